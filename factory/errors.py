@@ -1,0 +1,55 @@
+"""The mistakes and mishaps a user can mend, one class each.
+
+The text of every error is written for the person at the terminal: what happened, where, and how to mend it,
+in one sentence. The command line prints that sentence and ends with `exit_code`; it never shows a traceback
+for one of these.
+"""
+
+from __future__ import annotations
+
+EXIT_USAGE = 2
+EXIT_SOME_RECORDS_FAILED = 3
+EXIT_NOTHING_DONE = 4
+
+
+class FactoryError(Exception):
+    """Something a user can mend. `str(error)` is the whole message."""
+
+    exit_code = EXIT_USAGE
+
+
+class RecipeError(FactoryError):
+    """The recipe is wrong: names the file, the step and the field."""
+
+
+class InputError(FactoryError):
+    """An input file or object cannot be read: names the file and, where there is one, the line."""
+
+
+class OutputError(FactoryError):
+    """The output cannot be written, or would overwrite something it must not."""
+
+
+class MissingSecret(FactoryError):
+    """A key that the recipe needs is not in the environment."""
+
+
+class MissingDependency(FactoryError):
+    """A package that comes with an extra, or weights that are fetched on their own, are not installed."""
+
+
+class RecordFailed(FactoryError):
+    """One record cannot go on; it is set aside with this reason and the run continues.
+
+    `kind` groups such failures in the funnel: "bad_reply", "context_length", "call_failed", ...
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class RunStopped(FactoryError):
+    """No record can go on: a refused key, an unreachable server, a full disk, a spent budget."""
+
+    exit_code = EXIT_NOTHING_DONE

@@ -1,0 +1,167 @@
+"""What every capability asks: a chat model or an embedding model, whoever serves it.
+
+Two faces. A *provider* (`ChatProvider`, `EmbeddingProvider`) is the smallest thing that sends one request and
+reads the reply. A *model* (`ChatModel`, `EmbeddingModel`) is what a step is handed: a provider behind the
+journal, the limits and the counters. Steps never see a provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from factory.record import Message
+
+Vectors = NDArray[np.float32]
+"""Embeddings: shape (number of texts, dimensions), float32, each row of length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request as a provider sends it.
+
+    `schema` is the JSON schema that the reply must fit, or None for free text. `seed` is set where the
+    temperature is above 0. `sample` numbers several replies to the same prompt.
+    """
+
+    messages: tuple[Message, ...]
+    temperature: float
+    max_tokens: int
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    seed: int | None = None
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one call took, as the server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider read.
+
+    text: the answer, without the model's reasoning, which is kept apart
+    finish_reason: "stop", or "length" where the token limit cut the reply short
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a step gets: the reply, the fields read from it, and what a record's history says of the call.
+
+    data: the validated instance of the schema that was asked for; None for free text
+    calls: journal keys, one for each time the model was asked
+    replayed: the reply came from the journal and was paid for before
+    """
+
+    text: str
+    model: str
+    calls: tuple[str, ...]
+    finish_reason: str = "stop"
+    reasoning: str = ""
+    data: BaseModel | None = None
+    replayed: bool = False
+
+
+class ChatProvider(Protocol):
+    """The smallest thing that can send a chat request and read the reply.
+
+    `identity` names what answers (model name, file hash, whatever changes the reply) and is part of the
+    journal's key; it holds no secret and no address.
+    """
+
+    identity: str
+    concurrency: int
+
+    async def send(self, request: ChatRequest) -> Reply:
+        """Send one request once; no retries.
+
+        Raises:
+            Overloaded: the server asks to wait (429, 503).
+            TransientFailure: a time-out, a reset, a truncated body, a 5xx: worth another try.
+            RecordFailed: this request can never succeed (prompt beyond the context).
+            RunStopped: no request can succeed (refused key, unknown model, server not reachable).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free sockets, threads and memory."""
+        ...
+
+
+class EmbeddingProvider(Protocol):
+    """The smallest thing that can turn texts into vectors."""
+
+    identity: str
+    batch_size: int
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """One unit-length vector for each text. Raises as `ChatProvider.send`."""
+        ...
+
+    async def close(self) -> None:
+        """Free sockets, threads and memory."""
+        ...
+
+
+class TransientFailure(Exception):
+    """The call failed in a way that another try may mend."""
+
+
+class Overloaded(TransientFailure):
+    """The server asks its clients to slow down; `retry_after` is in seconds, None where it did not say."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ChatModel(Protocol):
+    """A chat model as a step sees it: journalled, limited, counted."""
+
+    name: str
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        sample: int = 0,
+    ) -> Answer:
+        """Ask once and read the answer; with `schema`, one that fits it (asked again where it does not).
+
+        Raises:
+            RecordFailed: no usable reply was to be had for these messages.
+            RunStopped: the model cannot answer anything any more.
+        """
+        ...
+
+
+class EmbeddingModel(Protocol):
+    """An embedding model as a step sees it: journalled, batched, counted."""
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """One unit-length vector for each text, in order; a text that was embedded before is not again."""
+        ...

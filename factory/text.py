@@ -1,0 +1,74 @@
+"""Tokens, languages and normal forms: one meaning of "word" for all of factory, Chinese too."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Scripts written without spaces between words. Each of their characters is a token of its own: Han (with its
+# extensions and compatibility forms), Hiragana, Katakana, Bopomofo, Hangul syllables, and Thai/Lao/Khmer/Myanmar.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+    "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fd-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0002fa1f\U00030000-\U000323af"
+)
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_ANY_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
+_KANA = re.compile("[\u3041-\u30ff]")
+_HANGUL = re.compile("[\uac00-\ud7af]")
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f]+")
+
+
+def rouge_tokens(text: str) -> list[str]:
+    """Tokens for ROUGE-L, n-grams and counts, in any language.
+
+    Pure-ASCII text gives exactly the tokens of `rouge-score` without a stemmer: lower-cased runs of a-z and
+    0-9. Elsewhere a token is one character of a script written without spaces (Han, kana, Hangul, Thai, ...)
+    or a run of letters and digits of any other script, so that accented words stay whole.
+    """
+    lowered = text.lower()
+    return (_ASCII_WORD if lowered.isascii() else _ANY_WORD).findall(lowered)
+
+
+def word_count(text: str) -> int:
+    """Number of `rouge_tokens`: words in spaced scripts, characters in unspaced ones."""
+    return len(rouge_tokens(text))
+
+
+def detect_language(text: str) -> str:
+    """A cheap guess of the language by script: "zh", "ja", "ko", "ru", else "en"; "" where there is no letter.
+
+    Counts a Han character as one word and a run of Latin letters as one word, so that a Chinese sentence
+    around English terms or code is still Chinese. A guess by script cannot tell French from English; a
+    record that names its language keeps that name.
+    """
+    sample = text[:4000]
+    han = len(_HAN.findall(sample))
+    kana = len(_KANA.findall(sample))
+    hangul = len(_HANGUL.findall(sample))
+    cyrillic = len(_CYRILLIC.findall(sample)) // 5
+    latin = len(_LATIN_WORD.findall(sample))
+    if kana and kana * 4 >= han and kana + han > latin:
+        return "ja"
+    counts = {"zh": han, "ko": hangul, "ru": cyrillic, "en": latin}
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] else ""
+
+
+def prompt_language(language: str) -> str:
+    """Which set of prompts serves a record of this language: "zh" for Chinese, else "en"."""
+    return "zh" if language.lower().replace("_", "-").split("-")[0] in {"zh", "cn", "chinese"} else "en"
+
+
+def normal_form(text: str) -> str:
+    """NFKC, case-folded, white space folded: what counts as the same text for exact comparison."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def shorten(text: str, characters: int = 80) -> str:
+    """One line of at most `characters` for tables and messages; control characters become spaces."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= characters else line[: characters - 1].rstrip() + "…"
