@@ -1,0 +1,191 @@
+"""What every capability is: a Step, its kinds, how steps are found, and the context a step is given.
+
+A step is one class. Its fields are its options, its docstring is its manual, `name` is its key in a recipe.
+Three kinds say how the engine may run it:
+
+- `Source` brings records in, one by one.
+- `PerRecord` sees one record and gives none, one or many: thousands run at once, each record streams on to
+  the next step as soon as it is made.
+- `WholeSet` sees all records as a table and gives a table: a border, the only one.
+
+Steps are found by name through the entry point group `factory.steps`, the built-in ones like anyone's plug-in,
+so that only the steps a recipe names are imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from factory.errors import RecipeError
+from factory.models.base import Answer, ChatModel, EmbeddingModel
+from factory.prompt import Prompt
+from factory.record import Event, Record
+
+if TYPE_CHECKING:
+    from factory.table import Table
+
+STEP_GROUP = "factory.steps"
+
+
+@dataclass(frozen=True, slots=True)
+class NamesModel:
+    """Marks a step's field that holds the name of a model in the recipe; `kind` is "chat" or "embedding"."""
+
+    kind: str
+
+
+ChatModelName = Annotated[str, NamesModel("chat")]
+EmbeddingModelName = Annotated[str, NamesModel("embedding")]
+
+
+class Step(BaseModel, ABC):
+    """Base of all steps: a frozen set of validated options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: ClassVar[str]
+    """The step's key in a recipe."""
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first paragraph of the step's docstring on one line."""
+        return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+
+    @classmethod
+    def model_fields_of(cls, kind: str) -> list[str]:
+        """Names of the fields that hold a model's name of this kind ("chat", "embedding")."""
+        return [
+            name
+            for name, info in cls.model_fields.items()
+            if any(isinstance(mark, NamesModel) and mark.kind == kind for mark in info.metadata)
+        ]
+
+
+class Source(Step):
+    """A step that brings records in."""
+
+    @abstractmethod
+    def records(self, context: Context) -> Iterator[Record]:
+        """Yield the records one by one; a row that cannot be read comes as a record marked dropped."""
+
+    def inputs(self) -> Sequence[Path]:
+        """The files that are read, so that a run can tell whether they changed since."""
+        return ()
+
+
+class PerRecord(Step):
+    """A step that sees one record at a time."""
+
+    @abstractmethod
+    def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """Yield what becomes of `record`; an async generator.
+
+        A record that is let go is yielded marked with its reason (`record.drop`), so that nothing vanishes.
+        Each record goes on to the next step when it is yielded, while this one makes the next.
+
+        Raises:
+            RecordFailed: this record cannot go on; the engine sets it aside and the run continues.
+        """
+
+
+class WholeSet(Step):
+    """A step that sees all records at once."""
+
+    @abstractmethod
+    async def run(self, table: Table, context: Context) -> Table:
+        """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step is handed: the models it names, a seeded random source, a logger.
+
+    step: place and name in the recipe, such as "02-evolve"
+    seed: the run's seed
+    folder: where a step that writes files (export) writes them; None where nothing may be written
+    warn: tells the person at the terminal one sentence; each is shown once
+    """
+
+    step: str
+    seed: int
+    get_chat: Callable[[str], ChatModel]
+    get_embedder: Callable[[str], EmbeddingModel]
+    folder: Path | None = None
+    warn: Callable[[str], None] = field(default=lambda sentence: None)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
+
+    def chat(self, name: str) -> ChatModel:
+        """The chat model of this name; "" is the recipe's only chat model, or else the embedded one."""
+        return self.get_chat(name)
+
+    def embedder(self, name: str) -> EmbeddingModel:
+        """The embedding model of this name; "" is the recipe's only one, or else the embedded one."""
+        return self.get_embedder(name)
+
+    def random(self, *key: str | int) -> random.Random:
+        """A generator seeded by (run seed, step, key): the same in every run and any order of arrival."""
+        # A step keeps its draws when another is put before it: its place in the recipe does not count.
+        name = self.step.split("-", 1)[-1]
+        return random.Random(repr((self.seed, name, *key)))
+
+    def event(
+        self,
+        operation: str,
+        *answers: Answer,
+        prompt: Prompt | None = None,
+        round: int = 0,
+    ) -> Event:
+        """What a record's history says of an operation: who was asked, with which prompt and calls."""
+        return Event(
+            step=self.step,
+            operation=operation,
+            model=answers[0].model if answers else "",
+            prompt=prompt.reference if prompt is not None else "",
+            calls=tuple(call for answer in answers for call in answer.calls),
+            round=round,
+        )
+
+
+@functools.cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in sorted(entry_points(group=STEP_GROUP), key=lambda e: e.value)}
+
+
+def step_names() -> list[str]:
+    """Names of all installed steps, sorted."""
+    return sorted(_entry_points())
+
+
+@functools.cache
+def find_step(name: str) -> type[Step]:
+    """The step class of this name.
+
+    Raises:
+        RecipeError: there is none; names the nearest.
+    """
+    entry = _entry_points().get(name)
+    if entry is None:
+        raise RecipeError(f"there is no step {name!r}{nearest(name, step_names())}")
+    loaded = entry.load()
+    if not (isinstance(loaded, type) and issubclass(loaded, Step)):
+        raise RecipeError(f"the plug-in {entry.value} offers a step {name!r} that is not a Step class")
+    return loaded
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, else the list."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(names)}" if names else ""
