@@ -134,6 +134,10 @@ class Overloaded(TransientFailure):
         self.retry_after = retry_after
 
 
+class Unreachable(TransientFailure):
+    """Nobody answers at the address (connection refused, name not found): a few tries, then the run stops."""
+
+
 class ChatModel(Protocol):
     """A chat model as a step sees it: journalled, limited, counted."""
 

@@ -1,0 +1,1 @@
+"""Everything that talks to a language model or an embedding model."""

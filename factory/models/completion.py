@@ -1,0 +1,67 @@
+"""Read an OpenAI-style chat completion; keep a model's reasoning apart from its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from factory.errors import RecordFailed
+from factory.models.base import Reply, TransientFailure, Usage
+
+_OPENED = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
+# Some chat templates open the tag in the prompt, so that only its end, alone on a line, is in the reply.
+_ONLY_CLOSED = re.compile(r"\A((?:(?!<think>).)*?)^</think>[ \t]*$\s*", re.DOTALL | re.MULTILINE)
+
+
+def split_reasoning(text: str) -> tuple[str, str]:
+    """The answer, and the reasoning that a `<think>` block at the start of `text` holds ("" where none).
+
+    A block that the token limit cut before its end is all reasoning: the answer is then empty.
+    """
+    match = _OPENED.match(text) or ("</think>" in text and _ONLY_CLOSED.match(text))
+    return (text[match.end() :], match[1].strip()) if match else (text, "")
+
+
+def read_completion(data: Mapping[str, Any]) -> Reply:
+    """The first choice of a chat completion.
+
+    Raises:
+        TransientFailure: there is no choice, or a choice without text: a server's mishap.
+        RecordFailed: the model or the server's filter refused to answer.
+    """
+    choices = data.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise TransientFailure("the server sent a reply without a choice")
+    choice = choices[0]
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise TransientFailure("the server sent a choice without a message")
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
+    reasoning = reasoning if isinstance(reasoning, str) else ""
+    finish_reason = str(choice.get("finish_reason") or "stop")
+    if not isinstance(content, str):
+        if message.get("refusal"):
+            raise RecordFailed("refused", f"the model refused to answer: {str(message['refusal'])[:200]}")
+        if finish_reason == "content_filter":
+            raise RecordFailed("refused", "the server's content filter withheld the reply")
+        if not reasoning:
+            raise TransientFailure("the server sent a reply without text")
+        content = ""
+    text, thought = split_reasoning(content)
+    return Reply(text, finish_reason, read_usage(data), reasoning or thought)
+
+
+def read_usage(data: Mapping[str, Any]) -> Usage:
+    """The token counts of a reply; 0 where the server did not count."""
+    usage = data.get("usage")
+    if not isinstance(usage, dict):
+        return Usage()
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Usage(
+        prompt if isinstance(prompt, int) else 0,
+        completion if isinstance(completion, int) else 0,
+    )

@@ -1,0 +1,181 @@
+"""The address, key and sockets of one OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from factory.errors import MissingSecret, RecordFailed, RunStopped
+from factory.models.base import TransientFailure, Unreachable
+from factory.models.refusal import ModelNotFound, raise_for_status, redact
+from factory.text import shorten
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+OPENAI_HOST = "api.openai.com"
+# Servers built on uvicorn close an idle connection after 5 seconds; ours is given up before theirs, so that a
+# request is never written to a socket that is just being closed.
+_IDLE_SECONDS = 4.0
+_CONNECT_SECONDS = 10.0
+
+
+def read_key(variable: str, host: str) -> str:
+    """The key in the environment variable; "" where it is not set and the host is not OpenAI's.
+
+    Raises:
+        MissingSecret: OpenAI's own server needs a key and there is none, or the value cannot be a key.
+    """
+    key = os.environ.get(variable, "")
+    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise MissingSecret(
+            f"the value of {variable} holds a space, a line break or a letter that no key has; "
+            f"set it again: export {variable}=..."
+        )
+    if not key and host == OPENAI_HOST:
+        raise MissingSecret(f"{variable} is not set; {host} needs a key: export {variable}=...")
+    return key
+
+
+class Endpoint:
+    """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own.
+
+    One session, opened inside the running event loop by the first request. A request costs what bare aiohttp
+    costs: URLs, headers and time-outs are made once.
+    """
+
+    def __init__(self, base_url: str, *, model: str, key_env: str, timeout: float) -> None:
+        parts = urlsplit(base_url)
+        self.base_url = base_url
+        self.is_openai = parts.hostname == OPENAI_HOST
+        self._model = model
+        self._key_env = key_env
+        self._key = read_key(key_env, parts.hostname or "")
+        self._timeout = timeout
+        self._proxy = _proxy_for(parts.scheme, parts.hostname or "")
+        self._session: ClientSession | None = None
+        self._answered = False
+
+    async def post(self, path: str, body: Any) -> dict[str, Any]:
+        """Send `body` to `base_url` + `path` once and return the JSON object that came back.
+
+        Raises:
+            Overloaded, TransientFailure, Unreachable, RecordFailed, RunStopped: as `ChatProvider.send`.
+        """
+        import aiohttp
+
+        try:
+            payload = orjson.dumps(body)
+        except orjson.JSONEncodeError as error:
+            raise RecordFailed("bad_request", f"the prompt cannot be sent as JSON: {error}") from None
+        session = self._session or self._open()
+        try:
+            async with session.post(
+                self.base_url + path, data=payload, proxy=self._proxy, allow_redirects=False
+            ) as response:
+                raw = await response.read()
+        except aiohttp.ClientSSLError:
+            raise RunStopped(f"the certificate of {self.base_url} cannot be trusted") from None
+        except aiohttp.ClientConnectorError as error:
+            why = error.os_error.strerror or "no connection"
+            raise Unreachable(f"nobody answers at {self.base_url}: {shorten(why)}") from None
+        except aiohttp.ConnectionTimeoutError:
+            raise Unreachable(f"nobody answers at {self.base_url} within {_CONNECT_SECONDS:g} s") from None
+        except TimeoutError:
+            raise TransientFailure(f"{self.base_url} took longer than {self._timeout:g} s") from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise RunStopped(f"the proxy before {self.base_url} refused with HTTP {error.status}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise TransientFailure(f"the connection to {self.base_url} broke off ({kind})") from None
+        if response.status != 200:
+            await self._refuse(response.status, response, raw)
+        return await self._read(response, raw)
+
+    async def close(self) -> None:
+        """Close every socket."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open(self) -> ClientSession:
+        import aiohttp
+
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=_IDLE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_SECONDS),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._key or 'none'}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self._session
+
+    async def _read(self, response: ClientResponse, raw: bytes) -> dict[str, Any]:
+        data = _parse_json(raw)
+        if not isinstance(data, dict):
+            if self._answered or raw.lstrip()[:1] in (b"{", b"["):
+                raise TransientFailure(f"{self.base_url} sent a reply that is not a JSON object")
+            raise RunStopped(
+                f"{self.base_url} does not answer with JSON: is it the right base_url, and is /v1 missing?"
+            )
+        error = data.get("error")
+        if error:  # some gateways pass a failure on under status 200
+            code = error.get("code") if isinstance(error, dict) else None
+            await self._refuse(code if isinstance(code, int) and 400 <= code < 600 else 500, response, raw)
+        self._answered = True
+        return data
+
+    async def _refuse(self, status: int, response: ClientResponse, raw: bytes) -> None:
+        try:
+            raise_for_status(
+                status,
+                response.headers,
+                raw,
+                address=self.base_url,
+                key=self._key,
+                key_env=self._key_env,
+            )
+        except ModelNotFound as error:
+            raise await self._not_found(str(error)) from None
+
+    async def _not_found(self, words: str) -> RunStopped:
+        """The sentence for a 404: which models the server has, or that there is no such server here."""
+        import aiohttp
+
+        session = self._session or self._open()
+        try:
+            async with session.get(
+                f"{self.base_url}/models", proxy=self._proxy, timeout=aiohttp.ClientTimeout(total=10)
+            ) as response:
+                listed = orjson.loads(await response.read())["data"]
+            names = [str(model["id"]) for model in listed]
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, LookupError, TypeError):
+            return RunStopped(
+                f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?"
+            )
+        if self._model in names:
+            return RunStopped(f"{self.base_url} cannot do this with model {self._model!r}: {words}")
+        shown = ", ".join(shorten(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
+        return RunStopped(
+            f"{self.base_url} has no model {self._model!r}; it has {redact(shown, self._key) or 'none'}"
+        )
+
+
+def _parse_json(raw: bytes) -> Any:
+    """The value in `raw`, None where it is not JSON; the parser's error, which quotes `raw`, is let go."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for `host`, looked up once instead of at each request."""
+    from urllib.request import getproxies, proxy_bypass
+
+    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
+        return None
+    return getproxies().get(scheme)

