@@ -10,6 +10,7 @@ from __future__ import annotations
 EXIT_USAGE = 2
 EXIT_SOME_RECORDS_FAILED = 3
 EXIT_NOTHING_DONE = 4
+EXIT_INTERRUPTED = 130
 
 
 class FactoryError(Exception):
@@ -53,3 +54,9 @@ class RunStopped(FactoryError):
     """No record can go on: a refused key, an unreachable server, a full disk, a spent budget."""
 
     exit_code = EXIT_NOTHING_DONE
+
+
+class RunInterrupted(FactoryError):
+    """The person at the terminal stopped the run; what was answered is in the journal."""
+
+    exit_code = EXIT_INTERRUPTED

@@ -1,0 +1,1 @@
+"""Everything about running: stream, journal, resume, limits, progress."""

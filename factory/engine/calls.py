@@ -1,0 +1,322 @@
+"""Models as steps are handed them: journalled, retried, limited, counted. Neither step nor provider knows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from factory.engine.journal import Journal, call_key
+from factory.engine.limiter import Limiter
+from factory.errors import RecordFailed, RunStopped
+from factory.models.base import (
+    Answer,
+    ChatProvider,
+    ChatRequest,
+    Overloaded,
+    Reply,
+    TransientFailure,
+    Unreachable,
+    Usage,
+)
+from factory.prompt import load_prompt
+from factory.record import Message
+from factory.text import detect_language, shorten
+
+TRIES = 6
+"""How often one call is sent before its record is set aside."""
+BACKOFF_SECONDS = (0.5, 30.0)
+"""First and largest ceiling of the random wait before another try ("full jitter")."""
+FIRST_CONTACT_TRIES = 3
+"""How often a server that never answered is tried before the run stops."""
+PATIENCE_SECONDS = 120.0
+"""How long a server that did answer may be unreachable before the run stops."""
+SCHEMA_TRIES = 3
+"""How often a model is asked for a reply that fits its schema: once, and twice more with the error named."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class ModelUsage:
+    """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing."""
+
+    model: str = ""
+    calls: int = 0
+    replayed: int = 0
+    retries: int = 0
+    asked_again: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    price_input: float | None = None
+    price_output: float | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Money spent in this run, in the currency of the recipe's prices; None where none are given."""
+        if self.price_input is None and self.price_output is None:
+            return None
+        spent = self.prompt_tokens * (self.price_input or 0) + self.completion_tokens * (self.price_output or 0)
+        return spent / 1e6
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets no new call out once a stop was asked for; calls in flight are finished and journalled."""
+
+    closing: bool = False
+    sending: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def enter(self) -> None:
+        if self.closing:
+            await asyncio.Event().wait()  # until the run cancels whoever waits here
+        self.sending += 1
+
+    def leave(self) -> None:
+        self.sending -= 1
+        if self.closing and not self.sending:
+            self.idle.set()
+
+    def close(self) -> None:
+        self.closing = True
+        if not self.sending:
+            self.idle.set()
+
+
+class Caller:
+    """What chat and embedding calls share: the limiter, retries by kind of failure, the gate."""
+
+    def __init__(self, name: str, concurrency: int, usage: ModelUsage, gate: Gate) -> None:
+        self.name = name
+        self.usage = usage
+        self.limiter = Limiter(concurrency)
+        self._gate = gate
+        self._reached = False
+        self._unreachable_since: float | None = None
+        self._jitter = random.Random()  # waits do not touch results: not seeded
+        self._in_flight: dict[bytes, asyncio.Future[Any]] = {}
+
+    async def send(self, call: Any) -> Any:
+        """Await `call()` until it succeeds or cannot; `call` makes one attempt."""
+        tries = 0
+        while True:
+            wait = 0.0
+            async with self.limiter:
+                await self._gate.enter()
+                try:
+                    result = await call()
+                    self._reached, self._unreachable_since = True, None
+                    self.limiter.succeeded()
+                    return result
+                except Unreachable as error:
+                    tries += 1
+                    self._check_patience(tries, error)
+                    wait = self._backoff(tries)
+                except Overloaded as error:
+                    self._reached = True
+                    self.limiter.overloaded()
+                    # Waiting in line is not a failure, so it has a limit of its own, generous.
+                    tries += 1
+                    if tries >= TRIES * 5:
+                        raise RecordFailed("call_failed", f"{self.name}: still refused after {tries} tries: {error}") from error
+                    wait = error.retry_after if error.retry_after is not None else self._backoff(tries)
+                except TransientFailure as error:
+                    self._reached = True
+                    tries += 1
+                    if tries >= TRIES:
+                        raise RecordFailed("call_failed", f"{self.name}: no reply after {tries} tries: {error}") from error
+                    wait = self._backoff(tries)
+                finally:
+                    self._gate.leave()
+            self.usage.retries += 1
+            await asyncio.sleep(wait)
+
+    def _check_patience(self, tries: int, error: Unreachable) -> None:
+        now = time.monotonic()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+        if not self._reached and tries >= FIRST_CONTACT_TRIES:
+            raise RunStopped(f"model `{self.name}`: {error}") from error
+        if self._reached and now - self._unreachable_since > PATIENCE_SECONDS:
+            raise RunStopped(
+                f"model `{self.name}`: {error}; it did answer before, but not for {PATIENCE_SECONDS:.0f} s: "
+                "start it again and run the same command, what was answered is in the journal"
+            ) from error
+
+    def _backoff(self, tries: int) -> float:
+        first, most = BACKOFF_SECONDS
+        return self._jitter.uniform(0, min(most, first * 2**tries))
+
+    async def once(self, key: bytes, make: Any) -> Any:
+        """The result of `make()`, which runs once for all who ask for the same key at the same time."""
+        waiting = self._in_flight.get(key)
+        if waiting is not None:
+            return await asyncio.shield(waiting)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._in_flight[key] = done
+        try:
+            result = await make()
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                done.cancel()
+            else:
+                done.set_exception(error)
+                done.exception()  # marks it as seen: there may be nobody else waiting
+            raise
+        else:
+            done.set_result(result)
+            return result
+        finally:
+            del self._in_flight[key]
+
+
+class JournalledChat(Caller):
+    """A chat provider behind the journal and the limits: the `ChatModel` that steps ask."""
+
+    def __init__(
+        self,
+        name: str,
+        provider: ChatProvider,
+        journal: Journal,
+        usage: ModelUsage,
+        gate: Gate,
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name, provider.concurrency, usage, gate)
+        self._provider = provider
+        self._journal = journal
+        self._seed = seed
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        sample: int = 0,
+    ) -> Answer:
+        """See `ChatModel.ask`."""
+        request = ChatRequest(
+            messages=tuple(messages),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            top_p=top_p,
+            stop=tuple(stop),
+            schema=None if schema is None else schema.model_json_schema(),
+            # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
+            seed=_sample_seed(self._seed, sample) if temperature > 0 else None,
+            sample=sample,
+        )
+        calls: list[str] = []
+        for attempt in range(1 if schema is None else SCHEMA_TRIES):
+            reply, key, replayed = await self._reply(request)
+            calls.append(key.hex())
+            data, problem = None, ""
+            if schema is not None:
+                data, problem = read_json(reply, schema)
+            if not problem:
+                return Answer(
+                    reply.text,
+                    self._provider.identity,
+                    tuple(calls),
+                    reply.finish_reason,
+                    reply.reasoning,
+                    data,
+                    replayed,
+                )
+            self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
+            request = _named_error(request, tuple(messages), reply, problem)
+        raise RecordFailed(
+            "bad_reply",
+            f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
+        )
+
+    async def _reply(self, request: ChatRequest) -> tuple[Reply, bytes, bool]:
+        sent = {
+            "messages": [list(message) for message in request.messages],
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "top_p": request.top_p,
+            "stop": request.stop,
+            "schema": request.schema,
+            "seed": request.seed,
+            "sample": request.sample,
+        }
+        key = call_key("chat", self._provider.identity, sent)
+        stored = self._journal.get(key)
+        if stored is not None:
+            self.usage.replayed += 1
+            return _load_reply(stored), key, True
+
+        async def make() -> Reply:
+            reply: Reply = await self.send(lambda: self._provider.send(request))
+            self.usage.calls += 1
+            self.usage.prompt_tokens += reply.usage.prompt_tokens
+            self.usage.completion_tokens += reply.usage.completion_tokens
+            # The journal comes before everything else: a reply is used only once it is durable.
+            await self._journal.put(key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply))
+            return reply
+
+        return await self.once(key, make), key, False
+
+
+def _sample_seed(seed: int, sample: int) -> int:
+    digest = hashlib.blake2b(f"{seed}/{sample}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") & 0x7FFFFFFF
+
+
+def _dump_reply(reply: Reply) -> bytes:
+    usage = [reply.usage.prompt_tokens, reply.usage.completion_tokens]
+    return orjson.dumps(
+        {"text": reply.text, "finish": reply.finish_reason, "usage": usage, "reasoning": reply.reasoning}
+    )
+
+
+def _load_reply(stored: bytes) -> Reply:
+    data = orjson.loads(stored)
+    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"])
+
+
+def read_json(reply: Reply, schema: type[BaseModel]) -> tuple[BaseModel | None, str]:
+    """The reply's JSON object as an instance of `schema`, or None and what is wrong with it.
+
+    Tolerates what models put around an object (a code fence, words before or after); repairs nothing inside.
+    """
+    text = reply.text.strip()
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        cut = f"it was cut at {reply.usage.completion_tokens} tokens" if reply.finish_reason == "length" else ""
+        return None, cut or "it holds no JSON object"
+    try:
+        data = orjson.loads(text[start : end + 1])
+    except orjson.JSONDecodeError as error:
+        if reply.finish_reason == "length":
+            return None, f"its JSON was cut at {reply.usage.completion_tokens} tokens"
+        return None, f"it is not valid JSON ({error})"
+    try:
+        return schema.model_validate(data), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return None, f"field {place or 'top level'}: {first['msg'].lower()}"
+
+
+def _named_error(
+    request: ChatRequest, messages: tuple[Message, ...], reply: Reply, problem: str
+) -> ChatRequest:
+    """The same request with the unusable reply and the error named behind it."""
+    repair = load_prompt("repair/json", detect_language(messages[-1].content)).render(problem=problem)
+    said = Message("assistant", reply.text[:2000] or "{}")
+    return replace(request, messages=(*messages, said, *repair))

@@ -1,0 +1,69 @@
+"""Embedding models as steps are handed them: batched, journalled, never asked twice for one text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from factory.engine.calls import Caller, Gate, ModelUsage
+from factory.engine.journal import Journal, call_key
+from factory.models.base import EmbeddingProvider
+
+if TYPE_CHECKING:
+    from factory.models.base import Vectors
+
+
+class JournalledEmbeddings(Caller):
+    """An embedding provider behind the journal: the `EmbeddingModel` that steps ask."""
+
+    def __init__(
+        self,
+        name: str,
+        provider: EmbeddingProvider,
+        journal: Journal,
+        usage: ModelUsage,
+        gate: Gate,
+        *,
+        concurrency: int = 1,
+    ) -> None:
+        super().__init__(name, concurrency, usage, gate)
+        self._provider = provider
+        self._journal = journal
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `EmbeddingModel.embed`."""
+        keys = [call_key("embedding", self._provider.identity, text) for text in texts]
+        wanted: dict[bytes, str] = {}
+        known: dict[bytes, bytes] = {}
+        for key, text in zip(keys, texts, strict=True):
+            if key in known or key in wanted:
+                continue
+            stored = self._journal.get(key)
+            if stored is None:
+                wanted[key] = text
+            else:
+                self.usage.replayed += 1
+                known[key] = stored
+        # Texts of like length share a batch: a batch costs what its longest text costs.
+        order = sorted(wanted, key=lambda key: len(wanted[key]))
+        size = self._provider.batch_size
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        for done in await asyncio.gather(*(self._embed_batch(batch, wanted) for batch in batches)):
+            known.update(done)
+        if not keys:
+            return np.zeros((0, 0), dtype=np.float32)
+        return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
+
+    async def _embed_batch(self, batch: Sequence[bytes], texts: dict[bytes, str]) -> dict[bytes, bytes]:
+        wanted = [texts[key] for key in batch]
+        vectors: Vectors = await self.send(lambda: self._provider.embed(wanted))
+        self.usage.calls += 1
+        stored = {key: np.ascontiguousarray(row, dtype=np.float32).tobytes() for key, row in zip(batch, vectors, strict=True)}
+        identity = self._provider.identity
+        await asyncio.gather(
+            *(self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row) for key, row in stored.items())
+        )
+        return stored

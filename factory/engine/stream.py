@@ -1,0 +1,134 @@
+"""One stream of neighbouring per-record steps: no barrier between them, a bounded number of records inside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from factory.engine.progress import StepProgress
+from factory.errors import FactoryError, RecordFailed
+from factory.record import Record
+from factory.step import Context, PerRecord
+
+log = logging.getLogger("factory")
+
+
+class Stream:
+    """Runs records through per-record steps and gives them out in the order of their seeds.
+
+    Each record that a step yields goes on at once as a task of its own, so a record is being judged while its
+    sibling is still being evolved. At most `window` seeds are inside at a time: memory does not grow with their
+    number, and a slow step holds back the reading of more. What comes out follows the order of the seeds, and
+    for each the order in which the steps yielded, whatever finished first.
+    """
+
+    def __init__(
+        self, steps: Sequence[tuple[PerRecord, Context]], progress: Sequence[StepProgress], window: int
+    ) -> None:
+        self._steps = steps
+        self._progress = progress
+        self._window = window
+        self._fatal: BaseException | None = None
+        self._tasks: set[asyncio.Task[list[Record]]] = set()
+
+    async def run(self, source: Iterator[Record], sink: Callable[[Record], None]) -> None:
+        """Send each record of `source` through the steps and hand what becomes of it to `sink`.
+
+        Raises:
+            RunStopped: no record can go on.
+        """
+        inside: deque[asyncio.Task[list[Record]]] = deque()
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(inside) < self._window:
+                    record = next(source, None)
+                    if record is None:
+                        exhausted = True
+                        if self._progress:
+                            self._progress[0].total = self._progress[0].entered
+                        break
+                    inside.append(self._start(record, 0))
+                if not inside:
+                    return
+                for record in await inside.popleft():
+                    sink(record)
+        except asyncio.CancelledError:
+            if self._fatal is not None:
+                raise self._fatal from None
+            raise
+        finally:
+            await self._cancel()
+
+    def _start(self, record: Record, depth: int) -> asyncio.Task[list[Record]]:
+        if depth < len(self._steps) and record.dropped is None:
+            self._progress[depth].entered += 1
+        task = asyncio.create_task(self._flow(record, depth))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _flow(self, record: Record, depth: int) -> list[Record]:
+        """All that becomes of a record from step number `depth` on, in order."""
+        if depth == len(self._steps) or record.dropped is not None:
+            return [record]
+        step, context = self._steps[depth]
+        progress = self._progress[depth]
+        children: list[asyncio.Task[list[Record]] | Record] = []
+        yielded = False
+        try:
+            try:
+                async for child in step.process(record, context):
+                    progress.made += child.id != record.id
+                    yielded |= child.id == record.id
+                    if child.dropped is not None:
+                        progress.let_go(child)
+                        children.append(child)
+                    else:
+                        progress.passed += 1
+                        children.append(self._start(child, depth + 1))
+                if not children:
+                    raise RecordFailed("no_result", "the step gave nothing for this record")
+            except RecordFailed as error:
+                children += self._set_aside(record, context, progress, error.kind, str(error), yielded)
+            except FactoryError:
+                raise
+            except Exception as error:  # a fault in a step, perhaps a plug-in's, must not lose the others' work
+                log.exception("step %s failed on record %s", context.step, record.id)
+                reason = f"the step failed: {type(error).__name__}: {error}"
+                children += self._set_aside(record, context, progress, "step_error", reason, yielded)
+        except FactoryError as error:
+            self._stop(error)
+            raise asyncio.CancelledError from None
+        progress.done += 1
+        results: list[Record] = []
+        for part in children:
+            if isinstance(part, Record):
+                results.append(part)
+            else:
+                results.extend(await part)
+        return results
+
+    @staticmethod
+    def _set_aside(
+        record: Record, context: Context, progress: StepProgress, kind: str, reason: str, yielded: bool
+    ) -> list[Record]:
+        """The record marked failed; nothing but a count where the step had already given it on."""
+        dropped = record.drop(context.step, kind, reason, failed=True)
+        progress.let_go(dropped)
+        return [] if yielded else [dropped]
+
+    def _stop(self, error: BaseException) -> None:
+        """Remember what no record can survive, and end all the others."""
+        if self._fatal is None:
+            self._fatal = error
+            for task in self._tasks:
+                task.cancel()
+
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
