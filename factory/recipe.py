@@ -17,6 +17,7 @@ from factory.errors import FactoryError, RecipeError
 from factory.models.naming import resolve_model
 from factory.models.options import ModelOptions
 from factory.step import Source, Step, find_step, nearest, step_names
+from factory.text import shorten
 
 RECIPES = Path(__file__).parent / "recipes"
 """Where the ready recipes lie, shipped with the package."""
@@ -233,29 +234,40 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
     return step
 
 
+def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_input: bool = True) -> str:
+    """The first of pydantic's complaints as the end of a sentence; `fields` are the names there are.
+
+    `show_input` is off for models: a key pasted into the wrong field must not be printed.
+    """
+    first = error.errors(include_url=False)[0]
+    loc = _field_path(first, fields)
+    field = ".".join(str(part) for part in loc)
+    if first["type"] == "extra_forbidden":
+        return f"unknown key `{field}`{nearest(str(loc[-1]), fields)}"
+    if first["type"] == "missing":
+        return f"`{field}` is missing"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        wrong = first.get("ctx", {}).get("tag", "")
+        return f"`provider` must be one of {', '.join(option_classes())}" + (f", not {wrong!r}" if wrong else "")
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    plain = show_input and isinstance(first["input"], (str, int, float, bool))
+    given = f", not {shorten(repr(first['input']), 60)}" if plain else ""
+    return f"`{field}`: {message}{given}" if field else f"{message}{given}"
+
+
+def _field_path(first: Any, fields: Sequence[str]) -> tuple[str | int, ...]:
+    """Where the complaint is; the tag of a discriminated union, which stands first, is left out."""
+    loc = tuple(part for part in first["loc"] if isinstance(part, (str, int)))
+    return loc[1:] if loc and loc[0] in option_classes() and loc[0] not in fields else loc
+
+
 def _first_error(
     error: ValidationError, path: tuple[str | int, ...], what: str, fields: list[str], at: _Where
 ) -> RecipeError:
-    """The first of pydantic's complaints as one sentence."""
-    first = error.errors()[0]
-    loc = tuple(part for part in first["loc"] if isinstance(part, (str, int)))
-    # The tag of a discriminated union stands first in its errors' paths.
-    if loc and path and path[0] == "models" and loc[0] not in fields:
-        loc = loc[1:]
-    field = ".".join(str(part) for part in loc)
-    if first["type"] == "extra_forbidden":
-        sentence = f"{what}: unknown key `{field}`{nearest(str(loc[-1]), fields)}"
-    elif first["type"] == "missing":
-        sentence = f"{what}: `{field}` is missing"
-    elif first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        wrong = first.get("ctx", {}).get("tag", "")
-        sentence = f"{what}: `provider` must be one of {', '.join(option_classes())}" + (f", not {wrong!r}" if wrong else "")
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:]
-        given = f", not {first['input']!r}" if isinstance(first["input"], (str, int, float, bool)) else ""
-        sentence = f"{what}: `{field}`: {message}{given}" if field else f"{what}: {message}"
-    return at.error((*path, *loc), sentence)
+    loc = _field_path(error.errors(include_url=False)[0], fields)
+    sentence = validation_sentence(error, fields, show_input=path[0] != "models")
+    return at.error((*path, *loc), f"{what}: {sentence}")
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:

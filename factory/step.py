@@ -83,6 +83,10 @@ class Source(Step):
         """The files that are read, so that a run can tell whether they changed since."""
         return ()
 
+    def expected(self) -> int | None:
+        """About how many records there will be, where that is cheap to tell; None where it is not."""
+        return None
+
 
 class PerRecord(Step):
     """A step that sees one record at a time."""

@@ -38,6 +38,12 @@ def word_count(text: str) -> int:
     return len(rouge_tokens(text))
 
 
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a chat model makes of a text: a quarter of its ASCII characters, 0.7 of the others."""
+    ascii_characters = len(text.encode("ascii", "ignore"))
+    return round(ascii_characters / 4 + (len(text) - ascii_characters) * 0.7)
+
+
 def detect_language(text: str) -> str:
     """A cheap guess of the language by script: "zh", "ja", "ko", "ru", else "en"; "" where there is no letter.
 

@@ -126,15 +126,17 @@ class Execution:
         while first < end and isinstance(step := self.steps[first], Source):
             sources.append(self._read(step, contexts[first], self.progress.steps[first]))
             first += 1
-        chained = itertools.chain.from_iterable(sources)
+        chained: Iterator[Record] = itertools.chain.from_iterable(sources)
         if self.limit is not None and (records is None or start == 0):
-            chained = _first(chained, self.limit)  # type: ignore[assignment]
+            chained = _first(chained, self.limit)
         label = self.labels[end - 1]
         steps = [
             (step, context)
             for step, context in zip(self.steps[first:end], contexts[first:end], strict=True)
             if isinstance(step, PerRecord)
         ]
+        if steps:
+            self.progress.steps[first].total = self._expected(start, first, records)
         kept_path = self.folder / label / "kept.parquet"
         began = time.monotonic()
         with RecordWriter(kept_path) as kept, RecordWriter(kept_path.with_name("dropped.parquet")) as dropped:
@@ -157,6 +159,13 @@ class Execution:
                 progress.let_go(record)
                 self.progress.warn(f"skipped: {record.dropped.reason}")
             yield record
+
+    def _expected(self, start: int, first: int, records: Iterator[Record] | None) -> int | None:
+        counts = [step.expected() for step in self.steps[start:first] if isinstance(step, Source)]
+        if records is not None or not counts or any(count is None for count in counts):
+            return None
+        total = sum(count for count in counts if count is not None)
+        return total if self.limit is None else min(total, self.limit)
 
     def _window(self, steps: Sequence[tuple[PerRecord, Context]]) -> int:
         names = {

@@ -1,0 +1,1 @@
+"""Putting the set together: which records, and how many of each kind."""

@@ -1,0 +1,24 @@
+"""How many of each group: equal shares, what a small group leaves going to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def equal_quotas(counts: Mapping[str, int], size: int) -> dict[str, int]:
+    """Quotas that sum to min(size, sum of counts), as equal as the counts allow (max-min fair).
+
+    A group smaller than its share gives all it has, and the rest is shared among the others. What cannot be
+    divided goes one each to the groups with most records, ties in the order of their names.
+    """
+    quotas: dict[str, int] = {}
+    left = max(0, size)
+    groups = sorted(counts, key=lambda group: (counts[group], group))
+    for position, group in enumerate(groups):
+        quotas[group] = min(counts[group], left // (len(groups) - position))
+        left -= quotas[group]
+    for group in sorted(counts, key=lambda group: (-counts[group], group)):
+        if left and quotas[group] < counts[group]:
+            quotas[group] += 1
+            left -= 1
+    return quotas

@@ -1,0 +1,381 @@
+"""The notebook face: load -> chained steps -> look -> save.
+
+A `Dataset` is lazy: a step's method only writes the step down, so that neighbouring steps stream into each
+other and a paid model is asked when you say so. What is pending runs once, on `run()` or when the records are
+needed: `len`, iteration, indexing, `dropped`, `to_pandas`, `save`. Showing a dataset never runs anything.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from factory.engine.execute import Execution
+from factory.engine.folder import OUTPUTS
+from factory.engine.journal import Journal
+from factory.engine.progress import RunProgress
+from factory.engine.run import Run, RunOptions, RunResult, run_blocking
+from factory.errors import InputError, RecipeError
+from factory.formats.read import BadRow, read_records
+from factory.formats.read_step import SHIPPED, bad_row
+from factory.models.naming import resolve_model
+from factory.models.options import ModelOptions
+from factory.recipe import Recipe, build_recipe, load_recipe, validation_sentence
+from factory.record import Record
+from factory.step import Source, Step, find_step, nearest, step_names
+from factory.table import Table
+from factory.text import shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+_SHOWN = 8
+
+
+def model(provider: str, **options: Any) -> ModelOptions:
+    """A model for the steps of a `Dataset`, with the options of a recipe's `models:` entry.
+
+    Example:
+        >>> teacher = model("openai", base_url="http://127.0.0.1:8000/v1", model="Qwen/Qwen3-8B")
+
+    Raises:
+        RecipeError: there is no such provider or option.
+    """
+    adapter: TypeAdapter[ModelOptions] = TypeAdapter(ModelOptions)
+    try:
+        return adapter.validate_python({"provider": provider, **options})
+    except ValidationError as error:
+        raise RecipeError(f"model: {validation_sentence(error, list(options), show_input=False)}") from error
+
+
+def load(
+    data: Any,
+    *,
+    format: str | None = None,
+    shape: str | None = None,
+    limit: int | None = None,
+    strict: bool = False,
+) -> Dataset:
+    """A `Dataset` of a file's rows, or of a Python object's.
+
+    Rows that cannot be read are in `dropped`, each with its reason.
+
+    Args:
+        data: a path (JSONL, JSON, CSV, TSV, Parquet, gzip too), "factory:seeds", "hf:NAME" for a Hugging Face
+            data set, a list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
+        format: the file format, by default what the name says.
+        shape: "alpaca", "sharegpt" or "messages", by default recognised.
+        limit: read at most this many records.
+        strict: raise at the first row that cannot be read.
+
+    Raises:
+        InputError: nothing can be read.
+    """
+    rows: Iterator[Record | BadRow]
+    if isinstance(data, (str, Path)):
+        text = str(data)
+        if text.startswith("hf:"):
+            from factory.formats.python_objects import read_hub
+
+            rows = iter(read_hub(text[3:]))
+        else:
+            rows = read_records(SHIPPED.get(text) or Path(text).expanduser(), format=format, shape=shape)
+    else:
+        from factory.formats.python_objects import records_from
+
+        rows = iter(records_from(data))
+    kept: list[Record] = []
+    bad: list[Record] = []
+    for row in rows:
+        if limit is not None and len(kept) >= limit:
+            break
+        if isinstance(row, BadRow):
+            if strict:
+                raise InputError(f"{row.file}:{row.line}: {row.reason}")
+            bad.append(bad_row(row, "00-load"))
+        else:
+            kept.append(row)
+    return Dataset(Table.from_records(kept), Table.from_records(bad))
+
+
+class Dataset:
+    """Records and the steps still to be run on them. Each installed step is a method with its options.
+
+    Example:
+        >>> ds = load("factory:seeds", limit=4).evolve(rounds=1).dedup_rouge(threshold=0.7)
+        >>> ds.run(seed=42)
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        dropped: Table | None = None,
+        pending: tuple[Step, ...] = (),
+        models: Mapping[str, ModelOptions] | None = None,
+        done: int = 0,
+    ) -> None:
+        self._table = table
+        self._dropped = dropped if dropped is not None else Table.from_records([])
+        self._pending = pending
+        self._models = dict(models or {})
+        self._done = done
+        self._result: Dataset | None = None
+        self.progress: RunProgress | None = None
+
+    # -- steps ---------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Callable[..., Dataset]:
+        if name.startswith("_") or name not in step_names():
+            raise AttributeError(f"a Dataset has no step or method {name!r}{nearest(name, step_names())}")
+        kind = find_step(name)
+        if issubclass(kind, Source):
+            raise AttributeError(f"`{name}` brings records in: use factory.load")
+
+        def method(**options: Any) -> Dataset:
+            return self.then(name, **options)
+
+        method.__name__, method.__doc__ = name, kind.__doc__
+        return method
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *step_names()]
+
+    def then(self, name: str, /, **options: Any) -> Dataset:
+        """This dataset with one more step to run; what `ds.<name>(...)` calls.
+
+        A field that names a model takes a `model(...)` as well.
+
+        Raises:
+            RecipeError: there is no such step or option.
+        """
+        kind = find_step(name)
+        models = dict(self._models)
+        for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
+            value = options.get(field)
+            if value is not None and not isinstance(value, str):
+                options[field] = _register(models, value)
+        try:
+            step = kind.model_validate(options)
+        except ValidationError as error:
+            raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
+        for kind_of_model in ("chat", "embedding"):
+            for field in kind.model_fields_of(kind_of_model):
+                resolve_model(models, getattr(step, field), kind_of_model)
+        return Dataset(self._table, self._dropped, (*self._pending, step), models, self._done)
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def run(self, *, seed: int = 0, journal: str | Path | None = None) -> Dataset:
+        """Run what is pending and give the finished dataset; a second call gives the same one.
+
+        Every reply is journalled (in outputs/journal.db unless told otherwise): running again asks only what
+        is new.
+
+        Raises:
+            RunStopped: no record could go on.
+        """
+        if not self._pending:
+            return self
+        if self._result is None:
+            self._result = self._run(seed, Path(journal) if journal is not None else OUTPUTS / "journal.db")
+        return self._result
+
+    def _run(self, seed: int, journal_path: Path) -> Dataset:
+        journal = Journal(journal_path)
+        try:
+            with tempfile.TemporaryDirectory(prefix="factory-") as folder:
+                execution = Execution(
+                    self._pending, self._models, seed, journal, Path(folder), first_number=self._done + 1
+                )
+                records = self._table.records()
+                kept = Table.read(run_blocking(lambda: execution.run(records), execution.stop))
+                dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
+                everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))
+                result = Dataset(
+                    kept,
+                    Table.from_records(everything),
+                    models=self._models,
+                    done=self._done + len(self._pending),
+                )
+        finally:
+            journal.close()
+        result.progress = execution.progress
+        return result
+
+    # -- looking -------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.run()._table)
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.run()._table.records()
+
+    def __getitem__(self, index: int) -> Record:
+        table = self.run()._table
+        if not -len(table) <= index < len(table):
+            raise IndexError(f"the dataset has {len(table)} records, so there is no number {index}")
+        return next(table.take([index % len(table)]).records())
+
+    @property
+    def dropped(self) -> Dataset:
+        """The records that were let go; each says by which step and why (`record.dropped`)."""
+        return Dataset(self.run()._dropped)
+
+    @property
+    def pending(self) -> tuple[Step, ...]:
+        """The steps that have not run yet."""
+        return () if self._result is not None else self._pending
+
+    def _rows(self) -> tuple[list[str], list[list[str]]]:
+        shown = self if self._result is None else self._result
+        columns = ["id", "lang", "task", "instruction", "output", "tags", "scores"]
+        rows = []
+        for record in itertools.islice(shown._table.records(), _SHOWN):
+            scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(record.scores.items()))
+            tags = ", ".join(tag.name for tag in record.tags)
+            last = f"{record.dropped.kind}: {record.dropped.reason}" if record.dropped else scores
+            texts = [record.instruction, record.output, tags, last]
+            rows.append([record.id, record.lang, record.task, *(shorten(text, 60) for text in texts)])
+        return columns, rows
+
+    def _caption(self) -> str:
+        shown = self if self._result is None else self._result
+        count = f"{len(shown._table):,} records" + (f", {len(shown._dropped):,} dropped" if len(shown._dropped) else "")
+        if not self.pending:
+            return count
+        steps = " -> ".join(step.name for step in self._pending)
+        return f"{count}; pending: {steps} (nothing has run yet: call .run())"
+
+    def __repr__(self) -> str:
+        columns, rows = self._rows()
+        short = [[shorten(cell, 28) for cell in row] for row in [columns, *rows]]
+        widths = [max(len(row[at]) for row in short) for at in range(len(columns))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in short]
+        return "\n".join([f"Dataset: {self._caption()}", *(lines if rows else [])])
+
+    def _repr_html_(self) -> str:
+        columns, rows = self._rows()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<p>{html.escape(self._caption())}</p><table><tr>{head}</tr>{body}</table>"
+
+    # -- leaving -------------------------------------------------------------------------------------------
+
+    def to_arrow(self) -> pa.Table:
+        """The records as an Arrow table, all columns."""
+        return self.run()._table.arrow
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The records as a pandas frame: one column for each score, NaN where it is missing."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise _lacks("pandas") from error
+        return pd.DataFrame(self._flat())
+
+    def to_polars(self) -> pl.DataFrame:
+        """The records as a polars frame: one column for each score, null where it is missing."""
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise _lacks("polars") from error
+        return pl.DataFrame(self._flat(), infer_schema_length=None, strict=False)
+
+    def _flat(self) -> dict[str, list[Any]]:
+        table = self.run()._table
+        names = table.score_names()
+        columns: dict[str, list[Any]] = {
+            "id": table.ids(),
+            "instruction": table.texts("instruction"),
+            "input": table.texts("input"),
+            "output": table.texts("output"),
+            "lang": table.values("lang"),
+            "task": table.values("task"),
+            "source": table.values("source"),
+            "tags": [[tag["name"] for tag in tags] for tags in table.values("tags")],
+        }
+        for name in names:
+            columns[name] = [None if value != value else value for value in table.scores(name).tolist()]
+        drops = table.values("dropped")
+        if any(drops):
+            columns["dropped_by"] = [drop["step"] if drop else "" for drop in drops]
+            columns["reason"] = [drop["reason"] if drop else "" for drop in drops]
+        return columns
+
+    def save(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the records to one file.
+
+        Args:
+            path: the file; its ending says how (.jsonl, .json, .csv, .parquet, with .gz or without).
+            format: "alpaca", "sharegpt", "messages" or "parquet"; by default what suits the ending.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        from factory.formats.write import write_file
+
+        path = Path(path).expanduser()
+        write_file(self, path, format)
+        return path
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any] | Recipe,
+    *,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    set: tuple[str, ...] | list[str] = (),
+    strict: bool = False,
+    overwrite: bool = False,
+    journal: str | Path | None = None,
+) -> RunResult:
+    """Run a recipe: a built-in one's name, a YAML file, or the same as a dict. Works inside a notebook.
+
+    Args:
+        out: the run's folder; by default one of its own below outputs/.
+        limit: take only the first so many records.
+        set: overrides, "step.field=value".
+        strict: stop at the first row that cannot be read.
+        overwrite: replace another run in `out`.
+        journal: where replies are kept; by default outputs/journal.db.
+
+    Raises:
+        FactoryError: the recipe is wrong or nothing could be done.
+    """
+    from factory.report.page import write_report
+
+    if isinstance(recipe, Mapping):
+        recipe = build_recipe(dict(recipe), overrides=tuple(set))
+    elif not isinstance(recipe, Recipe):
+        recipe = load_recipe(str(recipe), tuple(set))
+    options = RunOptions(
+        Path(out) if out is not None else None, limit, Path(journal) if journal is not None else None, strict, overwrite
+    )
+    result = Run(recipe, options).execute()
+    write_report(result.folder)
+    return result
+
+
+def _register(models: dict[str, ModelOptions], value: Any) -> str:
+    """The name of a model given as options (or as a dict of them), which joins the dataset's models."""
+    options = model(**value) if isinstance(value, Mapping) else value
+    for name, known in models.items():
+        if known == options:
+            return name
+    name = f"{getattr(options, 'provider', 'model')}-{len(models) + 1}"
+    models[name] = options
+    return name
+
+
+def _lacks(package: str) -> Exception:
+    from factory.errors import MissingDependency
+
+    return MissingDependency(f"{package} is not installed: pip install 'sft-factory[{package}]'")
