@@ -138,7 +138,7 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
             typer.echo(f"    asks {step.model}, {per_record:.1f} calls for each record that came in")
     for step in plan.steps:
         for number, prompt in enumerate(step.prompts, start=1):
-            typer.echo(f"\n--- {step.label}, prompt {number} of the first records ---")
+            typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")
             for message in prompt:
                 typer.echo(f"[{message.role}]\n{_printable(message.content)}")
     calls, prompt_tokens, reply_tokens = plan.totals()

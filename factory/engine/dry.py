@@ -25,7 +25,7 @@ SAMPLE = 16
 
 @dataclass(slots=True)
 class DryStep:
-    """What one step would ask for `records` records: calls and tokens of prompts, tokens of replies at most."""
+    """What one step would ask for the sampled records; `prompts` are those for the first of them."""
 
     label: str
     options: Mapping[str, Any]
@@ -34,6 +34,7 @@ class DryStep:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     prompts: list[tuple[Message, ...]] = field(default_factory=list)
+    showing: bool = True
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class _DryChat:
         book.calls += 1
         book.prompt_tokens += sum(estimate_tokens(message.content) for message in messages)
         book.reply_tokens += max_tokens
-        if len(book.prompts) < 8:
+        if book.showing:
             book.prompts.append(tuple(messages))
         text = f"[reply number {book.calls} of {self.name}, as the step {book.label} would get it]"
         data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema()))
@@ -146,8 +147,11 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
     if not rows:
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
     steps = [(step, _context(recipe, book)) for step, book in zip(recipe.steps, books, strict=True) if isinstance(step, PerRecord)]
-    stream = Stream(steps, [StepProgress(context.step) for _, context in steps], window=1)
-    await stream.run(iter(rows), lambda record: None)
+    for row in rows:
+        stream = Stream(steps, [StepProgress(context.step) for _, context in steps], window=1)
+        await stream.run(iter([row]), lambda record: None)
+        for book in books:
+            book.showing = False
     if expected is not None and limit is not None:
         expected = min(expected, limit)
     return DryRun(books, len(rows), expected)
