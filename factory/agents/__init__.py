@@ -1,0 +1,1 @@
+"""Steps that have a model write: evolve, respond, and their kin."""
