@@ -44,8 +44,8 @@ def load_rubric(rubric: str, language: str) -> Rubric:
         known = shipped_rubrics()
         if rubric not in known:
             raise RecipeError(
-                f"there is no rubric {rubric!r}{nearest(rubric, known)}; "
-                "a rubric of your own is the path of a file that ends in .md"
+                f"there is no rubric {rubric!r} (one of your own is the path of a file that ends in .md)"
+                f"{nearest(rubric, known)}"
             )
         return _read(load_prompt(f"rubrics/{rubric}", language), f"rubric {rubric!r}")
     try:
