@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.errors import InputError
@@ -40,6 +40,7 @@ def reasons(path: Path, **options: object) -> list[tuple[int, str]]:
     return [(row.line, row.reason) for row in rows if isinstance(row, BadRow)]
 
 
+@settings(deadline=None)
 @given(st.text().filter(str.strip), st.text(), st.text())
 def test_any_text_comes_back_from_json_lines_as_it_was(instruction: str, input: str, output: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -50,6 +51,7 @@ def test_any_text_comes_back_from_json_lines_as_it_was(instruction: str, input: 
     assert record.output == (output if output.strip() else "")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text().filter(str.strip), st.text()), min_size=1, max_size=4))
 def test_any_text_comes_back_from_csv_as_it_was(pairs: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -271,6 +273,7 @@ def test_rows_nested_without_end_are_told(tmp_path: Path) -> None:
     assert [line for line, _ in told] == [2, 3]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_reading_crash(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
