@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -214,7 +215,7 @@ class JournalledChat(Caller):
             max_tokens=max_tokens,
             top_p=top_p,
             stop=tuple(stop),
-            schema=None if schema is None else schema.model_json_schema(),
+            schema=None if schema is None else json_schema(schema),
             # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
             seed=_sample_seed(self._seed, sample) if temperature > 0 else None,
             sample=sample,
@@ -237,7 +238,7 @@ class JournalledChat(Caller):
                     replayed,
                 )
             self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
-            request = _named_error(request, tuple(messages), reply, problem)
+            request = _named_error(request, reply, problem)
         raise RecordFailed(
             "bad_reply",
             f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
@@ -289,6 +290,29 @@ def _load_reply(stored: bytes) -> Reply:
     return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"])
 
 
+@functools.cache
+def json_schema(schema: type[BaseModel]) -> Mapping[str, Any]:
+    """The JSON schema of a reply, without titles and descriptions.
+
+    Those hold class names and docstrings, which must be free to change without asking anything anew.
+    """
+    bare: Mapping[str, Any] = _without_prose(schema.model_json_schema())
+    return bare
+
+
+def _without_prose(node: Any, *, names: bool = False) -> Any:
+    """`names`: the keys of this mapping are names of fields, not words of JSON schema."""
+    if isinstance(node, list):
+        return [_without_prose(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_prose(value, names=key in ("properties", "$defs") and not names)
+        for key, value in node.items()
+        if names or key not in ("title", "description")
+    }
+
+
 def read_json(reply: Reply, schema: type[BaseModel]) -> tuple[BaseModel | None, str]:
     """The reply's JSON object as an instance of `schema`, or None and what is wrong with it.
 
@@ -313,10 +337,9 @@ def read_json(reply: Reply, schema: type[BaseModel]) -> tuple[BaseModel | None, 
         return None, f"field {place or 'top level'}: {first['msg'].lower()}"
 
 
-def _named_error(
-    request: ChatRequest, messages: tuple[Message, ...], reply: Reply, problem: str
-) -> ChatRequest:
+def _named_error(request: ChatRequest, reply: Reply, problem: str) -> ChatRequest:
     """The same request with the unusable reply and the error named behind it."""
-    repair = load_prompt("repair/json", detect_language(messages[-1].content)).render(problem=problem)
+    language = detect_language(request.messages[-1].content)
+    repair = load_prompt("repair/json", language).render(problem=problem)
     said = Message("assistant", reply.text[:2000] or "{}")
-    return replace(request, messages=(*messages, said, *repair))
+    return replace(request, messages=(*request.messages, said, *repair))

@@ -56,7 +56,6 @@ class Journal:
         self._connection = _open(path)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """The reply stored under this key, or None."""
@@ -74,7 +73,6 @@ class Journal:
         """
         loop = asyncio.get_running_loop()
         if self._thread is None:
-            self._loop = loop
             self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
             self._thread.start()
         done: asyncio.Future[None] = loop.create_future()
@@ -119,16 +117,18 @@ class Journal:
                     )
             except sqlite3.Error as error:
                 problem = error
-            assert self._loop is not None
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(_release, group, problem, self.path)
+            for loop in {write.done.get_loop() for write in group}:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(_release, group, loop, problem, self.path)
         if connection is not None:
             connection.close()
 
 
-def _release(group: list[_Write], problem: sqlite3.Error | None, path: Path) -> None:
+def _release(
+    group: list[_Write], loop: asyncio.AbstractEventLoop, problem: sqlite3.Error | None, path: Path
+) -> None:
     for write in group:
-        if write.done.done():
+        if write.done.get_loop() is not loop or write.done.done():
             continue
         if problem is None:
             write.done.set_result(None)

@@ -1,0 +1,201 @@
+"""A stream keeps order, loses nothing, overlaps its steps, and holds a bounded number of records."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.engine.progress import StepProgress
+from factory.engine.stream import Stream
+from factory.errors import RecordFailed, RunStopped
+from factory.record import Record, new_record
+from factory.step import Context, PerRecord
+
+
+def no_model(name: str) -> None:
+    raise AssertionError("no model is asked here")
+
+
+def context(step: str) -> Context:
+    return Context(step, 0, no_model, no_model)  # type: ignore[arg-type]
+
+
+class Split(PerRecord):
+    """Gives `children` records for each, in a random time, and drops those that end in `drop`."""
+
+    name = "split"
+    children: int = 2
+    fail: str = ""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        for number in range(self.children):
+            await asyncio.sleep(random.random() / 1000)
+            if self.fail and record.instruction.endswith(self.fail):
+                raise RecordFailed("unlucky", f"{record.instruction} ends in {self.fail}")
+            child = record.child(f"{record.instruction}.{number}", context.event("split", round=number))
+            yield child.drop(context.step, "odd", "a one") if number % 3 == 2 else child
+
+
+def run_stream(steps: list[PerRecord], count: int, window: int = 8) -> tuple[list[Record], list[StepProgress]]:
+    progress = [StepProgress(step.name) for step in steps]
+    out: list[Record] = []
+    stream = Stream([(step, context(f"{at:02d}-{step.name}")) for at, step in enumerate(steps)], progress, window)
+    records = (new_record(f"seed {number}") for number in range(count))
+    asyncio.run(stream.run(records, out.append))
+    return out, progress
+
+
+@settings(max_examples=25, deadline=None)
+@given(children=st.lists(st.integers(1, 4), min_size=0, max_size=3), count=st.integers(0, 12), window=st.integers(1, 9))
+def test_the_order_is_that_of_the_seeds_whatever_finishes_first(
+    children: list[int], count: int, window: int
+) -> None:
+    steps: list[PerRecord] = [Split(children=number) for number in children]
+    first, _ = run_stream(steps, count, window)
+    again, _ = run_stream(steps, count, 64)
+    assert [record.id for record in first] == [record.id for record in again]
+
+    def expected(text: str, depth: int) -> list[str]:
+        if depth == len(children):
+            return [text]
+        result: list[str] = []
+        for number in range(children[depth]):
+            child = f"{text}.{number}"
+            result += [child] if number % 3 == 2 else expected(child, depth + 1)
+        return result
+
+    wanted = [text for number in range(count) for text in expected(f"seed {number}", 0)]
+    assert [record.instruction for record in first] == wanted
+
+
+def test_a_record_that_fails_is_set_aside_and_the_others_go_on() -> None:
+    out, progress = run_stream([Split(children=1, fail="3")], 10)
+    failed = [record for record in out if record.dropped]
+    assert [record.instruction for record in failed] == ["seed 3"]
+    assert failed[0].dropped is not None
+    assert failed[0].dropped.failed
+    assert failed[0].dropped.kind == "unlucky"
+    assert len(out) == 10
+    assert progress[0].failed.total() == 1
+
+
+def test_a_fault_in_a_step_sets_one_record_aside_with_its_name() -> None:
+    class Broken(PerRecord):
+        """Fails on one record."""
+
+        name = "broken"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            if record.instruction == "seed 1":
+                raise KeyError("oops")
+            yield record
+
+    out, _ = run_stream([Broken()], 3)
+    assert [record.dropped.kind if record.dropped else "" for record in out] == ["", "step_error", ""]
+    assert "KeyError" in (out[1].dropped.reason if out[1].dropped else "")
+
+
+def test_a_record_that_a_step_swallows_is_set_aside_not_lost() -> None:
+    class Swallow(PerRecord):
+        """Yields nothing."""
+
+        name = "swallow"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            return
+            yield record
+
+    out, _ = run_stream([Swallow()], 2)
+    assert [record.dropped.kind for record in out if record.dropped] == ["no_result", "no_result"]
+
+
+def test_a_record_given_on_before_the_step_failed_is_not_doubled() -> None:
+    class Late(PerRecord):
+        """Gives the record on, then fails."""
+
+        name = "late"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            yield record
+            raise RecordFailed("late", "too late")
+
+    out, progress = run_stream([Late()], 2)
+    assert [record.id for record in out] == [new_record(f"seed {n}").id for n in range(2)]
+    assert progress[0].failed["late"] == 2
+
+
+def test_what_no_record_can_survive_ends_all_at_once() -> None:
+    class Refused(PerRecord):
+        """Stops the run at one record while the others wait for ever."""
+
+        name = "refused"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            if record.instruction == "seed 2":
+                raise RunStopped("the key was refused")
+            await asyncio.sleep(3600)
+            yield record
+
+    with pytest.raises(RunStopped, match="the key was refused"):
+        run_stream([Refused()], 5)
+
+
+def test_steps_overlap_a_child_is_worked_on_while_its_sibling_is_made() -> None:
+    class Maker(PerRecord):
+        """Makes a second child only when the first has reached the next step."""
+
+        name = "maker"
+        reached: ClassVar[asyncio.Event]
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            Maker.reached = asyncio.Event()
+            yield record.child("first", context.event("make"))
+            await asyncio.wait_for(Maker.reached.wait(), 5)
+            yield record.child("second", context.event("make"))
+
+    class Next(PerRecord):
+        """Says that a record has come."""
+
+        name = "next"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            Maker.reached.set()
+            yield record
+
+    out, _ = run_stream([Maker(), Next()], 1)
+    assert [record.instruction for record in out] == ["first", "second"]
+
+
+def test_no_more_seeds_are_read_than_the_window_holds() -> None:
+    inside = 0
+    most = 0
+
+    class Slow(PerRecord):
+        """Takes a moment."""
+
+        name = "slow"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            nonlocal inside
+            await asyncio.sleep(0.001)
+            inside -= 1
+            yield record
+
+    def seeds() -> Iterator[Record]:
+        nonlocal inside, most
+        for number in range(100):
+            inside += 1
+            most = max(most, inside)
+            yield new_record(str(number))
+
+    out: list[Record] = []
+    stream = Stream([(Slow(), context("01-slow"))], [StepProgress("01-slow")], window=7)
+    asyncio.run(stream.run(seeds(), out.append))
+    assert len(out) == 100
+    assert most <= 7
