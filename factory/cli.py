@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError, RunInterrupted, RunStopped
+from factory.errors import (
+    EXIT_NOTHING_DONE,
+    EXIT_SOME_RECORDS_FAILED,
+    FactoryError,
+    RunInterrupted,
+    RunStopped,
+)
 
 if TYPE_CHECKING:
     from factory.engine.dry import DryRun
@@ -24,12 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="List the models that need no server, and get those that are not there.", rich_markup_mode=None)
+models_app = typer.Typer(
+    help="List the models that need no server, and get those that are not there.", rich_markup_mode=None
+)
 app.add_typer(models_app, name="models")
 
-RecipeArgument = Annotated[str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder. Default: one of its own below outputs/.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override an option: step.field=value. Repeatable.")]
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run's folder. Default: one of its own below outputs/.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override an option: step.field=value. Repeatable.")
+]
 
 
 @app.command()
@@ -37,13 +51,21 @@ def run(
     recipe: RecipeArgument,
     out: OutOption = None,
     set_: SetOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N records.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, the prompts and an estimate; call nobody.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before calls that cost money.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in the same folder.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before calls that cost money.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another run in the same folder.")
+    ] = False,
     journal: Annotated[
         Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
     ] = None,
@@ -64,7 +86,13 @@ def run(
 
 
 def _run(
-    recipe: Recipe, out: Path | None, limit: int | None, journal: Path | None, *, strict: bool, overwrite: bool
+    recipe: Recipe,
+    out: Path | None,
+    limit: int | None,
+    journal: Path | None,
+    *,
+    strict: bool,
+    overwrite: bool,
 ) -> None:
     from rich.console import Console
 
@@ -100,7 +128,7 @@ def _run(
     from factory.report.page import write_report
 
     write_report(result.folder)
-    print_funnel(result.folder, Console())
+    print_funnel(result.manifest, Console(), result.folder)
     if result.kept == 0:
         raise typer.Exit(EXIT_NOTHING_DONE)
     if result.failed:
@@ -158,7 +186,9 @@ def _printable(text: str) -> str:
 
 @app.command()
 def why(
-    record: Annotated[str, typer.Argument(help="A record's id, the beginning of one, or the source row's own id.")],
+    record: Annotated[
+        str, typer.Argument(help="A record's id, the beginning of one, or the source row's own id.")
+    ],
     folder: Annotated[Path | None, typer.Argument(help="The run's folder. Default: the latest run.")] = None,
 ) -> None:
     """Tell where a record came from and why it was kept or dropped."""
@@ -171,18 +201,21 @@ def why(
 
 
 @app.command()
-def report(folder: Annotated[Path | None, typer.Argument(help="The run's folder. Default: the latest run.")] = None) -> None:
+def report(
+    folder: Annotated[Path | None, typer.Argument(help="The run's folder. Default: the latest run.")] = None,
+) -> None:
     """Print a run's funnel and write its report.html anew."""
     from rich.console import Console
 
     from factory.engine.folder import OUTPUTS
     from factory.report.funnel import print_funnel
+    from factory.report.manifest import read_manifest
     from factory.report.page import write_report
     from factory.report.why import latest_run
 
     folder = folder or latest_run(OUTPUTS)
     write_report(folder)
-    print_funnel(folder, Console())
+    print_funnel(read_manifest(folder), Console(), folder)
 
 
 @app.command()
@@ -204,7 +237,9 @@ def steps(name: Annotated[str, typer.Argument(help="Show this step's manual.")] 
 
 
 @app.command()
-def recipes(name: Annotated[str, typer.Argument(help="Print this recipe, to start your own from.")] = "") -> None:
+def recipes(
+    name: Annotated[str, typer.Argument(help="Print this recipe, to start your own from.")] = "",
+) -> None:
     """List the built-in recipes, or print one."""
     from factory.recipe import RECIPES, builtin_recipes, load_recipe
 
@@ -221,14 +256,20 @@ def apply(
     context: typer.Context,
     step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N records.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
+    ] = False,
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
-    from factory.report.funnel import step_lines
+    from factory.report.plain import counts
 
     options = _step_options(context.args)
     dataset = load(file, limit=limit, strict=strict)
@@ -240,7 +281,12 @@ def apply(
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo("\n".join(step_lines(result.progress.steps)))
+    for progress in result.progress.steps:
+        gone = counts({**progress.dropped, **progress.failed})
+        typer.echo(
+            f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out"
+            + (f", let go: {gone}" if gone else "")
+        )
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")
@@ -281,7 +327,12 @@ def models(context: typer.Context) -> None:
 
 @models_app.command("get")
 def models_get(
-    name: Annotated[str, typer.Argument(help="A name that `factory models` lists, or org/repo/file.gguf on the Hugging Face hub.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name that `factory models` lists, or org/repo/file.gguf on the Hugging Face hub."
+        ),
+    ],
 ) -> None:
     """Fetch a model's weights."""
     from factory.models.catalogue import get_model

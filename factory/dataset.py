@@ -195,8 +195,7 @@ class Dataset:
                 execution = Execution(
                     self._pending, self._models, seed, journal, Path(folder), first_number=self._done + 1
                 )
-                records = self._table.records()
-                kept = Table.read(run_blocking(lambda: execution.run(records), execution.stop))
+                kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
                 dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
                 everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))
                 result = Dataset(
@@ -248,7 +247,9 @@ class Dataset:
 
     def _caption(self) -> str:
         shown = self if self._result is None else self._result
-        count = f"{len(shown._table):,} records" + (f", {len(shown._dropped):,} dropped" if len(shown._dropped) else "")
+        count = f"{len(shown._table):,} records" + (
+            f", {len(shown._dropped):,} dropped" if len(shown._dropped) else ""
+        )
         if not self.pending:
             return count
         steps = " -> ".join(step.name for step in self._pending)
@@ -258,13 +259,18 @@ class Dataset:
         columns, rows = self._rows()
         short = [[shorten(cell, 28) for cell in row] for row in [columns, *rows]]
         widths = [max(len(row[at]) for row in short) for at in range(len(columns))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in short]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in short
+        ]
         return "\n".join([f"Dataset: {self._caption()}", *(lines if rows else [])])
 
     def _repr_html_(self) -> str:
         columns, rows = self._rows()
         head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
         return f"<p>{html.escape(self._caption())}</p><table><tr>{head}</tr>{body}</table>"
 
     # -- leaving -------------------------------------------------------------------------------------------
@@ -357,7 +363,11 @@ def run(
     elif not isinstance(recipe, Recipe):
         recipe = load_recipe(str(recipe), tuple(set))
     options = RunOptions(
-        Path(out) if out is not None else None, limit, Path(journal) if journal is not None else None, strict, overwrite
+        Path(out) if out is not None else None,
+        limit,
+        Path(journal) if journal is not None else None,
+        strict,
+        overwrite,
     )
     result = Run(recipe, options).execute()
     write_report(result.folder)

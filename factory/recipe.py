@@ -117,13 +117,17 @@ def build_recipe(
             raise at.error((key,), f"unknown key {key!r}{nearest(str(key), TOP_KEYS)}")
     raw_steps = data.get("steps")
     if not isinstance(raw_steps, list) or not raw_steps:
-        raise at.error(("steps",), "`steps` must be a list with at least one step, such as `- read: {path: seeds.jsonl}`")
+        raise at.error(
+            ("steps",), "`steps` must be a list with at least one step, such as `- read: {path: seeds.jsonl}`"
+        )
     raw_steps[:] = [_step_entry(raw, (index, at)) for index, raw in enumerate(raw_steps)]
     for override in overrides:
         _apply_override(data, override)
     name = str(data.get("name") or Path(where).stem)
     if not _NAME.fullmatch(name):
-        raise at.error(("name",), f"the name {name!r} must be letters, digits, dots, dashes: it names the run's folder")
+        raise at.error(
+            ("name",), f"the name {name!r} must be letters, digits, dots, dashes: it names the run's folder"
+        )
     seed = data.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise at.error(("seed",), f"the seed must be a whole number, not {seed!r}")
@@ -134,7 +138,9 @@ def build_recipe(
     first = next((at for at, step in enumerate(steps) if not isinstance(step, Source)), len(steps))
     for index, step in enumerate(steps[first:], start=first):
         if isinstance(step, Source):
-            raise at.error(("steps", index), f"`{step.name}` brings records in: put it before the other steps")
+            raise at.error(
+                ("steps", index), f"`{step.name}` brings records in: put it before the other steps"
+            )
     return Recipe(name, seed, models, steps, data)
 
 
@@ -175,7 +181,8 @@ def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:
         raw = {raw: {}}
     if not isinstance(raw, dict) or len(raw) != 1:
         raise at.error(
-            ("steps", index), f"step {index + 1} must be one name with its options, such as `- judge: {{rubric: quality}}`"
+            ("steps", index),
+            f"step {index + 1} must be one name with its options, such as `- judge: {{rubric: quality}}`",
         )
     name, options = next(iter(raw.items()))
     if options is None:
@@ -187,7 +194,9 @@ def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:
 
 def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
     if not isinstance(raw, dict):
-        raise at.error(("models",), "`models` must map a name to its options, such as `teacher: {provider: local}`")
+        raise at.error(
+            ("models",), "`models` must map a name to its options, such as `teacher: {provider: local}`"
+        )
     adapter: TypeAdapter[ModelOptions] = TypeAdapter(ModelOptions)
     models: dict[str, ModelOptions] = {}
     for name, options in raw.items():
@@ -248,7 +257,9 @@ def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_i
         return f"`{field}` is missing"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         wrong = first.get("ctx", {}).get("tag", "")
-        return f"`provider` must be one of {', '.join(option_classes())}" + (f", not {wrong!r}" if wrong else "")
+        return f"`provider` must be one of {', '.join(option_classes())}" + (
+            f", not {wrong!r}" if wrong else ""
+        )
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     plain = show_input and isinstance(first["input"], (str, int, float, bool))
@@ -288,12 +299,16 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         at, rest = (data.get("models") or {}).get(keys[1]), keys[2:]
         if not isinstance(at, dict):
             names = list(data.get("models") or {})
-            raise RecipeError(f"--set {override}: the recipe has no model {keys[1]!r}{nearest(keys[1], names)}")
+            raise RecipeError(
+                f"--set {override}: the recipe has no model {keys[1]!r}{nearest(keys[1], names)}"
+            )
     else:
         named = [step[keys[0]] for step in data["steps"] if keys[0] in step]
         if not named:
             names = [next(iter(step)) for step in data["steps"]]
-            raise RecipeError(f"--set {override}: the recipe has no step {keys[0]!r}{nearest(keys[0], names)}")
+            raise RecipeError(
+                f"--set {override}: the recipe has no step {keys[0]!r}{nearest(keys[0], names)}"
+            )
         rest = keys[1:]
         number = 1
         if len(rest) > 1 and rest[0].isdigit():
@@ -321,6 +336,10 @@ def option_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
         if getattr(info.annotation, "__args__", None):
             annotation = str(info.annotation)
         annotation = re.sub(r"\b(typing|factory|collections\.abc)\.(\w+\.)*", "", annotation)
-        default = "required" if info.is_required() else json.dumps(info.get_default(call_default_factory=True), default=str)
+        default = (
+            "required"
+            if info.is_required()
+            else json.dumps(info.get_default(call_default_factory=True), default=str)
+        )
         rows.append((name, annotation, default, " ".join((info.description or "").split())))
     return rows

@@ -165,7 +165,7 @@ class Record:
 
     def child(self, instruction: str, event: Event, *, input: str = "", output: str = "") -> Self:
         """A new record made from this one by `event`: new instruction, same language, system turn and source."""
-        history = [message for message in self.messages[: max(self.last_user, 0)]]
+        history = self.messages[: max(self.last_user, 0)]
         turn = Message("user", join_input(instruction, input))
         messages = (*history, turn, *([Message("assistant", output)] if output else []))
         event = event._replace(parents=(self.id,))

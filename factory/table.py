@@ -157,7 +157,8 @@ class Table:
 
     def values(self, column: str) -> list[Any]:
         """A plain column ("id", "source", "lang", "task") as a list."""
-        return self.arrow.column(column).to_pylist()
+        values: list[Any] = self.arrow.column(column).to_pylist()
+        return values
 
     def texts(self, field: str) -> list[str]:
         """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output)."""
@@ -263,7 +264,9 @@ class RecordWriter:
                 self._writer = pq.ParquetWriter(self._part, record_schema(), compression="zstd")
             self._writer.write_batch(batch)
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror or error}); free some space") from error
+            raise OutputError(
+                f"{self.path}: cannot be written ({error.strerror or error}); free some space"
+            ) from error
         self.rows += batch.num_rows
 
     def _flush(self) -> None:

@@ -28,7 +28,9 @@ class Assemble(WholeSet):
 
     name = "assemble"
 
-    size: int | None = Field(None, ge=1, description="number of records to choose; none: all that have an answer")
+    size: int | None = Field(
+        None, ge=1, description="number of records to choose; none: all that have an answer"
+    )
     balance: Literal["", "task", "lang", "source"] = Field(
         "", description="the field whose values get equal shares"
     )
@@ -59,7 +61,9 @@ class Assemble(WholeSet):
                 # NaN sorts behind every number, so a missing score comes last; the sort is stable.
                 ranked = sorted(members, key=lambda at: -scores[at] if np.isfinite(scores[at]) else np.inf)
                 for rank, index in enumerate(ranked[quotas[group] :], start=quotas[group] + 1):
-                    drops[index] = self._not_chosen(context, group, quotas[group], rank, len(members), score, scores[index])
+                    drops[index] = self._not_chosen(
+                        context, group, quotas[group], rank, len(members), score, scores[index]
+                    )
         return table.drop(drops)
 
     def _score_name(self, table: Table, context: Context) -> str:
@@ -85,5 +89,8 @@ class Assemble(WholeSet):
             if np.isfinite(value):
                 numbers[score] = float(value)
         return Drop(
-            context.step, "not_chosen", f"number {rank} of {members}{within}{by}; {quota} were wanted", numbers
+            context.step,
+            "not_chosen",
+            f"number {rank} of {members}{within}{by}; {quota} were wanted",
+            numbers,
         )

@@ -64,7 +64,9 @@ class ModelUsage:
         """Money spent in this run, in the currency of the recipe's prices; None where none are given."""
         if self.price_input is None and self.price_output is None:
             return None
-        spent = self.prompt_tokens * (self.price_input or 0) + self.completion_tokens * (self.price_output or 0)
+        spent = self.prompt_tokens * (self.price_input or 0) + self.completion_tokens * (
+            self.price_output or 0
+        )
         return spent / 1e6
 
 
@@ -127,13 +129,17 @@ class Caller:
                     # Waiting in line is not a failure, so it has a limit of its own, generous.
                     tries += 1
                     if tries >= TRIES * 5:
-                        raise RecordFailed("call_failed", f"{self.name}: still refused after {tries} tries: {error}") from error
+                        raise RecordFailed(
+                            "call_failed", f"{self.name}: still refused after {tries} tries: {error}"
+                        ) from error
                     wait = error.retry_after if error.retry_after is not None else self._backoff(tries)
                 except TransientFailure as error:
                     self._reached = True
                     tries += 1
                     if tries >= TRIES:
-                        raise RecordFailed("call_failed", f"{self.name}: no reply after {tries} tries: {error}") from error
+                        raise RecordFailed(
+                            "call_failed", f"{self.name}: no reply after {tries} tries: {error}"
+                        ) from error
                     wait = self._backoff(tries)
                 finally:
                     self._gate.leave()
@@ -267,7 +273,9 @@ class JournalledChat(Caller):
             self.usage.prompt_tokens += reply.usage.prompt_tokens
             self.usage.completion_tokens += reply.usage.completion_tokens
             # The journal comes before everything else: a reply is used only once it is durable.
-            await self._journal.put(key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply))
+            await self._journal.put(
+                key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply)
+            )
             return reply
 
         return await self.once(key, make), key, False
@@ -321,7 +329,9 @@ def read_json(reply: Reply, schema: type[BaseModel]) -> tuple[BaseModel | None, 
     text = reply.text.strip()
     start, end = text.find("{"), text.rfind("}")
     if start < 0 or end < start:
-        cut = f"it was cut at {reply.usage.completion_tokens} tokens" if reply.finish_reason == "length" else ""
+        cut = (
+            f"it was cut at {reply.usage.completion_tokens} tokens" if reply.finish_reason == "length" else ""
+        )
         return None, cut or "it holds no JSON object"
     try:
         data = orjson.loads(text[start : end + 1])

@@ -65,7 +65,9 @@ class DryRun:
             price = getattr(recipe.models.get(step.model), "price", None)
             if price is not None:
                 known = True
-                total += (step.prompt_tokens * price.input + step.reply_tokens * price.output) * self.scale / 1e6
+                total += (
+                    (step.prompt_tokens * price.input + step.reply_tokens * price.output) * self.scale / 1e6
+                )
         return total if known else None
 
 
@@ -146,7 +148,11 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
             expected = None if expected is None or count is None else expected + count
     if not rows:
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
-    steps = [(step, _context(recipe, book)) for step, book in zip(recipe.steps, books, strict=True) if isinstance(step, PerRecord)]
+    steps = [
+        (step, _context(recipe, book))
+        for step, book in zip(recipe.steps, books, strict=True)
+        if isinstance(step, PerRecord)
+    ]
     for row in rows:
         stream = Stream(steps, [StepProgress(context.step) for _, context in steps], window=1)
         await stream.run(iter([row]), lambda record: None)

@@ -61,9 +61,15 @@ class JournalledEmbeddings(Caller):
         wanted = [texts[key] for key in batch]
         vectors: Vectors = await self.send(lambda: self._provider.embed(wanted))
         self.usage.calls += 1
-        stored = {key: np.ascontiguousarray(row, dtype=np.float32).tobytes() for key, row in zip(batch, vectors, strict=True)}
+        stored = {
+            key: np.ascontiguousarray(row, dtype=np.float32).tobytes()
+            for key, row in zip(batch, vectors, strict=True)
+        }
         identity = self._provider.identity
         await asyncio.gather(
-            *(self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row) for key, row in stored.items())
+            *(
+                self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row)
+                for key, row in stored.items()
+            )
         )
         return stored

@@ -57,10 +57,10 @@ class Execution:
         self.labels = [f"{at:02d}-{step.name}" for at, step in enumerate(self.steps, start=self.first_number)]
         self.progress.steps = [StepProgress(label) for label in self.labels]
 
-    async def run(self, records: Iterator[Record] | None = None) -> Path:
+    async def run(self, start: Table | None = None) -> Path:
         """Run all steps; returns the Parquet file with the records that live at the end.
 
-        `records` stand in for a source where the first step is none.
+        The records of `start` stand in for a source where the first step is none.
 
         Raises:
             RunStopped: no record can go on.
@@ -79,13 +79,14 @@ class Execution:
                 step = self.steps[at]
                 end = at + 1
                 if isinstance(step, WholeSet):
-                    assert kept is not None
-                    kept = await self._border(at, step, contexts[at], kept)
+                    table = Table.read(kept) if kept is not None else start
+                    assert table is not None, "the first step brings records in, or there is a start"
+                    kept = await self._border(at, step, contexts[at], table)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
                         end += 1
-                    source = Table.read(kept).records() if kept is not None else records
-                    kept = await self._stream(at, end, contexts, source)
+                    table = Table.read(kept) if kept is not None else start
+                    kept = await self._stream(at, end, contexts, table)
                 at = end
             assert kept is not None
             return kept
@@ -118,16 +119,16 @@ class Execution:
         self._main.cancel()
 
     async def _stream(
-        self, start: int, end: int, contexts: Sequence[Context], records: Iterator[Record] | None
+        self, start: int, end: int, contexts: Sequence[Context], table: Table | None
     ) -> Path:
         """Run the sources and per-record steps from `start` to `end` as one stream."""
         first = start
-        sources: list[Iterator[Record]] = [] if records is None else [records]
+        sources: list[Iterator[Record]] = [] if table is None else [table.records()]
         while first < end and isinstance(step := self.steps[first], Source):
             sources.append(self._read(step, contexts[first], self.progress.steps[first]))
             first += 1
         chained: Iterator[Record] = itertools.chain.from_iterable(sources)
-        if self.limit is not None and (records is None or start == 0):
+        if self.limit is not None and start == 0:
             chained = _first(chained, self.limit)
         label = self.labels[end - 1]
         steps = [
@@ -136,12 +137,14 @@ class Execution:
             if isinstance(step, PerRecord)
         ]
         if steps:
-            self.progress.steps[first].total = self._expected(start, first, records)
+            self.progress.steps[first].total = self._expected(start, first) if table is None else len(table)
         kept_path = self.folder / label / "kept.parquet"
         began = time.monotonic()
         with RecordWriter(kept_path) as kept, RecordWriter(kept_path.with_name("dropped.parquet")) as dropped:
             stream = Stream(steps, self.progress.steps[first:end], self._window(steps))
-            await stream.run(chained, lambda record: (kept if record.dropped is None else dropped).write(record))
+            await stream.run(
+                chained, lambda record: (kept if record.dropped is None else dropped).write(record)
+            )
         for progress in self.progress.steps[start:end]:
             progress.seconds = time.monotonic() - began
         return kept_path
@@ -160,9 +163,9 @@ class Execution:
                 self.progress.warn(f"skipped: {record.dropped.reason}")
             yield record
 
-    def _expected(self, start: int, first: int, records: Iterator[Record] | None) -> int | None:
+    def _expected(self, start: int, first: int) -> int | None:
         counts = [step.expected() for step in self.steps[start:first] if isinstance(step, Source)]
-        if records is not None or not counts or any(count is None for count in counts):
+        if any(count is None for count in counts):
             return None
         total = sum(count for count in counts if count is not None)
         return total if self.limit is None else min(total, self.limit)
@@ -176,11 +179,10 @@ class Execution:
         calls = sum((self.models.get(name) or LocalOptions()).concurrency for name in names)
         return max(SMALLEST_WINDOW, WINDOW_PER_CALL * calls)
 
-    async def _border(self, at: int, step: WholeSet, context: Context, kept: Path) -> Path:
+    async def _border(self, at: int, step: WholeSet, context: Context, table: Table) -> Path:
         """Run a whole-set step on the records that live."""
         progress = self.progress.steps[at]
         began = time.monotonic()
-        table = Table.read(kept)
         progress.entered = progress.total = len(table)
         result = await step.run(table, context)
         live, dropped = result.split()
@@ -210,4 +212,3 @@ def _first(records: Iterator[Record], limit: int) -> Iterator[Record]:
         yield record
         if taken == limit:
             return
-

@@ -34,7 +34,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be read ({error}); remove the folder or name another with --out") from error
+        raise OutputError(
+            f"{path}: cannot be read ({error}); remove the folder or name another with --out"
+        ) from error
     return data if isinstance(data, dict) else None
 
 
@@ -51,22 +53,32 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], overwrite: bool) -> 
         folder.mkdir(parents=True, exist_ok=True)
         there = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); name another with --out") from error
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error}); name another with --out"
+        ) from error
     manifest = read_manifest(folder)
     strangers = [name for name in there if name not in OWN_ENTRIES]
     if there and manifest is None and [name for name in there if name != ".lock"]:
-        raise OutputError(f"{folder} is not empty and holds no run ({there[0]}, ...): name another with --out")
+        raise OutputError(
+            f"{folder} is not empty and holds no run ({there[0]}, ...): name another with --out"
+        )
     if manifest is not None and manifest.get("identity") != dict(identity):
         was = manifest.get("identity") or {}
         changed = [key for key in identity if was.get(key) != identity[key]]
-        what = {"recipe": "another recipe", "limit": "another --limit", "inputs": "input files that have changed since"}
+        what = {
+            "recipe": "another recipe",
+            "limit": "another --limit",
+            "inputs": "input files that have changed since",
+        }
         reason = " and ".join(what.get(key, key) for key in changed)
         if not overwrite:
             raise OutputError(
                 f"{folder} holds a run of {reason}: name another folder with --out, or replace it with --overwrite"
             )
         if strangers:
-            raise OutputError(f"{folder} holds files that no run made ({strangers[0]}): name another with --out")
+            raise OutputError(
+                f"{folder} holds files that no run made ({strangers[0]}): name another with --out"
+            )
         for name in OWN_ENTRIES:
             entry = folder / name
             if entry.is_dir() and not entry.is_symlink():
@@ -112,7 +124,9 @@ def write_whole(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); free some space") from error
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space"
+        ) from error
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -134,5 +148,7 @@ def file_facts(path: Path, name: str) -> dict[str, Any]:
 def output_facts(folder: Path) -> list[dict[str, Any]]:
     """Facts of every result file of a run: all but the manifest itself and the report, which tell of it."""
     skip = {MANIFEST, "report.html", ".lock"}
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in skip)
+    paths = sorted(
+        p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in skip
+    )
     return [file_facts(path, path.relative_to(folder).as_posix()) for path in paths]

@@ -15,7 +15,6 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,7 +112,8 @@ class Journal:
                     connection = _connect(self.path)
                 with connection:
                     connection.executemany(
-                        "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?)", [write.row for write in group]
+                        "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?)",
+                        [write.row for write in group],
                     )
             except sqlite3.Error as error:
                 problem = error
@@ -162,7 +162,9 @@ def _open(path: Path) -> sqlite3.Connection:
                 f"the journal {path} cannot be written ({error}); name another place with --journal FILE"
             ) from error
         if "locked" in str(error):
-            raise OutputError(f"the journal {path} is locked by another process that does not let go") from error
+            raise OutputError(
+                f"the journal {path} is locked by another process that does not let go"
+            ) from error
         raise OutputError(
             f"the journal {path} is damaged ({error}); move it aside to start a new one, "
             "or name another with --journal FILE"
@@ -171,5 +173,3 @@ def _open(path: Path) -> sqlite3.Connection:
         raise OutputError(
             f"the journal {path} cannot be written ({error.strerror or error}); name another place with --journal FILE"
         ) from error
-
-

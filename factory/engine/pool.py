@@ -12,6 +12,7 @@ from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, resolve_model
 from factory.models.options import LocalEmbeddingOptions, LocalOptions, ModelOptions
 from factory.models.providers import chat_provider, embedding_provider
 
+
 class ModelPool:
     """Makes each model once and closes them all at the end."""
 
@@ -56,7 +57,9 @@ class ModelPool:
             assert isinstance(options, EMBEDDING_OPTIONS)
             provider = embedding_provider(options)
             self._providers.append(provider)
-            usage = self._usage(f"{name} (embeddings)" if name == EMBEDDED else name, provider.identity, options)
+            usage = self._usage(
+                f"{name} (embeddings)" if name == EMBEDDED else name, provider.identity, options
+            )
             self._embedders[name] = JournalledEmbeddings(
                 name, provider, self._journal, usage, self._gate, concurrency=options.concurrency
             )

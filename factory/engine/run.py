@@ -237,7 +237,9 @@ def run_blocking(
     return _in_thread(make, stop)
 
 
-async def _with_signals(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:
+async def _with_signals(
+    make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None
+) -> Result:
     loop = asyncio.get_running_loop()
     if stop is None or sys.platform == "win32":
         return await make()
@@ -278,4 +280,3 @@ def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[
     if errors:
         raise errors[0]
     return results[0]
-

@@ -95,7 +95,9 @@ class Stream:
                 children += self._set_aside(record, context, progress, error.kind, str(error), yielded)
             except FactoryError:
                 raise
-            except Exception as error:  # a fault in a step, perhaps a plug-in's, must not lose the others' work
+            except (
+                Exception
+            ) as error:  # a fault in a step, perhaps a plug-in's, must not lose the others' work
                 log.exception("step %s failed on record %s", context.step, record.id)
                 reason = f"the step failed: {type(error).__name__}: {error}"
                 children += self._set_aside(record, context, progress, "step_error", reason, yielded)

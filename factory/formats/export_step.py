@@ -43,6 +43,9 @@ class Export(WholeSet):
         }
         result = table.drop(drops) if drops else table
         live, _ = result.split()
+        if not len(live):
+            context.warn(f"{context.step}: nothing is left to write")
+            return result
         folder = context.folder
         await asyncio.to_thread(lambda: write_dataset(live.records(), folder, self.formats))
         return result

@@ -1,6 +1,6 @@
 """How long the command line takes to answer, beside an empty Python process in the same run.
 
-    python tests/bench/bench_start.py
+python tests/bench/bench_start.py
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def main() -> None:
     start = [sys.executable, "-c", "from factory.cli import main; main()"]
     for arguments in (["--help"], ["steps"], ["run", "--help"], ["recipes"]):
         seconds = median_seconds(start + arguments)
-        print(f"factory {' '.join(arguments):<12} {seconds:.3f} s  ({seconds / empty:.1f} x an empty Python process)")
+        print(
+            f"factory {' '.join(arguments):<12} {seconds:.3f} s  ({seconds / empty:.1f} x an empty Python process)"
+        )
 
 
 if __name__ == "__main__":
