@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -23,9 +25,23 @@ def _http_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _without_secrets(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for name in arguments:
+        if re.search(r"api_?key|secret|password|access_token|auth", name, re.IGNORECASE):
+            raise ValueError(
+                "keys come from the environment: leave them out and export the provider's variable"
+            )
+    return arguments
+
+
 BaseURL = Annotated[str, AfterValidator(_http_address)]
 # Upper case only: a key pasted here by mistake almost always has lower-case letters, and is refused unseen.
 KeyVariable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Price(BaseModel):
@@ -95,14 +111,18 @@ class LocalOptions(_ChatOptions):
         description="path of a .gguf file, or org/repo/file.gguf on the Hugging Face hub; empty: the "
         "packaged SmolLM2-135M-Instruct",
     )
-    slots: int = Field(4, ge=1, le=256, description="replies generated at the same time")
-    threads: int = Field(0, ge=0, description="processor threads; 0: one for each core")
+    slots: int = Field(
+        0, ge=0, le=256, description="replies generated at the same time; 0: one for each core, at most 8"
+    )
+    threads: int = Field(
+        1, ge=1, description="processor threads of each slot; a model of a billion parameters wants more"
+    )
     context: int = Field(4096, ge=256, description="tokens that one prompt and its reply may take together")
 
     @property
     def concurrency(self) -> int:
         """Largest number of requests in flight: one for each slot."""
-        return self.slots
+        return self.slots or min(_cores(), 8)
 
 
 class LangChainOptions(_ChatOptions):
@@ -114,8 +134,8 @@ class LangChainOptions(_ChatOptions):
         description="provider:model as langchain.chat_models.init_chat_model takes it, such as "
         "anthropic:claude-haiku-4-5",
     )
-    arguments: dict[str, JsonValue] = Field(
-        default_factory=dict, description="further arguments of init_chat_model, such as base_url"
+    arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
+        default_factory=dict, description="further arguments of init_chat_model, such as base_url; no keys"
     )
     concurrency: int = Field(32, ge=1, description="largest number of requests in flight")
 
