@@ -1,0 +1,1 @@
+"""Duplicates: exact, word for word (ROUGE-L), by meaning, and against benchmarks."""

@@ -1,0 +1,147 @@
+"""The exact ROUGE-L greedy keep-first join: which texts are too close, word for word, to one kept before.
+
+The layout of the data is here, the loops over it are in `rouge_kernel`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain, count
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Ids = NDArray[np.int32]
+Words = NDArray[np.uint64]
+Floats = NDArray[np.float64]
+
+BLOCK = 256  # texts whose bitmaps are compared in one go: their counts stay in the first-level cache
+EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
+BITS = 8  # of a bitmap for a token, at least: fewer pass more pairs to the LCS, more take longer to compare
+
+
+class RougeMatches(NamedTuple):
+    """One entry for each row of the join.
+
+    nearest: int64, the kept row that dropped this one, or -1 where it is kept
+    f: float64, its ROUGE-L F with that row, or NaN where it is kept
+    in_reference: bool, True where `nearest` counts the rows of the reference
+    """
+
+    nearest: Ints
+    f: Floats
+    in_reference: NDArray[np.bool_]
+
+
+def rouge_join(
+    tokens: Sequence[Sequence[str]], threshold: float, *, reference: Sequence[Sequence[str]] = ()
+) -> RougeMatches:
+    """Drop each row whose ROUGE-L F with a reference row or an earlier kept row is greater than `threshold`.
+
+    Exact: the outcome is that of comparing every pair with rouge-score 0.1.2, down to its floating point
+    (prediction = the row, target = the kept one; F is the same the other way round). Where several kept rows
+    are that close, the one of highest F is named, of equals the earliest, references first. A row without
+    tokens has F = 0 with every row: it is kept and drops none.
+
+    Memory grows with the number of tokens, time about as rows^1.7. Runs without holding the GIL.
+
+    Source: ROUGE-L, Lin (2004); the rule, Self-Instruct (arXiv 2212.10560).
+
+    Raises:
+        ValueError: `threshold` is not between 0 and 1.
+    """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"the threshold is a ROUGE-L F between 0 and 1, given {threshold}")
+    rows = len(reference) + len(tokens)
+    nearest = np.full(rows, -1, np.int64)
+    f = np.full(rows, np.nan)
+    if threshold < 1 and rows:
+        from factory.dedup.rouge_kernel import greedy_join
+
+        ids, offsets, vocabulary = _encode([*reference, *tokens])
+        bank = _bank(np.diff(offsets))
+        work = _work(bank, vocabulary)
+        greedy_join(bank, work, ids, offsets, len(reference), float(threshold), nearest, f)
+    nearest, f = nearest[len(reference) :], f[len(reference) :]
+    in_reference = (nearest >= 0) & (nearest < len(reference))
+    nearest[nearest >= len(reference)] -= len(reference)
+    return RougeMatches(nearest, f, in_reference)
+
+
+def _encode(rows: Sequence[Sequence[str]]) -> tuple[Ids, Ints, int]:
+    """Tokens as numbers in order of first sight, row i at offsets[i]:offsets[i + 1], how many."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
+    number: defaultdict[str, int] = defaultdict(count().__next__)
+    ids = np.fromiter(map(number.__getitem__, chain.from_iterable(rows)), np.int32, offsets[-1])
+    return ids, offsets, len(number)
+
+
+class Bank(NamedTuple):
+    """The kept texts by bucket of length, in their order; a bucket has room for all texts of its lengths."""
+
+    bucket: Ints  # of each text
+    shortest: Ints  # length in the bucket
+    longest: Ints
+    held: Ints  # texts in the bucket so far
+    first: Ints  # of the bucket's texts in `kept`; one entry more than buckets
+    kept: Ints  # text numbers
+    width: Ints  # words of a bitmap
+    first_word: (
+        Ints  # of the bucket's bitmaps in `words`: the first words of its texts, the second words, ...
+    )
+    words: Words
+
+
+class Work(NamedTuple):
+    """Room to work in, of the size of one text, the vocabulary, or (the hash table) the number of texts.
+
+    An indexed text has, from head[token] through `link`, the words that the token is in and its bits there.
+    """
+
+    table: Ints
+    bitmaps: Words
+    counts: Ints
+    seen: Ids
+    head: Ids
+    link: Ids
+    place: Ids
+    masks: Words
+    state: Words
+
+
+def _bank(lengths: Ints) -> Bank:
+    """An empty bank for texts of these lengths, at least one."""
+    shift = np.maximum(np.frexp(lengths.astype(float))[1] - EXACT.bit_length() + 1, 0)
+    bucket = EXACT // 2 * shift + (lengths >> shift)
+    number = np.arange(int(bucket.max()) + 1)
+    shift = np.maximum(number // (EXACT // 2) - 1, 0)
+    shortest = (number - EXACT // 2 * shift) << shift
+    longest = shortest + (1 << shift) - 1
+    width = 1 << np.frexp((longest * BITS - 1) // 64)[1].astype(np.int64)  # the power of two that holds them
+    room = np.bincount(bucket)
+    first = np.concatenate([[0], np.cumsum(room)])
+    first_word = np.concatenate([[0], np.cumsum(room * width)])
+    held = np.zeros(len(number), np.int64)
+    kept = np.empty(len(lengths), np.int64)
+    words = np.empty(first_word[-1], np.uint64)
+    return Bank(bucket, shortest, longest, held, first, kept, width, first_word, words)
+
+
+def _work(bank: Bank, vocabulary: int) -> Work:
+    """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
+    longest = int(bank.longest[-1])
+    return Work(
+        table=np.full(1 << (2 * len(bank.bucket)).bit_length(), -1, np.int64),
+        bitmaps=np.empty(2 * bank.width[-1], np.uint64),
+        counts=np.empty(BLOCK, np.int64),
+        seen=np.zeros(vocabulary, np.int32),
+        head=np.full(vocabulary, -1, np.int32),
+        link=np.empty(longest, np.int32),
+        place=np.empty(longest, np.int32),
+        masks=np.empty(longest, np.uint64),
+        state=np.empty(longest // 64 + 1, np.uint64),
+    )
