@@ -69,7 +69,9 @@ class LangChainChat:
     def __init__(self, model: BaseChatModel, options: LangChainOptions | None = None) -> None:
         self._model = model
         self._options = options
-        self._fields = frozenset(type(model).model_fields) - model.model_fields_set
+        # Some classes set fields by themselves, which is not told apart from a user's doing; a recipe's is.
+        held = model.model_fields_set if options is None else set(options.arguments)
+        self._fields = frozenset(type(model).model_fields) - held
         self._limit = next((name for name in _LIMITS if name in type(model).model_fields), "")
         self._secrets = [
             value.get_secret_value()
