@@ -267,15 +267,20 @@ class JournalledChat(Caller):
             self.usage.replayed += 1
             return _load_reply(stored), key, True
 
-        async def make() -> Reply:
-            reply: Reply = await self.send(lambda: self._provider.send(request))
+        async def attempt() -> Reply:
+            reply = await self._provider.send(request)
             self.usage.calls += 1
             self.usage.prompt_tokens += reply.usage.prompt_tokens
             self.usage.completion_tokens += reply.usage.completion_tokens
-            # The journal comes before everything else: a reply is used only once it is durable.
+            # The journal comes before everything else: a reply is used only once it is durable. The call keeps
+            # its place in the limiter until then, so that no more than `concurrency` replies can ever be lost.
             await self._journal.put(
                 key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply)
             )
+            return reply
+
+        async def make() -> Reply:
+            reply: Reply = await self.send(attempt)
             return reply
 
         return await self.once(key, make), key, False

@@ -59,17 +59,22 @@ class JournalledEmbeddings(Caller):
 
     async def _embed_batch(self, batch: Sequence[bytes], texts: dict[bytes, str]) -> dict[bytes, bytes]:
         wanted = [texts[key] for key in batch]
-        vectors: Vectors = await self.send(lambda: self._provider.embed(wanted))
-        self.usage.calls += 1
-        stored = {
-            key: np.ascontiguousarray(row, dtype=np.float32).tobytes()
-            for key, row in zip(batch, vectors, strict=True)
-        }
         identity = self._provider.identity
-        await asyncio.gather(
-            *(
-                self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row)
-                for key, row in stored.items()
+
+        async def attempt() -> dict[bytes, bytes]:
+            vectors = await self._provider.embed(wanted)
+            self.usage.calls += 1
+            rows = {
+                key: np.ascontiguousarray(row, dtype=np.float32).tobytes()
+                for key, row in zip(batch, vectors, strict=True)
+            }
+            await asyncio.gather(
+                *(
+                    self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row)
+                    for key, row in rows.items()
+                )
             )
-        )
+            return rows
+
+        stored: dict[bytes, bytes] = await self.send(attempt)
         return stored

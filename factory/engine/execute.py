@@ -114,7 +114,6 @@ class Execution:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._gate.idle.wait()
-                await asyncio.sleep(0.2)  # the replies that just came in are on their way to the journal
         assert self._main is not None
         self._main.cancel()
 

@@ -102,7 +102,9 @@ async def test_transient_failures_are_tried_again_and_then_the_record_is_set_asi
 
     provider = Provider(dead)
     with pytest.raises(RecordFailed, match="no reply after 6 tries: HTTP 502"):
-        await chat(Journal(tmp_path / "j.db"), provider).ask([Message("user", "other")], temperature=0, max_tokens=9)
+        await chat(Journal(tmp_path / "j.db"), provider).ask(
+            [Message("user", "other")], temperature=0, max_tokens=9
+        )
     assert len(provider.requests) == calls.TRIES
 
 

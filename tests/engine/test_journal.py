@@ -43,8 +43,10 @@ def test_the_key_depends_on_all_that_is_sent_and_on_nothing_else() -> None:
     others = [
         call_key("chat", "other", base),
         call_key("embedding", "model", base),
-        *(call_key("chat", "model", {**base, name: value}) for name, value in
-          {"messages": [["user", "ho"]], "temperature": 0.6, "sample": 1}.items()),
+        *(
+            call_key("chat", "model", {**base, name: value})
+            for name, value in {"messages": [["user", "ho"]], "temperature": 0.6, "sample": 1}.items()
+        ),
     ]
     assert len({key, *others}) == 6
 
@@ -52,7 +54,10 @@ def test_the_key_depends_on_all_that_is_sent_and_on_nothing_else() -> None:
 def test_many_replies_at_once_are_committed_in_groups_and_none_is_lost(tmp_path: Path) -> None:
     async def fill(journal: Journal) -> None:
         await asyncio.gather(
-            *(journal.put(number.to_bytes(16, "big"), "chat", "m", b"{}", b"%d" % number) for number in range(3000))
+            *(
+                journal.put(number.to_bytes(16, "big"), "chat", "m", b"{}", b"%d" % number)
+                for number in range(3000)
+            )
         )
 
     journal = Journal(tmp_path / "journal.db")

@@ -42,17 +42,25 @@ class Split(PerRecord):
             yield child.drop(context.step, "odd", "a one") if number % 3 == 2 else child
 
 
-def run_stream(steps: list[PerRecord], count: int, window: int = 8) -> tuple[list[Record], list[StepProgress]]:
+def run_stream(
+    steps: list[PerRecord], count: int, window: int = 8
+) -> tuple[list[Record], list[StepProgress]]:
     progress = [StepProgress(step.name) for step in steps]
     out: list[Record] = []
-    stream = Stream([(step, context(f"{at:02d}-{step.name}")) for at, step in enumerate(steps)], progress, window)
+    stream = Stream(
+        [(step, context(f"{at:02d}-{step.name}")) for at, step in enumerate(steps)], progress, window
+    )
     records = (new_record(f"seed {number}") for number in range(count))
     asyncio.run(stream.run(records, out.append))
     return out, progress
 
 
 @settings(max_examples=25, deadline=None)
-@given(children=st.lists(st.integers(1, 4), min_size=0, max_size=3), count=st.integers(0, 12), window=st.integers(1, 9))
+@given(
+    children=st.lists(st.integers(1, 4), min_size=0, max_size=3),
+    count=st.integers(0, 12),
+    window=st.integers(1, 9),
+)
 def test_the_order_is_that_of_the_seeds_whatever_finishes_first(
     children: list[int], count: int, window: int
 ) -> None:
