@@ -57,6 +57,17 @@ def list_models() -> list[CatalogueEntry]:
     return packaged + _cached_gguf()
 
 
+def catalogue_lines() -> list[str]:
+    """The catalogue as `factory models` prints it: two lines a model, the second its entry in a recipe."""
+    lines = []
+    for entry in list_models():
+        state = "installed" if entry.installed else f"get it with: factory models get {entry.name}"
+        facts = [entry.kind, f"{entry.size / 1e6:,.0f} MB", entry.licence, state]
+        lines.append(f"{entry.name:<10} {', '.join(fact for fact in facts if fact)}")
+        lines.append(f"{'':<10} {entry.recipe}  {entry.note}")
+    return lines
+
+
 def get_model(name: str) -> str:
     """Fetch a model by name ("smollm2", "org/repo/file.gguf") and say where it is.
 

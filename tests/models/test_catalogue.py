@@ -18,6 +18,18 @@ def test_the_packaged_models_come_first_and_say_what_they_are() -> None:
     assert all(entry.licence and entry.size > 0 for entry in listed[:2])
 
 
+def test_each_model_is_printed_with_its_recipe_entry_and_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "find_smollm2", lambda: None)
+    chat, chat_recipe, embedding, embedding_recipe = catalogue.catalogue_lines()[:4]
+    assert chat.startswith("smollm2")
+    assert "98 MB, Apache-2.0, get it with: factory models get smollm2" in chat
+    assert "{provider: local} " in chat_recipe
+    assert embedding.endswith("MIT, installed")
+    assert "{provider: local_embeddings} " in embedding_recipe
+
+
 def test_smollm2_is_installed_without_its_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
 
