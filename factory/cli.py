@@ -298,7 +298,7 @@ def apply(
 
 def _step_options(words: list[str]) -> dict[str, Any]:
     """["--threshold", "0.8", "--field=output"] as {"threshold": 0.8, "field": "output"}; values are YAML."""
-    import yaml
+    from factory.recipe import option_value
 
     options: dict[str, Any] = {}
     left = list(words)
@@ -309,10 +309,7 @@ def _step_options(words: list[str]) -> dict[str, Any]:
         key, equals, text = word[2:].partition("=")
         if not equals:
             text = left.pop(0) if left and not left[0].startswith("--") else "true"
-        try:
-            options[key.replace("-", "_")] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise FactoryError(f"--{key} {text}: the value is not valid YAML") from error
+        options[key.replace("-", "_")] = option_value(text)
     return options
 
 

@@ -281,16 +281,21 @@ def _first_error(
     return at.error((*path, *loc), f"{what}: {sentence}")
 
 
+def option_value(text: str) -> Any:
+    """What is typed for an option, read as YAML where it is YAML (numbers, lists), else as it stands (">= 4")."""
+    try:
+        return yaml.safe_load(text) if text.strip() else ""
+    except yaml.YAMLError:
+        return text
+
+
 def _apply_override(data: dict[str, Any], override: str) -> None:
     """Apply "step.field=value" in place."""
     target, equals, text = override.partition("=")
     keys = target.strip().split(".")
     if not equals or not all(keys):
         raise RecipeError(f"--set {override}: write step.field=value, such as --set evolve.rounds=2")
-    try:
-        value = yaml.safe_load(text) if text.strip() else ""
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {override}: the value is not valid YAML") from error
+    value = option_value(text)
     if keys[0] in ("name", "seed") and len(keys) == 1:
         data[keys[0]] = value
         return

@@ -47,8 +47,8 @@ class Survey:
     synthetic: bool
 
 
-def survey(records: Iterable[Record], layouts: Sequence[str]) -> Survey:
-    """Look at all records once.
+def survey(records: Iterable[Record], layouts: Sequence[str], *, unanswered: bool = False) -> Survey:
+    """Look at all records once; `unanswered` allows those that still wait for an answer.
 
     Raises:
         ValueError: a record has no request or no answer; such records are dropped before an export.
@@ -60,10 +60,11 @@ def survey(records: Iterable[Record], layouts: Sequence[str]) -> Survey:
     languages: set[str] = set()
     for record in records:
         rows += 1
-        if not record.prompt.strip() or not record.output.strip():
+        if not record.prompt.strip() or not (unanswered or record.output.strip()):
             raise ValueError(f"record {record.id} has no request or no answer and cannot be exported")
         turns = _turns(record)
-        if "alpaca" in layouts and [turn.role for turn in turns] != ["user", "assistant"] * (len(turns) // 2):
+        in_turn = (["user", "assistant"] * len(turns))[: len(turns)]
+        if "alpaca" in layouts and [turn.role for turn in turns] != in_turn:
             raise OutputError(
                 f"record {record.id} holds turns other than questions and answers, which alpaca cannot hold: "
                 "export sharegpt, messages or parquet"
@@ -102,7 +103,7 @@ def row(record: Record, layout: str, facts: Survey) -> Row:
         return {"id": record.id, "messages": messages}
     exchange = {"instruction": record.instruction, "input": record.input, "output": record.output}
     if layout == "alpaca":
-        before = [turn.content for turn in _turns(record)[:-2]]
+        before = [turn.content for turn in _turns(record)[: -2 if record.output else -1]]
         return {
             "id": record.id,
             **exchange,

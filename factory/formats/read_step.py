@@ -72,8 +72,12 @@ class Read(Source):
         named: set[str] = set()
         for path in self.paths():
             source = base_name(path)
-            if source in named:  # files of one name in two folders are two sources
+            if source in named and path.parent.name:  # files of one name in two folders are two sources
                 source = f"{path.parent.name}/{source}"
+            first, number = source, 1
+            while source in named:
+                number += 1
+                source = f"{first} ({number})"
             named.add(source)
             for row in read_records(
                 path, format=self.format or None, shape=self.shape or None, source=source

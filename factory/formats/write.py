@@ -102,14 +102,14 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
     """Write one file, replacing what is there: .jsonl, .json or .csv (each may end in .gz), or .parquet.
 
     Args:
-        records: all answered.
+        records: a pool or a set; those without an answer have an empty output, or end with the user's turn.
         path: its ending says how rows are written.
         format: "alpaca", "sharegpt", "messages" (the default) for JSON; CSV holds alpaca rows.
 
     Raises:
         OutputError: the name does not tell how to write, the layout does not fit it or cannot hold a record,
             there is no record, or the file cannot be written.
-        ValueError: a record has no request or no answer.
+        ValueError: a record has no request.
     """
     path = Path(path)
     packed = path.name.endswith(".gz")
@@ -123,7 +123,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
     if layout not in _FITTING[ending]:
         raise OutputError(f"{path}: a {ending} file holds {', '.join(_FITTING[ending])} rows, not {layout}")
     records = list(records) if isinstance(records, Iterator) else records
-    facts = _surveyed(records, [layout], path)
+    facts = _surveyed(records, [layout], path, unanswered=True)
     if layout == "parquet":
         return _write_parquet(records, path, layout, facts)
     counted = _Rows(records, layout, facts)
@@ -261,8 +261,10 @@ def _known(layouts: Sequence[str], where: Path) -> None:
             raise OutputError(f"{where}: there is no output format {layout!r}: {hint}")
 
 
-def _surveyed(records: Iterable[Record], layouts: Sequence[str], where: Path) -> Survey:
-    facts = survey(records, layouts)
+def _surveyed(
+    records: Iterable[Record], layouts: Sequence[str], where: Path, *, unanswered: bool = False
+) -> Survey:
+    facts = survey(records, layouts, unanswered=unanswered)
     if not facts.rows:
         raise OutputError(f"{where}: there is no record to write: loosen the steps that dropped them")
     return facts

@@ -17,6 +17,7 @@ from factory.text import shorten
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
+OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_HOST = "api.openai.com"
 # Servers built on uvicorn close an idle connection after 5 seconds; ours is given up before theirs, so that a
 # request is never written to a socket that is just being closed.
@@ -24,20 +25,22 @@ _IDLE_SECONDS = 4.0
 _CONNECT_SECONDS = 10.0
 
 
-def read_key(variable: str, host: str) -> str:
-    """The key in the environment variable; "" where it is not set and the host is not OpenAI's.
+def read_key(variable: str) -> str:
+    """The key in the environment variable; "" where no variable is named.
 
     Raises:
-        MissingSecret: OpenAI's own server needs a key and there is none, or the value cannot be a key.
+        MissingSecret: the variable is not set, or its value cannot be a key.
     """
+    if not variable:
+        return ""
     key = os.environ.get(variable, "")
-    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
+    if not key:
+        raise MissingSecret(f"{variable} is not set, and a model of the recipe needs that key: export {variable}=...")
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise MissingSecret(
             f"the value of {variable} holds a space, a line break or a letter that no key has; "
             f"set it again: export {variable}=..."
         )
-    if not key and host == OPENAI_HOST:
-        raise MissingSecret(f"{variable} is not set; {host} needs a key: export {variable}=...")
     return key
 
 
@@ -48,13 +51,14 @@ class Endpoint:
     costs: URLs, headers and time-outs are made once.
     """
 
-    def __init__(self, base_url: str, *, model: str, key_env: str, timeout: float) -> None:
+    def __init__(self, base_url: str, *, model: str, key_env: str | None, timeout: float) -> None:
         parts = urlsplit(base_url)
         self.base_url = base_url
         self.is_openai = parts.hostname == OPENAI_HOST
         self._model = model
-        self._key_env = key_env
-        self._key = read_key(key_env, parts.hostname or "")
+        # A key goes only where it was meant to go: OpenAI's to OpenAI, any other where the recipe says so.
+        self._key_env = key_env or (OPENAI_KEY if self.is_openai else "")
+        self._key = read_key(self._key_env)
         self._timeout = timeout
         self._proxy = _proxy_for(parts.scheme, parts.hostname or "")
         self._session: ClientSession | None = None

@@ -90,9 +90,10 @@ class OpenAIOptions(_ChatOptions):
     provider: Literal["openai"] = "openai"
     base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
-    api_key_env: KeyVariable = Field(
-        "OPENAI_API_KEY",
-        description="environment variable that holds the key; servers other than OpenAI's may need none",
+    api_key_env: KeyVariable | None = Field(
+        None,
+        description="environment variable that holds the key; none: OPENAI_API_KEY for OpenAI's own server, and no "
+        "key for any other",
     )
     concurrency: int = Field(64, ge=1, description="largest number of requests in flight")
     timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
@@ -161,9 +162,10 @@ class OpenAIEmbeddingOptions(_Options):
     provider: Literal["openai_embeddings"] = "openai_embeddings"
     base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
-    api_key_env: KeyVariable = Field(
-        "OPENAI_API_KEY",
-        description="environment variable that holds the key; servers other than OpenAI's may need none",
+    api_key_env: KeyVariable | None = Field(
+        None,
+        description="environment variable that holds the key; none: OPENAI_API_KEY for OpenAI's own server, and no "
+        "key for any other",
     )
     batch_size: int = Field(64, ge=1, le=2048, description="texts sent in one request")
     concurrency: int = Field(8, ge=1, description="largest number of requests in flight")

@@ -109,7 +109,11 @@ def raise_for_status(
         unsupported = "unsupported" in code or "not support" in message or "Unsupported" in message
         raise BadRequest(words, param, unsupported)
     if status in (401, 403):
-        mend = f"set a valid key: export {key_env}=..." if key else f"it asks for a key: export {key_env}=..."
+        mend = (
+            f"set a valid key: export {key_env}=..."
+            if key
+            else "it asks for a key: name the environment variable that holds it as the model's api_key_env"
+        )
         detail = f" ({words})" if status == 403 else ""  # a 401 only ever quotes the key
         raise RunStopped(f"{address} refused access with HTTP {status}{detail}; {mend}")
     if 300 <= status < 400:

@@ -332,9 +332,10 @@ async def test_a_redirect_is_not_followed(server: ScriptedServer) -> None:
 async def test_the_key_goes_to_the_server_and_nowhere_else(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    provider = OpenAIChat(options(server))
-    shown = [provider.identity, repr(provider), repr(options(server))]
+    monkeypatch.setenv("TEACHER_KEY", KEY)
+    chosen = options(server, api_key_env="TEACHER_KEY")
+    provider = OpenAIChat(chosen)
+    shown = [provider.identity, repr(provider), repr(chosen)]
     server.script = echo_key
     for _ in range(len(ECHOES)):
         try:
@@ -365,12 +366,28 @@ def echo_key(_: dict[str, Any], left: list[Say] = [*ECHOES]) -> Say:  # noqa: B0
     return left.pop(0)
 
 
-async def test_a_server_without_a_key_is_sent_a_dummy(
+async def test_a_server_without_a_key_is_sent_a_dummy_and_never_the_key_for_openai(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     await send(server)
     assert server.headers[0]["Authorization"] == "Bearer none"
+
+
+async def test_a_variable_that_the_recipe_names_must_be_set(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEACHER_KEY", raising=False)
+    with pytest.raises(MissingSecret, match="export TEACHER_KEY="):
+        await send(server, api_key_env="TEACHER_KEY")
+
+
+async def test_a_server_that_asks_for_a_key_it_was_not_given_says_where_to_name_it(
+    server: ScriptedServer,
+) -> None:
+    server.script = says(refuse(401, "missing key"))
+    with pytest.raises(RunStopped, match="api_key_env"):
+        await send(server)
 
 
 def test_openai_without_a_key_says_how_to_set_one(monkeypatch: pytest.MonkeyPatch) -> None:
