@@ -12,7 +12,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,9 +24,10 @@ from factory.engine.run import Run, RunOptions, RunResult, run_blocking
 from factory.errors import InputError, RecipeError
 from factory.formats.read import BadRow, read_records
 from factory.formats.read_step import SHIPPED, bad_row
-from factory.models.naming import resolve_model
+from factory.models.langchain import LangChainChat
+from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import ModelOptions
-from factory.recipe import Recipe, build_recipe, load_recipe, validation_sentence
+from factory.recipe import Recipe, build_recipe, load_recipe, option_classes, validation_sentence
 from factory.record import Record
 from factory.step import Source, Step, find_step, nearest, step_names
 from factory.table import Table
@@ -53,7 +54,8 @@ def model(provider: str, **options: Any) -> ModelOptions:
     try:
         return adapter.validate_python({"provider": provider, **options})
     except ValidationError as error:
-        raise RecipeError(f"model: {validation_sentence(error, list(options), show_input=False)}") from error
+        fields = list(option_classes()[provider].model_fields) if provider in option_classes() else []
+        raise RecipeError(f"model: {validation_sentence(error, fields, show_input=False)}") from error
 
 
 def load(
@@ -119,13 +121,13 @@ class Dataset:
         table: Table,
         dropped: Table | None = None,
         pending: tuple[Step, ...] = (),
-        models: Mapping[str, ModelOptions] | None = None,
+        models: Mapping[str, ModelEntry] | None = None,
         done: int = 0,
     ) -> None:
         self._table = table
         self._dropped = dropped if dropped is not None else Table.from_records([])
         self._pending = pending
-        self._models = dict(models or {})
+        self._models: dict[str, ModelEntry] = dict(models or {})
         self._done = done
         self._result: Dataset | None = None
         self.progress: RunProgress | None = None
@@ -151,7 +153,7 @@ class Dataset:
     def then(self, name: str, /, **options: Any) -> Dataset:
         """This dataset with one more step to run; what `ds.<name>(...)` calls.
 
-        A field that names a model takes a `model(...)` as well.
+        A field that names a model takes a `model(...)` or a LangChain chat model as well.
 
         Raises:
             RecipeError: there is no such step or option.
@@ -374,14 +376,24 @@ def run(
     return result
 
 
-def _register(models: dict[str, ModelOptions], value: Any) -> str:
-    """The name of a model given as options (or as a dict of them), which joins the dataset's models."""
-    options = model(**value) if isinstance(value, Mapping) else value
+def _register(models: dict[str, ModelEntry], value: Any) -> str:
+    """The name of a model given as options, a dict of them, or a LangChain chat model; it joins `models`."""
+    entry: ModelEntry
+    if isinstance(value, Mapping):
+        entry = model(**value)
+    elif isinstance(value, (*option_classes().values(), LangChainChat)):
+        entry = cast(ModelEntry, value)
+    elif hasattr(value, "ainvoke"):
+        entry = LangChainChat(value)
+    else:
+        raise RecipeError(
+            f"a model is a name, factory.model(...) or a LangChain chat model, not {type(value).__name__}"
+        )
     for name, known in models.items():
-        if known == options:
+        if known == entry:
             return name
-    name = f"{getattr(options, 'provider', 'model')}-{len(models) + 1}"
-    models[name] = options
+    name = f"{getattr(entry, 'provider', 'langchain')}-{len(models) + 1}"
+    models[name] = entry
     return name
 
 

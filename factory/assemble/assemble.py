@@ -71,8 +71,8 @@ class Assemble(WholeSet):
         if self.score:
             if self.score not in names and len(table):
                 context.warn(
-                    f"{context.step}: no record has the score {self.score!r} (there are: {', '.join(names) or 'none'}); "
-                    "the order of the set decides"
+                    f"{context.step}: no record has the score {self.score!r} "
+                    f"(there are: {', '.join(names) or 'none'}); the order of the set decides"
                 )
             return self.score
         judged = [name for name in names if name.startswith("judge.")]

@@ -16,8 +16,8 @@ from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted
-from factory.models.naming import resolve_model
-from factory.models.options import LocalOptions, ModelOptions
+from factory.models.naming import ModelEntry, resolve_model
+from factory.models.options import LocalOptions
 from factory.record import Record
 from factory.step import Context, PerRecord, Source, Step, WholeSet
 from factory.table import RecordWriter, Table
@@ -38,7 +38,7 @@ class Execution:
     """
 
     steps: Sequence[Step]
-    models: Mapping[str, ModelOptions]
+    models: Mapping[str, ModelEntry]
     seed: int
     journal: Journal
     folder: Path
@@ -117,9 +117,7 @@ class Execution:
         assert self._main is not None
         self._main.cancel()
 
-    async def _stream(
-        self, start: int, end: int, contexts: Sequence[Context], table: Table | None
-    ) -> Path:
+    async def _stream(self, start: int, end: int, contexts: Sequence[Context], table: Table | None) -> Path:
         """Run the sources and per-record steps from `start` to `end` as one stream."""
         first = start
         sources: list[Iterator[Record]] = [] if table is None else [table.records()]

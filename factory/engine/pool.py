@@ -8,8 +8,8 @@ from factory.engine.calls import Gate, JournalledChat, ModelUsage
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
-from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, resolve_model
-from factory.models.options import LocalEmbeddingOptions, LocalOptions, ModelOptions
+from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
+from factory.models.options import LangChainOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
 from factory.models.providers import chat_provider, embedding_provider
 
 
@@ -18,7 +18,7 @@ class ModelPool:
 
     def __init__(
         self,
-        models: Mapping[str, ModelOptions],
+        models: Mapping[str, ModelEntry],
         journal: Journal,
         progress: RunProgress,
         gate: Gate,
@@ -39,8 +39,11 @@ class ModelPool:
         if name not in self._chats:
             options = self._options.get(name) or LocalOptions()
             assert not isinstance(options, EMBEDDING_OPTIONS)
-            provider = chat_provider(options)
-            self._providers.append(provider)
+            if isinstance(options, OpenAIOptions | LocalOptions | LangChainOptions):
+                provider = chat_provider(options)
+                self._providers.append(provider)
+            else:  # made by the caller, who closes it
+                provider = options
             usage = self._usage(name, provider.identity, options)
             self._chats[name] = JournalledChat(
                 name, provider, self._journal, usage, self._gate, seed=self._seed
@@ -65,7 +68,7 @@ class ModelPool:
             )
         return self._embedders[name]
 
-    def _usage(self, name: str, identity: str, options: ModelOptions) -> ModelUsage:
+    def _usage(self, name: str, identity: str, options: ModelEntry) -> ModelUsage:
         price = getattr(options, "price", None)
         usage = ModelUsage(identity)
         if price is not None:

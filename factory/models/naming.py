@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from factory.errors import RecipeError
+from factory.models.base import ChatProvider
 from factory.models.options import LocalEmbeddingOptions, ModelOptions, OpenAIEmbeddingOptions
 
 EMBEDDED = "embedded"
 """The name of the default models: those that run in this process, with no entry in the recipe."""
 
+ModelEntry: TypeAlias = ModelOptions | ChatProvider
+"""What a name stands for: a recipe's options, or in Python a provider that was made already."""
+
 EMBEDDING_OPTIONS = (LocalEmbeddingOptions, OpenAIEmbeddingOptions)
 
 
-def resolve_model(models: Mapping[str, ModelOptions], name: str, kind: str) -> str:
+def resolve_model(models: Mapping[str, ModelEntry], name: str, kind: str) -> str:
     """The name that a step's model field means; "" is the only model of its kind, or else the embedded one.
 
     `kind` is "chat" or "embedding".

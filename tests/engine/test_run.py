@@ -23,9 +23,26 @@ from factory.recipe import Recipe, build_recipe
 
 
 def seeds(path: Path, count: int = 12) -> Path:
-    topics = ["bread", "rivers", "tides", "clouds", "chess", "tea", "glass", "bees", "rust", "salt", "maps", "ice"]
+    topics = [
+        "bread",
+        "rivers",
+        "tides",
+        "clouds",
+        "chess",
+        "tea",
+        "glass",
+        "bees",
+        "rust",
+        "salt",
+        "maps",
+        "ice",
+    ]
     rows = [
-        {"instruction": f"Explain number {n}: how {topics[n % 12]} works for a beginner.", "output": "", "task": "qa"}
+        {
+            "instruction": f"Explain number {n}: how {topics[n % 12]} works for a beginner.",
+            "output": "",
+            "task": "qa",
+        }
         for n in range(count)
     ]
     path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
@@ -37,7 +54,13 @@ def recipe_data(server: ScriptedServer, path: Path, **model: Any) -> dict[str, A
         "name": "small",
         "seed": 7,
         "models": {
-            "teacher": {"provider": "openai", "base_url": server.base_url, "model": "scripted", "concurrency": 8, **model}
+            "teacher": {
+                "provider": "openai",
+                "base_url": server.base_url,
+                "model": "scripted",
+                "concurrency": 8,
+                **model,
+            }
         },
         "steps": [
             {"read": {"path": str(path)}},
@@ -92,13 +115,20 @@ def test_a_run_makes_a_set_and_accounts_for_every_record(server: ScriptedServer,
     assert manifest["models"]["teacher"]["calls"] == len(server.requests)
     for listed in manifest["outputs"]:
         assert (result.folder / listed["path"]).stat().st_size == listed["bytes"]
-    assert {path.name for path in (result.folder / "dataset").iterdir()} >= {"messages", "alpaca", "sharegpt", "parquet"}
+    assert {path.name for path in (result.folder / "dataset").iterdir()} >= {
+        "messages",
+        "alpaca",
+        "sharegpt",
+        "parquet",
+    }
     kept = list(result.table().records())
     assert all(record.output and record.tags and record.scores for record in kept)
     assert any(record.round for record in kept)
 
 
-def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(server: ScriptedServer, tmp_path: Path) -> None:
+def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     server.script = helpful
     data = recipe_data(server, seeds(tmp_path / "seeds.jsonl"))
     first = result_bytes(run(data, tmp_path).folder)
@@ -129,7 +159,9 @@ sft.run(yaml.safe_load(open(sys.argv[1])), out=sys.argv[2], journal=sys.argv[3])
 
 
 @pytest.mark.slow
-def test_kill_9_at_random_moments_loses_at_most_what_was_in_flight(server: ScriptedServer, tmp_path: Path) -> None:
+def test_kill_9_at_random_moments_loses_at_most_what_was_in_flight(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     server.script = helpful
     server.delay = 0.02
     path = seeds(tmp_path / "seeds.jsonl", 40)
@@ -140,7 +172,14 @@ def test_kill_9_at_random_moments_loses_at_most_what_was_in_flight(server: Scrip
 
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(json.dumps(data))
-    command = [sys.executable, "-c", RUNNER, str(recipe), str(tmp_path / "killed"), str(tmp_path / "killed.db")]
+    command = [
+        sys.executable,
+        "-c",
+        RUNNER,
+        str(recipe),
+        str(tmp_path / "killed"),
+        str(tmp_path / "killed.db"),
+    ]
     kills = 0
     for _ in range(60):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -169,7 +208,11 @@ def test_rows_that_cannot_be_read_are_set_aside_and_named(server: ScriptedServer
     data = recipe_data(server, path)
     result = run(data, tmp_path)
     assert result.failed == 2
-    reasons = [record.dropped.reason for record in result.dropped_table().records() if record.dropped and record.dropped.failed]
+    reasons = [
+        record.dropped.reason
+        for record in result.dropped_table().records()
+        if record.dropped and record.dropped.failed
+    ]
     assert any("seeds.jsonl:4" in reason for reason in reasons)
     assert any("seeds.jsonl:5" in reason for reason in reasons)
     with pytest.raises(InputError, match=r"seeds\.jsonl:4"):
@@ -190,7 +233,9 @@ def test_a_server_that_refuses_the_key_stops_the_run_and_nothing_shows_the_key(
             assert b"sk-planted" not in file.read_bytes(), file
 
 
-def test_a_model_the_server_lacks_is_answered_with_those_it_has(server: ScriptedServer, tmp_path: Path) -> None:
+def test_a_model_the_server_lacks_is_answered_with_those_it_has(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     with pytest.raises(RunStopped, match="scripted"):
         run(recipe_data(server, seeds(tmp_path / "seeds.jsonl"), model="no-such-model"), tmp_path)
 
@@ -204,14 +249,20 @@ def test_a_server_that_is_not_there_stops_the_run_with_its_address(tmp_path: Pat
     assert "stopped" in json.loads((tmp_path / "run" / "manifest.json").read_text())["status"]
 
 
-def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(server: ScriptedServer, tmp_path: Path) -> None:
+def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     def script(request: dict[str, Any]) -> str:
         judging = "response_format" in request and "score" in str(request["response_format"])
-        return "I would rather not say." if judging and "bread" in str(request["messages"]) else helpful(request)
+        return (
+            "I would rather not say." if judging and "bread" in str(request["messages"]) else helpful(request)
+        )
 
     server.script = script
     result = run(recipe_data(server, seeds(tmp_path / "seeds.jsonl")), tmp_path)
-    failed = [record for record in result.dropped_table().records() if record.dropped and record.dropped.failed]
+    failed = [
+        record for record in result.dropped_table().records() if record.dropped and record.dropped.failed
+    ]
     assert failed
     assert {record.dropped.kind for record in failed if record.dropped} == {"no_score"}
     assert all("judge.quality" not in record.scores for record in failed)
@@ -224,7 +275,7 @@ def test_a_run_never_overwrites_another_unasked(server: ScriptedServer, tmp_path
     data = recipe_data(server, path)
     run(data, tmp_path)
     other = {**data, "steps": data["steps"][:2]}
-    with pytest.raises(OutputError, match="another recipe.*--overwrite"):
+    with pytest.raises(OutputError, match=r"another recipe.*--overwrite"):
         run(other, tmp_path)
     seeds(path, 4)
     with pytest.raises(OutputError, match="input files that have changed"):
@@ -265,7 +316,9 @@ def test_the_recipe_in_the_folder_runs_to_the_same_result(server: ScriptedServer
     assert result_bytes(again.folder) == result_bytes(first.folder)
 
 
-def test_a_run_in_which_nothing_survives_says_where_everything_went(server: ScriptedServer, tmp_path: Path) -> None:
+def test_a_run_in_which_nothing_survives_says_where_everything_went(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     server.script = helpful
     data = recipe_data(server, seeds(tmp_path / "seeds.jsonl", 3))
     data["steps"][4] = {"judge": {"keep": ">= 5"}}
