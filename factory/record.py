@@ -165,7 +165,9 @@ class Record:
 
     def child(self, instruction: str, event: Event, *, input: str = "", output: str = "") -> Self:
         """A new record made from this one by `event`: new instruction, same language, system turn and source."""
-        history = self.messages[: max(self.last_user, 0)]
+        # A record without a question has no turn before it but the system turn.
+        at = self.last_user if self.last_user >= 0 else int(self.system != "")
+        history = self.messages[:at]
         turn = Message("user", join_input(instruction, input))
         messages = (*history, turn, *([Message("assistant", output)] if output else []))
         event = event._replace(parents=(self.id,))

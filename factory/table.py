@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,48 +22,55 @@ if TYPE_CHECKING:
 BATCH = 1024
 """Records that become one Parquet row group and are held in memory at a time while streaming."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 @functools.cache
 def record_schema() -> pa.Schema:
     """The Arrow schema of records at rest. `meta` is JSON text, so that any source's columns fit."""
     import pyarrow as pa
 
-    text, texts = pa.string(), pa.list_(pa.string())
+    # A million answers hold more than the 2 GiB that the offsets of a plain string column reach.
+    text, prose = pa.string(), pa.large_string()
     event = pa.struct(
         [
             ("step", text),
             ("operation", text),
             ("model", text),
             ("prompt", text),
-            ("calls", texts),
-            ("parents", texts),
+            ("calls", pa.list_(prose)),
+            ("parents", pa.list_(text)),
             ("round", pa.int32()),
         ]
     )
     numbers = pa.map_(text, pa.float64())
     drop = pa.struct(
-        [("step", text), ("kind", text), ("reason", text), ("numbers", numbers), ("failed", pa.bool_())]
+        [("step", text), ("kind", text), ("reason", prose), ("numbers", numbers), ("failed", pa.bool_())]
     )
     return pa.schema(
         [
             ("id", text),
-            ("messages", pa.list_(pa.struct([("role", text), ("content", text)]))),
+            ("messages", pa.list_(pa.struct([("role", text), ("content", prose)]))),
             ("source", text),
             ("lang", text),
             ("task", text),
-            ("tags", pa.list_(pa.struct([("name", text), ("explanation", text)]))),
+            ("tags", pa.list_(pa.struct([("name", text), ("explanation", prose)]))),
             ("scores", numbers),
-            ("notes", pa.map_(text, text)),
+            ("notes", pa.map_(text, prose)),
             ("events", pa.list_(event)),
             ("dropped", drop),
-            ("meta", text),
+            ("meta", prose),
             ("input_chars", pa.int32()),
         ]
     )
 
 
 def to_batch(records: Sequence[Record]) -> pa.RecordBatch:
-    """Records as one Arrow batch."""
+    """Records as one Arrow batch. A lone surrogate, which no UTF-8 file can hold, becomes U+FFFD.
+
+    Raises:
+        OutputError: a record's `meta` is not plain JSON.
+    """
     import pyarrow as pa
 
     drops = [
@@ -79,12 +88,40 @@ def to_batch(records: Sequence[Record]) -> pa.RecordBatch:
         [list(r.notes.items()) for r in records],
         [r.events for r in records],
         [None if d is None else dict(zip(Drop._fields, d, strict=True)) for d in drops],
-        [orjson.dumps(r.meta).decode() for r in records],
+        [_meta_json(r) for r in records],
         [r.input_chars for r in records],
     ]
     schema = record_schema()
-    arrays = [pa.array(values, type=column.type) for values, column in zip(columns, schema, strict=True)]
+    try:
+        arrays = [pa.array(values, type=column.type) for values, column in zip(columns, schema, strict=True)]
+    except UnicodeEncodeError:
+        mended = [_mended(values) for values in columns]
+        arrays = [pa.array(values, type=column.type) for values, column in zip(mended, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _meta_json(record: Record) -> str:
+    try:
+        try:
+            return orjson.dumps(record.meta).decode()
+        except TypeError:  # a lone surrogate, or what no JSON can hold
+            return orjson.dumps(_mended(record.meta)).decode()
+    except TypeError as error:
+        raise OutputError(
+            f"record {record.id}: its meta cannot be kept as JSON ({error}): make it plain text, numbers and lists"
+        ) from error
+
+
+def _mended(value: Any) -> Any:
+    """`value` with each lone surrogate of its texts replaced, character by character: `input_chars` holds."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_mended(item) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return value
 
 
 def from_batch(batch: pa.RecordBatch | pa.Table) -> Iterator[Record]:
@@ -163,11 +200,8 @@ class Table:
     def texts(self, field: str) -> list[str]:
         """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output)."""
         import numpy as np
-        import pyarrow as pa
 
         messages = self.arrow.column("messages").combine_chunks()
-        if isinstance(messages, pa.ChunkedArray):
-            messages = messages.chunk(0) if messages.num_chunks else pa.array([], type=messages.type)
         ends = np.asarray(messages.offsets)[1:]
         starts = np.asarray(messages.offsets)[:-1]
         roles = messages.values.field("role").to_pylist()
@@ -208,10 +242,10 @@ class Table:
         return type(self)(self.arrow.take(pa.array(indices, type=pa.int64())))
 
     def drop(self, drops: Mapping[int, Drop]) -> Self:
-        """The same table with the rows at these positions marked as let go."""
+        """The same table with the rows at these positions marked as let go; marks that were there stay."""
         import pyarrow as pa
 
-        values: list[Any] = [None] * len(self)
+        values = self.values("dropped")
         for index, drop in drops.items():
             values[index] = {**drop._asdict(), "numbers": list(drop.numbers.items())}
         at = self.arrow.schema.get_field_index("dropped")
@@ -244,9 +278,11 @@ class RecordWriter:
             if kind is None:
                 self.close()
         finally:
-            if self._writer is not None:
-                self._writer.close()
-            self._part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the error that came first is the one to tell
+                if self._writer is not None:
+                    self._writer.close()
+            with contextlib.suppress(OSError):
+                self._part.unlink(missing_ok=True)
 
     def write(self, record: Record) -> None:
         """Add one record."""
@@ -264,9 +300,7 @@ class RecordWriter:
                 self._writer = pq.ParquetWriter(self._part, record_schema(), compression="zstd")
             self._writer.write_batch(batch)
         except OSError as error:
-            raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror or error}); free some space"
-            ) from error
+            raise self._cannot(error) from error
         self.rows += batch.num_rows
 
     def _flush(self) -> None:
@@ -277,6 +311,13 @@ class RecordWriter:
         """Write what is held and put the file in its place."""
         if self._held or self._writer is None:
             self._flush()
-        self._writer.close()
-        self._writer = None
-        self._part.replace(self.path)
+        try:
+            self._writer.close()
+            self._writer = None
+            self._part.replace(self.path)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> OutputError:
+        why = error.strerror or str(error)
+        return OutputError(f"{self.path}: cannot be written ({why}); free some space, or name another folder")
