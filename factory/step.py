@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -31,6 +32,7 @@ from factory.errors import RecipeError
 from factory.models.base import Answer, ChatModel, EmbeddingModel
 from factory.prompt import Prompt
 from factory.record import Event, Record
+from factory.text import shorten
 
 if TYPE_CHECKING:
     from factory.table import Table
@@ -176,14 +178,24 @@ def find_step(name: str) -> type[Step]:
     """The step class of this name.
 
     Raises:
-        RecipeError: there is none; names the nearest.
+        RecipeError: there is none (names the nearest), or the plug-in that offers it is broken.
     """
     entry = _entry_points().get(name)
     if entry is None:
         raise RecipeError(f"there is no step {name!r}{nearest(name, step_names())}")
-    loaded = entry.load()
-    if not (isinstance(loaded, type) and issubclass(loaded, Step)):
-        raise RecipeError(f"the plug-in {entry.value} offers a step {name!r} that is not a Step class")
+    plug_in = f"the plug-in {entry.value}, which offers the step {name!r},"
+    try:
+        loaded = entry.load()
+    except Exception as error:
+        why = shorten(f"{type(error).__name__}: {error}", 200)
+        raise RecipeError(f"{plug_in} cannot be loaded ({why}); mend it or take it off") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, (Source, PerRecord, WholeSet))):
+        raise RecipeError(f"{plug_in} is not a Step class: a Source, a PerRecord or a WholeSet")
+    if inspect.isabstract(loaded):
+        lacks = ", ".join(sorted(loaded.__abstractmethods__))
+        raise RecipeError(f"{plug_in} has not all of its methods: it lacks {lacks}")
+    if getattr(loaded, "name", None) != name:
+        raise RecipeError(f"{plug_in} has another name: set `name = {name!r}` in the class")
     return loaded
 
 

@@ -52,10 +52,9 @@ class Evolve(PerRecord):
     Source: WizardLM (arXiv 2304.12244), section 3; its published code lacks the eliminator, the later
     rounds and complicate_input.
 
-    ```yaml
-    - evolve: {model: teacher, rounds: 4}
-    - evolve: {model: teacher, rounds: 1, operations: [deepen, increase_reasoning], keep_parents: false}
-    ```
+    Example:
+        - evolve: {model: teacher, rounds: 4}
+        - evolve: {model: teacher, rounds: 1, operations: [deepen, increase_reasoning], keep_parents: false}
     """
 
     name: ClassVar[str] = "evolve"

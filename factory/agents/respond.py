@@ -23,9 +23,8 @@ class Respond(PerRecord):
     A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer was cut by the
     token limit ("truncated"), unless `allow_truncated`.
 
-    ```yaml
-    - respond: {model: teacher, max_tokens: 2048}
-    ```
+    Example:
+        - respond: {model: teacher, max_tokens: 2048}
     """
 
     name: ClassVar[str] = "respond"

@@ -41,10 +41,9 @@ class Judge(PerRecord):
     Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade, Prometheus (arXiv 2310.08491) for
     rubrics with a description of each level.
 
-    ```yaml
-    - judge: {model: teacher, rubric: quality, keep: ">= 4"}
-    - judge: {model: teacher, rubric: complexity}
-    ```
+    Example:
+        - judge: {model: teacher, rubric: quality, keep: ">= 4"}
+        - judge: {model: teacher, rubric: complexity}
     """
 
     name: ClassVar[str] = "judge"

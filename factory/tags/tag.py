@@ -33,9 +33,8 @@ class TagIntents(PerRecord):
 
     Source: #InsTag (arXiv 2308.07074), section 3.
 
-    ```yaml
-    - tag: {model: teacher}
-    ```
+    Example:
+        - tag: {model: teacher}
     """
 
     name: ClassVar[str] = "tag"

@@ -1,0 +1,233 @@
+"""Every step explains itself and is found by name; a plug-in that is broken is one sentence."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factory import step as step_module
+from factory.errors import RecipeError
+from factory.models.base import Answer
+from factory.record import Event, Record
+from factory.step import Context, PerRecord, Source, Step, WholeSet, find_step, nearest, step_names
+
+BUILT_IN = [
+    "assemble",
+    "dedup_rouge",
+    "dedup_semantic",
+    "evolve",
+    "export",
+    "judge",
+    "read",
+    "respond",
+    "tag",
+]
+
+
+def examples(step: type[Step]) -> list[dict[str, Any]]:
+    """The entries of the `Example:` block of a step's docstring."""
+    _, _, block = inspect.cleandoc(step.__doc__ or "").partition("Example:\n")
+    entries = yaml.safe_load(textwrap.dedent(block.split("\n\n")[0]))
+    assert isinstance(entries, list)
+    return entries
+
+
+def context(step: str = "02-evolve", seed: int = 0) -> Context:
+    def nobody(name: str) -> Any:
+        raise AssertionError("no model is asked")
+
+    return Context(step, seed, nobody, nobody)
+
+
+def test_every_built_in_step_is_installed() -> None:
+    assert set(BUILT_IN) <= set(step_names())
+    assert step_names() == sorted(step_names())
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_steps_manual_holds_an_example_that_a_recipe_takes(name: str) -> None:
+    step = find_step(name)
+    assert examples(step)
+    for entry in examples(step):
+        assert list(entry) == [name]
+        assert isinstance(step.model_validate(entry[name]), step)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_step_says_in_a_sentence_what_it_does_and_what_each_option_means(name: str) -> None:
+    step = find_step(name)
+    assert step.name == name
+    assert step.__doc__ != Step.__doc__
+    assert step.summary().endswith(".")
+    assert "\n" not in step.summary()
+    assert [field for field, info in step.model_fields.items() if not info.description] == []
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_step_refuses_options_it_does_not_have_and_does_not_change(name: str) -> None:
+    step = find_step(name)
+    options = examples(step)[0][name]
+    with pytest.raises(ValueError, match="not_an_option"):
+        step.model_validate({**options, "not_an_option": 1})
+    with pytest.raises(ValueError, match="frozen"):
+        step.model_validate(options).anything = 1  # type: ignore[attr-defined]
+
+
+def test_a_step_says_which_of_its_fields_name_a_model() -> None:
+    assert find_step("respond").model_fields_of("chat") == ["model"]
+    assert find_step("respond").model_fields_of("embedding") == []
+    assert find_step("dedup_semantic").model_fields_of("embedding") == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("evlove", "evolve"), ("dedup-rouge", "dedup_rouge"), ("tags", "tag")]
+)
+def test_a_step_that_does_not_exist_is_answered_with_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(RecipeError, match=f"^there is no step '{typed}'; did you mean '{meant}'\\?$"):
+        find_step(typed)
+
+
+def test_a_name_that_is_near_none_is_answered_with_all_there_are() -> None:
+    assert nearest("zzz", ["evolve", "tag"]) == "; known are evolve, tag"
+    assert nearest("zzz", []) == ""
+    assert nearest("", ["tag"]) == "; known are tag"
+
+
+@given(st.text(), st.lists(st.text(), max_size=4))
+def test_the_nearest_of_any_names_is_one_of_them(name: str, names: list[str]) -> None:
+    hint = nearest(name, names)
+    close = [known for known in names if hint == f"; did you mean {known!r}?"]
+    assert close or hint == (f"; known are {', '.join(names)}" if names else "")
+
+
+DRAWS = """
+from factory.step import Context
+context = Context("02-evolve", 7, None, None)
+print(*(context.random("r1", 3, "中文\\ud800").random() for _ in range(2)), context.random().random())
+"""
+
+
+def test_random_draws_are_the_same_in_another_process() -> None:
+    told = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, text=True, check=True).stdout
+    here = context("02-evolve", 7)
+    draw = here.random("r1", 3, "中文\ud800").random()
+    assert told.split() == [str(draw), str(draw), str(here.random().random())]
+
+
+def test_random_draws_do_not_depend_on_the_steps_number() -> None:
+    assert context("02-evolve").random("a").random() == context("11-evolve").random("a").random()
+
+
+def test_random_draws_differ_by_seed_step_and_key() -> None:
+    draws = [
+        context().random("a", 1),
+        context(seed=1).random("a", 1),
+        context("02-respond").random("a", 1),
+        context().random("a", 2),
+        context().random("a", "1"),
+        context().random("a1"),
+        context().random(),
+        context("02-evolve-more").random("a", 1),
+    ]
+    assert len({draw.random() for draw in draws}) == len(draws)
+
+
+def test_an_event_names_who_was_asked_and_every_call() -> None:
+    answers = [Answer("a", "teacher", ("c1", "c2")), Answer("b", "teacher", ("c3",))]
+    event = context().event("deepen", *answers, round=2)
+    assert event == Event("02-evolve", "deepen", "teacher", "", ("c1", "c2", "c3"), (), 2)
+    assert context().event("dedup") == Event("02-evolve", "dedup")
+
+
+class Shout(PerRecord):
+    """Say it loudly.
+
+    Example:
+        - shout: {}
+    """
+
+    name = "shout"
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.process`."""
+        yield record
+
+
+class Unfinished(WholeSet):
+    """Lacks its method."""
+
+    name = "shout"
+
+
+class Neither(Step):
+    """A step of no kind, which no engine can run."""
+
+    name = "shout"
+
+
+class Nameless(Source):
+    """Has no name of its own."""
+
+    def records(self, context: Context) -> Iterator[Record]:
+        """See `Source.records`."""
+        yield from ()
+
+
+PLUG_IN = SimpleNamespace(
+    Shout=Shout, Unfinished=Unfinished, Neither=Neither, Nameless=Nameless, function=len, instance=Shout()
+)
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Installs a plug-in that offers the step "shout" at the place told."""
+
+    def clear() -> None:
+        step_module._entry_points.cache_clear()
+        step_module.find_step.cache_clear()
+
+    def install(value: str) -> None:
+        entry = EntryPoint("shout", value, step_module.STEP_GROUP)
+        monkeypatch.setitem(sys.modules, "plug_in", PLUG_IN)
+        monkeypatch.setattr(step_module, "entry_points", lambda group: [entry])
+        clear()
+
+    yield install
+    clear()
+
+
+def test_a_plug_in_is_found_like_a_built_in_step(install: Callable[[str], None]) -> None:
+    install("plug_in:Shout")
+    assert find_step("shout") is Shout
+    assert step_names() == ["shout"]
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("plug_in:function", "is not a Step class: a Source, a PerRecord or a WholeSet"),
+        ("plug_in:instance", "is not a Step class: a Source, a PerRecord or a WholeSet"),
+        ("plug_in:Neither", "is not a Step class: a Source, a PerRecord or a WholeSet"),
+        ("plug_in:Unfinished", "has not all of its methods: it lacks run"),
+        ("plug_in:Nameless", "has another name: set `name = 'shout'` in the class"),
+        ("plug_in:Absent", "cannot be loaded (AttributeError: "),
+        ("no_such_module:Shout", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')"),
+    ],
+)
+def test_a_broken_plug_in_is_one_sentence(install: Callable[[str], None], value: str, fault: str) -> None:
+    install(value)
+    with pytest.raises(RecipeError) as caught:
+        find_step("shout")
+    assert str(caught.value).startswith(f"the plug-in {value}, which offers the step 'shout', {fault}")
+    assert "\n" not in str(caught.value)
