@@ -38,6 +38,9 @@ lint: $(VENV)/.installed-dev
 test: lint
 	$(BIN)/python -m pytest
 
+bench-calls: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_calls.py
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_rouge.py
