@@ -13,12 +13,9 @@ def equal_quotas(counts: Mapping[str, int], size: int) -> dict[str, int]:
     """
     quotas: dict[str, int] = {}
     left = max(0, size)
-    groups = sorted(counts, key=lambda group: (counts[group], group))
+    # Each share rounds down, so what cannot be divided is left to the groups that come last.
+    groups = sorted(sorted(counts, reverse=True), key=lambda group: counts[group])
     for position, group in enumerate(groups):
         quotas[group] = min(counts[group], left // (len(groups) - position))
         left -= quotas[group]
-    for group in sorted(counts, key=lambda group: (-counts[group], group)):
-        if left and quotas[group] < counts[group]:
-            quotas[group] += 1
-            left -= 1
     return quotas

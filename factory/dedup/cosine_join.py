@@ -63,6 +63,7 @@ def cosine_join(vectors: Vectors, threshold: float) -> CosineMatches:
                 closest = int(inside.argmax())
                 if inside[closest] > similarity:
                     similarity, other = inside[closest], block[fresh[closest]]
+            similarity = min(similarity, np.float32(1))  # what lies above is rounding
             if similarity > threshold:
                 nearest[row], cosine[row] = other, similarity
             else:

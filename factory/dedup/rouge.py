@@ -30,9 +30,7 @@ class DedupRouge(WholeSet):
 
     name = "dedup_rouge"
 
-    threshold: float = Field(
-        0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have"
-    )
+    threshold: float = Field(0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "instruction",
         description="the text compared: the instruction, the prompt (instruction and input), the output, or "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from factory.dedup.cosine_join import cosine_join
@@ -18,7 +19,8 @@ class DedupSemantic(WholeSet):
     """Drop a record whose meaning is too close to one kept before it.
 
     Keeps the first of each family, in the order of the set. Exact: each record meets every kept one, by
-    FAISS's inner product of unit vectors. Drops when the cosine is greater than `threshold`.
+    FAISS's inner product of unit vectors. Drops when the cosine is greater than `threshold`. A blank text is
+    never close to anything.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
@@ -36,14 +38,19 @@ class DedupSemantic(WholeSet):
         description="the text compared: the instruction, the prompt (instruction and input), the output, or "
         "both (prompt and output)",
     )
-    model: EmbeddingModelName = Field("", description="the embedding model; by default the only one, else the embedded one")
+    model: EmbeddingModelName = Field(
+        "", description="the embedding model; by default the only one, else the embedded one"
+    )
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
-        if not len(table):
-            return table
         texts = table.texts(self.field)
-        vectors = await context.embedder(self.model).embed(texts)
+        written = [index for index, text in enumerate(texts) if text.strip()]
+        if not written:
+            return table
+        embedded = await context.embedder(self.model).embed([texts[index] for index in written])
+        vectors = np.zeros((len(texts), embedded.shape[1]), np.float32)
+        vectors[written] = embedded
         matches = await asyncio.to_thread(cosine_join, vectors, self.threshold)
         ids = table.ids()
         drops = {}
