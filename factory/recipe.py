@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from yaml.reader import ReaderError
 
 from factory.errors import FactoryError, RecipeError
-from factory.models.naming import resolve_model
+from factory.models.naming import EMBEDDED, resolve_model
 from factory.models.options import ModelOptions
 from factory.step import Source, Step, find_step, nearest, step_names
 from factory.text import shorten
@@ -22,21 +23,48 @@ from factory.text import shorten
 RECIPES = Path(__file__).parent / "recipes"
 """Where the ready recipes lie, shipped with the package."""
 
-TOP_KEYS = ("name", "description", "seed", "models", "steps")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TOP_KEYS = ("name", "description", "seed", "budget", "models", "steps")
+NEUTRAL_OPTIONS = (
+    "api_key_env",
+    "base_url",
+    "concurrency",
+    "price",
+    "requests_per_minute",
+    "slots",
+    "timeout",
+    "tokens_per_minute",
+)
+"""Options of a model that cannot change what it replies."""
+
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+# A recipe of aliases that stand for aliases can grow to any size from a few lines.
+_MOST_VALUES = 100_000
+_DEEPEST = 64
+_BRANCH = re.compile(r"(?:str|int|float|bool)$|(?:tuple|list|dict)\[")
 
 Lines = Mapping[tuple[str | int, ...], int]
 
 
+class Budget(BaseModel):
+    """What a run may spend. It stops cleanly at the limit; with a higher one it goes on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    money: float | None = Field(None, gt=0, description="money, in the currency of the models' prices")
+    tokens: int | None = Field(None, gt=0, description="tokens of prompts and replies together")
+    calls: int | None = Field(None, gt=0, description="calls to models")
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A validated recipe. `data` is what was written, with the overrides applied and nothing else."""
+    """A validated recipe. `data` is what was written, with its name and the overrides, and nothing else."""
 
     name: str
     seed: int
     models: Mapping[str, ModelOptions]
     steps: tuple[Step, ...]
     data: Mapping[str, Any]
+    budget: Budget = Budget()
 
     def labels(self) -> list[str]:
         """Place and name of each step: "01-read", "02-evolve", ..."""
@@ -47,8 +75,17 @@ class Recipe:
         return yaml.safe_dump(dict(self.data), allow_unicode=True, sort_keys=False, width=100)
 
     def hash(self) -> str:
-        """Twelve hexadecimal digits of everything that the recipe says."""
-        canonical = json.dumps(self.data, sort_keys=True, ensure_ascii=False)
+        """Twelve hexadecimal digits of everything in the recipe that can change a result.
+
+        A budget, a price, an address or a number of requests in flight cannot: a recipe in which only those
+        change goes on in the same folder.
+        """
+        said = {key: value for key, value in self.data.items() if key not in ("budget", "description")}
+        said["models"] = {
+            name: {key: value for key, value in options.items() if key not in NEUTRAL_OPTIONS}
+            for name, options in (self.data.get("models") or {}).items()
+        }
+        canonical = json.dumps(said, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -85,19 +122,24 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse_recipe(text: str, where: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe's YAML text; `where` names it in errors. See `load_recipe`."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    data: Any = None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _collect_lines(node, (), lines, where)
+            data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        at = f" line {mark.line + 1}:" if mark is not None else ""
+        line = mark.line + 1 if mark is not None else 0
+        if isinstance(error, ReaderError):
+            line = text.count("\n", 0, error.position) + 1
+        at = f" line {line}:" if line else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RecipeError(f"{where}:{at} not valid YAML: {problem}") from error
     except (RecursionError, ValueError) as error:
         raise RecipeError(f"{where}: not valid YAML: {error}") from error
-    lines: dict[tuple[str | int, ...], int] = {}
-    if node is not None:
-        _collect_lines(node, (), lines)
     return build_recipe(data, where, lines, overrides)
 
 
@@ -111,7 +153,10 @@ def build_recipe(
     at = _Where(where, lines or {})
     if not isinstance(data, dict) or not data:
         raise RecipeError(f"{where}: a recipe is a mapping with the keys {', '.join(TOP_KEYS)}")
-    data = json.loads(json.dumps(data, default=str))  # a copy of our own, of plain JSON types
+    try:
+        data = _plain(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecipeError(f"{where}: a recipe is plain text, numbers, lists and mappings: {error}") from error
     for key in data:
         if key not in TOP_KEYS:
             raise at.error((key,), f"unknown key {key!r}{nearest(str(key), TOP_KEYS)}")
@@ -126,8 +171,11 @@ def build_recipe(
     name = str(data.get("name") or Path(where).stem)
     if not _NAME.fullmatch(name):
         raise at.error(
-            ("name",), f"the name {name!r} must be letters, digits, dots, dashes: it names the run's folder"
+            ("name",),
+            f"the name {shorten(repr(name))} names the run's folder: set `name` to at most 64 letters, digits, "
+            "dots and dashes",
         )
+    data = {"name": name} | {key: value for key, value in data.items() if key != "name"}
     seed = data.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise at.error(("seed",), f"the seed must be a whole number, not {seed!r}")
@@ -141,7 +189,12 @@ def build_recipe(
             raise at.error(
                 ("steps", index), f"`{step.name}` brings records in: put it before the other steps"
             )
-    return Recipe(name, seed, models, steps, data)
+    return Recipe(name, seed, models, steps, data, _build_budget(data.get("budget"), models, at))
+
+
+def _plain(value: Any) -> Any:
+    """A copy of our own, of plain JSON types."""
+    return json.loads(json.dumps(value, default=str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +213,36 @@ class _Where:
 
 
 def _collect_lines(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], depth: int = 0
+    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], where: str
 ) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if depth > 20:
-        return
+    """The line of each key and item. YAML itself would let the last of two equal keys win without a word.
+
+    Raises:
+        RecipeError: a key stands twice, or the recipe is too large or too deep once its aliases are followed.
+    """
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
+    if len(path) > _DEEPEST:
+        raise RecipeError(f"{where}: line {line}: nested more than {_DEEPEST} levels deep")
+    if len(lines) > _MOST_VALUES:
+        raise RecipeError(
+            f"{where}: line {line}: with its aliases it holds more than {_MOST_VALUES:,} values"
+        )
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            lines[(*path, key.value)] = key.start_mark.line + 1
-            _collect_lines(value, (*path, key.value), lines, depth + 1)
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise RecipeError(f"{where}: line {line}: a key must be plain text")
+            place = (*path, key.value)
+            if place in lines:
+                raise RecipeError(
+                    f"{where}: line {line}: the key {shorten(key.value)!r} was given before, in line {lines[place]}"
+                )
+            lines[place] = line
+            _collect_lines(value, place, lines, where)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _collect_lines(value, (*path, index), lines, depth + 1)
+            _collect_lines(value, (*path, index), lines, where)
 
 
 def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:
@@ -188,8 +259,25 @@ def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:
     if options is None:
         options = {}
     if not isinstance(options, dict):
-        raise at.error(("steps", index), f"the options of step `{name}` must be a mapping, not {options!r}")
+        raise at.error(
+            ("steps", index),
+            f"the options of step `{name}` must be a mapping, not {shorten(repr(options), 60)}",
+        )
     return {str(name): options}
+
+
+def _build_budget(raw: Any, models: Mapping[str, ModelOptions], at: _Where) -> Budget:
+    try:
+        budget = Budget.model_validate({} if raw is None else raw)
+    except ValidationError as error:
+        raise _first_error(error, ("budget",), "budget", list(Budget.model_fields), at) from error
+    if budget.money is not None and not any(getattr(options, "price", None) for options in models.values()):
+        raise at.error(
+            ("budget", "money"),
+            "a budget in money needs the price of at least one model, such as "
+            "`price: {input: 0.4, output: 1.6}` for a million tokens",
+        )
+    return budget
 
 
 def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
@@ -200,8 +288,16 @@ def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
     adapter: TypeAdapter[ModelOptions] = TypeAdapter(ModelOptions)
     models: dict[str, ModelOptions] = {}
     for name, options in raw.items():
+        if name == EMBEDDED:
+            raise at.error(
+                ("models", name), f"`{name}` is the model that comes with factory: choose another name"
+            )
+        if not isinstance(options, dict):
+            raise at.error(
+                ("models", name), f"model `{name}`: write its options, such as `{name}: {{provider: local}}`"
+            )
         try:
-            models[str(name)] = adapter.validate_python(options)
+            models[name] = adapter.validate_python(options)
         except ValidationError as error:
             fields = _model_fields(options)
             raise _first_error(error, ("models", name), f"model `{name}`", fields, at) from error
@@ -252,14 +348,12 @@ def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_i
     loc = _field_path(first, fields)
     field = ".".join(str(part) for part in loc)
     if first["type"] == "extra_forbidden":
-        return f"unknown key `{field}`{nearest(str(loc[-1]), fields)}"
+        return f"unknown key `{field}`{nearest(str(loc[-1]), fields) if len(loc) == 1 else ''}"
     if first["type"] == "missing":
         return f"`{field}` is missing"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        wrong = first.get("ctx", {}).get("tag", "")
-        return f"`provider` must be one of {', '.join(option_classes())}" + (
-            f", not {wrong!r}" if wrong else ""
-        )
+        # What was written is not shown: it may be a key.
+        return f"`provider` must be one of {', '.join(option_classes())}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     plain = show_input and isinstance(first["input"], (str, int, float, bool))
@@ -268,8 +362,8 @@ def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_i
 
 
 def _field_path(first: Any, fields: Sequence[str]) -> tuple[str | int, ...]:
-    """Where the complaint is; the tag of a discriminated union, which stands first, is left out."""
-    loc = tuple(part for part in first["loc"] if isinstance(part, (str, int)))
+    """Where the complaint is, without what names the branch of a union: a provider, a type such as `str`."""
+    loc = tuple(part for part in first["loc"] if isinstance(part, int) or not _BRANCH.match(part))
     return loc[1:] if loc and loc[0] in option_classes() and loc[0] not in fields else loc
 
 
@@ -284,53 +378,70 @@ def _first_error(
 def option_value(text: str) -> Any:
     """What is typed for an option, read as YAML where it is YAML (numbers, lists), else as it stands (">= 4")."""
     try:
-        return yaml.safe_load(text) if text.strip() else ""
-    except yaml.YAMLError:
+        return _plain(yaml.safe_load(text)) if text.strip() else ""
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return text
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:
-    """Apply "step.field=value" in place."""
+    """Apply "step.field=value" in place. Errors do not show the value, which may be a key."""
     target, equals, text = override.partition("=")
-    keys = target.strip().split(".")
+    target = target.strip()
+    keys = target.split(".")
     if not equals or not all(keys):
-        raise RecipeError(f"--set {override}: write step.field=value, such as --set evolve.rounds=2")
+        raise RecipeError(f"--set {target}: write step.field=value, such as --set evolve.rounds=2")
     value = option_value(text)
-    if keys[0] in ("name", "seed") and len(keys) == 1:
-        data[keys[0]] = value
+    if target in ("name", "description", "seed"):
+        data[target] = value
         return
-    at: Any
-    if keys[0] == "models" and len(keys) >= 3:
-        at, rest = (data.get("models") or {}).get(keys[1]), keys[2:]
-        if not isinstance(at, dict):
-            names = list(data.get("models") or {})
-            raise RecipeError(
-                f"--set {override}: the recipe has no model {keys[1]!r}{nearest(keys[1], names)}"
-            )
-    else:
-        named = [step[keys[0]] for step in data["steps"] if keys[0] in step]
-        if not named:
-            names = [next(iter(step)) for step in data["steps"]]
-            raise RecipeError(
-                f"--set {override}: the recipe has no step {keys[0]!r}{nearest(keys[0], names)}"
-            )
-        rest = keys[1:]
-        number = 1
-        if len(rest) > 1 and rest[0].isdigit():
-            number, rest = int(rest[0]), rest[1:]
-        elif len(named) > 1:
-            raise RecipeError(
-                f"--set {override}: the recipe has {len(named)} steps `{keys[0]}`; "
-                f"write {keys[0]}.1.{'.'.join(rest)} for the first"
-            )
-        if not 1 <= number <= len(named) or not rest:
-            raise RecipeError(f"--set {override}: write step.field=value, such as --set evolve.rounds=2")
-        at = named[number - 1]
+    if keys[0] == "budget" and len(keys) == 2:
+        data["budget"] = {**(data.get("budget") or {}), keys[1]: value}
+        return
+    at, rest = _overridden_model(data, target) if keys[0] == "models" else _overridden_step(data, target)
     for key in rest[:-1]:
         at = at.setdefault(key, {})
         if not isinstance(at, dict):
-            raise RecipeError(f"--set {override}: {key} is not a mapping")
+            raise RecipeError(f"--set {target}: {key} is not a mapping")
     at[rest[-1]] = value
+
+
+def _overridden_model(data: dict[str, Any], target: str) -> tuple[Any, list[str]]:
+    """The options of the model that "models.NAME.field" means, and its field; a name may hold dots."""
+    written = data.get("models")
+    models = written if isinstance(written, dict) else {}
+    for name in sorted(models, key=len, reverse=True):
+        if target.startswith(f"models.{name}.") and isinstance(models[name], dict):
+            return models[name], target.removeprefix(f"models.{name}.").split(".")
+    keys = target.split(".")
+    if len(keys) < 3:
+        raise RecipeError(
+            f"--set {target}: write models.NAME.field=value, such as models.teacher.temperature=0"
+        )
+    raise RecipeError(f"--set {target}: the recipe has no model {keys[1]!r}{nearest(keys[1], list(models))}")
+
+
+def _overridden_step(data: dict[str, Any], target: str) -> tuple[Any, list[str]]:
+    """The options of the step that "step.field" or "step.2.field" means, and its field."""
+    name, *rest = target.split(".")
+    named = [step[name] for step in data["steps"] if name in step]
+    if not named:
+        names = [next(iter(step)) for step in data["steps"]]
+        raise RecipeError(f"--set {target}: the recipe has no step {name!r}{nearest(name, names)}")
+    number = 1
+    if len(rest) > 1 and rest[0].isdecimal():
+        number, rest = int(rest[0]), rest[1:]
+    elif rest and len(named) > 1:
+        raise RecipeError(
+            f"--set {target}: the recipe has {len(named)} steps `{name}`; "
+            f"write {name}.1.{'.'.join(rest)} for the first"
+        )
+    if not rest:
+        raise RecipeError(f"--set {target}: write step.field=value, such as --set evolve.rounds=2")
+    if not 1 <= number <= len(named):
+        raise RecipeError(
+            f"--set {target}: there is no step `{name}` number {number}; the recipe has {len(named)} of them"
+        )
+    return named[number - 1], rest
 
 
 def option_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:

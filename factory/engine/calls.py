@@ -7,7 +7,7 @@ import functools
 import hashlib
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from factory.engine.journal import Journal, call_key
 from factory.engine.limiter import Limiter
+from factory.engine.rate import Rate
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import (
     Answer,
@@ -29,7 +30,7 @@ from factory.models.base import (
 )
 from factory.prompt import load_prompt
 from factory.record import Message
-from factory.text import detect_language, shorten
+from factory.text import detect_language, estimate_tokens, shorten
 
 TRIES = 6
 """How often one call is sent before its record is set aside."""
@@ -72,24 +73,37 @@ class ModelUsage:
 
 @dataclass(slots=True)
 class Gate:
-    """Lets no new call out once a stop was asked for; calls in flight are finished and journalled."""
+    """Lets no new call out once a stop was asked for; calls in flight are finished and journalled.
 
+    `spent` is asked before each call and says why no more may be sent, or "" (see `Budget`).
+    """
+
+    spent: Callable[[], str] = lambda: ""
+    reason: str = ""
     closing: bool = False
     sending: int = 0
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def enter(self) -> None:
+        """Count a call in; waits for ever once the gate is closed."""
+        if not self.closing and (reason := self.spent()):
+            self.close(reason)
         if self.closing:
             await asyncio.Event().wait()  # until the run cancels whoever waits here
         self.sending += 1
 
     def leave(self) -> None:
+        """Count a call out."""
         self.sending -= 1
         if self.closing and not self.sending:
             self.idle.set()
 
-    def close(self) -> None:
+    def close(self, reason: str = "") -> None:
+        """Let no more calls out."""
         self.closing = True
+        self.reason = self.reason or reason
+        self.closed.set()
         if not self.sending:
             self.idle.set()
 
@@ -97,22 +111,37 @@ class Gate:
 class Caller:
     """What chat and embedding calls share: the limiter, retries by kind of failure, the gate."""
 
-    def __init__(self, name: str, concurrency: int, usage: ModelUsage, gate: Gate) -> None:
+    def __init__(
+        self,
+        name: str,
+        concurrency: int,
+        usage: ModelUsage,
+        gate: Gate,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
         self.name = name
         self.usage = usage
         self.limiter = Limiter(concurrency)
+        self._request_rate = Rate(requests_per_minute) if requests_per_minute else None
+        self._token_rate = Rate(tokens_per_minute) if tokens_per_minute else None
         self._gate = gate
         self._reached = False
         self._unreachable_since: float | None = None
         self._jitter = random.Random()  # waits do not touch results: not seeded
         self._in_flight: dict[bytes, asyncio.Future[Any]] = {}
 
-    async def send(self, call: Any) -> Any:
-        """Await `call()` until it succeeds or cannot; `call` makes one attempt."""
+    async def send(self, call: Any, tokens: int = 0) -> Any:
+        """Await `call()` until it succeeds or cannot; `call` makes one attempt, of about `tokens` tokens."""
         tries = 0
         while True:
             wait = 0.0
             async with self.limiter:
+                if self._request_rate is not None:
+                    await self._request_rate.take()
+                if self._token_rate is not None:
+                    await self._token_rate.take(tokens)
                 await self._gate.enter()
                 try:
                     result = await call()
@@ -197,8 +226,17 @@ class JournalledChat(Caller):
         gate: Gate,
         *,
         seed: int = 0,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
-        super().__init__(name, provider.concurrency, usage, gate)
+        super().__init__(
+            name,
+            provider.concurrency,
+            usage,
+            gate,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+        )
         self._provider = provider
         self._journal = journal
         self._seed = seed
@@ -280,7 +318,14 @@ class JournalledChat(Caller):
             return reply
 
         async def make() -> Reply:
-            reply: Reply = await self.send(attempt)
+            # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
+            guess = 0
+            if self._token_rate is not None:
+                prompt = sum(estimate_tokens(message.content) for message in request.messages)
+                guess = prompt + request.max_tokens // 2
+            reply: Reply = await self.send(attempt, guess)
+            if self._token_rate is not None:
+                self._token_rate.settle(reply.usage.prompt_tokens + reply.usage.completion_tokens - guess)
             return reply
 
         return await self.once(key, make), key, False

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from factory.engine.budget import NO_BUDGET, Budget, spent_reason
 from factory.engine.calls import Gate
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
-from factory.errors import FactoryError, InputError, RunInterrupted
+from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
 from factory.record import Record
@@ -45,12 +46,12 @@ class Execution:
     export_folder: Path | None = None
     limit: int | None = None
     strict: bool = False
+    budget: Budget = NO_BUDGET
     first_number: int = 1
     progress: RunProgress = field(default_factory=RunProgress)
     labels: list[str] = field(init=False, default_factory=list)
     _gate: Gate = field(default_factory=Gate)
     _main: asyncio.Task[object] | None = None
-    _stopping: asyncio.Task[None] | None = None
     _interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -67,6 +68,8 @@ class Execution:
             RunInterrupted: `stop` was called.
         """
         self._main = asyncio.current_task()
+        self._gate.spent = self._spent
+        watch = asyncio.create_task(self._stop_once_closed())
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
         contexts = [
             Context(label, self.seed, pool.chat, pool.embedder, self.export_folder, self.progress.warn)
@@ -91,11 +94,18 @@ class Execution:
             assert kept is not None
             return kept
         except asyncio.CancelledError:
+            if self._gate.reason:
+                raise RunStopped(self._gate.reason) from None
             if self._interrupted:
                 raise RunInterrupted("stopped on request") from None
             raise
         finally:
+            watch.cancel()
             await pool.close()
+
+    def _spent(self) -> str:
+        """Why no more calls may be sent, or ""."""
+        return spent_reason(self.budget, self.progress, self._gate.sending)
 
     def stop(self) -> None:
         """Ask for a clean stop: no new calls, those in flight are finished and journalled. Twice: at once.
@@ -105,12 +115,12 @@ class Execution:
         assert self._main is not None
         if self._interrupted:
             self._main.cancel()
-            return
         self._interrupted = True
         self._gate.close()
-        self._stopping = asyncio.get_running_loop().create_task(self._stop_when_idle())
 
-    async def _stop_when_idle(self) -> None:
+    async def _stop_once_closed(self) -> None:
+        """End the run when the gate was closed (on request, or by the budget) and nothing is in flight."""
+        await self._gate.closed.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._gate.idle.wait()

@@ -46,7 +46,14 @@ class ModelPool:
                 provider = options
             usage = self._usage(name, provider.identity, options)
             self._chats[name] = JournalledChat(
-                name, provider, self._journal, usage, self._gate, seed=self._seed
+                name,
+                provider,
+                self._journal,
+                usage,
+                self._gate,
+                seed=self._seed,
+                requests_per_minute=getattr(options, "requests_per_minute", None),
+                tokens_per_minute=getattr(options, "tokens_per_minute", None),
             )
         return self._chats[name]
 

@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run is told beside its recipe. None of it but `limit` and `strict` can change a result."""
+    """What a run is told beside its recipe; of it, only `limit` can change a result."""
 
     out: Path | None = None
     limit: int | None = None
@@ -112,6 +112,7 @@ class Run:
                     folder / "dataset",
                     self.options.limit,
                     self.options.strict,
+                    self.recipe.budget,
                     progress=self.progress,
                 )
                 manifest = self._manifest_head(identity, inputs, journal.path)

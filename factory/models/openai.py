@@ -43,14 +43,17 @@ class OpenAIChat:
     on.
     """
 
-    def __init__(self, options: OpenAIOptions) -> None:
+    def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
         self.identity = identity_of(
             "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
         )
         self.concurrency = options.concurrency
         self._options = options
         self._endpoint = Endpoint(
-            options.base_url, model=options.model, key_env=options.api_key_env, timeout=options.timeout
+            address or options.addresses[0],
+            model=options.model,
+            key_env=options.api_key_env,
+            timeout=options.timeout,
         )
         self._limit = "max_completion_tokens" if self._endpoint.is_openai else "max_tokens"
         self._formats: dict[bytes, orjson.Fragment] = {}

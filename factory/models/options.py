@@ -69,6 +69,12 @@ class _ChatOptions(_Options):
         None, ge=1, description="largest number of tokens of a reply, for every step; none: each step's own"
     )
     price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
+    requests_per_minute: float | None = Field(
+        None, gt=0, description="largest number of requests sent in a minute, evenly spaced"
+    )
+    tokens_per_minute: float | None = Field(
+        None, gt=0, description="largest number of tokens, of prompts and replies, used in a minute"
+    )
 
     def sampling(self, request: ChatRequest) -> tuple[float, float, int]:
         """Temperature, top_p and max_tokens of a request: these options' where set, else the request's."""
@@ -88,7 +94,11 @@ class OpenAIOptions(_ChatOptions):
     """A chat model behind an OpenAI-compatible server: OpenAI, vLLM, llama.cpp, SGLang, Ollama, ..."""
 
     provider: Literal["openai"] = "openai"
-    base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
+    base_url: BaseURL | Annotated[tuple[BaseURL, ...], Field(min_length=1)] = Field(
+        OPENAI_URL,
+        description="address of the server, usually ending in /v1; or a list of servers of the same model, among "
+        "which requests are balanced",
+    )
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
     api_key_env: KeyVariable | None = Field(
         None,
@@ -101,6 +111,11 @@ class OpenAIOptions(_ChatOptions):
         default_factory=dict,
         description="further fields of each request, such as top_k or chat_template_kwargs",
     )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers: one, or several of the same model."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
 
 
 class LocalOptions(_ChatOptions):

@@ -28,7 +28,12 @@ def chat_provider(options: ChatOptions) -> ChatProvider:
         case OpenAIOptions():
             from factory.models.openai import OpenAIChat
 
-            return OpenAIChat(options)
+            chats = [OpenAIChat(options, address) for address in options.addresses]
+            if len(chats) == 1:
+                return chats[0]
+            from factory.models.balanced import BalancedChat
+
+            return BalancedChat(chats)
         case LocalOptions():
             from factory.models.local import LocalChat
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
-from scripted_server import Say, ScriptedServer, echo
+from scripted_server import Say, ScriptedServer, echo, in_thread
 
 import factory as sft
 from factory.engine.run import Run, RunOptions
@@ -76,7 +76,7 @@ def recipe_data(server: ScriptedServer, path: Path, **model: Any) -> dict[str, A
 
 
 def run(data: dict[str, Any] | Recipe, tmp: Path, name: str = "run", **options: Any) -> Any:
-    return sft.run(data, out=tmp / name, journal=tmp / "journal.db", **options)
+    return sft.run(data, out=tmp / name, **{"journal": tmp / "journal.db", **options})
 
 
 def helpful(request: dict[str, Any]) -> str:
@@ -328,11 +328,53 @@ def test_a_run_in_which_nothing_survives_says_where_everything_went(
     assert step["dropped"]["low_score"] == step["entered"] > 0
 
 
-def test_a_full_disk_is_said_in_a_sentence(server: ScriptedServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "most"), [("calls", 20), ("tokens", 900), ("money", 0.002)])
+def test_a_spent_budget_stops_cleanly_and_a_higher_one_goes_on_in_the_same_folder(
+    server: ScriptedServer, tmp_path: Path, kind: str, most: float
+) -> None:
     server.script = helpful
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run").chmod(0o500)
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
-    with pytest.raises(OutputError, match="cannot be written"):
-        run(recipe_data(server, seeds(tmp_path / "seeds.jsonl", 2)), tmp_path)
+    data = recipe_data(server, seeds(tmp_path / "seeds.jsonl"), price={"input": 1, "output": 4})
+    with pytest.raises(RunStopped, match=rf"the budget of .* is spent; raise it .*budget\.{kind}"):
+        run({**data, "budget": {kind: most}}, tmp_path)
+    asked = len(server.requests)
+    assert 0 < asked <= 60
+    if kind == "calls":
+        assert asked == most
+    stopped = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert stopped["models"]["teacher"]["calls"] == asked  # what was in flight was finished and kept
+    whole = run({**data, "budget": {kind: most * 1000}}, tmp_path)
+    assert whole.kept > 0
+    bodies = [orjson.dumps(request) for request in server.requests]
+    assert len(set(bodies)) == len(bodies)
+    assert run({**data, "budget": {"calls": 1}}, tmp_path).kept == whole.kept  # replayed calls cost nothing
+
+
+def test_several_servers_share_the_calls_and_one_that_is_down_is_passed_over(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script = helpful
+    path = seeds(tmp_path / "seeds.jsonl", 6)
+    alone = run(recipe_data(server, path), tmp_path)
+    with in_thread(ScriptedServer(helpful)) as second:
+        urls = [server.base_url, second.base_url, "http://127.0.0.1:9/v1"]
+        server.requests.clear()
+        shared = run(
+            recipe_data(server, path, base_url=urls), tmp_path, "shared", journal=tmp_path / "other.db"
+        )
+        assert len(server.requests) > 10
+        assert len(second.requests) > 10
+    assert result_bytes(shared.folder) == result_bytes(alone.folder)
+
+
+def test_a_rate_of_requests_spaces_the_calls(server: ScriptedServer, tmp_path: Path) -> None:
+    arrivals: list[float] = []
+
+    def script(request: dict[str, Any]) -> str:
+        arrivals.append(time.monotonic())
+        return helpful(request)
+
+    server.script = script
+    data = recipe_data(server, seeds(tmp_path / "seeds.jsonl", 12), requests_per_minute=1200)
+    run({**data, "steps": [data["steps"][0], {"respond": {}}]}, tmp_path)
+    assert len(arrivals) == 12
+    assert arrivals[-1] - arrivals[0] >= 11 * 0.05 * 0.9

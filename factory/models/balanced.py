@@ -1,0 +1,51 @@
+"""Several servers of one model: each request goes to the one with least to do, past those that are down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from factory.models.base import ChatProvider, ChatRequest, Reply, Unreachable
+
+REST_SECONDS = 15.0
+"""How long a server that could not be reached is left alone before it is tried again."""
+
+
+class BalancedChat:
+    """The `ChatProvider` over several providers of one identity, such as replicas of a vLLM server."""
+
+    def __init__(self, providers: Sequence[ChatProvider]) -> None:
+        self.identity = providers[0].identity
+        self.concurrency = providers[0].concurrency
+        self._providers = list(providers)
+        self._busy = [0] * len(providers)
+        self._down_until = [0.0] * len(providers)
+
+    async def send(self, request: ChatRequest) -> Reply:
+        """See `ChatProvider.send`; a server that cannot be reached is passed over for a while.
+
+        Raises:
+            Unreachable: none of the servers can be reached.
+        """
+        tried: set[int] = set()
+        while True:
+            now = time.monotonic()
+            left = [at for at in range(len(self._providers)) if at not in tried]
+            up = [at for at in left if self._down_until[at] <= now]
+            # With all of them resting, one is tried all the same: the caller's patience decides, not ours.
+            at = min(up or left, key=lambda one: (self._busy[one], self._down_until[one]))
+            self._busy[at] += 1
+            try:
+                return await self._providers[at].send(request)
+            except Unreachable:
+                self._down_until[at] = time.monotonic() + REST_SECONDS
+                tried.add(at)
+                if len(tried) == len(self._providers):
+                    raise
+            finally:
+                self._busy[at] -= 1
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for provider in self._providers:
+            await provider.close()

@@ -1,0 +1,78 @@
+"""Several servers of one model share the load; one that is down is passed over and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from factory.models import balanced
+from factory.models.balanced import BalancedChat
+from factory.models.base import ChatRequest, Reply, Unreachable
+from factory.record import Message
+
+pytestmark = pytest.mark.anyio
+REQUEST = ChatRequest((Message("user", "hi"),), 0.0, 9)
+
+
+class Server:
+    """Answers, or is down."""
+
+    identity = "openai:m"
+    concurrency = 8
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.down = False
+        self.asked = 0
+        self.closed = False
+
+    async def send(self, request: ChatRequest) -> Reply:
+        self.asked += 1
+        await asyncio.sleep(0.001)
+        if self.down:
+            raise Unreachable(f"nothing answers at {self.name}")
+        return Reply(self.name)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_the_load_is_shared_evenly() -> None:
+    servers = [Server("a"), Server("b"), Server("c")]
+    chat = BalancedChat(servers)
+    await asyncio.gather(*(chat.send(REQUEST) for _ in range(30)))
+    assert [server.asked for server in servers] == [10, 10, 10]
+    await chat.close()
+    assert all(server.closed for server in servers)
+
+
+async def test_a_server_that_is_down_costs_one_try_and_no_reply() -> None:
+    servers = [Server("a"), Server("b")]
+    servers[0].down = True
+    chat = BalancedChat(servers)
+    replies = [await chat.send(REQUEST) for _ in range(20)]
+    assert {reply.text for reply in replies} == {"b"}
+    assert servers[0].asked == 1
+
+
+async def test_a_server_that_comes_back_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balanced, "REST_SECONDS", 0.0)
+    servers = [Server("a"), Server("b")]
+    servers[0].down = True
+    chat = BalancedChat(servers)
+    await chat.send(REQUEST)
+    servers[0].down = False
+    await asyncio.gather(*(chat.send(REQUEST) for _ in range(10)))
+    assert servers[0].asked > 2
+
+
+async def test_with_all_of_them_down_the_caller_is_told_and_may_try_again() -> None:
+    servers = [Server("a"), Server("b")]
+    for server in servers:
+        server.down = True
+    chat = BalancedChat(servers)
+    with pytest.raises(Unreachable):
+        await chat.send(REQUEST)
+    servers[1].down = False
+    assert (await chat.send(REQUEST)).text == "b"
