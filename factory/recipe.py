@@ -55,6 +55,9 @@ class Budget(BaseModel):
     calls: int | None = Field(None, gt=0, description="calls to models")
 
 
+NO_BUDGET = Budget()
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A validated recipe. `data` is what was written, with its name and the overrides, and nothing else."""
@@ -64,7 +67,7 @@ class Recipe:
     models: Mapping[str, ModelOptions]
     steps: tuple[Step, ...]
     data: Mapping[str, Any]
-    budget: Budget = Budget()
+    budget: Budget = NO_BUDGET
 
     def labels(self) -> list[str]:
         """Place and name of each step: "01-read", "02-evolve", ..."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from factory.engine.progress import RunProgress
 from factory.recipe import Budget
 
-NO_BUDGET = Budget()
-
 
 def spent_reason(budget: Budget, progress: RunProgress, in_flight: int) -> str:
     """Why no more calls may be sent, as a sentence with the mend; "" while there is something left.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.engine.budget import NO_BUDGET, Budget, spent_reason
+from factory.engine.budget import spent_reason
 from factory.engine.calls import Gate
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
@@ -19,6 +19,7 @@ from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
+from factory.recipe import NO_BUDGET, Budget
 from factory.record import Record
 from factory.step import Context, PerRecord, Source, Step, WholeSet
 from factory.table import RecordWriter, Table

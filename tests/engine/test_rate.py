@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -31,9 +32,7 @@ async def test_no_minute_and_no_second_holds_more_than_its_share(clock: list[flo
     for _ in range(5):
         await pace.take()
         times.append(clock[-1])
-    assert [after - before for before, after in zip(times, times[1:], strict=False)] == pytest.approx(
-        [0.5] * 4
-    )
+    assert [after - before for before, after in itertools.pairwise(times)] == pytest.approx([0.5] * 4)
 
 
 async def test_a_pause_is_not_made_up_for_by_a_burst(clock: list[float]) -> None:
