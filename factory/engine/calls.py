@@ -307,14 +307,14 @@ class JournalledChat(Caller):
 
         async def attempt() -> Reply:
             reply = await self._provider.send(request)
-            self.usage.calls += 1
-            self.usage.prompt_tokens += reply.usage.prompt_tokens
-            self.usage.completion_tokens += reply.usage.completion_tokens
             # The journal comes before everything else: a reply is used only once it is durable. The call keeps
             # its place in the limiter until then, so that no more than `concurrency` replies can ever be lost.
             await self._journal.put(
                 key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply)
             )
+            self.usage.calls += 1
+            self.usage.prompt_tokens += reply.usage.prompt_tokens
+            self.usage.completion_tokens += reply.usage.completion_tokens
             return reply
 
         async def make() -> Reply:

@@ -63,7 +63,6 @@ class JournalledEmbeddings(Caller):
 
         async def attempt() -> dict[bytes, bytes]:
             vectors = await self._provider.embed(wanted)
-            self.usage.calls += 1
             rows = {
                 key: np.ascontiguousarray(row, dtype=np.float32).tobytes()
                 for key, row in zip(batch, vectors, strict=True)
@@ -74,6 +73,7 @@ class JournalledEmbeddings(Caller):
                     for key, row in rows.items()
                 )
             )
+            self.usage.calls += 1
             return rows
 
         stored: dict[bytes, bytes] = await self.send(attempt)
