@@ -75,7 +75,7 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """The recipe as YAML text, which `parse_recipe` reads back to the same recipe."""
-        return yaml.safe_dump(dict(self.data), allow_unicode=True, sort_keys=False, width=100)
+        return yaml.dump(dict(self.data), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
     def hash(self) -> str:
         """Twelve hexadecimal digits of everything in the recipe that can change a result.
@@ -90,6 +90,18 @@ class Recipe:
         }
         canonical = json.dumps(said, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes Unicode's line breaks, which PyYAML writes as they are and reads back as others."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if re.search("[\x85\u2028\u2029]", text) else None  # escaped within double quotes
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def builtin_recipes() -> list[str]:

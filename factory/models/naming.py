@@ -39,7 +39,8 @@ def resolve_model(models: Mapping[str, ModelEntry], name: str, kind: str) -> str
     if name in fitting or name == EMBEDDED:
         return name
     if name in models:
-        raise RecipeError(f"the model {name!r} is not a {kind} model")
+        article = "an" if kind == "embedding" else "a"
+        raise RecipeError(f"the model {name!r} is not {article} {kind} model")
     known = [*fitting, EMBEDDED]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     raise RecipeError(
