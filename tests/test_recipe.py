@@ -489,6 +489,7 @@ def test_an_override_of_a_model_where_there_are_none_is_one_sentence(models: str
     )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_value_can_be_typed(text: str) -> None:
     yaml.safe_dump(option_value(text))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.record import Event, Message, Record, Tag, join_input, new_record, record_id
@@ -23,6 +23,7 @@ TURNS = (
 )
 
 
+@settings(deadline=None)
 @given(texts, texts, texts)
 def test_instruction_input_and_output_are_what_the_record_was_made_of(
     instruction: str, input: str, output: str
@@ -32,6 +33,7 @@ def test_instruction_input_and_output_are_what_the_record_was_made_of(
     assert record.prompt == join_input(instruction, input)
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_a_blank_line_in_an_instruction_is_no_border_to_the_input(instruction: str, input: str) -> None:
     record = new_record(f"{instruction}\n\nmore", input=f"{input}\n\nrest")
@@ -84,6 +86,7 @@ def test_the_same_content_has_the_same_id_in_another_process() -> None:
     assert new_record("Hello").id == "562ca19ed5fa71b5"
 
 
+@settings(deadline=None)
 @given(texts, st.lists(texts, max_size=3))
 def test_an_id_is_sixteen_hexadecimal_digits_whatever_the_text(text: str, lineage: list[str]) -> None:
     id = record_id([Message("user", text)], *lineage)
@@ -104,6 +107,7 @@ def test_another_content_source_occurrence_or_history_is_another_id() -> None:
     assert len(set(ids)) == len(ids)
 
 
+@settings(deadline=None)
 @given(texts, texts, texts, texts)
 def test_where_one_text_ends_and_the_next_begins_is_part_of_the_id(a: str, b: str, c: str, d: str) -> None:
     same = (a, b) == (c, d)
@@ -150,6 +154,7 @@ def test_a_child_of_a_record_without_a_question_keeps_its_system_turn() -> None:
     assert child.messages == (Message("system", "s"), Message("user", "b"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["output", "tags", "score", "event", "child"]), max_size=8))
 def test_history_only_grows_and_the_record_before_stays_as_it_was(changes: list[str]) -> None:
     record = new_record("a", output="b")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory import step as step_module
@@ -104,6 +104,7 @@ def test_a_name_that_is_near_none_is_answered_with_all_there_are() -> None:
     assert nearest("", ["tag"]) == "; known are tag"
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(), max_size=4))
 def test_the_nearest_of_any_names_is_one_of_them(name: str, names: list[str]) -> None:
     hint = nearest(name, names)

@@ -31,11 +31,13 @@ def one_by_one(counts: Mapping[str, int], size: int) -> dict[str, int]:
     return quotas
 
 
+@settings(deadline=None)
 @given(counts_of_groups, sizes)
 def test_quotas_are_those_of_handing_out_places_one_by_one(counts: dict[str, int], size: int) -> None:
     assert equal_quotas(counts, size) == one_by_one(counts, size)
 
 
+@settings(deadline=None)
 @given(counts_of_groups, sizes)
 def test_quotas_sum_to_the_size_and_ask_no_group_for_more_than_it_has(
     counts: dict[str, int], size: int
@@ -46,6 +48,7 @@ def test_quotas_sum_to_the_size_and_ask_no_group_for_more_than_it_has(
     assert all(0 <= quotas[group] <= counts[group] for group in counts)
 
 
+@settings(deadline=None)
 @given(counts_of_groups, sizes)
 def test_a_group_gets_less_than_another_only_where_it_has_no_more(counts: dict[str, int], size: int) -> None:
     quotas = equal_quotas(counts, size)
@@ -55,6 +58,7 @@ def test_a_group_gets_less_than_another_only_where_it_has_no_more(counts: dict[s
                 assert quotas[poor] == counts[poor]
 
 
+@settings(deadline=None)
 @given(counts_of_groups, sizes, st.randoms(use_true_random=False))
 def test_quotas_do_not_depend_on_the_order_of_the_groups(counts: dict[str, int], size: int, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(counts.items())
