@@ -104,6 +104,8 @@ def echo(request: dict[str, Any]) -> str:
 class ScriptedServer:
     """Serves /v1/chat/completions, /v1/embeddings and /v1/models on the loopback interface.
 
+    With `complete`, /v1/completions too.
+
     requests, headers: the JSON bodies and headers of the chat requests, in the order of arrival
     embedded: the bodies of the embedding requests
     in_flight, max_in_flight: chat requests being answered, now and at most
@@ -118,9 +120,11 @@ class ScriptedServer:
         port: int = 0,
         dimensions: int = 8,
         embed: Script | None = None,
+        complete: Script | None = None,
     ) -> None:
         self.script = script
         self.embed = embed
+        self.complete = complete
         self.models = models
         self.delay = delay
         self.port = port
@@ -141,6 +145,8 @@ class ScriptedServer:
         application.router.add_post("/v1/chat/completions", self._chat)
         application.router.add_post("/v1/embeddings", self._embeddings)
         application.router.add_get("/v1/models", self._models)
+        if self.complete is not None:
+            application.router.add_post("/v1/completions", self._completions)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096)
@@ -214,6 +220,14 @@ class ScriptedServer:
         """What a text is embedded as: not of unit length, and the same each time."""
         raw = hashlib.shake_128(text.encode()).digest(self.dimensions)
         return [byte / 16 - 8.03 for byte in raw]
+
+    async def _completions(self, http: web.Request) -> web.StreamResponse:
+        request = orjson.loads(await http.read())
+        self.requests.append(request)
+        assert self.complete is not None
+        said = self.complete(request)
+        said = await said if inspect.isawaitable(said) else said
+        return await self._deliver(http, Say(body=said) if isinstance(said, str) else said)
 
     async def _models(self, http: web.Request) -> web.Response:
         listed = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in self.models]

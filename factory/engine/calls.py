@@ -24,6 +24,8 @@ from factory.models.base import (
     ChatRequest,
     Overloaded,
     Reply,
+    ScoredText,
+    TokenLogprob,
     TransientFailure,
     Unreachable,
     Usage,
@@ -251,6 +253,7 @@ class JournalledChat(Caller):
         top_p: float = 1.0,
         stop: Sequence[str] = (),
         sample: int = 0,
+        logprobs: int | None = None,
     ) -> Answer:
         """See `ChatModel.ask`."""
         request = ChatRequest(
@@ -263,6 +266,7 @@ class JournalledChat(Caller):
             # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
             seed=_sample_seed(self._seed, sample) if temperature > 0 else None,
             sample=sample,
+            logprobs=logprobs,
         )
         calls: list[str] = []
         for attempt in range(1 if schema is None else SCHEMA_TRIES):
@@ -280,6 +284,7 @@ class JournalledChat(Caller):
                     reply.reasoning,
                     data,
                     replayed,
+                    reply.logprobs,
                 )
             self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
             request = _named_error(request, reply, problem)
@@ -288,8 +293,14 @@ class JournalledChat(Caller):
             f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
         )
 
+    async def score_text(self, text: str) -> ScoredText:
+        """See `ChatModel.score_text`."""
+        from factory.engine.scoring import score_text
+
+        return await score_text(self, self._provider, self._journal, text)
+
     async def _reply(self, request: ChatRequest) -> tuple[Reply, bytes, bool]:
-        sent = {
+        sent: dict[str, Any] = {
             "messages": [list(message) for message in request.messages],
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
@@ -299,6 +310,8 @@ class JournalledChat(Caller):
             "seed": request.seed,
             "sample": request.sample,
         }
+        if request.logprobs is not None:
+            sent["logprobs"] = request.logprobs
         key = call_key("chat", self._provider.identity, sent)
         stored = self._journal.get(key)
         if stored is not None:
@@ -307,6 +320,11 @@ class JournalledChat(Caller):
 
         async def attempt() -> Reply:
             reply = await self._provider.send(request)
+            if request.logprobs is not None and reply.text and not reply.logprobs:
+                raise RunStopped(
+                    f"model `{self.name}` does not tell the log-probabilities of what it generates: "
+                    "an OpenAI-compatible server such as vLLM does"
+                )
             # The journal comes before everything else: a reply is used only once it is durable. The call keeps
             # its place in the limiter until then, so that no more than `concurrency` replies can ever be lost.
             await self._journal.put(
@@ -338,14 +356,24 @@ def _sample_seed(seed: int, sample: int) -> int:
 
 def _dump_reply(reply: Reply) -> bytes:
     usage = [reply.usage.prompt_tokens, reply.usage.completion_tokens]
-    return orjson.dumps(
-        {"text": reply.text, "finish": reply.finish_reason, "usage": usage, "reasoning": reply.reasoning}
-    )
+    stored: dict[str, Any] = {
+        "text": reply.text,
+        "finish": reply.finish_reason,
+        "usage": usage,
+        "reasoning": reply.reasoning,
+    }
+    if reply.logprobs:
+        stored["logprobs"] = [list(place) for place in reply.logprobs]
+    return orjson.dumps(stored)
 
 
 def _load_reply(stored: bytes) -> Reply:
     data = orjson.loads(stored)
-    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"])
+    logprobs = tuple(
+        TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
+        for token, logprob, top in data.get("logprobs", ())
+    )
+    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
 
 
 @functools.cache

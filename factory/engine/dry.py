@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from factory.engine.progress import StepProgress
 from factory.engine.stream import Stream
 from factory.errors import FactoryError
-from factory.models.base import Answer, ChatModel, EmbeddingModel
+from factory.models.base import Answer, ChatModel, EmbeddingModel, ScoredText, TokenLogprob
 from factory.models.naming import resolve_model
 from factory.recipe import Recipe
 from factory.record import Message, Record
@@ -88,6 +88,7 @@ class _DryChat:
         top_p: float = 1.0,
         stop: Sequence[str] = (),
         sample: int = 0,
+        logprobs: int | None = None,
     ) -> Answer:
         book = self._book
         book.model = self.name
@@ -98,7 +99,17 @@ class _DryChat:
             book.prompts.append(tuple(messages))
         text = f"[reply number {book.calls} of {self.name}, as the step {book.label} would get it]"
         data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema()))
-        return Answer(text, self.name, (), data=data)
+        places = (TokenLogprob("...", 0.0),) if logprobs is not None else ()
+        return Answer(text, self.name, (), data=data, logprobs=places)
+
+    async def score_text(self, text: str) -> ScoredText:
+        book = self._book
+        book.model = self.name
+        book.calls += 1
+        tokens = estimate_tokens(text)
+        book.prompt_tokens += tokens
+        logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
+        return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
 
 def _stand_in(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from factory.models.base import ChatProvider, ChatRequest, Reply, Unreachable
+from factory.errors import RunStopped
+from factory.models.base import ChatProvider, ChatRequest, Reply, TextScorer, TokenLogprobs, Unreachable
+
+Result = TypeVar("Result")
 
 REST_SECONDS = 15.0
 """How long a server that could not be reached is left alone before it is tried again."""
@@ -27,6 +31,19 @@ class BalancedChat:
         Raises:
             Unreachable: none of the servers can be reached.
         """
+        return await self._balanced(lambda provider: provider.send(request))
+
+    async def score_text(self, text: str) -> TokenLogprobs:
+        """See `TextScorer`; balanced as `send` is."""
+
+        def score(provider: ChatProvider) -> Awaitable[TokenLogprobs]:
+            if not isinstance(provider, TextScorer):
+                raise RunStopped(f"{self.identity} cannot score a given text")
+            return provider.score_text(text)
+
+        return await self._balanced(score)
+
+    async def _balanced(self, ask: Callable[[ChatProvider], Awaitable[Result]]) -> Result:
         tried: set[int] = set()
         while True:
             now = time.monotonic()
@@ -36,7 +53,7 @@ class BalancedChat:
             at = min(up or left, key=lambda one: (self._busy[one], self._down_until[one]))
             self._busy[at] += 1
             try:
-                return await self._providers[at].send(request)
+                return await ask(self._providers[at])
             except Unreachable:
                 self._down_until[at] = time.monotonic() + REST_SECONDS
                 tried.add(at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -28,7 +28,8 @@ class ChatRequest:
     """One request as a provider sends it.
 
     `schema` is the JSON schema that the reply must fit, or None for free text. `seed` is set where the
-    temperature is above 0. `sample` numbers several replies to the same prompt.
+    temperature is above 0. `sample` numbers several replies to the same prompt. `logprobs` asks for the
+    log-probability of each generated token and of so many likeliest ones at its place; None asks for none.
     """
 
     messages: tuple[Message, ...]
@@ -39,6 +40,19 @@ class ChatRequest:
     schema: Mapping[str, Any] | None = None
     seed: int | None = None
     sample: int = 0
+    logprobs: int | None = None
+
+
+class TokenLogprob(NamedTuple):
+    """One generated token.
+
+    logprob: its natural log-probability, given all before it
+    top: the likeliest tokens at its place with theirs, the likeliest first
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +69,27 @@ class Reply:
 
     text: the answer, without the model's reasoning, which is kept apart
     finish_reason: "stop", or "length" where the token limit cut the reply short
+    logprobs: one for each generated token, those of reasoning and of the end among them; () if not asked for
     """
 
     text: str
     finish_reason: str = "stop"
     usage: Usage = Usage()
     reasoning: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """What a provider read of a given text: its tokens, and how likely the model holds each of them.
+
+    logprobs: natural log-probability of each token, given all before it; None for the first, which nothing
+        precedes. Where the model puts a token of its own before every text, that one is the first.
+    """
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float | None, ...]
+    usage: Usage = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +107,18 @@ class Answer:
     finish_reason: str = "stop"
     reasoning: str = ""
     data: BaseModel | None = None
+    replayed: bool = False
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """What a step gets of a given text: see `TokenLogprobs` and `Answer`."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float | None, ...]
+    model: str
+    calls: tuple[str, ...]
     replayed: bool = False
 
 
@@ -104,6 +145,20 @@ class ChatProvider(Protocol):
 
     async def close(self) -> None:
         """Free sockets, threads and memory."""
+        ...
+
+
+@runtime_checkable
+class TextScorer(Protocol):
+    """A chat provider that can also tell how likely its model holds a given text, token by token."""
+
+    async def score_text(self, text: str) -> TokenLogprobs:
+        """The log-probabilities of the tokens of `text`, taken as it stands, without a chat template.
+
+        Raises:
+            RunStopped: the server has no way to tell them.
+            Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
+        """
         ...
 
 
@@ -153,12 +208,24 @@ class ChatModel(Protocol):
         top_p: float = 1.0,
         stop: Sequence[str] = (),
         sample: int = 0,
+        logprobs: int | None = None,
     ) -> Answer:
         """Ask once and read the answer; with `schema`, one that fits it (asked again where it does not).
 
+        With `logprobs`, the answer has each token's log-probability and so many likeliest ones at its place.
+
         Raises:
             RecordFailed: no usable reply was to be had for these messages.
-            RunStopped: the model cannot answer anything any more.
+            RunStopped: the model cannot answer anything any more, or cannot tell log-probabilities.
+        """
+        ...
+
+    async def score_text(self, text: str) -> ScoredText:
+        """How likely the model holds each token of `text`, which is taken as it stands, without a template.
+
+        Raises:
+            RecordFailed: the text does not fit the model's context, or could not be scored.
+            RunStopped: the model cannot score a given text, or cannot answer anything any more.
         """
         ...
 

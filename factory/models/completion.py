@@ -1,4 +1,4 @@
-"""Read an OpenAI-style chat completion; keep a model's reasoning apart from its answer."""
+"""Read an OpenAI-style completion; keep a model's reasoning apart from its answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from factory.errors import RecordFailed
-from factory.models.base import Reply, TransientFailure, Usage
+from factory.models.base import Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
 
 _OPENED = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 # Some chat templates open the tag in the prompt, so that only its end, alone on a line, is in the reply.
@@ -52,7 +52,40 @@ def read_completion(data: Mapping[str, Any]) -> Reply:
             raise TransientFailure("the server sent a reply without text")
         content = ""
     text, thought = split_reasoning(content)
-    return Reply(text, finish_reason, read_usage(data), reasoning or thought)
+    logprobs = _read_logprobs(choice.get("logprobs"))
+    return Reply(text, finish_reason, read_usage(data), reasoning or thought, logprobs)
+
+
+def _read_logprobs(data: Any) -> tuple[TokenLogprob, ...]:
+    if not isinstance(data, dict):
+        return ()
+    try:
+        return tuple(
+            TokenLogprob(
+                str(place["token"]),
+                float(place["logprob"]),
+                tuple((str(top["token"]), float(top["logprob"])) for top in place.get("top_logprobs") or ()),
+            )
+            for place in data.get("content") or ()
+        )
+    except (TypeError, ValueError, LookupError):
+        raise TransientFailure("the server sent log-probabilities that cannot be read") from None
+
+
+def read_scores(data: Mapping[str, Any]) -> TokenLogprobs | None:
+    """What a text completion with `echo` says of its prompt; None from a server that left the prompt out."""
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    scores = choice.get("logprobs") if isinstance(choice, dict) else None
+    if not isinstance(scores, dict):
+        return None
+    tokens, logprobs = scores.get("tokens"), scores.get("token_logprobs")
+    # Only where the prompt is scored does the first token, which nothing precedes, have no probability.
+    if not (isinstance(tokens, list) and isinstance(logprobs, list) and logprobs and logprobs[0] is None):
+        return None
+    if len(tokens) != len(logprobs) or not all(isinstance(value, int | float) for value in logprobs[1:]):
+        raise TransientFailure("the server sent log-probabilities that cannot be read")
+    return TokenLogprobs(tuple(map(str, tokens)), tuple(logprobs), read_usage(data))
 
 
 def read_usage(data: Mapping[str, Any]) -> Usage:

@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from factory.models.base import ChatRequest, Reply
-from factory.models.completion import read_completion
+from factory.errors import RunStopped
+from factory.models.base import ChatRequest, Reply, TokenLogprobs
+from factory.models.completion import read_completion, read_scores
 from factory.models.endpoint import Endpoint
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
@@ -80,6 +81,20 @@ class OpenAIChat:
             _log.warning("%s takes no such JSON schema; it is asked for JSON in words", self._options.model)
         return reply
 
+    async def score_text(self, text: str) -> TokenLogprobs:
+        """The log-probabilities of a given text; see `TextScorer`.
+
+        Asked of `/completions`, which vLLM and SGLang serve, with `echo` and no token generated.
+        """
+        body = {"model": self._options.model, "prompt": text, "echo": True, "max_tokens": 0, "logprobs": 1}
+        scores = read_scores(await self._endpoint.post("/completions", body))
+        if scores is None:
+            raise RunStopped(
+                f"{self._endpoint.base_url} does not tell the log-probabilities of a given text "
+                "(`echo` and `logprobs` of /completions): a vLLM server does"
+            )
+        return scores
+
     async def close(self) -> None:
         """Close every socket."""
         await self._endpoint.close()
@@ -115,6 +130,8 @@ class OpenAIChat:
             body["stop"] = request.stop
         if request.seed is not None:
             body["seed"] = request.seed
+        if request.logprobs is not None:
+            body.update(logprobs=True, top_logprobs=request.logprobs)
         for name in self._left_out:
             body.pop(name, None)
         body.update(self._options.extra_body)
