@@ -197,6 +197,8 @@ class Dataset:
                 execution = Execution(
                     self._pending, self._models, seed, journal, Path(folder), first_number=self._done + 1
                 )
+                if journal.recovered:
+                    execution.progress.warn(journal.recovered)
                 kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
                 dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
                 everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))

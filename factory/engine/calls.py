@@ -316,7 +316,7 @@ class JournalledChat(Caller):
         stored = self._journal.get(key)
         if stored is not None:
             self.usage.replayed += 1
-            return _load_reply(stored), key, True
+            return _load_reply(stored, self._journal), key, True
 
         async def attempt() -> Reply:
             reply = await self._provider.send(request)
@@ -367,13 +367,16 @@ def _dump_reply(reply: Reply) -> bytes:
     return orjson.dumps(stored)
 
 
-def _load_reply(stored: bytes) -> Reply:
-    data = orjson.loads(stored)
-    logprobs = tuple(
-        TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
-        for token, logprob, top in data.get("logprobs", ())
-    )
-    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
+def _load_reply(stored: bytes, journal: Journal) -> Reply:
+    try:
+        data = orjson.loads(stored)
+        logprobs = tuple(
+            TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
+            for token, logprob, top in data.get("logprobs", ())
+        )
+        return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise journal.damaged("a stored reply is not whole") from error
 
 
 @functools.cache

@@ -48,21 +48,43 @@ def call_key(kind: str, identity: str, request: Any) -> bytes:
 
 
 class Journal:
-    """Replies by key. Reads are direct; a write returns when the reply is on disk."""
+    """Replies by key. Reads are direct; a write returns when the reply is on disk.
+
+    recovered: a sentence for the person at the terminal where the file was damaged and has just been mended,
+        else ""
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = _open(path)
+        self._connection, self.recovered = _open(path)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def get(self, key: bytes) -> bytes | None:
-        """The reply stored under this key, or None."""
+        """The reply stored under this key, or None.
+
+        Raises:
+            RunStopped: the journal cannot be read.
+        """
         try:
             row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
+            from factory.engine.journal_care import is_damage
+
+            if is_damage(error):
+                raise self.damaged(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
         return row[0] if row else None
+
+    def damaged(self, problem: object) -> RunStopped:
+        """What to raise where something stored makes no sense; the next run mends the journal."""
+        from factory.engine.journal_care import mark
+
+        mark(self.path, problem)
+        return RunStopped(
+            f"the journal {self.path} is damaged ({problem}): run the same command again, which recovers every "
+            "reply that can be read and goes on"
+        )
 
     async def put(self, key: bytes, kind: str, model: str, request: bytes, reply: bytes) -> None:
         """Store a reply; returns once it is durable.
@@ -110,6 +132,7 @@ class Journal:
             try:
                 if connection is None:
                     connection = _connect(self.path)
+                    _make_durable(connection)
                 with connection:
                     connection.executemany(
                         "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?)",
@@ -119,43 +142,94 @@ class Journal:
                 problem = error
             for loop in {write.done.get_loop() for write in group}:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(_release, group, loop, problem, self.path)
+                    loop.call_soon_threadsafe(self._release, group, loop, problem)
         if connection is not None:
             connection.close()
 
+    def _release(
+        self, group: list[_Write], loop: asyncio.AbstractEventLoop, problem: sqlite3.Error | None
+    ) -> None:
+        from factory.engine.journal_care import is_damage
 
-def _release(
-    group: list[_Write], loop: asyncio.AbstractEventLoop, problem: sqlite3.Error | None, path: Path
-) -> None:
-    for write in group:
-        if write.done.get_loop() is not loop or write.done.done():
-            continue
-        if problem is None:
-            write.done.set_result(None)
-        else:
-            write.done.set_exception(
-                RunStopped(
-                    f"the journal {path} cannot be written ({problem}); free some space or mend its permissions, "
-                    "then run the same command again: what is in the journal is not paid for twice"
+        for write in group:
+            if write.done.get_loop() is not loop or write.done.done():
+                continue
+            if problem is None:
+                write.done.set_result(None)
+            elif is_damage(problem):
+                write.done.set_exception(self.damaged(problem))
+            else:
+                write.done.set_exception(
+                    RunStopped(
+                        f"the journal {self.path} cannot be written ({problem}); free some space or mend its "
+                        "permissions, then run the same command again: what is in the journal is not paid for twice"
+                    )
                 )
-            )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    return sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+
+
+def _make_durable(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL makes each commit an fsync: a reply survives not only `kill -9` but a power cut.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _create(path: Path) -> sqlite3.Connection:
+    """Open the journal, made anew where there is none, and read enough of it to meet plain damage."""
+    connection = _connect(path)
+    try:
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if tables and "replies" not in tables:
+            raise OutputError(
+                f"{path} is a database of something else; name another journal with --journal FILE"
+            )
+        _make_durable(connection)
+        connection.execute(_SCHEMA)
+        connection.commit()
+        for order in ("ASC", "DESC"):
+            connection.execute(f"SELECT key, created FROM replies ORDER BY key {order} LIMIT 1").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> tuple[sqlite3.Connection, str]:
+    """The journal, and a sentence where it had to be mended."""
+    # Imported here: it reads what this module's keys are made of.
+    from factory.engine import journal_care as care
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(path)
-        connection.execute(_SCHEMA)
-        connection.commit()
-        return connection
+        care.finish(path)
+        inode = path.stat().st_ino if path.exists() else 0
+        known = care.is_marked(path)
+        if not known and not care.begins_as_database(path):
+            # Told before SQLite sees it: a file of less than 512 bytes it would take for an empty database.
+            if not care.is_journal(path):
+                raise sqlite3.DatabaseError("file is not a database")
+            known = True
+        recovered = care.recover(path, inode, _create) if known else ""
+        stranded = care.rows_out_of_reach(path)
+        try:
+            connection = _create(path)
+        except sqlite3.DatabaseError as error:
+            if not care.is_damage(error) or recovered or not care.is_journal(path):
+                raise
+            recovered = care.recover(path, inode, _create)
+            connection = _create(path)
+        else:
+            added = care.add_rows(connection, stranded)
+            if added:
+                recovered = (
+                    f"the log of the journal {path} was damaged: {added:,} replies were recovered from it"
+                )
+        return connection, recovered
     except sqlite3.DatabaseError as error:
         if "readonly" in str(error) or "unable to open" in str(error) or "full" in str(error):
             raise OutputError(

@@ -102,6 +102,8 @@ class Run:
         claim_folder(folder, identity, self.options.overwrite)
         with locked(folder):
             journal = Journal(self.options.journal or OUTPUTS / "journal.db")
+            if journal.recovered:
+                self.progress.warn(journal.recovered)
             try:
                 self.execution = Execution(
                     self.recipe.steps,
