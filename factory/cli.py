@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli_journal import app as journal_app
 from factory.errors import (
     EXIT_NOTHING_DONE,
     EXIT_SOME_RECORDS_FAILED,
@@ -34,6 +35,7 @@ models_app = typer.Typer(
     help="List the models that need no server, and get those that are not there.", rich_markup_mode=None
 )
 app.add_typer(models_app, name="models")
+app.add_typer(journal_app, name="journal")
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")

@@ -56,7 +56,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection, self.recovered = _open(path)
+        self._connection, self.recovered = open_journal(path)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -199,8 +199,12 @@ def _create(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, str]:
-    """The journal, and a sentence where it had to be mended."""
+def open_journal(path: Path) -> tuple[sqlite3.Connection, str]:
+    """The journal at this path, made anew where there is none, and a sentence where it had to be mended ("").
+
+    Raises:
+        OutputError: it cannot be opened, or the file is something else.
+    """
     # Imported here: it reads what this module's keys are made of.
     from factory.engine import journal_care as care
 

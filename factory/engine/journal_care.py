@@ -162,7 +162,10 @@ def finish(path: Path, damaged: Path | None = None) -> None:
     Does nothing where there is none; so it also ends a recovery that was killed half-way.
     """
     recovered = beside(path, ".recovered")
-    if path.exists() or not recovered.exists():
+    if path.exists():
+        return
+    if not recovered.exists():
+        beside(path, ".damaged").unlink(missing_ok=True)  # the file that it spoke of was taken away
         return
     if damaged is None:
         # The highest number is the one that was just set aside.
