@@ -30,6 +30,7 @@ NEUTRAL_OPTIONS = (
     "concurrency",
     "price",
     "requests_per_minute",
+    "serve",
     "slots",
     "timeout",
     "tokens_per_minute",

@@ -10,7 +10,7 @@ from factory.engine.progress import RunProgress
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
 from factory.models.options import LangChainOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
-from factory.models.providers import chat_provider, embedding_provider
+from factory.models.providers import Servers, chat_provider, embedding_provider
 
 
 class ModelPool:
@@ -32,6 +32,7 @@ class ModelPool:
         self._chats: dict[str, ChatModel] = {}
         self._embedders: dict[str, EmbeddingModel] = {}
         self._providers: list[ChatProvider | EmbeddingProvider] = []
+        self._servers: Servers = {}
 
     def chat(self, name: str) -> ChatModel:
         """The chat model of this name. See `Context.chat`."""
@@ -40,7 +41,7 @@ class ModelPool:
             options = self._options.get(name) or LocalOptions()
             assert not isinstance(options, EMBEDDING_OPTIONS)
             if isinstance(options, OpenAIOptions | LocalOptions | LangChainOptions):
-                provider = chat_provider(options)
+                provider = chat_provider(options, self._servers)
                 self._providers.append(provider)
             else:  # made by the caller, who closes it
                 provider = options

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from factory.models.base import ChatRequest
 
@@ -111,6 +111,21 @@ class OpenAIOptions(_ChatOptions):
         default_factory=dict,
         description="further fields of each request, such as top_k or chat_template_kwargs",
     )
+    serve: bool = Field(
+        False,
+        description="start a vLLM server for `model` on this machine, with the first request, and stop it at the end",
+    )
+    serve_arguments: tuple[str, ...] = Field(
+        (), description='further arguments of that server, such as ["--max-model-len", "8192"]'
+    )
+
+    @model_validator(mode="after")
+    def _served_here(self) -> Self:
+        if self.serve and "base_url" in self.model_fields_set:
+            raise ValueError("`serve` starts a server of the run's own: leave `base_url` out")
+        if self.serve_arguments and not self.serve:
+            raise ValueError("`serve_arguments` are for `serve: true`")
+        return self
 
     @property
     def addresses(self) -> tuple[str, ...]:

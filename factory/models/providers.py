@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from factory.models.base import ChatProvider, EmbeddingProvider
 from factory.models.options import (
@@ -15,9 +15,16 @@ from factory.models.options import (
     OpenAIOptions,
 )
 
+if TYPE_CHECKING:
+    from factory.models.serve import LocalServer
 
-def chat_provider(options: ChatOptions) -> ChatProvider:
-    """The chat provider that `options` describe.
+
+Servers: TypeAlias = "dict[tuple[str, tuple[str, ...]], LocalServer]"
+"""The servers that a run starts for itself, by model and arguments."""
+
+
+def chat_provider(options: ChatOptions, servers: Servers | None = None) -> ChatProvider:
+    """The chat provider that `options` describe; options that want the same server share one of `servers`.
 
     Raises:
         MissingSecret: the key it needs is not in the environment, or cannot be a key.
@@ -25,6 +32,15 @@ def chat_provider(options: ChatOptions) -> ChatProvider:
         RecipeError: the model it names is not there or cannot be loaded.
     """
     match options:
+        case OpenAIOptions(serve=True):
+            servers = {} if servers is None else servers
+            from factory.models.serve import LocalServer
+            from factory.models.served import ServedChat
+
+            key = (options.model, options.serve_arguments)
+            if key not in servers:
+                servers[key] = LocalServer(options.model, arguments=options.serve_arguments)
+            return ServedChat(options, servers[key])
         case OpenAIOptions():
             from factory.models.openai import OpenAIChat
 
