@@ -33,7 +33,7 @@ class Say:
     status, headers, body: an HTTP reply as it stands; `body` may be bytes, text or something to send as JSON
     delay: seconds before the reply
     fault: "hang" (never answers), "reset" (the connection breaks before any byte), "truncate" (the body
-        breaks off half-way)
+        breaks off half-way), "drip" (the body comes in ten pieces, `pace` seconds apart)
     """
 
     text: str | None = None
@@ -44,6 +44,7 @@ class Say:
     body: Any = None
     delay: float = 0.0
     fault: str = ""
+    pace: float = 0.0
 
 
 Script = Callable[[dict[str, Any]], "str | Say | Awaitable[str | Say]"]
@@ -251,6 +252,15 @@ class ScriptedServer:
             await response.write(body[: len(body) // 2])
             assert http.transport is not None
             http.transport.close()
+            return response
+        if say.fault == "drip":
+            response = web.StreamResponse(status=say.status, headers=headers)
+            await response.prepare(http)
+            piece = len(body) // 10 + 1
+            with suppress(ConnectionError):  # the client would not wait any longer
+                for at in range(0, len(body), piece):
+                    await response.write(body[at : at + piece])
+                    await asyncio.sleep(say.pace)
             return response
         return web.Response(status=say.status, body=body, headers=headers)
 
