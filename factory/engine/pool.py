@@ -9,7 +9,7 @@ from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
-from factory.models.options import LangChainOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
+from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions
 from factory.models.providers import Servers, chat_provider, embedding_provider
 
 
@@ -40,7 +40,7 @@ class ModelPool:
         if name not in self._chats:
             options = self._options.get(name) or LocalOptions()
             assert not isinstance(options, EMBEDDING_OPTIONS)
-            if isinstance(options, OpenAIOptions | LocalOptions | LangChainOptions):
+            if isinstance(options, ChatOptions):
                 provider = chat_provider(options, self._servers)
                 self._providers.append(provider)
             else:  # made by the caller, who closes it

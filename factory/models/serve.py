@@ -139,9 +139,7 @@ class LocalServer:
         self.port = _free_port(self.port)
         try:
             if self.log is None:
-                handle, name = tempfile.mkstemp(prefix="factory-vllm-", suffix=".log")
-                self.log = Path(name)
-                os.close(handle)
+                self.log = temporary_log("vllm-server")
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("wb") as log:
                 # The guard leads a session of its own: Ctrl-C reaches us and not the server, which still has
@@ -213,6 +211,13 @@ class LocalServer:
     def _reason(self) -> str:
         assert self.log is not None
         return f"{last_words(self.log)}; its log: {self.log}"
+
+
+def temporary_log(name: str) -> Path:
+    """An empty file of this process's own, in the folder for temporary files."""
+    handle, path = tempfile.mkstemp(prefix=f"factory-{name}-", suffix=".log")
+    os.close(handle)
+    return Path(path)
 
 
 def last_words(log: Path) -> str:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -84,6 +85,7 @@ def pids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     file = tmp_path / "pids"
     yield file
     assert not living(file), "a server was left running"

@@ -1,0 +1,88 @@
+"""vLLM's offline engine, for real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from real_server import PARIS, PARIS_LOGPROBS, descendants, recipe, request, seeds, usage
+
+import factory as sft
+from factory.errors import RecordFailed
+from factory.models.options import VLLMOptions
+from factory.models.vllm_offline import VLLMChat
+
+ENGINE = {"enforce_eager": True, "max_num_seqs": 64}
+
+
+class City(BaseModel):
+    """A schema with bounds, which a small model needs."""
+
+    model_config = ConfigDict(extra="forbid")
+    city: str = Field(max_length=20)
+    population: int = Field(ge=0, le=99_999_999)
+
+
+def asked(model: str, ask: Callable[[VLLMChat], Awaitable[Any]]) -> Any:
+    async def go() -> Any:
+        chat = VLLMChat(VLLMOptions(model=model, max_model_len=2048, arguments=ENGINE))
+        try:
+            return await ask(chat)
+        finally:
+            await chat.close()
+
+    return asyncio.run(go())
+
+
+def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(model: str) -> None:
+    async def ask(chat: VLLMChat) -> list[Any]:
+        return await asyncio.gather(
+            chat.send(request("Say hello.", logprobs=2)),
+            chat.send(request("Describe Paris as JSON.", schema=City.model_json_schema(), max_tokens=80)),
+            chat.send(request("word " * 5000)),
+            chat.score_text(PARIS),
+            chat.score_text("法国的首都是巴黎。"),
+            return_exceptions=True,
+        )
+
+    hello, city, long, scores, chinese = asked(model, ask)
+    assert hello.text.strip()
+    assert len(hello.logprobs) == hello.usage.completion_tokens
+    assert all(place.logprob == max(value for _, value in place.top) for place in hello.logprobs)
+    City.model_validate_json(city.text)
+    assert isinstance(long, RecordFailed)
+    assert long.kind == "context_length"
+    assert "".join(scores.tokens) == PARIS
+    assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
+    assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+    assert not engines()
+
+
+def test_a_run_in_the_offline_engine_is_replayed_by_the_next(model: str, tmp_path: Path) -> None:
+    data = recipe({"model": model}, seeds(tmp_path / "s.jsonl", 96), max_tokens=24)
+    data["models"]["teacher"] = {
+        "provider": "vllm",
+        "model": model,
+        "max_model_len": 2048,
+        "arguments": ENGINE,
+    }
+    result = sft.run(data, out=tmp_path / "run", journal=tmp_path / "j.db")
+    assert result.kept == 96
+    assert usage(tmp_path / "run")["calls"] == 96
+    assert not engines()
+    sft.run(data, out=tmp_path / "again", journal=tmp_path / "j.db")  # at once: it loads no model
+    assert (usage(tmp_path / "again")["replayed"], usage(tmp_path / "again")["calls"]) == (96, 0)
+
+
+def engines() -> list[int]:
+    """The offline engines that this process has running."""
+    return [
+        pid
+        for pid in descendants(os.getpid())
+        if b"factory.models.vllm_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]

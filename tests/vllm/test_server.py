@@ -1,0 +1,159 @@
+"""The openai provider and whole runs against a real vLLM server."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from real_server import (
+    ARGUMENTS,
+    PARIS,
+    PARIS_LOGPROBS,
+    asked,
+    descendants,
+    metric,
+    recipe,
+    replies,
+    request,
+    seeds,
+    usage,
+)
+
+import factory as sft
+from factory.errors import RunStopped
+from factory.models.serve import LocalServer
+
+
+class City(BaseModel):
+    """A schema with bounds, which a small model needs."""
+
+    model_config = ConfigDict(extra="forbid")
+    city: str = Field(max_length=20)
+    population: int = Field(ge=0, le=99_999_999)
+
+
+def test_a_chat_is_answered_in_english_and_chinese(vllm: LocalServer) -> None:
+    for text in ("What is the capital of France?", "法国的首都是哪里？"):
+        reply = asked(vllm, lambda chat, text=text: chat.send(request(text)))
+        assert reply.text.strip()
+        assert reply.usage.prompt_tokens > 0
+        assert 0 < reply.usage.completion_tokens <= 24
+        assert reply.logprobs == ()
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(vllm: LocalServer) -> None:
+    def sampled(seed: int) -> str:
+        hot = request("Tell me a story.", temperature=1.0, seed=seed)
+        text: str = asked(vllm, lambda chat: chat.send(hot)).text
+        return text
+
+    assert sampled(1) == sampled(1) != sampled(2)
+
+
+def test_a_reply_keeps_to_its_schema(vllm: LocalServer) -> None:
+    wanted = request("Describe Paris as JSON.", schema=City.model_json_schema(), max_tokens=80)
+    City.model_validate_json(asked(vllm, lambda chat: chat.send(wanted)).text)
+
+
+def test_generated_tokens_come_with_their_log_probabilities(vllm: LocalServer) -> None:
+    reply = asked(vllm, lambda chat: chat.send(request("Say hello.", logprobs=3)))
+    assert len(reply.logprobs) == reply.usage.completion_tokens
+    assert "".join(place.token for place in reply.logprobs).startswith(reply.text)
+    for place in reply.logprobs:
+        assert len(place.top) == 3
+        assert place.logprob == max(value for _, value in place.top)  # greedy takes the likeliest
+        assert sum(math.exp(value) for _, value in place.top) <= 1.001
+
+
+def test_a_given_text_has_the_log_probabilities_that_are_known(vllm: LocalServer) -> None:
+    scores = asked(vllm, lambda chat: chat.score_text(PARIS))
+    assert "".join(scores.tokens) == PARIS
+    assert scores.logprobs[0] is None
+    assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
+    chinese = asked(vllm, lambda chat: chat.score_text("法国的首都是巴黎。"))
+    assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+
+
+def test_sixty_four_requests_are_in_flight_at_once(vllm: LocalServer, tmp_path: Path) -> None:
+    data = recipe(
+        {"base_url": vllm.base_url, "model": vllm.model}, seeds(tmp_path / "s.jsonl", 96), max_tokens=48
+    )
+    data["models"]["teacher"]["extra_body"] = {"ignore_eos": True}
+    peak = 0.0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.1):
+            peak = max(
+                peak, sum(metric(vllm, f"vllm:num_requests_{state}") for state in ("running", "waiting"))
+            )
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = sft.run(data, out=tmp_path / "run", journal=tmp_path / "j.db")
+    done.set()
+    watcher.join()
+    assert result.kept == 96
+    assert peak == 64
+
+
+def test_a_run_whose_client_is_killed_goes_on_where_it_was(vllm: LocalServer, tmp_path: Path) -> None:
+    data = recipe(
+        {"base_url": vllm.base_url, "model": vllm.model}, seeds(tmp_path / "s.jsonl", 80), max_tokens=32
+    )
+    data["models"]["teacher"]["concurrency"] = 8
+    file, journal, out = tmp_path / "recipe.yaml", tmp_path / "j.db", tmp_path / "run"
+    file.write_bytes(orjson.dumps(data))
+    command = [Path(sys.executable).with_name("factory"), "run", file, "--out", out, "--journal", journal]
+    client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while replies(journal) < 16 and client.poll() is None:
+        time.sleep(0.05)
+    assert client.poll() is None, "the run ended before it could be killed"
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    saved = replies(journal)
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert (usage(out)["replayed"], usage(out)["calls"]) == (saved, 80 - saved)
+
+
+def test_a_run_whose_server_is_killed_says_so_and_goes_on_with_another(model: str, tmp_path: Path) -> None:
+    mark = "--max-num-seqs=63"  # by which its processes are known from the other tests'
+    served = {"model": model, "serve": True, "serve_arguments": [*ARGUMENTS, mark], "concurrency": 8}
+    data = recipe(served, seeds(tmp_path / "s.jsonl", 60), max_tokens=32)
+    journal, out = tmp_path / "j.db", tmp_path / "run"
+
+    def servers() -> list[int]:
+        lines = {
+            pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in descendants(os.getpid())
+        }
+        return [pid for pid, words in lines.items() if mark.encode() in words and b"-I" not in words]
+
+    def kill() -> None:
+        while replies(journal) < 12:
+            time.sleep(0.05)
+        for pid in servers():
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(RunStopped, match=r"the vLLM server for .* ended: .*; its log: "):
+        sft.run(data, out=out, journal=journal)
+    killer.join()
+    saved = replies(journal)
+    assert 12 <= saved < 60
+    assert sft.run(data, out=out, journal=journal).kept == 60
+    assert (usage(out)["replayed"], usage(out)["calls"]) == (saved, 60 - saved)
+    assert not servers()
+    sft.run(data, out=tmp_path / "again", journal=journal)  # at once: it needs no server
+    assert (usage(tmp_path / "again")["replayed"], usage(tmp_path / "again")["calls"]) == (60, 0)

@@ -1,0 +1,105 @@
+"""What is printed of a real server's speed: nothing here fails for being slow."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from real_server import metric, recipe, seeds, usage
+
+import factory as sft
+from factory.models.serve import LocalServer
+
+TOKENS = 32
+FLIGHT = 32
+
+
+def test_a_judges_prompts_are_found_in_the_prefix_cache(
+    vllm: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"instruction": f"What is {n} + {n}?", "output": f"It is {2 * n}."} for n in range(32)]
+    path = tmp_path / "answered.jsonl"
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    data = recipe({"base_url": vllm.base_url, "model": vllm.model, "concurrency": 8}, path)
+    data["steps"][1] = {"judge": {"max_tokens": 160}}
+    names = ("vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total")
+    before = [metric(vllm, name) for name in names]
+    result = sft.run(data, out=tmp_path / "run", journal=tmp_path / "j.db")
+    hits, queries = (metric(vllm, name) - old for name, old in zip(names, before, strict=True))
+    asked = usage(tmp_path / "run")
+    with capsys.disabled():
+        print(
+            f"\njudge on 32 records: {asked['calls']} calls, {queries:,.0f} prompt tokens, {hits:,.0f} of them "
+            f"from the prefix cache ({hits / queries:.0%}); {result.kept} kept, {result.failed} without a score"
+        )
+    assert queries >= asked["prompt_tokens"] > 0
+    assert hits > 0
+
+
+def test_a_run_beside_bare_aiohttp_is_printed(
+    vllm: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {"base_url": vllm.base_url, "model": vllm.model, "concurrency": FLIGHT}
+    model["extra_body"] = {"ignore_eos": True}  # every reply is of the same length
+    data = recipe(model, seeds(tmp_path / "s.jsonl", 96), max_tokens=TOKENS, temperature=0.0)
+    seconds = {"factory": 0.0, "aiohttp": 0.0}
+    generated = {"factory": 0, "aiohttp": 0}
+    asyncio.run(bare(vllm, [{"messages": [{"role": "user", "content": "hi"}], "max_tokens": 4}]))
+    for turn in range(2):
+        journal, out = tmp_path / f"{turn}.db", tmp_path / f"run{turn}"
+        began = time.perf_counter()
+        sft.run(data, out=out, journal=journal)
+        seconds["factory"] += time.perf_counter() - began
+        generated["factory"] += usage(out)["completion_tokens"]
+        bodies = sent(journal)
+        began = time.perf_counter()
+        generated["aiohttp"] += asyncio.run(bare(vllm, bodies))
+        seconds["aiohttp"] += time.perf_counter() - began
+    rates = {name: generated[name] / seconds[name] for name in seconds}
+    with capsys.disabled():
+        print(
+            f"\n{len(bodies)} prompts, {FLIGHT} in flight, {TOKENS} tokens each, twice: factory run "
+            f"{rates['factory']:.0f} tokens/s, bare aiohttp {rates['aiohttp']:.0f} tokens/s, ratio "
+            f"{rates['factory'] / rates['aiohttp']:.3f}"
+        )
+    assert generated["factory"] == generated["aiohttp"] == 2 * 96 * TOKENS
+
+
+def sent(journal: Path) -> list[dict[str, Any]]:
+    """The requests of a journal, as bodies for a server."""
+    connection = sqlite3.connect(journal)
+    rows = [
+        orjson.loads(row) for (row,) in connection.execute("SELECT request FROM replies ORDER BY created")
+    ]
+    connection.close()
+    return [
+        {
+            "messages": [{"role": role, "content": content} for role, content in row["messages"]],
+            "temperature": row["temperature"],
+            "max_tokens": row["max_tokens"],
+            "ignore_eos": True,
+        }
+        for row in rows
+    ]
+
+
+async def bare(server: LocalServer, bodies: list[dict[str, Any]]) -> int:
+    """Send the bodies, as many at once as the run; returns the tokens that came."""
+    flight = asyncio.Semaphore(FLIGHT)
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def send(body: dict[str, Any]) -> int:
+            async with flight:
+                url = f"{server.base_url}/chat/completions"
+                async with session.post(url, json={"model": server.model, **body}) as response:
+                    reply = await response.json()
+                    return int(reply["usage"]["completion_tokens"])
+
+        return sum(await asyncio.gather(*(send(body) for body in bodies)))
