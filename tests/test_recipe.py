@@ -586,4 +586,5 @@ def test_every_option_of_every_step_and_model_is_described() -> None:
 
 
 def test_the_providers_are_known_by_their_names() -> None:
-    assert list(option_classes()) == ["openai", "local", "langchain", "local_embeddings", "openai_embeddings"]
+    chat, embedding = ["openai", "local", "langchain", "vllm"], ["local_embeddings", "openai_embeddings"]
+    assert list(option_classes()) == chat + embedding
