@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo test test-vllm lint bench readme clean
+.PHONY: help demo test test-faults test-vllm lint bench readme clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
 	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
+	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal"
 	@echo "make lint    run lint, types and import directions alone"
@@ -39,6 +40,9 @@ lint: $(VENV)/.installed-dev
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/faults -s
 
 # vLLM on the CPU wants a torch of its own, so it has an environment of its own.
 $(VLLM)/.installed-vllm:

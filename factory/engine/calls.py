@@ -136,7 +136,8 @@ class Caller:
 
     async def send(self, call: Any, tokens: int = 0) -> Any:
         """Await `call()` until it succeeds or cannot; `call` makes one attempt, of about `tokens` tokens."""
-        tries = 0
+        # Counted apart: what was tried while nobody answered must not use up the tries of a server that is back.
+        failed = refused = unreached = 0
         while True:
             wait = 0.0
             async with self.limiter:
@@ -151,27 +152,29 @@ class Caller:
                     self.limiter.succeeded()
                     return result
                 except Unreachable as error:
-                    tries += 1
-                    self._check_patience(tries, error)
-                    wait = self._backoff(tries)
+                    unreached += 1
+                    self._check_patience(unreached, error)
+                    wait = self._backoff(unreached)
                 except Overloaded as error:
-                    self._reached = True
+                    self._reached, self._unreachable_since = True, None
                     self.limiter.overloaded()
                     # Waiting in line is not a failure, so it has a limit of its own, generous.
-                    tries += 1
-                    if tries >= TRIES * 5:
+                    refused += 1
+                    if refused >= TRIES * 5:
                         raise RecordFailed(
-                            "call_failed", f"{self.name}: still refused after {tries} tries: {error}"
+                            "call_failed", f"{self.name}: still refused after {refused} tries: {error}"
                         ) from error
-                    wait = error.retry_after if error.retry_after is not None else self._backoff(tries)
+                    told = error.retry_after
+                    # Some servers say a day: asking again sooner costs one refusal.
+                    wait = self._backoff(refused) if told is None else min(told, PATIENCE_SECONDS)
                 except TransientFailure as error:
-                    self._reached = True
-                    tries += 1
-                    if tries >= TRIES:
+                    self._reached, self._unreachable_since = True, None
+                    failed += 1
+                    if failed >= TRIES:
                         raise RecordFailed(
-                            "call_failed", f"{self.name}: no reply after {tries} tries: {error}"
+                            "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
                         ) from error
-                    wait = self._backoff(tries)
+                    wait = self._backoff(failed)
                 finally:
                     self._gate.leave()
             self.usage.retries += 1

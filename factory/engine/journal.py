@@ -172,7 +172,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _make_durable(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            # For this one statement SQLite does not wait: another process is making the same new file.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
     # FULL makes each commit an fsync: a reply survives not only `kill -9` but a power cut.
     connection.execute("PRAGMA synchronous = FULL")
 
@@ -216,7 +225,7 @@ def open_journal(path: Path) -> tuple[sqlite3.Connection, str]:
         if not known and not care.begins_as_database(path):
             # Told before SQLite sees it: a file of less than 512 bytes it would take for an empty database.
             if not care.is_journal(path):
-                raise sqlite3.DatabaseError("file is not a database")
+                raise _damaged(path, "file is not a database")
             known = True
         recovered = care.recover(path, inode, _create) if known else ""
         stranded = care.rows_out_of_reach(path)
@@ -235,19 +244,24 @@ def open_journal(path: Path) -> tuple[sqlite3.Connection, str]:
                 )
         return connection, recovered
     except sqlite3.DatabaseError as error:
-        if "readonly" in str(error) or "unable to open" in str(error) or "full" in str(error):
-            raise OutputError(
-                f"the journal {path} cannot be written ({error}); name another place with --journal FILE"
-            ) from error
         if "locked" in str(error):
             raise OutputError(
                 f"the journal {path} is locked by another process that does not let go"
             ) from error
+        if care.is_damage(error):
+            raise _damaged(path, error) from error
+        # The folder or the file is read-only, or the disk is full.
         raise OutputError(
-            f"the journal {path} is damaged ({error}); move it aside to start a new one, "
-            "or name another with --journal FILE"
+            f"the journal {path} cannot be written ({error}); name another place with --journal FILE"
         ) from error
     except OSError as error:
         raise OutputError(
             f"the journal {path} cannot be written ({error.strerror or error}); name another place with --journal FILE"
         ) from error
+
+
+def _damaged(path: Path, problem: object) -> OutputError:
+    return OutputError(
+        f"the journal {path} is damaged ({problem}); move it aside to start a new one, "
+        "or name another with --journal FILE"
+    )

@@ -43,9 +43,8 @@ def is_marked(path: Path) -> bool:
     """Whether a run that met damage left its mark, or the file was emptied and its log was not."""
     if beside(path, ".damaged").exists():
         return True
-    log = beside(path, "-wal")
     # SQLite would throw the log away unread.
-    return path.is_file() and path.stat().st_size == 0 and log.is_file() and log.stat().st_size > WAL_HEADER
+    return _size(beside(path, "-wal")) > WAL_HEADER and path.is_file() and _size(path) == 0
 
 
 def begins_as_database(path: Path) -> bool:
@@ -96,12 +95,16 @@ def rows_out_of_reach(path: Path) -> list[Row]:
 
     Empty where the log is whole, as a rule. To be asked before the journal is opened: that clears the log.
     """
-    log = beside(path, "-wal")
-    if not log.is_file() or log.stat().st_size <= WAL_HEADER or log_is_whole(path):
+    if _size(beside(path, "-wal")) <= WAL_HEADER:
         return []
-    time.sleep(0.1)
-    # Another process may have been writing just then.
-    return [] if log_is_whole(path) else list(read_log_rows(path))
+    try:
+        if log_is_whole(path):
+            return []
+        time.sleep(0.1)
+        # Another process may have been writing just then.
+        return [] if log_is_whole(path) else list(read_log_rows(path))
+    except FileNotFoundError:  # or it has closed the journal, and with it the log
+        return []
 
 
 def add_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> int:
@@ -176,6 +179,14 @@ def finish(path: Path, damaged: Path | None = None) -> None:
     beside(path, "-shm").unlink(missing_ok=True)
     recovered.replace(path)
     beside(path, ".damaged").unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file that another process may remove at any moment; 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def beside(path: Path, ending: str) -> Path:

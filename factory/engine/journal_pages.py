@@ -7,6 +7,7 @@ itself: what was overwritten, cut off or mixed up does not hash to its key and i
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
@@ -132,7 +133,7 @@ class _Pages:
         self._file = os.open(path, os.O_RDONLY)
         self._wal: int | None = None
         wal = path.with_name(path.name + "-wal")
-        if wal.is_file():
+        with contextlib.suppress(FileNotFoundError):
             self._wal = os.open(wal, os.O_RDONLY)
         self.size, self.usable = self._layout()
         self._count = math.ceil(os.fstat(self._file).st_size / self.size)

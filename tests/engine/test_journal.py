@@ -91,6 +91,31 @@ def test_two_processes_write_to_one_journal_at_the_same_time(tmp_path: Path) -> 
     journal.close()
 
 
+def test_processes_that_make_the_journal_at_the_same_moment_wait_for_each_other(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from factory.engine.journal import Journal\n"
+    program += "print(flush=True); sys.stdin.readline()\n"
+    program += "for n in range(100): Journal(Path(sys.argv[1]) / f'{n}.db').close()"
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for maker in makers:
+        assert maker.stdout is not None
+        maker.stdout.readline()
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write("go\n")
+        maker.stdin.flush()
+    ends = [maker.communicate(timeout=60) for maker in makers]
+    assert [maker.returncode for maker in makers] == [0, 0, 0], ends
+
+
 def test_a_file_that_is_no_journal_is_named_with_the_mend(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(b"this is not a database, it is a sentence that goes on for a while" * 50)
