@@ -86,6 +86,7 @@ def pids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.05)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     file = tmp_path / "pids"
     yield file
     assert not living(file), "a server was left running"

@@ -97,6 +97,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("STAND_IN_NOTES", str(tmp_path / "notes"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     file = tmp_path / "notes"
     return lambda: [orjson.loads(line) for line in file.read_bytes().splitlines()] if file.exists() else []
 
