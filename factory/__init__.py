@@ -1,10 +1,10 @@
 """An LLM-assisted factory for supervised fine-tuning (SFT) instruction data.
 
-    import factory as sft
+import factory as sft
 
-    ds = sft.load("seeds.jsonl").evolve(rounds=2).respond().tag().judge(keep=">= 4").dedup_rouge()
-    ds.run().save("set.jsonl", format="messages")
-    sft.run("quickstart")
+ds = sft.load("seeds.jsonl").evolve(rounds=2).respond().tag().judge(keep=">= 4").dedup_rouge()
+ds.run().save("set.jsonl", format="messages")
+sft.run("quickstart")
 """
 
 from __future__ import annotations

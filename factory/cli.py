@@ -189,6 +189,29 @@ def _printable(text: str) -> str:
 
 
 @app.command()
+def estimate(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
+    probe: Annotated[
+        int, typer.Option("--probe", min=0, help="Run the first N records for real and measure on them.")
+    ] = 0,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Tell the calls, tokens, money and time that a run will take."""
+    from factory.engine import probe as probing
+    from factory.recipe import load_recipe
+
+    loaded = load_recipe(recipe, tuple(set_ or ()))
+    told = probing.probe(loaded, probe, limit, journal) if probe else probing.estimate(loaded, limit)
+    typer.echo("\n".join(told.lines()))
+
+
+@app.command()
 def why(
     record: Annotated[
         str, typer.Argument(help="A record's id, the beginning of one, or the source row's own id.")

@@ -22,7 +22,13 @@ COMMAND = [sys.executable, "-c", "from factory.cli import main; main()"]
 def factory(*arguments: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder; no output may ever hold a traceback."""
     done = subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **options
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        **options,
     )
     assert "Traceback" not in done.stderr + done.stdout
     assert "a fault in factory" not in done.stderr
@@ -39,7 +45,13 @@ def helpful(request: dict[str, Any]) -> str:
 def folder(tmp_path: Path, server: ScriptedServer) -> Path:
     """A folder with seeds.jsonl and recipe.yaml that asks the scripted server."""
     server.script = helpful
-    rows = [{"id": f"row-{n}", "instruction": f"问题{n}：什么是光合作用？" if n % 2 else f"Why is number {n} so odd?"} for n in range(8)]
+    rows = [
+        {
+            "id": f"row-{n}",
+            "instruction": f"问题{n}：什么是光合作用？" if n % 2 else f"Why is number {n} so odd?",
+        }
+        for n in range(8)
+    ]
     (tmp_path / "seeds.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
     write_recipe(tmp_path, server.base_url)
     return tmp_path
@@ -77,7 +89,9 @@ def test_limit_takes_the_first_records_and_set_overrides_an_option(folder: Path)
     assert re.search(r"03-judge.*low_score", done.stdout)
 
 
-def test_a_dry_run_shows_plan_prompts_and_estimate_and_calls_nobody(folder: Path, server: ScriptedServer) -> None:
+def test_a_dry_run_shows_plan_prompts_and_estimate_and_calls_nobody(
+    folder: Path, server: ScriptedServer
+) -> None:
     done = factory("run", "recipe.yaml", "--dry-run", cwd=folder)
     assert done.returncode == 0
     assert server.requests == []
@@ -111,7 +125,9 @@ def test_report_prints_the_funnel_again_and_writes_the_page_anew(folder: Path) -
 
 
 def test_a_step_runs_alone_on_a_file(folder: Path) -> None:
-    done = factory("apply", "dedup_rouge", "seeds.jsonl", "--threshold", "0.5", "--out", "few.jsonl", cwd=folder)
+    done = factory(
+        "apply", "dedup_rouge", "seeds.jsonl", "--threshold", "0.5", "--out", "few.jsonl", cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     assert "near_duplicate" in done.stdout
     assert len((folder / "few.jsonl").read_text().splitlines()) == 2
@@ -126,10 +142,16 @@ def test_a_step_runs_alone_on_a_file(folder: Path) -> None:
         (["run", "recipy.yaml"], "recipy.yaml: no such recipe file"),
         (["run", "quickstrat"], "did you mean 'quickstart'?"),
         (["run", "recipe.yaml", "--set", "juge.keep=>= 3"], "did you mean 'judge'?"),
-        (["run", "recipe.yaml", "--set", "judge.kep=3"], "recipe.yaml: line 13: step `judge`: unknown key `kep`; did you mean 'keep'?"),
+        (
+            ["run", "recipe.yaml", "--set", "judge.kep=3"],
+            "recipe.yaml: line 13: step `judge`: unknown key `kep`; did you mean 'keep'?",
+        ),
         (["run", "recipe.yaml", "--set", "judge.model=techer"], "did you mean 'teacher'?"),
         (["run", "recipe.yaml", "--set", "read.path=missing.jsonl"], "missing.jsonl"),
-        (["run", "recipe.yaml", "--set", "models.teacher.provider=opnai"], "`provider` must be one of openai, local"),
+        (
+            ["run", "recipe.yaml", "--set", "models.teacher.provider=opnai"],
+            "`provider` must be one of openai, local",
+        ),
         (["run", "recipe.yaml", "--journal", "seeds.jsonl"], "damaged"),
         (["apply", "dedup_ruge", "seeds.jsonl"], "did you mean 'dedup_rouge'?"),
         (["why", "abcd"], "outputs"),
@@ -150,7 +172,9 @@ def test_an_empty_file_and_one_in_a_wrong_encoding_are_named(folder: Path) -> No
     assert done.returncode == 2
     assert "empty.jsonl is empty" in done.stderr
     (folder / "gbk.jsonl").write_bytes(
-        b'{"instruction": "fine"}\n' + '{"instruction": "什么是光合作用？"}\n'.encode("gbk") + b'{"instruction": "fine too"}\n'
+        b'{"instruction": "fine"}\n'
+        + '{"instruction": "什么是光合作用？"}\n'.encode("gbk")
+        + b'{"instruction": "fine too"}\n'
     )
     done = factory("run", "recipe.yaml", "--set", "read.path=gbk.jsonl", cwd=folder)
     assert done.returncode == 3
@@ -188,19 +212,28 @@ def test_a_refused_connection_ends_with_exit_code_4_and_the_command_to_go_on(fol
     assert "factory run recipe.yaml" in done.stderr
 
 
-def test_replies_that_are_no_json_are_counted_and_the_exit_code_is_3(folder: Path, server: ScriptedServer) -> None:
-    server.script = lambda request: "no JSON here" if "number 4" in str(request) and request.get("response_format") else helpful(request)
+def test_replies_that_are_no_json_are_counted_and_the_exit_code_is_3(
+    folder: Path, server: ScriptedServer
+) -> None:
+    server.script = lambda request: (
+        "no JSON here" if "number 4" in str(request) and request.get("response_format") else helpful(request)
+    )
     done = factory("run", "recipe.yaml", "--set", "judge.keep=>= 1", cwd=folder)
     assert done.returncode == 3
     assert "no_score" in done.stdout
     assert "7 of 8 records kept" in done.stdout
 
 
-def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(folder: Path, server: ScriptedServer) -> None:
+def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(
+    folder: Path, server: ScriptedServer
+) -> None:
     server.delay = 0.3
     process = subprocess.Popen(
         [*COMMAND, "run", "recipe.yaml", "--out", "outputs/one"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 30
     while len(server.requests) < 6:
@@ -221,14 +254,22 @@ def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(folder: Path, s
     assert len(server.requests) == 16  # each call once, over both runs
 
 
-def test_a_full_disk_stops_the_run_cleanly_and_a_later_run_goes_on(folder: Path, server: ScriptedServer) -> None:
+def test_a_full_disk_stops_the_run_cleanly_and_a_later_run_goes_on(
+    folder: Path, server: ScriptedServer
+) -> None:
     # A limit on the size of any file stands for a full disk: writing beyond it fails as a full disk does.
     server.script = lambda request: helpful(request) if request.get("response_format") else "long " * 30000
-    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
+    limited = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); from factory.cli import main; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", limited, "run", "recipe.yaml", "--out", "outputs/one"],
-        cwd=folder, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode in (2, 4), done.stderr
     assert "Traceback" not in done.stderr
@@ -242,7 +283,12 @@ def test_text_from_data_cannot_drive_the_terminal(folder: Path, server: Scripted
     evil = "\x1b[2J\x1b]0;owned\x07[bold red]{{{x}}}{0}%s"
     (folder / "seeds.jsonl").write_bytes(orjson.dumps({"id": "evil", "instruction": evil}))
     server.script = lambda request: Say(text=evil) if not request.get("response_format") else helpful(request)
-    for arguments in (["run", "recipe.yaml"], ["why", "evil"], ["run", "recipe.yaml", "--dry-run"], ["report"]):
+    for arguments in (
+        ["run", "recipe.yaml"],
+        ["why", "evil"],
+        ["run", "recipe.yaml", "--dry-run"],
+        ["report"],
+    ):
         done = factory(*arguments, cwd=folder)
         assert "\x1b" not in done.stdout + done.stderr
         assert "\x07" not in done.stdout + done.stderr

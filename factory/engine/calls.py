@@ -50,27 +50,35 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class ModelUsage:
-    """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing."""
+    """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing.
+
+    prices are for a million tokens; busy_seconds is the time that calls took, added up
+    """
 
     model: str = ""
+    concurrency: int = 1
     calls: int = 0
     replayed: int = 0
     retries: int = 0
     asked_again: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    replayed_prompt_tokens: int = 0
+    replayed_completion_tokens: int = 0
+    busy_seconds: float = 0.0
     price_input: float | None = None
     price_output: float | None = None
 
     @property
     def cost(self) -> float | None:
         """Money spent in this run, in the currency of the recipe's prices; None where none are given."""
+        return self.cost_of(self.prompt_tokens, self.completion_tokens)
+
+    def cost_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost."""
         if self.price_input is None and self.price_output is None:
             return None
-        spent = self.prompt_tokens * (self.price_input or 0) + self.completion_tokens * (
-            self.price_output or 0
-        )
-        return spent / 1e6
+        return (prompt_tokens * (self.price_input or 0) + completion_tokens * (self.price_output or 0)) / 1e6
 
 
 @dataclass(slots=True)
@@ -318,16 +326,21 @@ class JournalledChat(Caller):
         key = call_key("chat", self._provider.identity, sent)
         stored = self._journal.get(key)
         if stored is not None:
+            reply = _load_reply(stored, self._journal)
             self.usage.replayed += 1
-            return _load_reply(stored, self._journal), key, True
+            self.usage.replayed_prompt_tokens += reply.usage.prompt_tokens
+            self.usage.replayed_completion_tokens += reply.usage.completion_tokens
+            return reply, key, True
 
         async def attempt() -> Reply:
+            began = time.monotonic()
             reply = await self._provider.send(request)
             if request.logprobs is not None and reply.text and not reply.logprobs:
                 raise RunStopped(
                     f"model `{self.name}` does not tell the log-probabilities of what it generates: "
                     "an OpenAI-compatible server such as vLLM does"
                 )
+            self.usage.busy_seconds += time.monotonic() - began
             # The journal comes before everything else: a reply is used only once it is durable. The call keeps
             # its place in the limiter until then, so that no more than `concurrency` replies can ever be lost.
             await self._journal.put(

@@ -78,7 +78,7 @@ class ModelPool:
 
     def _usage(self, name: str, identity: str, options: ModelEntry) -> ModelUsage:
         price = getattr(options, "price", None)
-        usage = ModelUsage(identity)
+        usage = ModelUsage(identity, options.concurrency)
         if price is not None:
             usage.price_input, usage.price_output = price.input, price.output
         self._progress.models[name] = usage

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from factory.engine.dry import dry_run
+from factory.engine.estimate import bounds, spent
 from factory.engine.execute import Execution
 from factory.engine.folder import (
     OUTPUTS,
@@ -130,7 +132,12 @@ class Run:
                 dropped = self._gather_dropped()
             finally:
                 journal.close()
-            manifest |= {**self._counts(), "status": "finished", "outputs": output_facts(folder)}
+            manifest |= {
+                **self._counts(),
+                "status": "finished",
+                "estimate": self._estimate_and_outcome(),
+                "outputs": output_facts(folder),
+            }
             write_manifest(folder, manifest)
         kept = self.progress.steps[-1].passed
         return RunResult(folder, kept, dropped, self.progress.failed, manifest)
@@ -204,6 +211,26 @@ class Run:
             },
             "warnings": progress.warnings[:100],
         }
+
+    def _estimate_and_outcome(self) -> dict[str, Any]:
+        """What `factory estimate` told of this run, beside what it came to.
+
+        The estimate asks nobody and does not look at the journal, so it is the same before and after.
+        """
+        recipe, limit = self.recipe, self.options.limit
+        try:
+            told = bounds(recipe, run_blocking(lambda: dry_run(recipe, limit)))
+        except FactoryError as error:  # the run itself is done: what could not be estimated is said, no more
+            return {"missing": str(error)}
+        came = spent(self.progress)
+        facts = {
+            name: {"at_most": getattr(told, name), "came_to": getattr(came, name)}
+            for name in ("calls", "prompt_tokens", "reply_tokens", "cost")
+        }
+        for fact in facts.values():
+            if fact["at_most"] and fact["came_to"] is not None:
+                fact["ratio"] = round(fact["came_to"] / fact["at_most"], 3)
+        return facts
 
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""

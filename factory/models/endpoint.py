@@ -35,7 +35,9 @@ def read_key(variable: str) -> str:
         return ""
     key = os.environ.get(variable, "")
     if not key:
-        raise MissingSecret(f"{variable} is not set, and a model of the recipe needs that key: export {variable}=...")
+        raise MissingSecret(
+            f"{variable} is not set, and a model of the recipe needs that key: export {variable}=..."
+        )
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise MissingSecret(
             f"the value of {variable} holds a space, a line break or a letter that no key has; "

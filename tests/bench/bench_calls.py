@@ -131,8 +131,12 @@ def run(url: str, arguments: argparse.Namespace, folder: Path) -> None:
         "distilabel": [sys.executable, "-c", DISTILABEL, *common],
         "bespokelabs-curator": [sys.executable, "-c", CURATOR, *common],
     }
-    print(f"{records:,} requests, {in_flight} in flight, the server answers after 50 ms; median of {arguments.runs}")
-    print(f"{'client':<32}{'first request s':>16}{'requests/s':>12}{'CPU ms/request':>16}{'MB':>7}{'requests':>10}")
+    print(
+        f"{records:,} requests, {in_flight} in flight, the server answers after 50 ms; median of {arguments.runs}"
+    )
+    print(
+        f"{'client':<32}{'first request s':>16}{'requests/s':>12}{'CPU ms/request':>16}{'MB':>7}{'requests':>10}"
+    )
     bare: dict[str, float] = {}
     for name, command in clients.items():
         results = [measure(url, command, records, folder) for _ in range(arguments.runs)]
@@ -144,7 +148,8 @@ def run(url: str, arguments: argparse.Namespace, folder: Path) -> None:
         bare = bare or middle
         print(
             f"{name:<32}{middle['first']:>16.2f}{middle['rate']:>12.0f}{middle['cpu']:>16.2f}{middle['mb']:>7.0f}"
-            f"{middle['requests']:>10.0f}   {middle['rate'] / bare['rate']:.2f} x rate, {middle['cpu'] / bare['cpu']:.2f} x CPU",
+            f"{middle['requests']:>10.0f}   {middle['rate'] / bare['rate']:.2f} x rate, "
+            f"{middle['cpu'] / bare['cpu']:.2f} x CPU",
             flush=True,
         )
 
@@ -162,7 +167,12 @@ def measure(url: str, command: list[str], records: int, folder: Path) -> dict[st
     control(url, "reset")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.time()
-    environment = {**os.environ, "HF_DATASETS_OFFLINE": "1", "CURATOR_VIEWER": "0", "TELEMETRY_ENABLED": "false"}
+    environment = {
+        **os.environ,
+        "HF_DATASETS_OFFLINE": "1",
+        "CURATOR_VIEWER": "0",
+        "TELEMETRY_ENABLED": "false",
+    }
     done = subprocess.run(command, cwd=folder, capture_output=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seen = control(url, "stats")

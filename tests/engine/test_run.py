@@ -378,3 +378,38 @@ def test_a_rate_of_requests_spaces_the_calls(server: ScriptedServer, tmp_path: P
     run({**data, "steps": [data["steps"][0], {"respond": {}}]}, tmp_path)
     assert len(arrivals) == 12
     assert arrivals[-1] - arrivals[0] >= 11 * 0.05 * 0.9
+
+
+def test_the_manifest_tells_how_far_the_estimate_was_off_and_a_replay_tells_the_same(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script = helpful
+    data = recipe_data(server, seeds(tmp_path / "seeds.jsonl"), price={"input": 1, "output": 4})
+    told = run(data, tmp_path).manifest["estimate"]
+    assert told["calls"]["came_to"] == len(server.requests)
+    assert 0 < told["calls"]["ratio"] <= 1
+    assert told["reply_tokens"]["came_to"] <= told["reply_tokens"]["at_most"]
+    assert told["cost"]["came_to"] > 0
+    assert run(data, tmp_path).manifest["estimate"] == told
+
+
+def test_a_probe_measures_on_a_few_records_whose_replies_the_run_then_has(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    from factory.engine.probe import estimate, probe
+
+    server.script = helpful
+    recipe = build_recipe(recipe_data(server, seeds(tmp_path / "seeds.jsonl")))
+    most = estimate(recipe)
+    assert server.requests == []
+    measured = probe(recipe, 4, journal=tmp_path / "journal.db")
+    assert measured.seconds is not None
+    assert measured.records == most.records == 12
+    assert measured.calls == len(server.requests) * 3
+    assert measured.calls <= most.calls
+    asked = len(server.requests)
+    came = run(recipe, tmp_path).manifest["estimate"]["calls"]["came_to"]
+    assert came == len(server.requests)
+    assert asked < came
+    assert abs(measured.calls - came) <= came * 0.25
+    assert probe(recipe, 4, journal=tmp_path / "journal.db").seconds is None

@@ -1,0 +1,52 @@
+"""What a run will take, asked before it: bounds from a dry run, or figures of a few records really run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from factory.engine.dry import dry_run
+from factory.engine.estimate import Estimate, bounds, spent
+from factory.engine.run import Run, RunOptions, run_blocking
+from factory.recipe import Recipe
+
+
+def estimate(recipe: Recipe, limit: int | None = None) -> Estimate:
+    """What the recipe can take at the most; asks nobody.
+
+    Raises:
+        FactoryError: the recipe's input cannot be read.
+    """
+    return bounds(recipe, run_blocking(lambda: dry_run(recipe, limit)))
+
+
+def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | None = None) -> Estimate:
+    """Run the first `count` records for real and carry what they took to all of them.
+
+    Time is what the calls took, shared among as many as may be in flight; a server that slows down when it is
+    full takes longer.
+
+    Raises:
+        FactoryError: as a run.
+    """
+    records = estimate(recipe, limit).records
+    with tempfile.TemporaryDirectory(prefix="factory-") as folder:
+        run = Run(recipe, RunOptions(Path(folder) / "probe", min(count, records), journal))
+        run.execute()
+    taken = spent(run.progress)
+    scale = records / max(1, min(count, records))
+    seconds = None
+    if all(usage.replayed == 0 for usage in run.progress.models.values()):
+        seconds = sum(
+            usage.busy_seconds / max(1, usage.concurrency) for usage in run.progress.models.values()
+        )
+        seconds = max(seconds * scale, run.progress.seconds)
+    return Estimate(
+        records,
+        min(count, records),
+        round(taken.calls * scale),
+        round(taken.prompt_tokens * scale),
+        round(taken.reply_tokens * scale),
+        None if taken.cost is None else taken.cost * scale,
+        seconds,
+    )
