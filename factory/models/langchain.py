@@ -38,7 +38,8 @@ def langchain_chat(options: LangChainOptions) -> LangChainChat:
     try:
         from langchain.chat_models import init_chat_model
 
-        model = init_chat_model(options.model, **options.arguments)
+        arguments: dict[str, Any] = dict(options.arguments)
+        model = init_chat_model(options.model, **arguments)
     except ImportError:
         raise MissingDependency(
             f"{options.model} needs LangChain: pip install 'sft-factory[langchain]' {package}"
