@@ -71,6 +71,7 @@ bench-calls: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_rouge.py
+	$(BIN)/python tests/bench/bench_memory.py
 
 readme: $(VENV)/.installed-dev
 	$(BIN)/python tests/test_readme.py

@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import web
 
 DELAY = 0.05
-TEXT = {"text": "An answer of a dozen words or so, as a model would give it."}
-TAGS = {"text": json.dumps({"tags": [{"tag": "question", "explanation": "it asks something"}]})}
+TEXT = "An answer of a dozen words or so, as a model would give it."
+TAGS = json.dumps({"tags": [{"tag": "question", "explanation": "it asks something"}]})
+GRADE = json.dumps({"reason": "It answers what was asked.", "score": 4})
 seen: dict[str, Any] = {"requests": 0, "first": 0.0, "last": 0.0}
 
 
@@ -21,7 +22,9 @@ async def chat(request: web.Request) -> web.Response:
     seen["requests"] += 1
     body = await request.read()
     await asyncio.sleep(DELAY)
-    said = TAGS["text"] if b'"response_format"' in body else TEXT["text"]
+    said = TEXT
+    if b'"response_format"' in body:
+        said = GRADE if b'"score"' in body else TAGS
     message = {"role": "assistant", "content": said}
     reply = {
         "id": "x",
