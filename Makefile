@@ -3,14 +3,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo test test-faults test-vllm lint bench readme clean
+.PHONY: help demo test test-faults test-vllm lint bench bench-calls readme clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
 	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
-	@echo "make bench   print the benchmarks: start-up, duplicate removal"
+	@echo "make bench   print the benchmarks: start-up, duplicate removal, memory; bench-calls: model calls"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
