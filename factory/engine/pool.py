@@ -36,7 +36,10 @@ class ModelPool:
 
     def chat(self, name: str) -> ChatModel:
         """The chat model of this name. See `Context.chat`."""
-        name = resolve_model(self._options, name, "chat")
+        made = self._chats.get(name)
+        if made is not None:  # asked for by every record: resolving a name each time shows in a profile
+            return made
+        asked, name = name, resolve_model(self._options, name, "chat")
         if name not in self._chats:
             options = self._options.get(name) or LocalOptions()
             assert not isinstance(options, EMBEDDING_OPTIONS)
@@ -56,6 +59,7 @@ class ModelPool:
                 requests_per_minute=getattr(options, "requests_per_minute", None),
                 tokens_per_minute=getattr(options, "tokens_per_minute", None),
             )
+        self._chats[asked] = self._chats[name]
         return self._chats[name]
 
     def embedder(self, name: str) -> EmbeddingModel:
