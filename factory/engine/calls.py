@@ -206,9 +206,14 @@ class Caller:
 
     async def once(self, key: bytes, make: Any) -> Any:
         """The result of `make()`, which runs once for all who ask for the same key at the same time."""
-        waiting = self._in_flight.get(key)
-        if waiting is not None:
-            return await asyncio.shield(waiting)
+        while (waiting := self._in_flight.get(key)) is not None:
+            try:
+                return await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not waiting.cancelled() or (task is not None and task.cancelling()):
+                    raise
+                # Whoever made it was cancelled, or left it to us: we are not, and ask ourselves.
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._in_flight[key] = done
         try:
