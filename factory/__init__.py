@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from factory.errors import FactoryError
     from factory.recipe import Recipe, load_recipe
     from factory.record import Message, Record, Tag
+    from factory.runnable import as_runnable
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _PUBLIC = {
     "Recipe": "factory.recipe",
     "Record": "factory.record",
     "Tag": "factory.record",
+    "as_runnable": "factory.runnable",
     "load": "factory.dataset",
     "load_recipe": "factory.recipe",
     "model": "factory.dataset",
@@ -40,6 +42,7 @@ __all__ = [
     "Record",
     "Tag",
     "__version__",
+    "as_runnable",
     "load",
     "load_recipe",
     "model",

@@ -158,19 +158,8 @@ class Dataset:
         Raises:
             RecipeError: there is no such step or option.
         """
-        kind = find_step(name)
         models = dict(self._models)
-        for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
-            value = options.get(field)
-            if value is not None and not isinstance(value, str):
-                options[field] = _register(models, value)
-        try:
-            step = kind.model_validate(options)
-        except ValidationError as error:
-            raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
-        for kind_of_model in ("chat", "embedding"):
-            for field in kind.model_fields_of(kind_of_model):
-                resolve_model(models, getattr(step, field), kind_of_model)
+        step = make_step(name, options, models)
         return Dataset(self._table, self._dropped, (*self._pending, step), models, self._done)
 
     # -- running -------------------------------------------------------------------------------------------
@@ -376,6 +365,27 @@ def run(
     result = Run(recipe, options).execute()
     write_report(result.folder)
     return result
+
+
+def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry]) -> Step:
+    """The step of this name. A model given as an object joins `models`, and the step names it.
+
+    Raises:
+        RecipeError: there is no such step, option or model.
+    """
+    kind = find_step(name)
+    for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
+        value = options.get(field)
+        if value is not None and not isinstance(value, str):
+            options = {**options, field: _register(models, value)}
+    try:
+        step = kind.model_validate(options)
+    except ValidationError as error:
+        raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
+    for kind_of_model in ("chat", "embedding"):
+        for field in kind.model_fields_of(kind_of_model):
+            resolve_model(models, getattr(step, field), kind_of_model)
+    return step
 
 
 def _register(models: dict[str, ModelEntry], value: Any) -> str:

@@ -107,6 +107,8 @@ class ScriptedServer:
 
     With `complete`, /v1/completions too.
 
+    A request for `n` choices is put to the script so many times.
+
     requests, headers: the JSON bodies and headers of the chat requests, in the order of arrival
     embedded: the bodies of the embedding requests
     in_flight, max_in_flight: chat requests being answered, now and at most
@@ -171,29 +173,39 @@ class ScriptedServer:
                 return await self._deliver(http, refuse(404, words, type="NotFoundError", param="model"))
             if self.delay:
                 await asyncio.sleep(self.delay)
-            said = self.script(request)
-            said = await said if inspect.isawaitable(said) else said
-            say = Say(said) if isinstance(said, str) else said
+            says: list[Say] = []
+            for at in range(request.get("n") or 1):
+                # As in vLLM, each choice of one request is drawn from a seed of its own.
+                seeded = {**request, "seed": request["seed"] + at} if at and "seed" in request else request
+                said = self.script(seeded)
+                said = await said if inspect.isawaitable(said) else said
+                says.append(Say(said) if isinstance(said, str) else said)
+                if says[-1].body is not None:
+                    break
+            say = says[-1]
             if say.body is None:
-                say = Say(**{**vars(say), "body": self._completion(request, say)})
+                say = Say(**{**vars(say), "body": self._completion(request, says)})
             return await self._deliver(http, say)
         finally:
             self.in_flight -= 1
 
-    def _completion(self, request: dict[str, Any], say: Say) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": say.text}
-        if say.reasoning:
-            message["reasoning_content"] = say.reasoning
+    def _completion(self, request: dict[str, Any], says: list[Say]) -> dict[str, Any]:
+        choices: list[dict[str, Any]] = []
+        for index, say in enumerate(says):
+            message: dict[str, Any] = {"role": "assistant", "content": say.text}
+            if say.reasoning:
+                message["reasoning_content"] = say.reasoning
+            choices.append(
+                {"index": index, "message": message, "finish_reason": say.finish_reason, "logprobs": None}
+            )
         prompt = sum(len(str(turn["content"]).split()) for turn in request["messages"])
-        answer = len((say.text or "").split())
+        answer = sum(len((say.text or "").split()) for say in says)
         return {
             "id": f"chatcmpl-{len(self.requests)}",
             "object": "chat.completion",
             "created": 0,
             "model": request["model"],
-            "choices": [
-                {"index": 0, "message": message, "finish_reason": say.finish_reason, "logprobs": None}
-            ],
+            "choices": choices,
             "usage": {
                 "prompt_tokens": prompt,
                 "completion_tokens": answer,

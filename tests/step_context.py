@@ -72,6 +72,30 @@ class ScriptedChat:
                 raise RecordFailed("bad_reply", "the reply does not fit its schema") from error
         return Answer(reply.text, self.name, (call,), reply.finish_reason, data=data)
 
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+    ) -> list[Answer]:
+        return [
+            await self.ask(
+                messages,
+                temperature=temperature,
+                max_tokens=max_tokens,
+                schema=schema,
+                top_p=top_p,
+                stop=stop,
+                sample=sample,
+            )
+            for sample in range(n)
+        ]
+
 
 def scripted_context(script: Script, *, step: str = "01-test", seed: int = 0) -> tuple[Context, ScriptedChat]:
     """A context whose every chat model is one scripted model, and that model."""

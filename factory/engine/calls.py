@@ -7,9 +7,9 @@ import functools
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -140,7 +140,7 @@ class Caller:
         self._reached = False
         self._unreachable_since: float | None = None
         self._jitter = random.Random()  # waits do not touch results: not seeded
-        self._in_flight: dict[bytes, asyncio.Future[Any]] = {}
+        self.in_flight: dict[bytes, asyncio.Future[Any]] = {}
 
     async def send(self, call: Any, tokens: int = 0) -> Any:
         """Await `call()` until it succeeds or cannot; `call` makes one attempt, of about `tokens` tokens."""
@@ -206,11 +206,16 @@ class Caller:
 
     async def once(self, key: bytes, make: Any) -> Any:
         """The result of `make()`, which runs once for all who ask for the same key at the same time."""
-        waiting = self._in_flight.get(key)
-        if waiting is not None:
-            return await asyncio.shield(waiting)
+        while (waiting := self.in_flight.get(key)) is not None:
+            try:
+                return await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not waiting.cancelled() or (task is not None and task.cancelling()):
+                    raise
+                # Whoever made it was cancelled, or left it to us: we are not, and ask ourselves.
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = done
+        self.in_flight[key] = done
         try:
             result = await make()
         except BaseException as error:
@@ -224,7 +229,15 @@ class Caller:
             done.set_result(result)
             return result
         finally:
-            del self._in_flight[key]
+            del self.in_flight[key]
+
+
+class Call(NamedTuple):
+    """A request as the journal knows it: what its key is a hash of, and the key."""
+
+    request: ChatRequest
+    sent: dict[str, Any]
+    key: bytes
 
 
 class JournalledChat(Caller):
@@ -250,7 +263,7 @@ class JournalledChat(Caller):
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
         )
-        self._provider = provider
+        self.provider = provider
         self._journal = journal
         self._seed = seed
 
@@ -267,29 +280,58 @@ class JournalledChat(Caller):
         logprobs: int | None = None,
     ) -> Answer:
         """See `ChatModel.ask`."""
+        wanted = None if schema is None else json_schema(schema)
         request = ChatRequest(
-            messages=tuple(messages),
-            temperature=temperature,
-            max_tokens=max_tokens,
-            top_p=top_p,
-            stop=tuple(stop),
-            schema=None if schema is None else json_schema(schema),
-            # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
-            seed=_sample_seed(self._seed, sample) if temperature > 0 else None,
-            sample=sample,
-            logprobs=logprobs,
+            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
         )
+        return await self.answer(self._sampled(request, sample), schema)
+
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> list[Answer]:
+        """See `ChatModel.ask_many`."""
+        from factory.engine.samples import ask_samples
+
+        wanted = None if schema is None else json_schema(schema)
+        request = ChatRequest(
+            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
+        )
+        return await ask_samples(self, [self._sampled(request, sample) for sample in range(n)], schema)
+
+    def _sampled(self, request: ChatRequest, sample: int) -> ChatRequest:
+        # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
+        seed = _sample_seed(self._seed, sample) if request.temperature > 0 else None
+        return replace(request, sample=sample, seed=seed)
+
+    async def answer(
+        self, request: ChatRequest, schema: type[BaseModel] | None, fresh: Reply | None = None
+    ) -> Answer:
+        """The answer to a request, asked again where it does not fit `schema`.
+
+        fresh: the reply to the request, where it was just paid for and journalled
+        """
         calls: list[str] = []
         for attempt in range(1 if schema is None else SCHEMA_TRIES):
-            reply, key, replayed = await self._reply(request)
-            calls.append(key.hex())
+            call = self.call_of(request)
+            reply, replayed = (fresh, False) if fresh is not None else await self.reply(call)
+            fresh = None
+            calls.append(call.key.hex())
             data, problem = None, ""
             if schema is not None:
                 data, problem = read_json(reply, schema)
             if not problem:
                 return Answer(
                     reply.text,
-                    self._provider.identity,
+                    self.provider.identity,
                     tuple(calls),
                     reply.finish_reason,
                     reply.reasoning,
@@ -308,9 +350,10 @@ class JournalledChat(Caller):
         """See `ChatModel.score_text`."""
         from factory.engine.scoring import score_text
 
-        return await score_text(self, self._provider, self._journal, text)
+        return await score_text(self, self.provider, self._journal, text)
 
-    async def _reply(self, request: ChatRequest) -> tuple[Reply, bytes, bool]:
+    def call_of(self, request: ChatRequest) -> Call:
+        """What the journal knows a request by."""
         sent: dict[str, Any] = {
             "messages": [list(message) for message in request.messages],
             "temperature": request.temperature,
@@ -323,46 +366,69 @@ class JournalledChat(Caller):
         }
         if request.logprobs is not None:
             sent["logprobs"] = request.logprobs
-        key = call_key("chat", self._provider.identity, sent)
-        stored = self._journal.get(key)
-        if stored is not None:
-            reply = _load_reply(stored, self._journal)
+        return Call(request, sent, call_key("chat", self.provider.identity, sent))
+
+    def stored(self, call: Call) -> Reply | None:
+        """The reply that the journal has, or None."""
+        stored = self._journal.get(call.key)
+        return None if stored is None else _load_reply(stored, self._journal)
+
+    async def keep(self, call: Call, reply: Reply) -> None:
+        """Journal a reply, and count its tokens.
+
+        The journal comes before everything else: a reply is used only once it is durable. The call keeps its
+        place in the limiter until then, so that no more than `concurrency` calls' replies can ever be lost.
+
+        Raises:
+            RunStopped: log-probabilities were asked for, and it has none; or the journal cannot be written.
+        """
+        if call.request.logprobs is not None and reply.text and not reply.logprobs:
+            raise RunStopped(
+                f"model `{self.name}` does not tell the log-probabilities of what it generates: "
+                "an OpenAI-compatible server such as vLLM does"
+            )
+        await self._journal.put(
+            call.key, "chat", self.provider.identity, orjson.dumps(call.sent), _dump_reply(reply)
+        )
+        self.usage.prompt_tokens += reply.usage.prompt_tokens
+        self.usage.completion_tokens += reply.usage.completion_tokens
+
+    async def reply(self, call: Call) -> tuple[Reply, bool]:
+        """The reply to a call, and whether it came from the journal."""
+        reply = self.stored(call)
+        if reply is not None:
             self.usage.replayed += 1
             self.usage.replayed_prompt_tokens += reply.usage.prompt_tokens
             self.usage.replayed_completion_tokens += reply.usage.completion_tokens
-            return reply, key, True
+            return reply, True
 
-        async def attempt() -> Reply:
+        async def attempt() -> list[Reply]:
             began = time.monotonic()
-            reply = await self._provider.send(request)
-            if request.logprobs is not None and reply.text and not reply.logprobs:
-                raise RunStopped(
-                    f"model `{self.name}` does not tell the log-probabilities of what it generates: "
-                    "an OpenAI-compatible server such as vLLM does"
-                )
+            reply = await self.provider.send(call.request)
             self.usage.busy_seconds += time.monotonic() - began
-            # The journal comes before everything else: a reply is used only once it is durable. The call keeps
-            # its place in the limiter until then, so that no more than `concurrency` replies can ever be lost.
-            await self._journal.put(
-                key, "chat", self._provider.identity, orjson.dumps(sent), _dump_reply(reply)
-            )
+            await self.keep(call, reply)
             self.usage.calls += 1
-            self.usage.prompt_tokens += reply.usage.prompt_tokens
-            self.usage.completion_tokens += reply.usage.completion_tokens
-            return reply
+            return [reply]
 
         async def make() -> Reply:
-            # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
-            guess = 0
-            if self._token_rate is not None:
-                prompt = sum(estimate_tokens(message.content) for message in request.messages)
-                guess = prompt + request.max_tokens // 2
-            reply: Reply = await self.send(attempt, guess)
-            if self._token_rate is not None:
-                self._token_rate.settle(reply.usage.prompt_tokens + reply.usage.completion_tokens - guess)
-            return reply
+            return (await self.send_counted(attempt, call.request))[0]
 
-        return await self.once(key, make), key, False
+        return await self.once(call.key, make), False
+
+    async def send_counted(
+        self, attempt: Callable[[], Awaitable[list[Reply]]], request: ChatRequest, n: int = 1
+    ) -> list[Reply]:
+        """`send` an attempt at `n` replies to a request, its tokens taken from the model's rate."""
+        # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
+        guess = 0
+        if self._token_rate is not None:
+            prompt = sum(estimate_tokens(message.content) for message in request.messages)
+            guess = prompt + n * request.max_tokens // 2
+        replies: list[Reply] = await self.send(attempt, guess)
+        if self._token_rate is not None:
+            took = sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in replies)
+            self._token_rate.settle(took - guess)
+        return replies
 
 
 def _sample_seed(seed: int, sample: int) -> int:

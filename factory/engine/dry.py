@@ -102,6 +102,25 @@ class _DryChat:
         places = (TokenLogprob("...", 0.0),) if logprobs is not None else ()
         return Answer(text, self.name, (), data=data, logprobs=places)
 
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> list[Answer]:
+        # Counted as so many calls, which is what a server that takes one sample at a time is asked.
+        options: dict[str, Any] = {"schema": schema, "top_p": top_p, "stop": stop, "logprobs": logprobs}
+        return [
+            await self.ask(messages, temperature=temperature, max_tokens=max_tokens, sample=sample, **options)
+            for sample in range(n)
+        ]
+
     async def score_text(self, text: str) -> ScoredText:
         book = self._book
         book.model = self.name

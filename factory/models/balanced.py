@@ -7,7 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from factory.errors import RunStopped
-from factory.models.base import ChatProvider, ChatRequest, Reply, TextScorer, TokenLogprobs, Unreachable
+from factory.models.base import (
+    ChatProvider,
+    ChatRequest,
+    Reply,
+    SampleSender,
+    TextScorer,
+    TokenLogprobs,
+    Unreachable,
+)
 
 Result = TypeVar("Result")
 
@@ -32,6 +40,21 @@ class BalancedChat:
             Unreachable: none of the servers can be reached.
         """
         return await self._balanced(lambda provider: provider.send(request))
+
+    @property
+    def sends_samples(self) -> bool:
+        """Whether each of the servers takes several samples in one request."""
+        return all(isinstance(one, SampleSender) and one.sends_samples for one in self._providers)
+
+    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
+        """See `SampleSender`; balanced as `send` is."""
+
+        async def send(provider: ChatProvider) -> list[Reply]:
+            if not isinstance(provider, SampleSender):
+                return [await provider.send(requests[0])]
+            return await provider.send_samples(requests)
+
+        return await self._balanced(send)
 
     async def score_text(self, text: str) -> TokenLogprobs:
         """See `TextScorer`; balanced as `send` is."""

@@ -162,6 +162,29 @@ class TextScorer(Protocol):
         ...
 
 
+@runtime_checkable
+class SampleSender(Protocol):
+    """A chat provider that can also ask for several samples of one prompt in one request.
+
+    sends_samples: False once the server was found to take no such request
+    """
+
+    @property
+    def sends_samples(self) -> bool: ...
+
+    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
+        """Replies for the first of `requests`, which differ in seed and sample alone: one at least.
+
+        Fewer than asked for where the server gives fewer. Samples of one request cannot have seeds of their
+        own: the first one's is sent, from which the server draws them all. The prompt's tokens are counted
+        with the first reply.
+
+        Raises:
+            Overloaded, TransientFailure, RecordFailed, RunStopped: as `ChatProvider.send`.
+        """
+        ...
+
+
 class EmbeddingProvider(Protocol):
     """The smallest thing that can turn texts into vectors."""
 
@@ -217,6 +240,31 @@ class ChatModel(Protocol):
         Raises:
             RecordFailed: no usable reply was to be had for these messages.
             RunStopped: the model cannot answer anything any more, or cannot tell log-probabilities.
+        """
+        ...
+
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> list[Answer]:
+        """The samples 0 to n - 1 of one prompt, each journalled as `ask(..., sample=i)` journals it.
+
+        Those that are not in the journal are asked for in one request where the server can, so that it reads
+        the prompt once; they are then drawn from the seed of the first of them. Without a temperature all
+        samples are the same reply, and one is asked for. With `schema`, a sample that does not fit is asked
+        again alone.
+
+        Raises:
+            RecordFailed: no usable reply was to be had for one of the samples; the others are journalled.
+            RunStopped: as `ask`.
         """
         ...
 

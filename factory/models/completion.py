@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from factory.errors import RecordFailed
@@ -30,10 +31,45 @@ def read_completion(data: Mapping[str, Any]) -> Reply:
         TransientFailure: there is no choice, or a choice without text: a server's mishap.
         RecordFailed: the model or the server's filter refused to answer.
     """
+    return _read_choice(_choices(data)[0], read_usage(data))
+
+
+def read_samples(data: Mapping[str, Any]) -> tuple[list[Reply], int]:
+    """The choices of a chat completion that can be used, one at least, and how many there were.
+
+    The prompt's tokens go to the first. Servers count the generated tokens of all choices together: they are
+    shared out evenly.
+
+    Raises:
+        TransientFailure, RecordFailed: as `read_completion`, where no choice can be used.
+    """
+    choices = _choices(data)
+    replies: list[Reply] = []
+    problem: TransientFailure | RecordFailed | None = None
+    for choice in choices:
+        try:
+            replies.append(_read_choice(choice, Usage()))
+        except (TransientFailure, RecordFailed) as error:
+            problem = problem or error
+    if problem is not None and not replies:
+        raise problem
+    usage = read_usage(data)
+    share, rest = divmod(usage.completion_tokens, len(replies))
+    first, *others = replies
+    counted = [replace(reply, usage=Usage(0, share)) for reply in others]
+    return [replace(first, usage=Usage(usage.prompt_tokens, share + rest)), *counted], len(choices)
+
+
+def _choices(data: Mapping[str, Any]) -> list[Any]:
     choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    if not isinstance(choices, list) or not choices:
         raise TransientFailure("the server sent a reply without a choice")
-    choice = choices[0]
+    return choices
+
+
+def _read_choice(choice: Any, usage: Usage) -> Reply:
+    if not isinstance(choice, dict):
+        raise TransientFailure("the server sent a reply without a choice")
     message = choice.get("message")
     if not isinstance(message, dict):
         raise TransientFailure("the server sent a choice without a message")
@@ -53,7 +89,7 @@ def read_completion(data: Mapping[str, Any]) -> Reply:
         content = ""
     text, thought = split_reasoning(content)
     logprobs = _read_logprobs(choice.get("logprobs"))
-    return Reply(text, finish_reason, read_usage(data), reasoning or thought, logprobs)
+    return Reply(text, finish_reason, usage, reasoning or thought, logprobs)
 
 
 def _read_logprobs(data: Any) -> tuple[TokenLogprob, ...]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from factory.errors import RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
-from factory.models.completion import read_completion, read_scores
+from factory.models.completion import read_completion, read_samples, read_scores
 from factory.models.endpoint import Endpoint
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
@@ -41,7 +41,8 @@ class OpenAIChat:
 
     A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
     optional parameter that a model does not support (temperature, top_p, seed, stop) is left out from then
-    on.
+    on. Several samples of a prompt go out as one request with `n`; a server that takes none is asked one by
+    one from then on.
     """
 
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
@@ -60,26 +61,48 @@ class OpenAIChat:
         self._formats: dict[bytes, orjson.Fragment] = {}
         self._in_words: set[bytes] = set()
         self._left_out: set[str] = set()
+        self.sends_samples = "n" not in options.extra_body
 
     async def send(self, request: ChatRequest) -> Reply:
         """Send one request once; raises as `ChatProvider.send`."""
+        return read_completion(await self._completion(request))
+
+    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
+        """See `SampleSender`. At a temperature of 0, where vLLM refuses `n`, it gives the first alone."""
+        first, n = requests[0], len(requests)
+        if n == 1 or not self.sends_samples or self._options.sampling(first)[0] == 0:
+            return [await self.send(first)]
+        try:
+            replies, given = read_samples(await self._completion(first, n))
+        except BadRequest:
+            # `n` or something else in the request may be to blame; asking for one tells which.
+            replies, given = [await self.send(first)], 0
+        if given < n and self.sends_samples:
+            self.sends_samples = False
+            _log.warning(
+                "%s gives no %d samples of one request; it is asked one by one", self._options.model, n
+            )
+        return replies[:n]
+
+    async def _completion(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        """The server's completion of a request, with `n` choices."""
         schema = request.schema
         if schema is None:
-            return await self._ask(self._body(request))
+            return await self._ask(self._body(request, n))
         key = orjson.dumps(schema)
         if key in self._in_words:
-            return await self._ask_in_words(request, schema)
-        body = self._body(request)
+            return await self._ask_in_words(request, schema, n)
+        body = self._body(request, n)
         body["response_format"] = self._formats.get(key) or self._format(key, schema)
         try:
             return await self._ask(body)
         except BadRequest:
             # The schema or something else in the request may be to blame; asking in words tells which.
-            reply = await self._ask_in_words(request, schema)
+            completion = await self._ask_in_words(request, schema, n)
         if key not in self._in_words:
             self._in_words.add(key)
             _log.warning("%s takes no such JSON schema; it is asked for JSON in words", self._options.model)
-        return reply
+        return completion
 
     async def score_text(self, text: str) -> TokenLogprobs:
         """The log-probabilities of a given text; see `TextScorer`.
@@ -99,14 +122,14 @@ class OpenAIChat:
         """Close every socket."""
         await self._endpoint.close()
 
-    async def _ask_in_words(self, request: ChatRequest, schema: Mapping[str, Any]) -> Reply:
-        body = self._body(request)
+    async def _ask_in_words(self, request: ChatRequest, schema: Mapping[str, Any], n: int) -> dict[str, Any]:
+        body = self._body(request, n)
         body["messages"] = _turns(instruct_json(request.messages, schema))
         return await self._ask(body)
 
-    async def _ask(self, body: dict[str, Any]) -> Reply:
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            return read_completion(await self._endpoint.post("/chat/completions", body))
+            return await self._endpoint.post("/chat/completions", body)
         except BadRequest as refusal:
             blamed = refusal.param if refusal.param in _OPTIONAL else ""
             if not (refusal.unsupported and blamed in body) or blamed in self._options.extra_body:
@@ -116,7 +139,7 @@ class OpenAIChat:
         del body[blamed]
         return await self._ask(body)
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
+    def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
         temperature, top_p, max_tokens = self._options.sampling(request)
         body: dict[str, Any] = {
             "model": self._options.model,
@@ -130,6 +153,8 @@ class OpenAIChat:
             body["stop"] = request.stop
         if request.seed is not None:
             body["seed"] = request.seed
+        if n > 1:
+            body["n"] = n
         if request.logprobs is not None:
             body.update(logprobs=True, top_logprobs=request.logprobs)
         for name in self._left_out:

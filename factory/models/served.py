@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from factory.errors import RunStopped
@@ -39,6 +39,15 @@ class ServedChat:
     async def send(self, request: ChatRequest) -> Reply:
         """See `ChatProvider.send`; waits until the server is up."""
         return await self._asked(lambda chat: chat.send(request))
+
+    @property
+    def sends_samples(self) -> bool:
+        """See `SampleSender`."""
+        return self._chat.sends_samples
+
+    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
+        """See `SampleSender`."""
+        return await self._asked(lambda chat: chat.send_samples(requests))
 
     async def score_text(self, text: str) -> TokenLogprobs:
         """See `TextScorer`."""

@@ -216,3 +216,21 @@ async def test_once_a_stop_is_asked_for_no_new_call_goes_out(tmp_path: Path) -> 
         await asyncio.wait_for(model.ask(HELLO, temperature=0, max_tokens=9), 0.05)
     assert provider.requests == []
     assert gate.idle.is_set()
+
+
+async def test_who_waits_for_a_call_that_is_cancelled_asks_again_itself(tmp_path: Path) -> None:
+    class Slow(Provider):
+        async def send(self, request: ChatRequest) -> Reply:
+            self.requests.append(request)
+            await asyncio.sleep(30 if len(self.requests) == 1 else 0)
+            return Reply("late")
+
+    provider = Slow(lambda request, n: Reply(""))
+    model = chat(Journal(tmp_path / "j.db"), provider)
+    first, second = (asyncio.create_task(model.ask(HELLO, temperature=0, max_tokens=9)) for _ in range(2))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    assert (await second).text == "late"
+    assert len(provider.requests) == 2
+    with pytest.raises(asyncio.CancelledError):
+        await first
