@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scripted_server import ScriptedServer
 
@@ -178,6 +178,7 @@ def test_damage_met_while_writing_stops_the_run_and_is_mended_too(whole: Whole, 
 
 
 @settings(max_examples=40, deadline=None)
+@example(pages=[195], noise=0, cut=0)  # an old copy of a lost row stands on a sound page
 @given(
     pages=st.lists(st.integers(0, 2000), min_size=1, max_size=6, unique=True),
     noise=st.integers(0, 2**32),
@@ -207,15 +208,15 @@ def test_whatever_is_overwritten_each_row_off_the_bad_pages_is_recovered_unchang
 
 def touches(data: bytes, row: Row, bad: set[int]) -> bool:
     """Whether a row's cell or one of its overflow pages lies on a bad page."""
-    at = data.index(row.key)
-    if at // PAGE in bad:
+    # A split page may leave an old copy of a cell behind, so a key can stand on more than one page.
+    if any(row.key in data[page * PAGE : (page + 1) * PAGE] for page in bad):
         return True
     if len(row.reply) < 800:
         return False
-    # The chain of an overflowing row is found by its text: any bad page that held a part of it.
-    return any(data[page * PAGE + 4 : page * PAGE + 60] in row.request + row.reply for page in bad) or any(
-        row.reply[-60:] in data[page * PAGE : (page + 1) * PAGE] for page in bad
-    )
+    # The chain of an overflowing row is found by its text: a page of it holds a piece of the row, or its end.
+    body = row.request + row.reply + struct.pack(">d", row.created)
+    pieces = [data[page * PAGE + 4 : page * PAGE + 60] for page in bad]
+    return any(piece in body or any(body.endswith(piece[:k]) for k in range(1, 56)) for piece in pieces)
 
 
 def live_copy(folder: Path, wanted: list[Row]) -> Path:
