@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from factory.engine.batch import BatchChat
 from factory.engine.journal import Journal, call_key
 from factory.engine.limiter import Limiter
 from factory.engine.rate import Rate
@@ -334,7 +335,10 @@ class JournalledChat(Caller):
 
         async def attempt() -> Reply:
             began = time.monotonic()
-            reply = await self._provider.send(request)
+            if isinstance(self._provider, BatchChat):
+                reply = self._provider.take(key, request)
+            else:
+                reply = await self._provider.send(request)
             if request.logprobs is not None and reply.text and not reply.logprobs:
                 raise RunStopped(
                     f"model `{self.name}` does not tell the log-probabilities of what it generates: "
