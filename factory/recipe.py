@@ -27,6 +27,7 @@ TOP_KEYS = ("name", "description", "seed", "budget", "models", "steps")
 NEUTRAL_OPTIONS = (
     "api_key_env",
     "base_url",
+    "batch",
     "concurrency",
     "price",
     "requests_per_minute",

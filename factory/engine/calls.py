@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from factory.engine.batch import BatchChat
 from factory.engine.journal import Journal, call_key
 from factory.engine.limiter import Limiter
 from factory.engine.rate import Rate
@@ -404,7 +405,10 @@ class JournalledChat(Caller):
 
         async def attempt() -> list[Reply]:
             began = time.monotonic()
-            reply = await self.provider.send(call.request)
+            if isinstance(self.provider, BatchChat):
+                reply = self.provider.take(call.key, call.request)
+            else:
+                reply = await self.provider.send(call.request)
             self.usage.busy_seconds += time.monotonic() - began
             await self.keep(call, reply)
             self.usage.calls += 1

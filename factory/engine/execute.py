@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from factory.engine.batch import Batches, is_waiting
 from factory.engine.budget import spent_reason
 from factory.engine.calls import Gate
 from factory.engine.journal import Journal
@@ -85,14 +86,15 @@ class Execution:
                 if isinstance(step, WholeSet):
                     table = Table.read(kept) if kept is not None else start
                     assert table is not None, "the first step brings records in, or there is a start"
-                    kept = await self._border(at, step, contexts[at], table)
+                    kept = await self._border(at, step, contexts[at], table, pool.batches)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
                         end += 1
                     table = Table.read(kept) if kept is not None else start
-                    kept = await self._stream(at, end, contexts, table)
+                    kept = await self._stream(at, end, contexts, table, pool.batches)
                 at = end
             assert kept is not None
+            pool.batches.settle()
             return kept
         except asyncio.CancelledError:
             if self._gate.reason:
@@ -128,7 +130,9 @@ class Execution:
         assert self._main is not None
         self._main.cancel()
 
-    async def _stream(self, start: int, end: int, contexts: Sequence[Context], table: Table | None) -> Path:
+    async def _stream(
+        self, start: int, end: int, contexts: Sequence[Context], table: Table | None, batches: Batches
+    ) -> Path:
         """Run the sources and per-record steps from `start` to `end` as one stream."""
         first = start
         sources: list[Iterator[Record]] = [] if table is None else [table.records()]
@@ -153,6 +157,9 @@ class Execution:
             await stream.run(
                 chained, lambda record: (kept if record.dropped is None else dropped).write(record)
             )
+            if batches.waiting:
+                await self._last_calls(batches)
+                batches.settle()  # stops here, so that no file of half the records is left
         for progress in self.progress.steps[start:end]:
             progress.seconds = time.monotonic() - began
         return kept_path
@@ -187,12 +194,28 @@ class Execution:
         calls = sum((self.models.get(name) or LocalOptions()).concurrency for name in names)
         return max(SMALLEST_WINDOW, WINDOW_PER_CALL * calls)
 
-    async def _border(self, at: int, step: WholeSet, context: Context, table: Table) -> Path:
+    async def _last_calls(self, batches: Batches) -> None:
+        """Let calls that a step made side by side come to their end: noted for a batch, or in the journal."""
+        noted = -1
+        while noted != batches.waiting or self._gate.sending:
+            noted = batches.waiting
+            await asyncio.sleep(0.01)
+
+    async def _border(
+        self, at: int, step: WholeSet, context: Context, table: Table, batches: Batches
+    ) -> Path:
         """Run a whole-set step on the records that live."""
         progress = self.progress.steps[at]
         began = time.monotonic()
         progress.entered = progress.total = len(table)
-        result = await step.run(table, context)
+        try:
+            result = await step.run(table, context)
+        except BaseException as error:
+            if not is_waiting(error):
+                raise
+            await self._last_calls(batches)
+            batches.settle()
+            raise
         live, dropped = result.split()
         if len(result) < len(table):
             raise FactoryError(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from factory.engine.batch import Batches
 from factory.engine.calls import Gate, JournalledChat, ModelUsage
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
-from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions
+from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
 from factory.models.providers import Servers, chat_provider, embedding_provider
 
 
@@ -33,6 +34,7 @@ class ModelPool:
         self._embedders: dict[str, EmbeddingModel] = {}
         self._providers: list[ChatProvider | EmbeddingProvider] = []
         self._servers: Servers = {}
+        self.batches = Batches(journal, progress.warn)
 
     def chat(self, name: str) -> ChatModel:
         """The chat model of this name. See `Context.chat`."""
@@ -43,7 +45,12 @@ class ModelPool:
         if name not in self._chats:
             options = self._options.get(name) or LocalOptions()
             assert not isinstance(options, EMBEDDING_OPTIONS)
-            if isinstance(options, ChatOptions):
+            if isinstance(options, OpenAIOptions) and options.batch is not None:
+                provider: ChatProvider = self.batches.chat(name, options)
+                self._providers.append(provider)
+                # Nothing is sent, so there is no rate to keep.
+                options = options.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
+            elif isinstance(options, ChatOptions):
                 provider = chat_provider(options, self._servers)
                 self._providers.append(provider)
             else:  # made by the caller, who closes it
@@ -92,3 +99,4 @@ class ModelPool:
         """Free what the providers hold."""
         for provider in self._providers:
             await provider.close()
+        self.batches.close()

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
+from factory.engine.batch import is_waiting
 from factory.engine.progress import StepProgress
 from factory.errors import FactoryError, RecordFailed
 from factory.record import Record
@@ -104,7 +105,12 @@ class Stream:
         except FactoryError as error:
             self._stop(error)
             raise asyncio.CancelledError from None
-        progress.done += 1
+        except BaseException as error:
+            # Its calls are noted for a batch: the record is still in the step, and what it has given goes on.
+            if not is_waiting(error):
+                raise
+        else:
+            progress.done += 1
         results: list[Record] = []
         for part in children:
             if isinstance(part, Record):

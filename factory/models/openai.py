@@ -11,13 +11,14 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from factory.errors import RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.completion import read_completion, read_samples, read_scores
-from factory.models.endpoint import Endpoint
+from factory.models.endpoint import OPENAI_HOST, Endpoint
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
 from factory.models.structured import instruct_json, strict_schema
@@ -36,7 +37,60 @@ def identity_of(provider: str, model: str, choices: Mapping[str, Any]) -> str:
     return f"{provider}:{model}#{digest[:12]}"
 
 
-class OpenAIChat:
+class OpenAIBodies:
+    """The bodies of chat requests to a model, and its identity; needs no server and no key."""
+
+    def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
+        self.identity = identity_of(
+            "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
+        )
+        self._options = options
+        self._openai = urlsplit(address or options.addresses[0]).hostname == OPENAI_HOST
+        self._limit = "max_completion_tokens" if self._openai else "max_tokens"
+        self._formats: dict[bytes, orjson.Fragment] = {}
+        self._left_out: set[str] = set()
+
+    def body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        """What is sent for a request of `n` samples; a schema goes out as `response_format`."""
+        body = self._body(request, n)
+        if request.schema is not None:
+            key = orjson.dumps(request.schema)
+            body["response_format"] = self._formats.get(key) or self._format(key, request.schema)
+        return body
+
+    def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        temperature, top_p, max_tokens = self._options.sampling(request)
+        body: dict[str, Any] = {
+            "model": self._options.model,
+            "messages": _turns(request.messages),
+            "temperature": temperature,
+            self._limit: max_tokens,
+        }
+        if top_p != 1.0:
+            body["top_p"] = top_p
+        if request.stop:
+            body["stop"] = request.stop
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if n > 1:
+            body["n"] = n
+        if request.logprobs is not None:
+            body.update(logprobs=True, top_logprobs=request.logprobs)
+        for name in self._left_out:
+            body.pop(name, None)
+        body.update(self._options.extra_body)
+        return body
+
+    def _format(self, key: bytes, schema: Mapping[str, Any]) -> orjson.Fragment:
+        """The `response_format` of a schema, serialised once for all its requests."""
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title") or "reply"))[:64]
+        sent = strict_schema(schema) if self._openai else schema
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": True}}
+        self._formats[key] = orjson.Fragment(orjson.dumps(wanted))
+        return self._formats[key]
+
+
+class OpenAIChat(OpenAIBodies):
     """Sends one chat request, reads one reply.
 
     A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
@@ -46,21 +100,15 @@ class OpenAIChat:
     """
 
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
-        self.identity = identity_of(
-            "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
-        )
+        super().__init__(options, address)
         self.concurrency = options.concurrency
-        self._options = options
         self._endpoint = Endpoint(
             address or options.addresses[0],
             model=options.model,
             key_env=options.api_key_env,
             timeout=options.timeout,
         )
-        self._limit = "max_completion_tokens" if self._endpoint.is_openai else "max_tokens"
-        self._formats: dict[bytes, orjson.Fragment] = {}
         self._in_words: set[bytes] = set()
-        self._left_out: set[str] = set()
         self.sends_samples = "n" not in options.extra_body
 
     async def send(self, request: ChatRequest) -> Reply:
@@ -92,10 +140,8 @@ class OpenAIChat:
         key = orjson.dumps(schema)
         if key in self._in_words:
             return await self._ask_in_words(request, schema, n)
-        body = self._body(request, n)
-        body["response_format"] = self._formats.get(key) or self._format(key, schema)
         try:
-            return await self._ask(body)
+            return await self._ask(self.body(request, n))
         except BadRequest:
             # The schema or something else in the request may be to blame; asking in words tells which.
             completion = await self._ask_in_words(request, schema, n)
@@ -138,37 +184,6 @@ class OpenAIChat:
         _log.warning("%s does not support %s; it is left out", self._options.model, blamed)
         del body[blamed]
         return await self._ask(body)
-
-    def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
-        temperature, top_p, max_tokens = self._options.sampling(request)
-        body: dict[str, Any] = {
-            "model": self._options.model,
-            "messages": _turns(request.messages),
-            "temperature": temperature,
-            self._limit: max_tokens,
-        }
-        if top_p != 1.0:
-            body["top_p"] = top_p
-        if request.stop:
-            body["stop"] = request.stop
-        if request.seed is not None:
-            body["seed"] = request.seed
-        if n > 1:
-            body["n"] = n
-        if request.logprobs is not None:
-            body.update(logprobs=True, top_logprobs=request.logprobs)
-        for name in self._left_out:
-            body.pop(name, None)
-        body.update(self._options.extra_body)
-        return body
-
-    def _format(self, key: bytes, schema: Mapping[str, Any]) -> orjson.Fragment:
-        """The `response_format` of a schema, serialised once for all its requests."""
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title") or "reply"))[:64]
-        sent = strict_schema(schema) if self._endpoint.is_openai else schema
-        wanted = {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": True}}
-        self._formats[key] = orjson.Fragment(orjson.dumps(wanted))
-        return self._formats[key]
 
 
 def _turns(messages: tuple[Any, ...]) -> list[dict[str, str]]:

@@ -118,6 +118,12 @@ class OpenAIOptions(_ChatOptions):
     serve_arguments: tuple[str, ...] = Field(
         (), description='further arguments of that server, such as ["--max-model-len", "8192"]'
     )
+    batch: str | None = Field(
+        None,
+        min_length=1,
+        description="a folder for batch files: nothing is sent, requests are written there in the OpenAI Batch format "
+        "and the run stops; results put beside them are taken in when it is run again",
+    )
 
     @model_validator(mode="after")
     def _served_here(self) -> Self:
@@ -125,6 +131,8 @@ class OpenAIOptions(_ChatOptions):
             raise ValueError("`serve` starts a server of the run's own: leave `base_url` out")
         if self.serve_arguments and not self.serve:
             raise ValueError("`serve_arguments` are for `serve: true`")
+        if self.serve and self.batch is not None:
+            raise ValueError("a batch asks no server: leave `serve` or `batch` out")
         return self
 
     @property
