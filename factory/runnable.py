@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from factory.dataset import make_step
-from factory.engine.calls import Gate
 from factory.engine.folder import OUTPUTS
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
+from factory.engine.usage import Gate
 from factory.errors import InputError, RecipeError
 from factory.formats.python_objects import records_from
 from factory.models.naming import ModelEntry

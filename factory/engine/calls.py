@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from factory.engine.batch import BatchChat
 from factory.engine.journal import Journal, call_key
 from factory.engine.limiter import Limiter
 from factory.engine.rate import Rate
+from factory.engine.reply_schema import json_schema, named_error, read_json
+from factory.engine.usage import Gate, ModelUsage
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import (
     Answer,
@@ -31,9 +32,8 @@ from factory.models.base import (
     Unreachable,
     Usage,
 )
-from factory.prompt import load_prompt
 from factory.record import Message
-from factory.text import detect_language, estimate_tokens, shorten
+from factory.text import estimate_tokens, shorten
 
 TRIES = 6
 """How often one call is sent before its record is set aside."""
@@ -47,76 +47,6 @@ SCHEMA_TRIES = 3
 """How often a model is asked for a reply that fits its schema: once, and twice more with the error named."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class ModelUsage:
-    """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing.
-
-    prices are for a million tokens; busy_seconds is the time that calls took, added up
-    """
-
-    model: str = ""
-    concurrency: int = 1
-    calls: int = 0
-    replayed: int = 0
-    retries: int = 0
-    asked_again: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    replayed_prompt_tokens: int = 0
-    replayed_completion_tokens: int = 0
-    busy_seconds: float = 0.0
-    price_input: float | None = None
-    price_output: float | None = None
-
-    @property
-    def cost(self) -> float | None:
-        """Money spent in this run, in the currency of the recipe's prices; None where none are given."""
-        return self.cost_of(self.prompt_tokens, self.completion_tokens)
-
-    def cost_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost."""
-        if self.price_input is None and self.price_output is None:
-            return None
-        return (prompt_tokens * (self.price_input or 0) + completion_tokens * (self.price_output or 0)) / 1e6
-
-
-@dataclass(slots=True)
-class Gate:
-    """Lets no new call out once a stop was asked for; calls in flight are finished and journalled.
-
-    `spent` is asked before each call and says why no more may be sent, or "" (see `Budget`).
-    """
-
-    spent: Callable[[], str] = lambda: ""
-    reason: str = ""
-    closing: bool = False
-    sending: int = 0
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def enter(self) -> None:
-        """Count a call in; waits for ever once the gate is closed."""
-        if not self.closing and (reason := self.spent()):
-            self.close(reason)
-        if self.closing:
-            await asyncio.Event().wait()  # until the run cancels whoever waits here
-        self.sending += 1
-
-    def leave(self) -> None:
-        """Count a call out."""
-        self.sending -= 1
-        if self.closing and not self.sending:
-            self.idle.set()
-
-    def close(self, reason: str = "") -> None:
-        """Let no more calls out."""
-        self.closing = True
-        self.reason = self.reason or reason
-        self.closed.set()
-        if not self.sending:
-            self.idle.set()
 
 
 class Caller:
@@ -341,7 +271,7 @@ class JournalledChat(Caller):
                     reply.logprobs,
                 )
             self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
-            request = _named_error(request, reply, problem)
+            request = named_error(request, reply, problem)
         raise RecordFailed(
             "bad_reply",
             f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
@@ -465,58 +395,3 @@ def _load_reply(stored: bytes, journal: Journal) -> Reply:
         raise journal.damaged("a stored reply is not whole") from error
 
 
-@functools.cache
-def json_schema(schema: type[BaseModel]) -> Mapping[str, Any]:
-    """The JSON schema of a reply, without titles and descriptions.
-
-    Those hold class names and docstrings, which must be free to change without asking anything anew.
-    """
-    bare: Mapping[str, Any] = _without_prose(schema.model_json_schema())
-    return bare
-
-
-def _without_prose(node: Any, *, names: bool = False) -> Any:
-    """`names`: the keys of this mapping are names of fields, not words of JSON schema."""
-    if isinstance(node, list):
-        return [_without_prose(part) for part in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: _without_prose(value, names=key in ("properties", "$defs") and not names)
-        for key, value in node.items()
-        if names or key not in ("title", "description")
-    }
-
-
-def read_json(reply: Reply, schema: type[BaseModel]) -> tuple[BaseModel | None, str]:
-    """The reply's JSON object as an instance of `schema`, or None and what is wrong with it.
-
-    Tolerates what models put around an object (a code fence, words before or after); repairs nothing inside.
-    """
-    text = reply.text.strip()
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        cut = (
-            f"it was cut at {reply.usage.completion_tokens} tokens" if reply.finish_reason == "length" else ""
-        )
-        return None, cut or "it holds no JSON object"
-    try:
-        data = orjson.loads(text[start : end + 1])
-    except orjson.JSONDecodeError as error:
-        if reply.finish_reason == "length":
-            return None, f"its JSON was cut at {reply.usage.completion_tokens} tokens"
-        return None, f"it is not valid JSON ({error})"
-    try:
-        return schema.model_validate(data), ""
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return None, f"field {place or 'top level'}: {first['msg'].lower()}"
-
-
-def _named_error(request: ChatRequest, reply: Reply, problem: str) -> ChatRequest:
-    """The same request with the unusable reply and the error named behind it."""
-    language = detect_language(request.messages[-1].content)
-    repair = load_prompt("repair/json", language).render(problem=problem)
-    said = Message("assistant", reply.text[:2000] or "{}")
-    return replace(request, messages=(*request.messages, said, *repair))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory.engine.calls import Caller, Gate, ModelUsage
+from factory.engine.calls import Caller
 from factory.engine.journal import Journal, call_key
+from factory.engine.usage import Gate, ModelUsage
 from factory.models.base import EmbeddingProvider
 
 if TYPE_CHECKING:

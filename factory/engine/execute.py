@@ -12,11 +12,11 @@ from pathlib import Path
 
 from factory.engine.batch import Batches, is_waiting
 from factory.engine.budget import spent_reason
-from factory.engine.calls import Gate
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
+from factory.engine.usage import Gate
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions

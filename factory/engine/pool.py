@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from factory.engine.batch import Batches
-from factory.engine.calls import Gate, JournalledChat, ModelUsage
+from factory.engine.calls import JournalledChat
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
+from factory.engine.usage import Gate, ModelUsage
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
 from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from factory.engine.calls import ModelUsage
+from factory.engine.usage import ModelUsage
 from factory.record import Record
 
 

@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from factory.engine import calls
-from factory.engine.calls import Gate, JournalledChat, ModelUsage, read_json
+from factory.engine.calls import JournalledChat
 from factory.engine.journal import Journal
+from factory.engine.reply_schema import json_schema, read_json
+from factory.engine.usage import Gate, ModelUsage
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
 from factory.record import Message
@@ -201,7 +203,7 @@ async def test_a_schema_is_sent_without_docstrings_but_keeps_a_field_named_title
 
         parts: list[Part]
 
-    schema = calls.json_schema(Whole)
+    schema = json_schema(Whole)
     assert "prose" not in str(schema)
     assert set(schema["$defs"]["Part"]["properties"]) == {"title", "description"}
     assert schema["$defs"]["Part"]["required"] == ["title", "description"]

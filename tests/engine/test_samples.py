@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from scripted_server import Say, ScriptedServer, refuse
 
 from factory.engine import calls
-from factory.engine.calls import Gate, JournalledChat, ModelUsage
+from factory.engine.calls import JournalledChat
 from factory.engine.journal import Journal
+from factory.engine.usage import Gate, ModelUsage
 from factory.errors import RecordFailed, RunStopped
 from factory.models.balanced import BalancedChat
 from factory.models.base import Answer, ChatRequest, Reply, Usage

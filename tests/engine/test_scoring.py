@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from factory.engine import calls
-from factory.engine.calls import Gate, JournalledChat, ModelUsage
+from factory.engine.calls import JournalledChat
 from factory.engine.journal import Journal, call_key
+from factory.engine.usage import Gate, ModelUsage
 from factory.errors import RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
 from factory.record import Message

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from factory.engine.calls import ModelUsage
 from factory.engine.progress import RunProgress, StepProgress
+from factory.engine.usage import ModelUsage
 from factory.report import live
 from factory.report.live import (
     LiveProgress,
