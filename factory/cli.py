@@ -325,7 +325,7 @@ def apply(
 
 def _step_options(words: list[str]) -> dict[str, Any]:
     """["--threshold", "0.8", "--field=output"] as {"threshold": 0.8, "field": "output"}; values are YAML."""
-    from factory.recipe import option_value
+    from factory.override import option_value
 
     options: dict[str, Any] = {}
     left = list(words)

@@ -18,6 +18,7 @@ from factory.engine.run import with_export
 from factory.errors import RecipeError
 from factory.formats.read_step import Read
 from factory.models.options import LocalEmbeddingOptions, OpenAIOptions
+from factory.override import option_value
 from factory.recipe import (
     Recipe,
     build_recipe,
@@ -25,7 +26,6 @@ from factory.recipe import (
     load_recipe,
     option_classes,
     option_rows,
-    option_value,
     parse_recipe,
 )
 from factory.step import find_step, step_names

@@ -393,5 +393,3 @@ def _load_reply(stored: bytes, journal: Journal) -> Reply:
         return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise journal.damaged("a stored reply is not whole") from error
-
-
