@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from factory.columns import to_array, to_numbers
 from factory.errors import OutputError
 from factory.record import INPUT_SEPARATOR, Drop, Event, Message, Record, Tag
 
@@ -73,10 +74,6 @@ def to_batch(records: Sequence[Record]) -> pa.RecordBatch:
     """
     import pyarrow as pa
 
-    drops = [
-        None if r.dropped is None else r.dropped._replace(numbers=list(r.dropped.numbers.items()))  # type: ignore[arg-type]
-        for r in records
-    ]
     columns: list[list[Any]] = [
         [r.id for r in records],
         [r.messages for r in records],
@@ -87,17 +84,21 @@ def to_batch(records: Sequence[Record]) -> pa.RecordBatch:
         [list(r.scores.items()) for r in records],
         [list(r.notes.items()) for r in records],
         [r.events for r in records],
-        [None if d is None else dict(zip(Drop._fields, d, strict=True)) for d in drops],
+        [_drop_row(r.dropped) for r in records],
         [_meta_json(r) for r in records],
         [r.input_chars for r in records],
     ]
     schema = record_schema()
     try:
-        arrays = [pa.array(values, type=column.type) for values, column in zip(columns, schema, strict=True)]
+        arrays = [to_array(values, column.type) for values, column in zip(columns, schema, strict=True)]
     except UnicodeEncodeError:
         mended = [_mended(values) for values in columns]
-        arrays = [pa.array(values, type=column.type) for values, column in zip(mended, schema, strict=True)]
+        arrays = [to_array(values, column.type) for values, column in zip(mended, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _drop_row(drop: Drop | None) -> tuple[Any, ...] | None:
+    return None if drop is None else (*drop[:3], list(drop.numbers.items()), drop.failed)
 
 
 def _meta_json(record: Record) -> str:
@@ -175,7 +176,9 @@ class Table:
         """The table in a Parquet file that `RecordWriter` or `write` made."""
         import pyarrow.parquet as pq
 
-        return cls(pq.read_table(path, schema=record_schema()))
+        # Not `read_table`: it imports pandas wherever that is installed.
+        with pq.ParquetFile(path) as file:
+            return cls(file.read(columns=record_schema().names).cast(record_schema()))
 
     def write(self, path: Path) -> None:
         """Write the table to a Parquet file, whole or not at all."""
@@ -199,16 +202,13 @@ class Table:
 
     def texts(self, field: str) -> list[str]:
         """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output)."""
-        import numpy as np
-
         messages = self.arrow.column("messages").combine_chunks()
-        ends = np.asarray(messages.offsets)[1:]
-        starts = np.asarray(messages.offsets)[:-1]
+        offsets = to_numbers(messages.offsets)
         roles = messages.values.field("role").to_pylist()
         contents = messages.values.field("content").to_pylist()
         input_chars = self.arrow.column("input_chars").to_pylist()
         result = []
-        for start, end, chars in zip(starts.tolist(), ends.tolist(), input_chars, strict=True):
+        for start, end, chars in zip(offsets[:-1].tolist(), offsets[1:].tolist(), input_chars, strict=True):
             at = end - 1
             while at >= start and roles[at] != "user":
                 at -= 1
@@ -239,17 +239,15 @@ class Table:
         """The rows at these positions, in that order."""
         import pyarrow as pa
 
-        return type(self)(self.arrow.take(pa.array(indices, type=pa.int64())))
+        return type(self)(self.arrow.take(to_array(indices, pa.int64())))
 
     def drop(self, drops: Mapping[int, Drop]) -> Self:
         """The same table with the rows at these positions marked as let go; marks that were there stay."""
-        import pyarrow as pa
-
-        values = self.values("dropped")
+        values = [None if was is None else tuple(was.values()) for was in self.values("dropped")]
         for index, drop in drops.items():
-            values[index] = {**drop._asdict(), "numbers": list(drop.numbers.items())}
+            values[index] = _drop_row(drop)
         at = self.arrow.schema.get_field_index("dropped")
-        column = pa.array(values, type=record_schema().field("dropped").type)
+        column = to_array(values, record_schema().field("dropped").type)
         return type(self)(self.arrow.set_column(at, record_schema().field("dropped"), column))
 
     def split(self) -> tuple[Self, Self]:

@@ -40,7 +40,7 @@ class Stream:
         Raises:
             RunStopped: no record can go on.
         """
-        inside: deque[asyncio.Task[list[Record]]] = deque()
+        inside: deque[asyncio.Task[list[Record]] | Record] = deque()
         exhausted = False
         try:
             while True:
@@ -51,10 +51,11 @@ class Stream:
                         if self._progress:
                             self._progress[0].total = self._progress[0].entered
                         break
-                    inside.append(self._start(record, 0))
+                    inside.append(self._send_on(record, 0))
                 if not inside:
                     return
-                for record in await inside.popleft():
+                first = inside.popleft()
+                for record in [first] if isinstance(first, Record) else await first:
                     sink(record)
         except asyncio.CancelledError:
             if self._fatal is not None:
@@ -63,9 +64,11 @@ class Stream:
         finally:
             await self._cancel()
 
-    def _start(self, record: Record, depth: int) -> asyncio.Task[list[Record]]:
-        if depth < len(self._steps) and record.dropped is None:
-            self._progress[depth].entered += 1
+    def _send_on(self, record: Record, depth: int) -> asyncio.Task[list[Record]] | Record:
+        """The task that carries a record from step number `depth` on; the record itself where it is through."""
+        if depth == len(self._steps) or record.dropped is not None:
+            return record
+        self._progress[depth].entered += 1
         task = asyncio.create_task(self._flow(record, depth))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -73,8 +76,6 @@ class Stream:
 
     async def _flow(self, record: Record, depth: int) -> list[Record]:
         """All that becomes of a record from step number `depth` on, in order."""
-        if depth == len(self._steps) or record.dropped is not None:
-            return [record]
         step, context = self._steps[depth]
         progress = self._progress[depth]
         children: list[asyncio.Task[list[Record]] | Record] = []
@@ -89,7 +90,7 @@ class Stream:
                         children.append(child)
                     else:
                         progress.passed += 1
-                        children.append(self._start(child, depth + 1))
+                        children.append(self._send_on(child, depth + 1))
                 if not children:
                     raise RecordFailed("no_result", "the step gave nothing for this record")
             except RecordFailed as error:

@@ -16,15 +16,19 @@ import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import orjson
 
+from factory.columns import to_array
 from factory.errors import OutputError
 from factory.formats.card import MARK, card, llama_factory, twin
 from factory.formats.json_traps import JsonTraps
 from factory.formats.layouts import LAYOUTS, Row, Survey, mended, row, schema, survey
 from factory.record import Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ROW_GROUP = 10_000
 _FITTING = {
@@ -166,15 +170,31 @@ def _write_json_lines(
 
 
 def _write_parquet(records: Iterable[Record], path: Path, layout: str, facts: Survey) -> WrittenFile:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows, columns = _Rows(records, layout, facts), schema(layout, facts)
     with _replacing(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
         left = iter(rows)
         while group := list(itertools.islice(left, _ROW_GROUP)):
-            writer.write_table(pa.Table.from_pylist(group, schema=columns))
+            for batch in _batches(group, columns):
+                writer.write_batch(batch)
     return _written(path, facts.rows, rows.replaced)
+
+
+def _batches(rows: Sequence[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as one Arrow batch, or as several where their texts are too long for the offsets of one."""
+    import pyarrow as pa
+
+    try:
+        arrays = [to_array([row[column.name] for row in rows], column.type) for column in columns]
+    except OverflowError:
+        if len(rows) == 1:
+            raise
+        half = len(rows) // 2
+        yield from _batches(rows[:half], columns)
+        yield from _batches(rows[half:], columns)
+    else:
+        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
 def _csv(rows: Iterable[Row], stream: BinaryIO) -> None:

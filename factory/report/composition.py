@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory.columns import to_array, to_numbers
 from factory.report.rows import evenly, open_rows, rows_at
 from factory.text import word_count
 
@@ -66,8 +67,8 @@ def _rounds(events: Any, rows: int) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
     rounds = np.zeros(rows, np.int64)
-    owners = pc.list_parent_indices(events).to_numpy(zero_copy_only=False)
-    np.maximum.at(rounds, owners, pc.list_flatten(events).field("round").to_numpy(zero_copy_only=False))
+    owners = to_numbers(pc.list_parent_indices(events))
+    np.maximum.at(rounds, owners, to_numbers(pc.list_flatten(events).field("round")))
     return rounds
 
 
@@ -77,5 +78,7 @@ def _scores(column: Any) -> dict[str, NDArray[np.float64]]:
     import pyarrow.compute as pc
 
     names = pc.unique(column.keys).to_pylist()
-    values = {name: pc.map_lookup(column, pa.scalar(name), "first").drop_null().to_numpy() for name in names}
+    keys = to_array(names, pa.string())
+    found = [pc.map_lookup(column, key, "first").drop_null() for key in keys]
+    values = {name: to_numbers(array) for name, array in zip(names, found, strict=True)}
     return {name: array[np.isfinite(array)] for name, array in values.items() if len(array)}

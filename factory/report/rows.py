@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from factory.columns import to_array
 from factory.errors import InputError
 from factory.record import Record
 from factory.table import from_batch, record_schema
@@ -46,6 +47,8 @@ def open_rows(path: Path) -> pq.ParquetFile:
 
 def rows_at(path: Path, positions: Iterable[int]) -> list[Record]:
     """The records at these positions of a file, in ascending order; only their row groups are read."""
+    import pyarrow as pa
+
     file = open_rows(path)
     wanted = sorted(set(positions))
     records: list[Record] = []
@@ -57,7 +60,7 @@ def rows_at(path: Path, positions: Iterable[int]) -> list[Record]:
             here.append(wanted[at] - start)
             at += 1
         if here:
-            records.extend(from_batch(file.read_row_group(group).take(here)))
+            records.extend(from_batch(file.read_row_group(group).take(to_array(here, pa.int64()))))
         start = end
     return records
 
