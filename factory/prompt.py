@@ -79,20 +79,16 @@ class Prompt:
         for name, value in values.items():
             if not isinstance(value, str):
                 raise TypeError(f"prompt {self.reference}: {name} is {type(value).__name__}, not text")
-        return tuple(Message(role, _template(text).format(**values)) for role, text in self.turns)
+        # What LangChain would render, without its import: with one kind of tag allowed there is only one meaning.
+        return tuple(
+            Message(role, _VARIABLE.sub(lambda tag: values[tag[1]], text)) for role, text in self.turns
+        )
 
     def as_langchain(self) -> ChatPromptTemplate:
         """The same prompt as a LangChain `ChatPromptTemplate`."""
         from langchain_core.prompts import ChatPromptTemplate
 
         return ChatPromptTemplate.from_messages(list(self.turns), template_format="mustache")
-
-
-@functools.lru_cache(maxsize=512)
-def _template(text: str) -> Any:
-    from langchain_core.prompts import PromptTemplate
-
-    return PromptTemplate.from_template(text, template_format="mustache")
 
 
 def lint_template(text: str) -> list[str]:
