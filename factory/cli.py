@@ -248,7 +248,7 @@ def report(
 @app.command()
 def steps(name: Annotated[str, typer.Argument(help="Show this step's manual.")] = "") -> None:
     """List the steps, or show one step's manual and options."""
-    from factory.recipe import option_rows
+    from factory.reference import option_rows
     from factory.step import find_step, step_names
 
     if not name:

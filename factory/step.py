@@ -54,7 +54,7 @@ EmbeddingModelName = Annotated[str, NamesModel("embedding")]
 class Step(BaseModel, ABC):
     """Base of all steps: a frozen set of validated options."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: ClassVar[str]
     """The step's key in a recipe."""

@@ -25,9 +25,9 @@ from factory.recipe import (
     builtin_recipes,
     load_recipe,
     option_classes,
-    option_rows,
     parse_recipe,
 )
+from factory.reference import option_rows
 from factory.step import find_step, step_names
 
 SECRET = "sk-proj-Abc123DoNotShow"

@@ -16,15 +16,17 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from factory.engine.batch_folder import REQUESTS, RESULTS, BatchFolder
 from factory.engine.journal import Journal
 from factory.errors import RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
-from factory.models.batch_files import request_line, write_requests
 from factory.models.openai import OpenAIBodies
 from factory.models.options import OpenAIOptions
+
+# A run without a batch, which is nearly every one, does not wait for these imports.
+if TYPE_CHECKING:
+    from factory.engine.batch_folder import BatchFolder
 
 SHOWN = 5
 """Request files that the sentence at the end names."""
@@ -74,6 +76,8 @@ class BatchChat:
             CallWaits: there is none yet; the request is noted.
             RecordFailed: there will be none.
         """
+        from factory.models.batch_files import request_line
+
         custom_id = key.hex()
         reply = self._folder.take(custom_id)
         if reply is not None:
@@ -99,6 +103,7 @@ class BatchChat:
 
     def write(self) -> list[Path]:
         """Write what was noted to request files, in the order of the keys; those where this run's calls wait."""
+        from factory.models.batch_files import write_requests
 
         def lines() -> Iterator[bytes]:
             assert self._spool is not None
@@ -138,6 +143,8 @@ class Batches:
         Raises:
             OutputError: the folder cannot be used, or another process does.
         """
+        from factory.engine.batch_folder import BatchFolder
+
         assert options.batch is not None
         path = Path(options.batch)
         known = path.resolve()
@@ -172,6 +179,8 @@ class Batches:
 
 
 def _sentence(waiting: list[tuple[BatchChat, list[Path]]]) -> str:
+    from factory.engine.batch_folder import REQUESTS, RESULTS
+
     count = sum(chat.waiting for chat, _ in waiting)
     waits = "1 request waits" if count == 1 else f"{count:,} requests wait"
     files = [(path, chat.model) for chat, paths in waiting for path in paths]

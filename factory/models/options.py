@@ -55,7 +55,7 @@ class Price(BaseModel):
 
 class _Options(BaseModel):
     # A value is kept out of validation messages: a key pasted into the wrong field must not be printed.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class _ChatOptions(_Options):
