@@ -1,14 +1,15 @@
 """What a model call costs: a mock server that answers after 50 ms, asked by each client in the same run.
 
-    python tests/bench/bench_calls.py [--records 5000] [--in-flight 256]
+    python tests/bench/bench_calls.py [--records 5000] [--in-flight 256] [--peers FOLDER]
 
 Rows: a bare aiohttp loop (the limit), AsyncOpenAI (its default and its aiohttp transport), factory with
-everything on (journal, schema check, progress, manifest, files), and peers where they are installed:
+everything on (journal, schema check, progress, manifest, files), and peers where they are installed, each in an
+environment of its own below FOLDER (peers/ unless told), because what they depend on does not go together:
 
-    pip install 'openai[aiohttp]'
-    pip install 'distilabel[openai]==1.5.3' requests
-    pip install bespokelabs-curator
-    pip install data-designer
+    for peer in distilabel curator data-designer; do python -m venv peers/$peer; done
+    peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3' requests
+    peers/curator/bin/pip install bespokelabs-curator
+    peers/data-designer/bin/pip install data-designer
 
 Each client runs in a process of its own; the server runs in another. Columns: seconds from process start to the
 first request, requests a second between first and last reply, CPU milliseconds a request (user and system of
@@ -66,16 +67,25 @@ from distilabel.models import OpenAILLM
 from distilabel.pipeline import Pipeline
 from distilabel.steps import LoadDataFromDicts
 from distilabel.steps.tasks import TextGeneration
-url, records = sys.argv[1], int(sys.argv[2])
+url, records, in_flight = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if __name__ == "__main__":
     with Pipeline(name="bench") as pipeline:
         load = LoadDataFromDicts(data=[{"instruction": f"question {n}"} for n in range(records)])
-        load >> TextGeneration(llm=OpenAILLM(base_url=url, api_key="none", model="scripted"))
+        llm = OpenAILLM(base_url=url, api_key="none", model="scripted")
+        load >> TextGeneration(llm=llm, input_batch_size=in_flight)
     pipeline.run(use_cache=False)
 """
 
+# curator counts tokens with a table that is fetched from the network; words are counted where there is none.
 CURATOR = """
 import sys
+import tiktoken
+class Words:
+    def encode(self, text, **options): return text.split()
+try:
+    tiktoken.get_encoding("cl100k_base")
+except Exception:
+    tiktoken.get_encoding = tiktoken.encoding_for_model = lambda name: Words()
 from bespokelabs import curator
 url, records, in_flight = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 class Ask(curator.LLM):
@@ -87,12 +97,31 @@ llm = Ask(model_name="scripted", backend="openai", backend_params={
 llm([{"q": f"question {n}"} for n in range(records)])
 """
 
+DESIGNER = """
+import os, sys
+import data_designer.config as dd
+from data_designer.interface import DataDesigner
+url, records, in_flight = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+os.environ["BENCH_KEY"] = "none"
+provider = dd.ModelProvider(name="mock", endpoint=url, provider_type="openai", api_key="BENCH_KEY")
+model = dd.ModelConfig(alias="m", model="scripted", provider="mock", skip_health_check=True,
+    inference_parameters=dd.ChatCompletionInferenceParams(max_tokens=64, max_parallel_requests=in_flight))
+config = dd.DataDesignerConfigBuilder(model_configs=[model])
+config.add_column(dd.SamplerColumnConfig(name="q", sampler_type=dd.SamplerType.UUID, params=dd.UUIDSamplerParams()))
+config.add_column(dd.LLMTextColumnConfig(name="a", model_alias="m", prompt="question {{ q }}"))
+designer = DataDesigner(model_providers=[provider], artifact_path="designer")
+designer.create(config, num_records=records, dataset_name="bench")
+"""
+
+PEERS = {"distilabel": DISTILABEL, "curator": CURATOR, "data-designer": DESIGNER}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--records", type=int, default=5000)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", type=Path, default=Path("peers"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
@@ -128,9 +157,11 @@ def run(url: str, arguments: argparse.Namespace, folder: Path) -> None:
         "AsyncOpenAI, aiohttp transport": [sys.executable, "-c", OPENAI, *common, "aiohttp"],
         "factory respond": factory_command(recipe, folder),
         "factory tag (with schema)": factory_command(schema, folder),
-        "distilabel": [sys.executable, "-c", DISTILABEL, *common],
-        "bespokelabs-curator": [sys.executable, "-c", CURATOR, *common],
     }
+    for peer, code in PEERS.items():
+        script = folder / f"ask_{peer}.py"  # a file: distilabel starts processes that import it
+        script.write_text(code)
+        clients[peer] = [str(arguments.peers.absolute() / peer / "bin" / "python"), str(script), *common]
     print(
         f"{records:,} requests, {in_flight} in flight, the server answers after 50 ms; median of {arguments.runs}"
     )
@@ -163,7 +194,9 @@ def factory_command(recipe: Path, folder: Path) -> list[str]:
 
 
 def measure(url: str, command: list[str], records: int, folder: Path) -> dict[str, float] | None:
-    """One run of a client: what the server saw, and what the system says of the process."""
+    """One run of a client: what the server saw, and what the system says of the process; None without one."""
+    if not Path(command[0]).exists():
+        return None
     control(url, "reset")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.time()
