@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import orjson
@@ -37,7 +38,9 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
         return _scored(_load(stored), provider.identity, key, replayed=True)
 
     async def attempt() -> TokenLogprobs:
+        began = time.monotonic()
         scores = await provider.score_text(text)
+        caller.usage.busy_seconds += time.monotonic() - began
         await journal.put(key, "score", provider.identity, orjson.dumps(sent), _dump(scores))
         caller.usage.calls += 1
         caller.usage.prompt_tokens += scores.usage.prompt_tokens

@@ -78,6 +78,15 @@ async def test_a_text_is_scored_once_in_a_run_and_never_again_in_the_next(journa
     assert len(provider.asked) == 1
 
 
+async def test_the_time_that_scoring_takes_is_counted(journal: Journal) -> None:
+    chat = model(journal, Scorer())
+    await chat.score_text("ab")
+    measured = chat.usage.busy_seconds
+    assert measured > 0
+    await chat.score_text("ab")  # from the journal, in no time
+    assert chat.usage.busy_seconds == measured
+
+
 async def test_a_failed_score_is_tried_again(journal: Journal) -> None:
     provider = Scorer()
     provider.failures = 2
