@@ -8,6 +8,9 @@ from pathlib import Path
 from factory.engine.dry import dry_run
 from factory.engine.estimate import Estimate, bounds, spent
 from factory.engine.run import Run, RunOptions, run_blocking
+from factory.errors import RecipeError
+from factory.models.naming import resolve_model
+from factory.models.options import OpenAIOptions
 from factory.recipe import Recipe
 
 
@@ -27,8 +30,10 @@ def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | 
     full takes longer.
 
     Raises:
+        RecipeError: a step asks a model by batch, of which nothing can be measured here and now.
         FactoryError: as a run.
     """
+    _refuse_batches(recipe)
     records = estimate(recipe, limit).records
     with tempfile.TemporaryDirectory(prefix="factory-") as folder:
         run = Run(recipe, RunOptions(Path(folder) / "probe", min(count, records), journal))
@@ -50,3 +55,16 @@ def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | 
         None if taken.cost is None else taken.cost * scale,
         seconds,
     )
+
+
+def _refuse_batches(recipe: Recipe) -> None:
+    for label, step in zip(recipe.labels(), recipe.steps, strict=True):
+        for field in step.model_fields_of("chat"):
+            name = resolve_model(recipe.models, getattr(step, field), "chat")
+            options = recipe.models.get(name)
+            if isinstance(options, OpenAIOptions) and options.batch is not None:
+                raise RecipeError(
+                    f"model `{name}` of step {label} is asked by batch, so no record can be run to measure on: "
+                    f"leave --probe out for the most that a run can take, or put models.{name}.batch=null to "
+                    "measure with calls"
+                )

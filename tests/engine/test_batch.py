@@ -410,6 +410,28 @@ def test_request_files_are_the_same_bytes_each_time(server: ScriptedServer, tmp_
     assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
 
 
+def test_a_probe_of_a_batch_model_is_refused_in_one_sentence_and_writes_nothing(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.script = helpful
+    recipe = tmp_path / "recipe.json"
+    recipe.write_bytes(orjson.dumps(small(server, tmp_path)))
+    words = ["estimate", str(recipe), "--journal", str(tmp_path / "journal.db")]
+    refused = CliRunner().invoke(app, [*words, "--probe", "2"], catch_exceptions=True)
+    assert isinstance(refused.exception, RecipeError)
+    assert str(refused.exception).startswith(
+        "model `teacher` of step 02-respond is asked by batch, so no record can be run to measure on: "
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["recipe.json", "seeds.jsonl"]
+    without = CliRunner().invoke(app, words)
+    assert without.exit_code == 0
+    assert "4 records: at most 8 calls" in without.output
+    assert server.requests == []
+    by_calls = CliRunner().invoke(app, [*words, "--probe", "2", "--set", "models.teacher.batch=null"])
+    assert by_calls.exit_code == 0, by_calls.output
+    assert len(server.requests) == 4
+
+
 def test_a_name_with_hostile_letters_stays_in_the_folder(server: ScriptedServer, tmp_path: Path) -> None:
     folder = BatchFolder(tmp_path / "files", lambda sentence: None)
     assert next(folder.free_names("../a b/教师")).name == "___a_b_教师-1.requests.jsonl"
