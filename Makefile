@@ -55,7 +55,7 @@ $(VLLM)/.installed-vllm:
 	@touch $@
 
 $(VLLM)/.installed: $(VLLM)/.installed-vllm pyproject.toml
-	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . pytest pytest-timeout
+	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . hypothesis pytest pytest-timeout
 	@touch $@
 
 $(VLLM)/smollm2/config.json: $(VLLM)/.installed
