@@ -180,7 +180,7 @@ class LangChainOptions(_ChatOptions):
 
 
 class VLLMOptions(_ChatOptions):
-    """A chat model in vLLM's offline engine, in a process of its own: large batches, no server."""
+    """A chat model in vLLM's offline engine, in a process of its own, without a server."""
 
     provider: Literal["vllm"] = "vllm"
     model: str = Field(min_length=1, description="a folder with a model, or its name on the Hugging Face hub")
@@ -194,7 +194,7 @@ class VLLMOptions(_ChatOptions):
         default_factory=dict,
         description="further arguments of vllm.LLM, such as tensor_parallel_size; no keys",
     )
-    concurrency: int = Field(256, ge=1, description="largest number of requests in a batch")
+    concurrency: int = Field(256, ge=1, description="largest number of requests in flight")
 
 
 class LocalEmbeddingOptions(_Options):

@@ -1,10 +1,11 @@
 """The process that vLLM's offline engine runs in; `vllm_offline` starts it and talks to it in lines of JSON.
 
-In: the engine's arguments, then batches, each a list of jobs. Out: `true` when the model is loaded, then for each
-batch the list of results. When the input ends, so does this process, with all it started.
+In: the engine's arguments, then one job a line. Out: `true` when the model is loaded, then one result a line, each
+as soon as it is there, in any order. When the input ends, so does this process, with all it started.
 
-    job: {"messages": [...], "params": {...}, "schema": {...} or null}, or {"text": ...} to have it scored
-    result: {"text", "finish", "logprobs", "usage"}, or {"tokens", "logprobs", "usage"}, or {"refused": why}
+    job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, or {"id", "text"} to have it scored
+    result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "usage"}, or
+        {"id", "refused": why}
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ GRACE_SECONDS = 10.0
 
 
 def main() -> None:
-    """Load the model and answer batches until the input ends."""
+    """Load the model and do jobs until the input ends."""
     source, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What vLLM prints, and what it starts prints, goes to the log.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -32,104 +33,107 @@ def main() -> None:
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(source, lines), daemon=True).start()
     engine = Engine(orjson.loads(lines.get()))
-    _write(replies, True)
-    while line := lines.get():
-        _write(replies, engine.answer(orjson.loads(line)))
+    _write(replies, [True])
+    while True:
+        # Jobs that wait join those that run, between two steps; where none runs, one is waited for.
+        while lines.qsize() or not engine.runs:
+            line = lines.get()
+            if not line:
+                return
+            _write(replies, engine.add(orjson.loads(line)))
+        _write(replies, engine.step())
 
 
 def _read(source: BinaryIO, lines: queue.SimpleQueue[bytes]) -> None:
     for line in source:
         lines.put(line)
     lines.put(b"")
-    # Whoever started this process is gone or has had enough: a batch that is being computed is for nobody.
+    # Whoever started this process is gone or has had enough: what is being computed is for nobody.
     time.sleep(GRACE_SECONDS)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-def _write(replies: BinaryIO, value: Any) -> None:
-    replies.write(orjson.dumps(value) + b"\n")
+def _write(replies: BinaryIO, values: Sequence[Any]) -> None:
+    for value in values:
+        replies.write(orjson.dumps(value) + b"\n")
     replies.flush()
 
 
 class Engine:
-    """vLLM's `LLM`, asked in batches. `arguments` are its own."""
+    """vLLM's `LLM`, which takes new jobs while it does others (continuous batching). `arguments` are its own."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         from vllm import LLM
 
+        if not hasattr(LLM, "enqueue_chat"):
+            raise RuntimeError(
+                "this vLLM is too old for the vllm provider: install 0.32, or use `serve: true`"
+            )
         self._llm = LLM(**arguments)
+        self._jobs: dict[str, dict[str, Any]] = {}
 
-    def answer(self, jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The results of the jobs, in order; chats are one batch, and texts to be scored another."""
-        results: dict[int, dict[str, Any]] = {}
-        for batch in (
-            [at for at, job in enumerate(jobs) if "text" not in job],
-            [at for at, job in enumerate(jobs) if "text" in job],
-        ):
-            if batch:
-                results.update(zip(batch, self._batch([jobs[at] for at in batch]), strict=True))
-        return [results[at] for at in range(len(jobs))]
+    @property
+    def runs(self) -> bool:
+        """Whether there are jobs to do."""
+        return bool(self._jobs)
 
-    def _batch(self, jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def add(self, job: dict[str, Any]) -> list[dict[str, Any]]:
+        """Let a job join those that run; returns its result where vLLM refuses it."""
         try:
-            return self._score(jobs) if "text" in jobs[0] else self._chat(jobs)
+            (name,) = self._enqueue(job)
         except Exception as error:
             if type(error).__name__ == "EngineDeadError":
                 raise
-            if len(jobs) == 1:
-                return [{"refused": str(error) or type(error).__name__}]
-        # vLLM refuses a batch for one request that it cannot take, before it generates anything: halving finds it.
-        half = len(jobs) // 2
-        return self._batch(jobs[:half]) + self._batch(jobs[half:])
+            return [{"id": job["id"], "refused": str(error) or type(error).__name__}]
+        # vLLM names a request by a number and random letters, and its output by the number alone.
+        self._jobs[name.partition("-")[0]] = job
+        return []
 
-    def _chat(self, jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _enqueue(self, job: dict[str, Any]) -> list[str]:
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
-        params = []
-        for job in jobs:
+        names: list[str]
+        if "text" in job:
+            # One token is generated, which nobody asked for: the engine takes no fewer.
+            params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
+            names = self._llm.enqueue([job["text"]], [params], use_tqdm=False)
+        else:
             schema = job["schema"]
             structure = None if schema is None else StructuredOutputsParams(json=schema)
-            params.append(SamplingParams(**job["params"], structured_outputs=structure))
-        outputs = self._llm.chat([job["messages"] for job in jobs], params, use_tqdm=False)
+            params = SamplingParams(**job["params"], structured_outputs=structure)
+            names = self._llm.enqueue_chat([job["messages"]], [params], use_tqdm=False)
+        return names
+
+    def step(self) -> list[dict[str, Any]]:
+        """Go on with all jobs by a step; returns the results of those that came to their end."""
         results = []
-        for job, output in zip(jobs, outputs, strict=True):
-            said = output.outputs[0]
-            top = job["params"].get("logprobs")
-            results.append(
-                {
-                    "text": said.text,
-                    "finish": said.finish_reason or "stop",
-                    "usage": [len(output.prompt_token_ids), len(said.token_ids)],
-                    "logprobs": []
-                    if top is None
-                    else [
-                        _place(token, place, top)
-                        for token, place in zip(said.token_ids, said.logprobs, strict=True)
-                    ],
-                }
-            )
+        for output in self._llm.llm_engine.step():
+            if output.finished:
+                job = self._jobs.pop(output.request_id)
+                result = self._score(output) if "text" in job else _reply(output, job["params"]["logprobs"])
+                results.append({"id": job["id"], **result})
         return results
 
-    def _score(self, jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        from vllm import SamplingParams
+    def _score(self, output: Any) -> dict[str, Any]:
+        ids, places = output.prompt_token_ids, output.prompt_logprobs
+        rest = [place[token] for token, place in zip(ids[1:], places[1:], strict=True)]
+        return {
+            "tokens": [self._llm.get_tokenizer().decode(ids[:1]), *(_text(entry) for entry in rest)],
+            "logprobs": [None, *(entry.logprob for entry in rest)],
+            "usage": [len(ids), 1],
+        }
 
-        # One token is generated, which nobody asked for: the engine takes no fewer.
-        params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-        outputs = self._llm.generate([job["text"] for job in jobs], params, use_tqdm=False)
-        tokenizer = self._llm.get_tokenizer()
-        results = []
-        for output in outputs:
-            ids, places = output.prompt_token_ids, output.prompt_logprobs
-            rest = [place[token] for token, place in zip(ids[1:], places[1:], strict=True)]
-            results.append(
-                {
-                    "tokens": [tokenizer.decode(ids[:1]), *(_text(entry) for entry in rest)],
-                    "logprobs": [None, *(entry.logprob for entry in rest)],
-                    "usage": [len(ids), 1],
-                }
-            )
-        return results
+
+def _reply(output: Any, top: int | None) -> dict[str, Any]:
+    said = output.outputs[0]
+    places = [] if top is None else zip(said.token_ids, said.logprobs, strict=True)
+    return {
+        "text": said.text,
+        "finish": said.finish_reason or "stop",
+        "usage": [len(output.prompt_token_ids), len(said.token_ids)],
+        "logprobs": [_place(token, place, top or 0) for token, place in places],
+    }
 
 
 def _place(token: int, place: dict[int, Any], top: int) -> list[Any]:

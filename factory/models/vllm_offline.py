@@ -1,4 +1,4 @@
-"""vLLM without a server: its offline engine in a process of its own, fed in large batches.
+"""vLLM without a server: its offline engine in a process of its own, fed as it goes.
 
 A process of its own, because the engine wants the interpreter to itself, and because its death must not be ours.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from factory.errors import FactoryError, MissingDependency, RecordFailed, RunStopped
+from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.completion import split_reasoning
 from factory.models.engine_arguments import changing_arguments
@@ -26,18 +27,11 @@ from factory.models.refusal import raise_for_status
 from factory.models.serve import last_words, temporary_log
 from factory.models.vllm_child import GRACE_SECONDS
 
-_GATHER_SECONDS = 0.02
-"""How long a batch waits for those who are just about to ask: little beside what it takes to compute."""
 _LONGEST_LINE = 1 << 30
 
 
-class _Job(NamedTuple):
-    job: orjson.Fragment
-    result: asyncio.Future[dict[str, Any]]
-
-
 class VLLMChat:
-    """Sends all requests that wait as one batch, and reads its replies before it sends the next.
+    """Hands requests to the engine as they come; each joins those that run, and its reply comes when it is done.
 
     The model is loaded with the first request. A schema is kept to by vLLM's structured outputs.
 
@@ -61,10 +55,12 @@ class VLLMChat:
         self.identity = identity_of("vllm", options.model, changing)
         self.concurrency = options.concurrency
         self._log: Path | None = None
-        self._waiting: list[_Job] = []
-        self._feeding: asyncio.Task[None] | None = None
+        self._jobs = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._starting: asyncio.Task[asyncio.StreamWriter] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._child: asyncio.subprocess.Process | None = None
-        self._failure: FactoryError | None = None
+        self._failure: RunStopped | None = None
 
     async def send(self, request: ChatRequest) -> Reply:
         """Generate one reply.
@@ -98,53 +94,41 @@ class VLLMChat:
 
     async def close(self) -> None:
         """End the engine; what it is computing is let go."""
-        if self._feeding is not None:
-            self._feeding.cancel()
-            await asyncio.wait([self._feeding])
+        tasks = [task for task in (self._starting, self._reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._child is not None:
             await _end(self._child)
-        for job in self._waiting:
-            job.result.cancel()
+        for waiting in self._waiting.values():
+            waiting.cancel()
         if self._failure is None and self._log is not None:
             self._log.unlink(missing_ok=True)
 
     async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        if self._failure is not None:
-            raise self._failure
+        number = next(self._jobs)
         try:
-            fragment = orjson.Fragment(orjson.dumps(job))
+            line = orjson.dumps({"id": number, **job}, option=orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError as error:
             raise RecordFailed("bad_request", f"the prompt cannot be sent as JSON: {error}") from None
-        waiting = _Job(fragment, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._feeding is None or self._feeding.done():
-            self._feeding = asyncio.create_task(self._feed())
-        result = await waiting.result
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        engine = await asyncio.shield(self._starting)
+        if self._failure is not None:
+            raise self._failure
+        waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiting
+        try:
+            engine.write(line)  # no more than `concurrency` at once: there is nothing to hold back
+            result = await waiting
+        finally:
+            del self._waiting[number]
         if "refused" in result:
             raise_for_status(400, {}, result["refused"].encode(), address="vLLM", key="", key_env="")
         return result
 
-    async def _feed(self) -> None:
-        """Send what waits, batch after batch, until nothing does."""
-        batch: list[_Job] = []
-        try:
-            child = self._child or await self._start()
-            while self._waiting:
-                await asyncio.sleep(_GATHER_SECONDS)
-                wanted = [job for job in self._waiting if not job.result.done()]  # the others were cancelled
-                batch, self._waiting = wanted[: self.concurrency], wanted[self.concurrency :]
-                results = await self._exchange(child, [job.job for job in batch]) if batch else []
-                for job, result in zip(batch, results, strict=True):
-                    if not job.result.done():
-                        job.result.set_result(result)
-        except Exception as error:
-            fault = f"what vLLM's process sent cannot be read ({type(error).__name__}: {error})"
-            self._failure = error if isinstance(error, FactoryError) else RunStopped(fault)
-            for job in (*batch, *self._waiting):
-                if not job.result.done():
-                    job.result.set_exception(self._failure)
-
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> asyncio.StreamWriter:
+        """Load the model; returns what takes jobs."""
         arguments: dict[str, Any] = {
             "model": self._options.model,
             "dtype": self._options.dtype,
@@ -154,7 +138,7 @@ class VLLMChat:
             arguments["max_model_len"] = self._options.max_model_len
         self._log = temporary_log("vllm")
         with self._log.open("wb") as log:
-            # A session of its own: Ctrl-C is for us, who let the batch finish.
+            # A session of its own: Ctrl-C is for us, who let what is in flight finish.
             self._child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "factory.models.vllm_child"),
                 stdin=asyncio.subprocess.PIPE,
@@ -163,22 +147,36 @@ class VLLMChat:
                 start_new_session=True,
                 limit=_LONGEST_LINE,
             )
-        await self._exchange(self._child, {**arguments, **self._options.arguments})
-        return self._child
+        jobs, results = self._child.stdin, self._child.stdout
+        assert jobs is not None
+        assert results is not None
+        jobs.write(orjson.dumps({**arguments, **self._options.arguments}) + b"\n")
+        if not await results.readline():
+            self._failure = await self._death(self._child)
+            raise self._failure
+        self._reading = asyncio.create_task(self._read(self._child, results))
+        return jobs
 
-    async def _exchange(self, child: asyncio.subprocess.Process, value: Any) -> Any:
-        """Send a line and read the one that answers it."""
-        assert child.stdin is not None
-        assert child.stdout is not None
-        with contextlib.suppress(ConnectionError):  # it is gone, as the next line finds
-            child.stdin.write(orjson.dumps(value) + b"\n")
-            await child.stdin.drain()
-        line = await child.stdout.readline()
-        if line:
-            return orjson.loads(line)
+    async def _read(self, child: asyncio.subprocess.Process, results: asyncio.StreamReader) -> None:
+        """Give each result to who waits for it, until the engine ends, which is the end of all that wait."""
+        try:
+            while line := await results.readline():
+                result = orjson.loads(line)
+                waiting = self._waiting.get(result["id"])
+                if waiting is not None and not waiting.done():  # else it was cancelled
+                    waiting.set_result(result)
+            self._failure = await self._death(child)
+        except Exception as error:
+            fault = f"what vLLM's process sent cannot be read ({type(error).__name__}: {error})"
+            self._failure = RunStopped(fault)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(self._failure)
+
+    async def _death(self, child: asyncio.subprocess.Process) -> RunStopped:
         await _end(child)
         assert self._log is not None
-        raise RunStopped(
+        return RunStopped(
             f"vLLM ended while it ran {self._options.model}: {last_words(self._log)}; its log: {self._log}"
         )
 

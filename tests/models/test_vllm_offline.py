@@ -1,4 +1,4 @@
-"""The offline vLLM provider: batches, refusals, death. A small package stands in for vLLM."""
+"""The offline vLLM provider: jobs that join others, refusals, death. A small package stands in for vLLM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from factory.models.vllm_offline import VLLMChat
 from factory.record import Message
 
 STAND_IN = """
-import json, os, sys
+import json, os, sys, time
 from types import SimpleNamespace as Made
 
 print("what a library prints is no reply")
@@ -39,6 +39,7 @@ class LLM:
         if arguments["model"] == "broken":
             raise ValueError("no room for the weights")
         self.note(loaded=os.getpid(), **arguments)
+        self.llm_engine, self.jobs, self.count = self, {}, 0
 
     def note(self, **facts):
         with open(os.environ["STAND_IN_NOTES"], "a") as notes:
@@ -47,40 +48,45 @@ class LLM:
     def get_tokenizer(self):
         return Made(decode=lambda ids: chr(ids[0]))
 
-    def chat(self, conversations, params, use_tqdm):
-        last = [turns[-1]["content"] for turns in conversations]
-        self.note(batch=last)
-        if "die" in last:
+    def take(self, text, **output):
+        self.jobs[text] = Made(request_id=str(self.count), finished=False, **output)
+        self.count += 1
+        return [f"{self.count - 1}-0a1b2c3d"]
+
+    def enqueue_chat(self, conversations, params, use_tqdm):
+        (turns,), (wanted,) = conversations, params
+        text = turns[-1]["content"]
+        if len(text) > 100:
+            raise ValueError("The prompt is longer than the maximum model length of 100.")
+        reply = wanted.structured_outputs.json["reply"] if wanted.structured_outputs else f"to {text}"
+        places = [
+            {ord(letter): Made(logprob=-0.5, decoded_token=letter), 1: Made(logprob=-2.0, decoded_token="?")}
+            for letter in reply
+        ]
+        said = Made(
+            text=reply,
+            finish_reason="length" if wanted.max_tokens < 5 else "stop",
+            token_ids=[ord(letter) for letter in reply],
+            logprobs=places if wanted.logprobs is not None else None,
+        )
+        return self.take(text, prompt_token_ids=list(range(len(text))), outputs=[said])
+
+    def enqueue(self, texts, params, use_tqdm):
+        (text,) = texts
+        places = [None, *({ord(l): Made(logprob=-1.5, decoded_token=l)} for l in text[1:])]
+        return self.take(text, prompt_token_ids=[ord(l) for l in text], prompt_logprobs=places)
+
+    def step(self):
+        # All come to their end in a step, but "long", which ends when "last" is there too.
+        self.note(step=list(self.jobs))
+        if "die" in self.jobs:
             print("RuntimeError: out of memory", flush=True)
             os._exit(1)
-        for text in last:
-            if len(text) > 100:
-                raise ValueError("The prompt is longer than the maximum model length of 100.")
-        outputs = []
-        for text, wanted in zip(last, params):
-            reply = wanted.structured_outputs.json["reply"] if wanted.structured_outputs else f"to {text}"
-            places = [
-                {ord(letter): Made(logprob=-0.5, decoded_token=letter), 1: Made(logprob=-2.0, decoded_token="?")}
-                for letter in reply
-            ]
-            said = Made(
-                text=reply,
-                finish_reason="length" if wanted.max_tokens < 5 else "stop",
-                token_ids=[ord(letter) for letter in reply],
-                logprobs=places if wanted.logprobs is not None else None,
-            )
-            outputs.append(Made(prompt_token_ids=list(range(len(text))), outputs=[said]))
-        return outputs
-
-    def generate(self, texts, params, use_tqdm):
-        self.note(scored=texts)
-        return [
-            Made(
-                prompt_token_ids=[ord(letter) for letter in text],
-                prompt_logprobs=[None, *({ord(l): Made(logprob=-1.5, decoded_token=l)} for l in text[1:])],
-            )
-            for text in texts
-        ]
+        time.sleep(0.002)
+        ready = [text for text in self.jobs if text != "long" or "last" in self.jobs]
+        for text in ready:
+            self.jobs[text].finished = True
+        return [*(self.jobs.pop(text) for text in ready), *self.jobs.values()]
 """
 
 
@@ -132,7 +138,7 @@ def runs(pid: int) -> bool:
     return True
 
 
-def test_requests_that_wait_are_one_batch_and_each_gets_its_own_reply(notes: Any, tmp_path: Path) -> None:
+def test_each_request_gets_its_own_reply(notes: Any, tmp_path: Path) -> None:
     texts = [f"text {n} 文" for n in range(40)]
 
     async def ask(chat: VLLMChat) -> Any:
@@ -141,18 +147,34 @@ def test_requests_that_wait_are_one_batch_and_each_gets_its_own_reply(notes: Any
     replies = asked(ask)
     assert [reply.text for reply in replies] == [f"to {text}" for text in texts]
     assert replies[0].usage == Usage(len(texts[0]), len(texts[0]) + 3)
-    loaded, *batches = notes()
-    assert [batch["batch"] for batch in batches] == [texts]
+    loaded, *steps = notes()
+    assert sorted(text for step in steps for text in step["step"]) == sorted(texts)
     assert not runs(loaded["loaded"])
     assert not list(tmp_path.glob("*.log"))
 
 
-def test_a_batch_is_no_larger_than_the_concurrency(notes: Any) -> None:
+def test_a_request_joins_those_that_run_and_its_reply_does_not_wait_for_theirs(notes: Any) -> None:
     async def ask(chat: VLLMChat) -> Any:
-        return await asyncio.gather(*(chat.send(request(str(n))) for n in range(5)))
+        long = asyncio.create_task(chat.send(request("long")))
+        replies = [await chat.send(request(text)) for text in ("one", "two")]
+        assert not long.done()
+        replies.append(await chat.send(request("last")))
+        return [*replies, await long]
 
-    asked(ask, concurrency=2)
-    assert [batch["batch"] for batch in notes()[1:]] == [["0", "1"], ["2", "3"], ["4"]]
+    assert [reply.text for reply in asked(ask)] == ["to one", "to two", "to last", "to long"]
+    steps = [set(note["step"]) for note in notes()[1:]]
+    assert {"long", "one"} in steps
+    assert {"long", "two"} in steps
+
+
+def test_a_request_that_was_cancelled_leaves_the_others_alone(notes: Any) -> None:
+    async def ask(chat: VLLMChat) -> Any:
+        long = asyncio.create_task(chat.send(request("long")))
+        await chat.send(request("one"))
+        long.cancel()
+        return await asyncio.gather(*(chat.send(request(text)) for text in ("two", "last")))
+
+    assert [reply.text for reply in asked(ask)] == ["to two", "to last"]
 
 
 def test_the_engine_gets_the_recipes_arguments(notes: Any) -> None:
@@ -219,7 +241,7 @@ def test_an_engine_that_dies_stops_the_run_in_one_sentence_that_names_its_log(
     notes: Any, tmp_path: Path
 ) -> None:
     async def ask(chat: VLLMChat) -> Any:
-        together = (chat.send(request(text)) for text in ("hi", "die", "there"))
+        together = (chat.send(request(text)) for text in ("long", "die", "there"))
         first = await asyncio.gather(*together, return_exceptions=True)
         return [*first, *await asyncio.gather(chat.send(request("later")), return_exceptions=True)]
 
@@ -267,6 +289,13 @@ def test_nothing_is_loaded_for_nobody(notes: Any) -> None:
 
     asked(ask)
     assert notes() == []
+
+
+def test_a_vllm_that_is_too_old_is_said_to_be(notes: Any, tmp_path: Path) -> None:
+    package = tmp_path / "site" / "vllm" / "__init__.py"
+    package.write_text(STAND_IN.replace("enqueue_chat", "chat"))
+    with pytest.raises(RunStopped, match="RuntimeError: this vLLM is too old for the vllm provider"):
+        asked(lambda chat: chat.send(request("hi")))
 
 
 def test_vllm_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ def asked(model: str, ask: Callable[[VLLMChat], Awaitable[Any]]) -> Any:
 
 def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(model: str) -> None:
     async def ask(chat: VLLMChat) -> list[Any]:
-        return await asyncio.gather(
+        story = asyncio.create_task(chat.send(request("Tell me a very long story.", max_tokens=400)))
+        others = await asyncio.gather(
             chat.send(request("Say hello.", logprobs=2)),
             chat.send(request("Describe Paris as JSON.", schema=City.model_json_schema(), max_tokens=80)),
             chat.send(request("word " * 5000)),
@@ -49,9 +50,12 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
             chat.score_text("法国的首都是巴黎。"),
             return_exceptions=True,
         )
+        assert not story.done()  # they joined it, and did not wait for its end
+        return [*others, await story]
 
-    hello, city, long, scores, chinese = asked(model, ask)
+    hello, city, long, scores, chinese, story = asked(model, ask)
     assert hello.text.strip()
+    assert story.usage.completion_tokens > city.usage.completion_tokens
     assert len(hello.logprobs) == hello.usage.completion_tokens
     assert all(place.logprob == max(value for _, value in place.top) for place in hello.logprobs)
     City.model_validate_json(city.text)
