@@ -7,7 +7,7 @@ results in, each under the key of its call, and goes on: to the calls that follo
 Results are joined to calls, not put into the journal as they stand: a line whose custom_id is the key of no
 call that the recipe makes of a batch model has no effect.
 
-Source: OpenAI's Batch API, and vLLM's `run_batch`, which reads and writes its files.
+Source: OpenAI's Batch API, and vLLM's `run-batch`, which reads and writes its files.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _sentence(waiting: list[tuple[BatchChat, list[Path]]]) -> str:
     results = first.with_name(first.name.removesuffix(REQUESTS) + RESULTS)
     return (
         f"{waits} for a batch in {shown}{more}: run each file "
-        f"(python -m vllm.entrypoints.openai.run_batch -i {shlex.quote(str(first))} "
+        f"(vllm run-batch -i {shlex.quote(str(first))} "
         f"-o {shlex.quote(str(results))} --model {shlex.quote(model)}), or give it to a Batch API and save its "
         f"results as {results.name} in the same folder, then run the same command again"
     )

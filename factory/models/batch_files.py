@@ -1,4 +1,4 @@
-"""Files of the OpenAI Batch format, which Batch APIs and vLLM's `run_batch` read and write.
+"""Files of the OpenAI Batch format, which Batch APIs and vLLM's `run-batch` read and write.
 
 One request or one result a line. The results come in any order and are joined by `custom_id` alone. What a
 results file holds is data like any other: it is read, never trusted.

@@ -122,7 +122,8 @@ class OpenAIOptions(_ChatOptions):
         None,
         min_length=1,
         description="a folder for batch files: nothing is sent, requests are written there in the OpenAI Batch format "
-        "and the run stops; results put beside them are taken in when it is run again",
+        "and the run stops; results put beside them are taken in when it is run again; with a `base_url` that is not "
+        "OpenAI's, schemas are written as vLLM takes them, with their bounds",
     )
 
     @model_validator(mode="after")
