@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -29,8 +31,14 @@ from real_server import (
 )
 
 import factory as sft
+from factory.engine.calls import JournalledChat
+from factory.engine.journal import Journal
+from factory.engine.usage import Gate, ModelUsage
 from factory.errors import RunStopped
+from factory.models.base import Answer
+from factory.models.openai import OpenAIChat
 from factory.models.serve import LocalServer
+from factory.record import Message
 
 
 class City(BaseModel):
@@ -57,6 +65,45 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(vllm: LocalS
         return text
 
     assert sampled(1) == sampled(1) != sampled(2)
+
+
+def test_samples_of_a_prompt_differ_come_again_with_their_seed_and_are_replayed_one_by_one(
+    vllm: LocalServer, tmp_path: Path
+) -> None:
+    story = [Message("user", "Tell me a story.")]
+    options: dict[str, Any] = {"temperature": 1.0, "max_tokens": 24}
+
+    def drawn(journal: str, ask: Callable[[JournalledChat], Awaitable[Any]], seed: int = 0) -> Any:
+        async def go(provider: OpenAIChat) -> Any:
+            kept = Journal(tmp_path / journal)
+            chat = JournalledChat("m", provider, kept, ModelUsage(), Gate(), seed=seed)
+            try:
+                return await ask(chat), chat.usage
+            finally:
+                kept.close()
+
+        return asked(vllm, go)
+
+    def four(chat: JournalledChat) -> Awaitable[list[Answer]]:
+        return chat.ask_many(story, n=4, **options)
+
+    answers, used = drawn("first.db", four)
+    texts = [answer.text for answer in answers]
+    assert len(set(texts)) == 4  # vLLM adds the number of a choice to the seed
+    assert used.calls == 1
+    assert len({answer.calls for answer in answers}) == 4
+    again, _ = drawn("second.db", four)
+    assert [answer.text for answer in again] == texts
+    other, _ = drawn("third.db", four, seed=1)
+    assert not set(texts) & {answer.text for answer in other}
+    for sample, text in enumerate(texts):
+        alone, used = drawn("first.db", lambda chat, n=sample: chat.ask(story, sample=n, **options))
+        assert (alone.text, alone.replayed, used.calls) == (text, True, 0)
+    first, used = drawn("fourth.db", lambda chat: chat.ask(story, sample=0, **options))
+    assert (first.text, used.calls) == (
+        texts[0],
+        1,
+    )  # the first of several is the one that is asked for alone
 
 
 def test_a_reply_keeps_to_its_schema(vllm: LocalServer) -> None:
