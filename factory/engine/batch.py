@@ -62,12 +62,18 @@ class BatchChat:
         self.again: dict[str, Path] = {}
         self._folder = folder
         self._noted: dict[str, tuple[int, int]] = {}
+        self._taken = 0
         self._spool: IO[bytes] | None = None
 
     @property
     def waiting(self) -> int:
         """Calls of this run that wait, those in files that were written before counted."""
         return len(self._noted) + len(self.again)
+
+    @property
+    def ahead(self) -> int:
+        """Requests noted in this run less replies taken in, which an earlier run wrote the requests for."""
+        return len(self._noted) - self._taken
 
     def take(self, key: bytes, request: ChatRequest) -> Reply:
         """The reply to the call of this key.
@@ -81,6 +87,7 @@ class BatchChat:
         custom_id = key.hex()
         reply = self._folder.take(custom_id)
         if reply is not None:
+            self._taken += 1
             return reply
         if custom_id in self._folder.outstanding:
             self.again[custom_id] = self._folder.outstanding[custom_id]
@@ -158,6 +165,11 @@ class Batches:
     def waiting(self) -> int:
         """Calls that wait."""
         return sum(chat.waiting for chat in self._chats)
+
+    @property
+    def ahead(self) -> int:
+        """By how many the requests that this run writes are more than the replies that it counts as its calls."""
+        return sum(chat.ahead for chat in self._chats)
 
     def settle(self) -> None:
         """Put aside what was taken in; where calls wait, write their request files first.

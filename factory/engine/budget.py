@@ -9,7 +9,8 @@ from factory.recipe import Budget
 def spent_reason(budget: Budget, progress: RunProgress, in_flight: int) -> str:
     """Why no more calls may be sent, as a sentence with the mend; "" while there is something left.
 
-    Replies from the journal cost nothing. Calls are exact: those in flight count. Tokens and money are known
+    Replies from the journal cost nothing. Calls are exact: those in flight count, and a request to a batch counts
+    when it is written, not when its reply is taken in. Tokens and money are known
     only when a reply has come, so a run may end above the limit by what was in flight.
     """
     how = "raise it in the recipe, or with --set budget.{}=..., and run again: nothing is asked twice"

@@ -75,9 +75,11 @@ class Execution:
 
     async def _run(self, start: Table | None) -> Path:
         self._main = asyncio.current_task()
-        self._gate.spent = self._spent
         watch = asyncio.create_task(self._stop_once_closed())
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
+        self._gate.spent = lambda: spent_reason(
+            self.budget, self.progress, self._gate.sending + pool.batches.ahead
+        )
         contexts = [
             Context(label, self.seed, pool.chat, pool.embedder, self.export_folder, self.progress.warn)
             for label in self.labels
@@ -110,10 +112,6 @@ class Execution:
         finally:
             watch.cancel()
             await pool.close()
-
-    def _spent(self) -> str:
-        """Why no more calls may be sent, or ""."""
-        return spent_reason(self.budget, self.progress, self._gate.sending)
 
     def stop(self) -> None:
         """Ask for a clean stop: no new calls, those in flight are finished and journalled. Twice: at once.

@@ -410,6 +410,22 @@ def test_request_files_are_the_same_bytes_each_time(server: ScriptedServer, tmp_
     assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
 
 
+def test_a_budget_of_calls_holds_for_what_a_run_writes_and_not_for_what_it_takes_in(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    data = small(server, tmp_path)
+    data["budget"] = {"calls": 3}
+    with pytest.raises(RunStopped, match="the budget of 3 calls is spent"):
+        run(data, tmp_path)
+    assert not list((tmp_path / "files").glob("*.jsonl"))
+    data["budget"] = {"calls": 5}
+    for number in (1, 2):
+        with pytest.raises(BatchWaiting, match=rf"4 requests wait for a batch in \S+teacher-{number}\."):
+            run(data, tmp_path)
+        play(tmp_path / "files")
+    assert run(data, tmp_path).kept == 4
+
+
 def test_a_probe_of_a_batch_model_is_refused_in_one_sentence_and_writes_nothing(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
