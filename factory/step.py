@@ -125,6 +125,9 @@ class Context:
     seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
     warn: tells the person at the terminal one sentence; each is shown once
+    facts: what the step tells of its work, as plain JSON; kept with its counts in the run's manifest
+    tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
+        folder in the run, as NAME.jsonl
     read_records: the records of a file in any format and shape that `read` takes
     read_rows: the rows of such a file as they are, each with its place (line or row number from 1), for a file
         whose rows are no records, such as a benchmark
@@ -139,6 +142,8 @@ class Context:
     get_embedder: Callable[[str], EmbeddingModel]
     folder: Path | None = None
     warn: Callable[[str], None] = field(default=lambda sentence: None)
+    facts: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
     read_records: Callable[[Path], Iterator[Record]] = _no_files
     read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from factory.engine.batch import Batches, is_waiting
 from factory.engine.budget import spent_reason
+from factory.engine.folder import write_whole
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
@@ -85,8 +88,10 @@ class Execution:
                 self.progress.warn,
                 read_records=functools.partial(reference_records, warn=self.progress.warn),
                 read_rows=functools.partial(reference_rows, warn=self.progress.warn),
+                facts=progress.facts,
+                tables=progress.tables,
             )
-            for label in self.labels
+            for label, progress in zip(self.labels, self.progress.steps, strict=True)
         ]
         try:
             at = 0
@@ -240,6 +245,8 @@ class Execution:
         path = self.folder / self.labels[at] / "kept.parquet"
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))
+        for name, rows in context.tables.items():
+            write_whole(path.with_name(f"{name}.jsonl"), b"".join(orjson.dumps(row) + b"\n" for row in rows))
         progress.seconds = time.monotonic() - began
         return path
 

@@ -193,6 +193,7 @@ class Run:
                     "dropped": dict(sorted(step.dropped.items())),
                     "failed": dict(sorted(step.failed.items())),
                     "seconds": round(step.seconds, 3),
+                    **({"facts": step.facts} if step.facts else {}),
                 }
                 for step in progress.steps
             ],
