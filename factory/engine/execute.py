@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from factory.engine.batch import Batches, is_waiting
 from factory.engine.budget import spent_reason
-from factory.engine.folder import write_whole
+from factory.engine.folder import write_rows
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
@@ -246,7 +244,7 @@ class Execution:
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))
         for name, rows in context.tables.items():
-            write_whole(path.with_name(f"{name}.jsonl"), b"".join(orjson.dumps(row) + b"\n" for row in rows))
+            write_rows(path.with_name(f"{name}.jsonl"), rows)
         progress.seconds = time.monotonic() - began
         return path
 

@@ -70,8 +70,8 @@ class Classifier:
 
     def _scores(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._method == "centroid":  # the squared distance, by dimension, so that a softmax can tell
-            nearness: NDArray[np.float64] = 2 * rows @ self._centroids.T - (self._centroids**2).sum(axis=1)
-            nearness = (nearness - (rows**2).sum(axis=1, keepdims=True)) / rows.shape[1]
+            squares = (rows**2).sum(axis=1, keepdims=True) + (self._centroids**2).sum(axis=1)
+            nearness: NDArray[np.float64] = (2 * rows @ self._centroids.T - squares) / rows.shape[1]
             return nearness
         scores: NDArray[np.float64] = self._linear.decision_function(rows)
         return scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)
