@@ -133,7 +133,7 @@ class _DryChat:
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _DryEmbedder:
     """An embedding model to which all texts are the same."""
 
@@ -218,7 +218,7 @@ def _context(recipe: Recipe, book: DryStep) -> Context:
         book.label,
         recipe.seed,
         chat,
-        lambda name: _DryEmbedder(name),
+        _DryEmbedder,
         read_records=functools.partial(reference_records, warn=silent),
         read_rows=functools.partial(reference_rows, warn=silent),
     )
