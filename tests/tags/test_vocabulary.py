@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from step_context import process, scripted_context
 
+from factory.engine.dry import dry_run
 from factory.errors import InputError
+from factory.recipe import build_recipe
 from factory.record import Record, Tag, new_record
 from factory.step import Context
 from factory.tags.tag import TagIntents
@@ -116,3 +118,18 @@ def test_a_vocabulary_is_embedded_once() -> None:
 
     asyncio.run(twice())
     assert asked == [3, 1, 1]
+
+
+def test_a_dry_run_shows_the_tags_that_a_model_would_choose_from(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "Write SQL."}\n', encoding="utf-8")
+    names = [f"tag {at}" for at in range(70)]
+    (tmp_path / "tags.jsonl").write_text("".join(json.dumps({"tag": name}) + "\n" for name in names))
+    steps = [
+        {"read": {"path": str(tmp_path / "rows.jsonl")}},
+        {"tag": {"vocabulary": str(tmp_path / "tags.jsonl"), "shown": 60}},
+    ]
+    plan = asyncio.run(dry_run(build_recipe({"name": "closed", "steps": steps}, "closed")))
+    (prompt,) = plan.steps[1].prompts
+    shown = prompt[-1].content.split("<tags>\n")[1].split("\n</tags>")[0].splitlines()
+    assert len(shown) == 60
+    assert set(shown) <= set(names)
