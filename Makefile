@@ -10,7 +10,7 @@ help:
 	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
-	@echo "make bench   print the benchmarks: start-up, duplicate removal, memory; bench-calls: model calls"
+	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
@@ -71,6 +71,7 @@ bench-calls: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_rouge.py
+	$(BIN)/python tests/bench/bench_tags.py
 	$(BIN)/python tests/bench/bench_memory.py
 
 readme: $(VENV)/.installed-dev

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory.cli_journal import app as journal_app
+from factory.cli_measure import register as register_measure
 from factory.cli_serve import register as register_serve
 from factory.errors import (
     EXIT_NOTHING_DONE,
@@ -38,6 +39,7 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
 register_serve(app)
+register_measure(app)
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")
@@ -297,6 +299,7 @@ def apply(
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
     from factory.report.plain import counts
+    from factory.text import shorten
 
     options = _step_options(context.args)
     dataset = load(file, limit=limit, strict=strict)
@@ -314,9 +317,13 @@ def apply(
             f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out"
             + (f", let go: {gone}" if gone else "")
         )
+        for name, fact in progress.facts.items():
+            typer.echo(f"    {name}: {shorten(str(fact), 400)}")
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")
+        for path in result.save_tables(out):
+            typer.echo(f"written beside it: {path}")
     if not len(result):
         raise typer.Exit(EXIT_NOTHING_DONE)
     if skipped or result.progress.failed:

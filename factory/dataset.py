@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from factory.engine.execute import Execution
-from factory.engine.folder import OUTPUTS
+from factory.engine.folder import OUTPUTS, write_rows
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.engine.run import Run, RunOptions, RunResult, run_blocking
@@ -324,6 +324,23 @@ class Dataset:
         path = Path(path).expanduser()
         write_file(self, path, format)
         return path
+
+    def save_tables(self, path: str | Path) -> list[Path]:
+        """Write what the steps handed out beside the records (`tag_map`) beside `path`; returns the files.
+
+        A table's file has its name after that of `path`: set.jsonl, set.tag_map.jsonl.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
+        path = Path(path).expanduser()
+        steps = done.steps if (done := self.run().progress) is not None else []
+        tables = {name: rows for step in steps for name, rows in step.tables.items()}
+        written = []
+        for name, rows in tables.items():
+            written.append(path.with_name(f"{path.name.split('.')[0]}.{name}.jsonl"))
+            write_rows(written[-1], rows)
+        return written
 
 
 def run(

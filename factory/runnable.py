@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 import weakref
@@ -21,6 +22,7 @@ from factory.engine.stream import Stream
 from factory.engine.usage import Gate
 from factory.errors import InputError, RecipeError
 from factory.formats.python_objects import records_from
+from factory.formats.reference import reference_records, reference_rows
 from factory.models.naming import ModelEntry
 from factory.record import Record, new_record
 from factory.step import Context, PerRecord
@@ -118,7 +120,16 @@ class _Worker:
         progress = RunProgress()
         pool = ModelPool(self._models, journal, progress, Gate(), self._seed)
         label = f"01-{self._step.name}"
-        self._context = Context(label, self._seed, pool.chat, pool.embedder, warn=_warn_once())
+        warn = _warn_once()
+        self._context = Context(
+            label,
+            self._seed,
+            pool.chat,
+            pool.embedder,
+            warn=warn,
+            read_records=functools.partial(reference_records, warn=warn),
+            read_rows=functools.partial(reference_rows, warn=warn),
+        )
         if journal.recovered:
             self._context.warn(journal.recovered)
         loop = self._loop = asyncio.new_event_loop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from pydantic import BaseModel
 from factory.engine.progress import StepProgress
 from factory.engine.stream import Stream
 from factory.errors import FactoryError
-from factory.models.base import Answer, ChatModel, EmbeddingModel, ScoredText, TokenLogprob
+from factory.formats.reference import reference_records, reference_rows
+from factory.models.base import Answer, ChatModel, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
 from factory.recipe import Recipe
 from factory.record import Message, Record
@@ -131,6 +133,18 @@ class _DryChat:
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
 
+@dataclass(slots=True)
+class _DryEmbedder:
+    """An embedding model to which all texts are the same."""
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        return np.ones((len(texts), 1), np.float32)
+
+
 def _stand_in(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
     """A small instance of a JSON schema: highest numbers, false, one element in each list."""
     root = schema if root is None else root
@@ -197,7 +211,14 @@ def _context(recipe: Recipe, book: DryStep) -> Context:
     def chat(name: str) -> ChatModel:
         return _DryChat(resolve_model(recipe.models, name, "chat"), book)
 
-    def embedder(name: str) -> EmbeddingModel:
-        raise FactoryError(f"step {book.label} embeds record by record, which a dry run cannot show")
+    def silent(sentence: str) -> None:
+        """A run says it when it comes to it."""
 
-    return Context(book.label, recipe.seed, chat, embedder)
+    return Context(
+        book.label,
+        recipe.seed,
+        chat,
+        _DryEmbedder,
+        read_records=functools.partial(reference_records, warn=silent),
+        read_rows=functools.partial(reference_rows, warn=silent),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import itertools
 import time
@@ -13,12 +14,14 @@ from pathlib import Path
 
 from factory.engine.batch import Batches, is_waiting
 from factory.engine.budget import spent_reason
+from factory.engine.folder import write_rows
 from factory.engine.journal import Journal
 from factory.engine.pool import ModelPool
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
 from factory.engine.usage import Gate
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
+from factory.formats.reference import reference_records, reference_rows
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
 from factory.recipe import NO_BUDGET, Budget
@@ -81,8 +84,19 @@ class Execution:
             self.budget, self.progress, self._gate.sending + pool.batches.ahead
         )
         contexts = [
-            Context(label, self.seed, pool.chat, pool.embedder, self.export_folder, self.progress.warn)
-            for label in self.labels
+            Context(
+                label,
+                self.seed,
+                pool.chat,
+                pool.embedder,
+                self.export_folder,
+                self.progress.warn,
+                read_records=functools.partial(reference_records, warn=self.progress.warn),
+                read_rows=functools.partial(reference_rows, warn=self.progress.warn),
+                facts=progress.facts,
+                tables=progress.tables,
+            )
+            for label, progress in zip(self.labels, self.progress.steps, strict=True)
         ]
         try:
             at = 0
@@ -232,6 +246,8 @@ class Execution:
         path = self.folder / self.labels[at] / "kept.parquet"
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))
+        for name, rows in context.tables.items():
+            write_rows(path.with_name(f"{name}.jsonl"), rows)
         progress.seconds = time.monotonic() - began
         return path
 

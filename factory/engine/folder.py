@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,15 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}); free some space"
         ) from error
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON lines, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_whole(path, b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from factory.engine.usage import ModelUsage
 from factory.record import Record
@@ -17,6 +18,7 @@ class StepProgress:
     entered: records that came in; made: new records that came out (a child of evolution, a row read)
     done: records the step has finished with; dropped: by kind, judged not good enough
     failed: by kind, could not be processed; total: records that will come, None while unknown
+    facts, tables: what the step told and handed out beside its records; see `Context`
     """
 
     label: str
@@ -28,6 +30,8 @@ class StepProgress:
     failed: Counter[str] = field(default_factory=Counter)
     total: int | None = None
     seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def in_flight(self) -> int:

@@ -144,6 +144,7 @@ def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
         source=source,
         lang=row.lang,
         task=row.task,
+        tags=row.tags,
         meta=row.meta,
         input_chars=row.input_chars,
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.formats.values import loads, plain, well_formed
-from factory.record import Message, join_input
+from factory.record import Message, Tag, join_input
 from factory.text import detect_language, shorten
 
 SHAPES = ("alpaca", "sharegpt", "messages")
@@ -50,6 +50,7 @@ class Parsed:
     source: str
     lang: str
     task: str
+    tags: tuple[Tag, ...]
     meta: Mapping[str, Any]
 
 
@@ -70,7 +71,7 @@ def _shape(row: Mapping[str, Any]) -> str | None:
 def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
     """Read one row of `shape`, one of `SHAPES`.
 
-    Columns that are not part of the shape go to `meta`, but for lang/language, task/category and source. A
+    Columns that are not part of the shape go to `meta`, but for lang/language, task/category, source and tags. A
     conversation's instruction, input and output columns, where they repeat its last exchange, say how that
     splits. Per-message keys other than role and content are left out.
 
@@ -91,7 +92,13 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
         texts = {role: text for role, text in messages if role != "system"}  # the last of each role
         lang = detect_language(texts["user"]) or detect_language(texts.get("assistant", ""))
     return Parsed(
-        messages, input_chars, _label(values, "source"), lang, _label(values, "task", "category"), values
+        messages,
+        input_chars,
+        _label(values, "source"),
+        lang,
+        _label(values, "task", "category"),
+        _tags(values),
+        values,
     )
 
 
@@ -234,6 +241,26 @@ def _label(row: dict[str, Any], *names: str) -> str:
             text: str = row.pop(name)
             return text.strip()
     return ""
+
+
+def _tags(row: dict[str, Any]) -> tuple[Tag, ...]:
+    """Takes a list of tags out of the row: texts, or objects of a tag (or name) and its explanation.
+
+    A list that holds anything else is no list of tags, and stays where it is.
+    """
+    values = _decoded(row.get("tags"))
+    if not isinstance(values, list):
+        return ()
+    tags = []
+    for value in values:
+        fields = value if isinstance(value, dict) else {"tag": value}
+        name, explanation = fields.get("tag", fields.get("name")), fields.get("explanation", "")
+        if not isinstance(name, str) or not isinstance(explanation, str):
+            return ()
+        if name.strip():
+            tags.append(Tag(" ".join(name.split()), " ".join(explanation.split())))
+    del row["tags"]
+    return tuple(tags)
 
 
 def _text(row: dict[str, Any], key: str) -> str:

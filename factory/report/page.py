@@ -12,6 +12,7 @@ import numpy as np
 from factory.errors import OutputError
 from factory.report.charts import bar_list, distribution, length_distribution, stacked_bar
 from factory.report.composition import Composition, compose
+from factory.report.facts import facts_section
 from factory.report.funnel import headline
 from factory.report.manifest import Funnel, StepCounts, read_funnel, read_manifest
 from factory.report.markup import Html, h, join
@@ -56,6 +57,7 @@ def render_report(folder: Path) -> str:
     gone = [record for path in dropped_files(folder)[:1] for record in dropped_sample(path)]
     sections = [
         ("funnel", "Funnel", _funnel(funnel)),
+        ("facts", "Found on the way", facts_section(manifest.get("steps", []))),
         ("composition", "What is in it", _composition(composition)),
         ("kept", "Kept", _rows(kept, funnel.kept, "Rows of the result, evenly spaced.", "Nothing was kept.")),
         (

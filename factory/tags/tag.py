@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
 from factory.errors import RecordFailed
 from factory.models.base import Answer
 from factory.prompt import Prompt, load_prompt
 from factory.record import Event, Record, Tag
-from factory.step import ChatModelName, Context, PerRecord
-from factory.text import detect_language
+from factory.step import ChatModelName, Context, EmbeddingModelName, PerRecord
+from factory.tags.vocabulary import Vocabulary
+from factory.text import detect_language, shorten
 
 TAG_CHARACTERS = 60
 """A longer tag is a sentence or a model that repeats itself, and is not used."""
@@ -26,6 +28,10 @@ class TagIntents(PerRecord):
     Each user turn is a query of its own, as in the paper; the record gets the tags of all of them, in
     order, each once whatever its case. Tags are open: any phrase. They are kept as the model wrote them but
     for white space; `normalize_tags` brings different names of one intention together.
+
+    With `vocabulary`, the tag map of another set or a list of tags, the model chooses among its tags alone, so
+    that both sets can be compared. Of a large tag set it is shown the `shown` tags nearest to the query in
+    meaning. A name outside the set is not used; how many there were is in the manifest.
 
     A record that cannot be tagged, or one of whose turns cannot, goes on without tags: its history says
     "untagged" and its note "tag" says why. A part of its tags would count as low complexity. With `required`
@@ -41,6 +47,12 @@ class TagIntents(PerRecord):
 
     model: ChatModelName = ""
     """The chat model that names the tags."""
+    vocabulary: Path | None = None
+    """A closed tag set: a tag map (JSON lines of raw and final), or JSON lines of {"tag": ...}."""
+    shown: int = Field(60, ge=1)
+    """Most tags of the vocabulary that one query is shown."""
+    embedder: EmbeddingModelName = ""
+    """The embedding model that finds the tags to show, where the vocabulary has more than `shown`."""
     max_tags: int = Field(8, ge=1)
     """Most tags of one query; a model that names more has its first ones taken."""
     required: bool = False
@@ -50,8 +62,15 @@ class TagIntents(PerRecord):
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of the tags of one query with their explanations."""
 
+    _closed: Vocabulary | None = PrivateAttr(default=None)
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return () if self.vocabulary is None else (self.vocabulary,)
+
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        prompt = load_prompt("tag/instag", record.lang or detect_language(record.prompt))
+        name = "tag/instag" if self.vocabulary is None else "tag/instag_closed"
+        prompt = load_prompt(name, record.lang or detect_language(record.prompt))
         answers: list[Answer] = []
         try:
             tags = await self._tags(record, prompt, answers, context)
@@ -70,25 +89,52 @@ class TagIntents(PerRecord):
         self, record: Record, prompt: Prompt, answers: list[Answer], context: Context
     ) -> tuple[Tag, ...]:
         model = context.chat(self.model)
+        closed = self._vocabulary(context)
         tags: list[Tag] = []
         for message in record.conversation:
             if message.role != "user" or not message.content.strip():
                 continue
+            values = {"instruction": message.content}
+            if closed is not None:
+                shown = await self._shown(closed, message.content, context)
+                values["tags"] = "\n".join(shown)
             answer = await model.ask(
-                prompt.render(instruction=message.content),
+                prompt.render(**values),
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
                 schema=tags_schema(self.max_tags),
             )
             answers.append(answer)
             assert isinstance(answer.data, NamedTags)
-            named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)[: self.max_tags]
+            named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
+            if closed is not None:
+                named, unknown = closed.chosen(named)
+                context.facts["outside"] += len(unknown)
+                if not named and unknown:
+                    raise RecordFailed(
+                        "no_tags",
+                        f"none of the tags that the model named is in the vocabulary: {shorten(', '.join(unknown))}",
+                    )
             if not named:
                 raise RecordFailed("no_tags", "the model named no tag that can be used")
+            named = named[: self.max_tags]
             tags.extend(named)
         if not answers:
             raise RecordFailed("no_instruction", "there is no user turn to tag")
         return clean_tags(tags)
+
+    def _vocabulary(self, context: Context) -> Vocabulary | None:
+        if self.vocabulary is not None and self._closed is None:
+            self._closed = Vocabulary.read(context.read_rows(self.vocabulary), str(self.vocabulary))
+        if self._closed is not None:
+            context.facts["vocabulary"] = len(self._closed.names)
+            context.facts.setdefault("outside", 0)
+        return self._closed
+
+    async def _shown(self, closed: Vocabulary, query: str, context: Context) -> Sequence[str]:
+        if len(closed.names) <= self.shown:
+            return closed.names
+        return await closed.near(query, self.shown, context.embedder(self.embedder))
 
 
 class NamedTag(BaseModel):

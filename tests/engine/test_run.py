@@ -413,3 +413,26 @@ def test_a_probe_measures_on_a_few_records_whose_replies_the_run_then_has(
     assert asked < came
     assert abs(measured.calls - came) <= came * 0.25
     assert probe(recipe, 4, journal=tmp_path / "journal.db").seconds is None
+
+
+def test_what_steps_tell_and_hand_out_is_in_the_runs_folder(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": f"Name {n}", "output": "x", "tags": [tag]}
+        for n, tag in enumerate(["SQL", "sql", "诗"])
+    ]
+    path = tmp_path / "tagged.jsonl"
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    normalize: dict[str, Any] = {"semantic": None}
+    data = {"name": "tags", "steps": [{"read": {"path": str(path)}}, {"normalize_tags": normalize}]}
+    result = run(data, tmp_path)
+    steps = {step["label"]: step for step in result.manifest["steps"]}
+    stages = {stage["name"]: stage["tags"] for stage in steps["02-normalize_tags"]["facts"]["stages"]}
+    assert stages == {"given": 3, "usable": 3, "frequency": 3, "rules": 2, "association": 2}
+    assert "facts" not in steps["01-read"]
+    tag_map = result.folder / "steps" / "02-normalize_tags" / "tag_map.jsonl"
+    assert [json.loads(line)["final"] for line in tag_map.read_text().splitlines()] == ["SQL", "SQL", "诗"]
+    assert any(fact["path"].endswith("tag_map.jsonl") for fact in result.manifest["outputs"])
+    normalize["map"] = str(tag_map)
+    again = run(data, tmp_path, "again")
+    assert [fact["path"] for fact in again.manifest["inputs"]] == [str(path), str(tag_map)]
+    assert again.manifest["steps"][1]["facts"]["unknown"] == 0

@@ -159,3 +159,25 @@ def test_a_row_that_cannot_be_a_record_says_why(row: dict[str, Any], words: str)
 def test_the_shape_asked_for_is_asked_of_every_row() -> None:
     assert "no list of turns" in reason({"instruction": "Hi"}, shape="sharegpt")
     assert "no 'instruction'" in reason({"text": "Hi"}, shape="alpaca")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["sql", "数据 分析"],
+        '["sql", "数据  分析", ""]',
+        [{"tag": "sql", "explanation": ""}, {"name": "数据 分析"}],
+    ],
+    ids=["texts", "json", "objects"],
+)
+def test_a_list_of_tags_becomes_the_records_tags(tags: object) -> None:
+    parsed = one({"instruction": "Hi", "tags": tags})
+    assert [tag.name for tag in parsed.tags] == ["sql", "数据 分析"]
+    assert "tags" not in parsed.meta
+
+
+@pytest.mark.parametrize("tags", [None, "sql, python", [1, 2], [["sql"]], [{"id": 3}], 7])
+def test_what_is_no_list_of_tags_stays_with_the_row(tags: object) -> None:
+    parsed = one({"instruction": "Hi", "tags": tags})
+    assert parsed.tags == ()
+    assert parsed.meta["tags"] == tags

@@ -1,0 +1,177 @@
+"""`factory measure` and `factory tags`: what a set is like, alone and beside another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from factory.models.base import Vectors
+    from factory.table import Table
+
+tags_app = typer.Typer(help="Compare sets by their tags.", no_args_is_help=True, rich_markup_mode=None)
+
+SetArgument = Annotated[
+    str, typer.Argument(help="A data file, or a run's folder. Tags are the rows' column `tags`.")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N records.")]
+NAMED_IN_MESSAGE = 3
+
+
+def measure(
+    file: SetArgument,
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="The set whose tags diversity is a share of.")
+    ] = None,
+    vendi: Annotated[
+        int, typer.Option("--vendi", min=0, help="Embed N instructions, evenly spaced, for the Vendi score.")
+    ] = 0,
+    verb_noun: Annotated[
+        bool, typer.Option("--verb-noun", help="Count verb-noun pairs; needs spaCy's English model.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the measures to this JSON file too.")
+    ] = None,
+    limit: LimitOption = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Measure a set: words, languages, tasks, tags, diversity and complexity."""
+    from factory.report.measures import measure_lines, measures
+    from factory.tags.measure import tag_counts
+
+    name, table = _table(file, limit)
+    tags = None
+    if pool is not None:
+        _, whole = _table(pool, None)
+        tags = tag_counts([[tag["name"] for tag in tags] for tags in whole.values("tags")])
+    found = measures(table, name, tags)
+    if verb_noun:
+        found["verb_noun"] = _verb_noun(table)
+    if vendi:
+        found["vendi"] = _vendi(table, vendi, journal)
+    typer.echo("\n".join(measure_lines(found)))
+    if out is not None:
+        import orjson
+
+        from factory.engine.folder import write_whole
+
+        write_whole(out, orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+        typer.echo(f"written to {out}")
+
+
+@tags_app.callback()
+def tags() -> None:
+    """Compare sets by their tags."""
+
+
+@tags_app.command()
+def compare(
+    first: SetArgument,
+    second: SetArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the comparison to this HTML page.")] = None,
+    limit: LimitOption = None,
+) -> None:
+    """Put two sets side by side: diversity, complexity, coverage, tags of one set only."""
+    from factory.report.comparison import comparison_lines, write_comparison
+    from factory.report.measures import TaggedSet
+
+    one, other = (TaggedSet.of(*_table(file, limit)) for file in (first, second))
+    if one.name == other.name:
+        one, other = one._replace(name=first), other._replace(name=second)
+    typer.echo("\n".join(comparison_lines(one, other)))
+    if out is not None:
+        write_comparison(out, one, other)
+        typer.echo(f"written to {out}")
+
+
+def _table(file: str, limit: int | None) -> tuple[str, Table]:
+    """A set's name and its records: a data file's, or those that a run kept.
+
+    Raises:
+        InputError: there is no such file, or the run has no records yet.
+    """
+    from factory.errors import InputError
+
+    folder = Path(file)
+    if folder.is_dir():
+        from factory.report.rows import kept_files, open_rows
+        from factory.table import Table
+
+        files = kept_files(folder)
+        if not files:
+            raise InputError(f"{file}: holds no run: name a data file, or the folder of a run")
+        open_rows(files[0])
+        table = Table.read(files[0])
+        return folder.name, table if limit is None else table.take(range(min(limit, len(table))))
+    from factory.dataset import load
+
+    dataset = load(file, limit=limit)
+    skipped = list(dataset.dropped)
+    for record in skipped[:NAMED_IN_MESSAGE]:
+        assert record.dropped is not None
+        typer.echo(f"warning: left out: {record.dropped.reason}", err=True)
+    if len(skipped) > NAMED_IN_MESSAGE:
+        typer.echo(f"warning: and {len(skipped) - NAMED_IN_MESSAGE:,} more rows", err=True)
+    from factory.table import Table
+
+    return folder.name, Table(dataset.to_arrow())
+
+
+def _verb_noun(table: Table) -> dict[str, Any]:
+    from factory.measure.verb_noun import verb_noun_pairs
+
+    pairs = verb_noun_pairs(
+        text
+        for text, language in zip(table.texts("instruction"), table.values("lang"), strict=True)
+        if language == "en"
+    )
+    top = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:20]
+    said = f"{len(pairs):,} different in {pairs.total():,} English instructions that have one"
+    return {"different": len(pairs), "top": [[*pair, number] for pair, number in top], "said": said}
+
+
+def _vendi(table: Table, wanted: int, journal: Path | None) -> dict[str, Any]:
+    from factory.measure.vendi import vendi_score
+    from factory.report.rows import evenly
+
+    texts = [text for text in table.texts("instruction") if text.strip()]
+    texts = [texts[at] for at in evenly(len(texts), wanted)]
+    if not texts:
+        return {"score": None, "texts": 0, "said": "none: there is no instruction"}
+    score = vendi_score(_embedded(texts, journal))
+    said = f"{score:.1f} of at most {len(texts):,} instructions, by the embedded model"
+    return {"score": score, "texts": len(texts), "said": said}
+
+
+def _embedded(texts: Sequence[str], journal: Path | None) -> Vectors:
+    from factory.engine.folder import OUTPUTS
+    from factory.engine.journal import Journal
+    from factory.engine.pool import ModelPool
+    from factory.engine.progress import RunProgress
+    from factory.engine.run import run_blocking
+    from factory.engine.usage import Gate
+
+    kept = Journal(journal or OUTPUTS / "journal.db")
+
+    async def embed() -> Vectors:
+        pool = ModelPool({}, kept, RunProgress(), Gate(), 0)
+        try:
+            return await pool.embedder("").embed(texts)
+        finally:
+            await pool.close()
+
+    try:
+        return run_blocking(embed)
+    finally:
+        kept.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(measure)
+    app.add_typer(tags_app, name="tags")

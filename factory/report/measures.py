@@ -1,0 +1,136 @@
+"""The measures of a whole set, gathered, and as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from factory.measure.words import distinct_n, language_mix, lengths
+from factory.report.plain import count, visible
+from factory.tags.measure import (
+    TagLists,
+    TagSummary,
+    by_source,
+    coverage_curve,
+    rare_tags,
+    summarize,
+    tag_counts,
+    top_pairs,
+    top_tags,
+)
+from factory.text import shorten
+
+if TYPE_CHECKING:
+    from factory.table import Table
+
+NAME_CHARACTERS = 44
+SHOWN = 10
+DISTINCT = (1, 2, 3)
+
+
+class TaggedSet(NamedTuple):
+    """A set by its tags: its name, the tags of each record, and where each record is from."""
+
+    name: str
+    tag_lists: TagLists
+    sources: Sequence[str]
+
+    @classmethod
+    def of(cls, name: str, table: Table) -> TaggedSet:
+        """The tags of a table."""
+        tag_lists = [[tag["name"] for tag in tags] for tags in table.values("tags")]
+        return cls(name, tag_lists, [source or "(none)" for source in table.values("source")])
+
+    def summaries(self, pool: Collection[str]) -> list[TagSummary]:
+        """The measures of the set, then of each of its sources where there are several."""
+        sources = by_source(self.tag_lists, self.sources, pool)
+        return [summarize(self.name, self.tag_lists, pool), *(sources if len(sources) > 1 else [])]
+
+
+def measures(table: Table, name: str, pool: Collection[str] | None = None) -> dict[str, Any]:
+    """All measures of a set that need no model, as plain JSON. What is not there is None, never 0.
+
+    Args:
+        pool: the tags that diversity is a share of; by default the set's own, of which it has all.
+    """
+    tagged = TaggedSet.of(name, table)
+    counts = tag_counts(tagged.tag_lists)
+    texts = {field: table.texts(field) for field in ("prompt", "output")}
+    return {
+        "records": len(table),
+        "languages": _ordered(language_mix(texts["prompt"], table.values("lang"))),
+        "tasks": _ordered(Counter(task or "(none)" for task in table.values("task"))),
+        "words": {
+            field: (found._asdict() if (found := lengths(rows)) else None) for field, rows in texts.items()
+        },
+        "distinct": {field: {str(n): distinct_n(rows, n) for n in DISTINCT} for field, rows in texts.items()},
+        "tags": [asdict(row) for row in tagged.summaries(counts if pool is None else pool)],
+        "coverage": [point._asdict() for point in coverage_curve(tagged.tag_lists, 10)],
+        "top_tags": [list(item) for item in top_tags(counts)],
+        "rare_tags": [list(item) for item in rare_tags(counts)],
+        "top_pairs": [list(pair) for pair in top_pairs(tagged.tag_lists)],
+    }
+
+
+def _ordered(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def measure_lines(found: dict[str, Any]) -> Iterator[str]:
+    """What `measures` found, as lines to print."""
+    yield f"{count(found['records'])} records"
+    for name in ("languages", "tasks"):
+        yield f"{name:<12}{_listed(found[name].items())}"
+    yield ""
+    heads = ("mean", "deviation", "smallest", "lower", "median", "upper", "largest")
+    yield " ".join([f"{'words':<14}", *(f"{head:>10}" for head in heads)])
+    for field, row in found["words"].items():
+        cells = [f"{row[head]:>10,.1f}" for head in heads] if row else ["(none)"]
+        yield " ".join([f"{field:<14}", *cells])
+    yield ""
+    yield " ".join([f"{'distinct':<14}", *(f"{f'{n}-grams':>10}" for n in DISTINCT)])
+    for field, row in found["distinct"].items():
+        yield " ".join([f"{field:<14}", *(f"{_share(row[str(n)]):>10}" for n in DISTINCT)])
+    for key, title in (("verb_noun", "verb-noun pairs"), ("vendi", "Vendi score")):
+        if key in found:
+            yield f"{title}: {found[key]['said']}"
+    yield ""
+    yield from summary_lines([TagSummary(**row) for row in found["tags"]])
+    if found["coverage"]:
+        points = ", ".join(f"{p['records']:,}: {p['tags']:,.0f}" for p in found["coverage"])
+        yield f"tags of a random subset   {points}"
+    if found["top_tags"]:
+        yield f"most used   {_listed(found['top_tags'])}"
+        yield f"least used  {_listed(found['rare_tags'])}"
+    if found["top_pairs"]:
+        yield f"together    {_listed((f'{a} + {b}', n) for a, b, n in found['top_pairs'])}"
+
+
+def summary_lines(rows: Sequence[TagSummary]) -> Iterator[str]:
+    """The measures of sets and sources as a table."""
+    heads = ("records", "tagged", "tags", "once", "diversity", "complexity")
+    width = max([len("tags"), *(len(_name(row.name)) for row in rows)])
+    yield "  ".join(["tags".ljust(width), *(f"{head:>10}" for head in heads)])
+    for row in rows:
+        cells = [
+            *(count(number) for number in (row.records, row.tagged, row.tags, row.once)),
+            _share(row.diversity),
+            "none" if row.complexity is None else f"{row.complexity:.2f}",
+        ]
+        yield "  ".join([_name(row.name).ljust(width), *(f"{cell:>10}" for cell in cells)])
+
+
+def _name(text: str) -> str:
+    return shorten(visible(text), NAME_CHARACTERS)
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _listed(items: Any) -> str:
+    items = list(items)
+    said = ", ".join(f"{_name(name)} {number:,}" for name, number in items[:SHOWN])
+    return said + (f", and {count(len(items) - SHOWN)} more" if len(items) > SHOWN else "")

@@ -1,0 +1,105 @@
+"""`factory measure` and `factory tags compare` as a person types them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from factory.cli import app
+from factory.errors import FactoryError, InputError, MissingDependency
+
+ROWS = [
+    {"instruction": "Write SQL", "output": "select 1", "tags": ["SQL", "coding"], "source": "a"},
+    {"instruction": "写一首诗", "output": "床前明月光", "tags": ["诗歌"], "source": "b"},
+    {"instruction": "Say hello", "output": "hello", "source": "b"},
+]
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> str:
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def factory(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments)
+    if isinstance(done.exception, FactoryError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_measure_prints_and_writes_what_a_set_is_like(tmp_path: Path) -> None:
+    out = tmp_path / "measures.json"
+    printed = factory("measure", write(tmp_path / "set.jsonl", [*ROWS]), "--out", str(out))
+    assert "3 records" in printed
+    assert "en 2, zh 1" in printed
+    found = json.loads(out.read_text())
+    assert [row["name"] for row in found["tags"]] == ["set.jsonl", "b", "a"]
+    assert (found["tags"][0]["tagged"], found["tags"][0]["complexity"]) == (2, 1.5)
+
+
+def test_measure_takes_another_set_as_the_pool(tmp_path: Path) -> None:
+    pool = write(tmp_path / "pool.jsonl", [*ROWS])
+    part = write(tmp_path / "part.jsonl", ROWS[:1])
+    assert "0.667" in factory("measure", part, "--pool", pool)
+
+
+def test_measure_without_the_parser_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(MissingDependency, match="spacy download"):
+        factory("measure", write(tmp_path / "set.jsonl", [*ROWS]), "--verb-noun")
+
+
+def test_compare_prints_both_sets_and_writes_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    first = write(tmp_path / "first.jsonl", [*ROWS])
+    second = write(tmp_path / "second.jsonl", ROWS[1:2])
+    printed = factory("tags", "compare", first, second, "--out", str(page))
+    assert "3 tags in all, 1 in both sets" in printed
+    assert "first.jsonl beside second.jsonl" in page.read_text(encoding="utf-8")
+
+
+def test_sets_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        paths.append(write(tmp_path / name / "set.jsonl", [*ROWS]))
+    page = tmp_path / "page.html"
+    factory("tags", "compare", *paths, "--out", str(page))
+    assert all(path in page.read_text(encoding="utf-8") for path in paths)
+
+
+def test_rows_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:
+    bad = [*ROWS, *({"nothing": at} for at in range(6))]
+    printed = factory("measure", write(tmp_path / "set.jsonl", bad))
+    assert "set.jsonl:4" in printed
+    assert "and 3 more rows" in printed
+    assert "3 records" in printed
+
+
+def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run"):
+        factory("measure", str(tmp_path))
+
+
+def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{**ROWS[0], "tags": ["SQL"]}, {**ROWS[0], "tags": ["sql"]}, {**ROWS[0], "tags": ["sql!"]}]
+    given = write(tmp_path / "set.jsonl", [*rows])
+    options = ("--semantic", "null", "--association", "none")
+    printed = factory("apply", "normalize_tags", given, "--out", "out.parquet", *options)
+    assert "'name': 'rules', 'tags': 1" in printed
+    tag_map = tmp_path / "out.tag_map.jsonl"
+    lines = [json.loads(line) for line in tag_map.read_text().splitlines()]
+    assert {line["raw"]: line["rule"] for line in lines} == {"SQL": "", "sql": "case", "sql!": "characters"}
+    tag_map.write_text("".join(json.dumps({**line, "final": "database"}) + "\n" for line in lines))
+    factory("apply", "normalize_tags", given, "--out", "again.parquet", "--map", str(tag_map))
+    assert "most used   database 3" in factory("measure", "again.parquet")
