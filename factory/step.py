@@ -20,15 +20,15 @@ import inspect
 import logging
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from factory.errors import RecipeError
+from factory.errors import FactoryError, RecipeError
 from factory.models.base import Answer, ChatModel, EmbeddingModel
 from factory.prompt import Prompt
 from factory.record import Event, Record
@@ -73,6 +73,10 @@ class Step(BaseModel, ABC):
             if any(isinstance(mark, NamesModel) and mark.kind == kind for mark in info.metadata)
         ]
 
+    def inputs(self) -> Sequence[Path]:
+        """The files that are read, so that a run can tell whether they changed since."""
+        return ()
+
 
 class Source(Step):
     """A step that brings records in."""
@@ -80,10 +84,6 @@ class Source(Step):
     @abstractmethod
     def records(self, context: Context) -> Iterator[Record]:
         """Yield the records one by one; a row that cannot be read comes as a record marked dropped."""
-
-    def inputs(self) -> Sequence[Path]:
-        """The files that are read, so that a run can tell whether they changed since."""
-        return ()
 
     def expected(self) -> int | None:
         """About how many records there will be, where that is cheap to tell; None where it is not."""
@@ -113,14 +113,24 @@ class WholeSet(Step):
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
 
 
+def _no_files(path: Path) -> Iterator[Any]:
+    raise FactoryError(f"{path}: no file can be read here")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a step is handed: the models it names, a seeded random source, a logger.
+    """What a step is handed: the models it names, the files it names, a seeded random source, a logger.
 
     step: place and name in the recipe, such as "02-evolve"
     seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
     warn: tells the person at the terminal one sentence; each is shown once
+    read_records: the records of a file in any format and shape that `read` takes
+    read_rows: the rows of such a file as they are, each with its place (line or row number from 1), for a file
+        whose rows are no records, such as a benchmark
+
+    Both read as a stream, and leave out a row that cannot be read, with a warning. A step names what it will
+    read in `Step.inputs`: a file that is missing or empty is then found before the run begins.
     """
 
     step: str
@@ -130,6 +140,8 @@ class Context:
     folder: Path | None = None
     warn: Callable[[str], None] = field(default=lambda sentence: None)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
+    read_records: Callable[[Path], Iterator[Record]] = _no_files
+    read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files
 
     def chat(self, name: str) -> ChatModel:
         """The chat model of this name; "" is the recipe's only chat model, or else the embedded one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
 from factory.engine.usage import Gate
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
+from factory.formats.reference import reference_records, reference_rows
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
 from factory.recipe import NO_BUDGET, Budget
@@ -74,7 +76,16 @@ class Execution:
         watch = asyncio.create_task(self._stop_once_closed())
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
         contexts = [
-            Context(label, self.seed, pool.chat, pool.embedder, self.export_folder, self.progress.warn)
+            Context(
+                label,
+                self.seed,
+                pool.chat,
+                pool.embedder,
+                self.export_folder,
+                self.progress.warn,
+                read_records=functools.partial(reference_records, warn=self.progress.warn),
+                read_rows=functools.partial(reference_rows, warn=self.progress.warn),
+            )
             for label in self.labels
         ]
         try:

