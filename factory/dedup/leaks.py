@@ -61,8 +61,8 @@ def find_leaks(
     records: Iterable[Sequence[str]],
     items: Sequence[Item],
     *,
-    run: int = 13,
-    ngram: int = 8,
+    ngram: int = 13,
+    coverage_ngram: int = 8,
     coverage: float = 0.5,
     edits: float = 0.3,
     common: int = 10,
@@ -73,13 +73,13 @@ def find_leaks(
     case, punctuation and white space do not count. An n-gram that several items have is no evidence for any of
     them. An item is found in a text that has
 
-    - `run` of its words in a row, among them an n-gram of its own. Passages that more than `common` records
+    - `ngram` of its words in a row, among them an n-gram of its own. Passages that more than `common` records
       have are phrases, and do not count (GPT-3, arXiv 2005.14165, appendix C);
-    - more than the `coverage` share of the item's own words, by `ngram`-grams (Tulu 3, arXiv 2411.15124),
-      but no fewer than `run` of them;
+    - more than the `coverage` share of the item's own words, by `coverage_ngram`-grams (Tulu 3, arXiv
+      2411.15124), but no fewer than `ngram` of them;
     - all of it but for the `edits` share of its words: the least number of words to insert, delete or replace,
       where a number or a name may be any other. For items of at least `SHORTEST` words beside these;
-    - all of it as a line of its own, where it has fewer than `ngram` words (and more than two).
+    - all of it as a line of its own, where it has fewer than `coverage_ngram` words (and more than two).
 
     For a question of multiple choice, and the docstring of a function, these are tried on that part alone, too.
     Time grows with the number of words in all texts; memory with that of the items' words.
@@ -89,13 +89,15 @@ def find_leaks(
     Raises:
         ValueError: a number that makes no sense.
     """
-    if not (run >= ngram >= 4 and 0 < coverage <= 1 and 0 <= edits < 1 and common >= 1):
-        raise ValueError("run >= ngram >= 4, 0 < coverage <= 1, 0 <= edits < 1 and common >= 1 are needed")
+    if not (ngram >= coverage_ngram >= 4 and 0 < coverage <= 1 and 0 <= edits < 1 and common >= 1):
+        raise ValueError(
+            "ngram >= coverage_ngram >= 4, 0 < coverage <= 1, 0 <= edits < 1 and common >= 1 are needed"
+        )
     if not items:
         return []
     from factory.dedup.leak_kernel import Rules
 
-    search = _Search(items, ngram, edits, Rules(run, float(coverage)))
+    search = _Search(items, coverage_ngram, edits, Rules(ngram, float(coverage)))
     for texts, owners, places in _batches(records):
         search.look(texts, owners, places)
     return search.leaks(common)

@@ -38,7 +38,10 @@ CODE = (
     "    >>> longest_gap([1, 9, 4])\n    5\n"
     '    """\n'
 )
-CHINESE = "小明每天早上骑自行车去学校，路上要经过三座桥和两个红绿灯。如果每个红绿灯平均等待四十秒，他一周上学五天一共要等多少秒？"
+CHINESE = (
+    "小明每天早上骑自行车去学校，路上要经过三座桥和两个红绿灯。"
+    "如果每个红绿灯平均等待四十秒，他一周上学五天一共要等多少秒？"
+)
 SHORT = "Why is the sky blue?"
 ITEMS = [
     Item("math", "1", DUCKS),
@@ -188,7 +191,9 @@ def test_the_batches_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch
     assert len(whole) == 5
 
 
-@pytest.mark.parametrize("bad", [{"run": 5}, {"ngram": 3}, {"coverage": 0}, {"edits": 1}, {"common": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"ngram": 5}, {"coverage_ngram": 3}, {"coverage": 0}, {"edits": 1}, {"common": 0}]
+)
 def test_numbers_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needed"):
         find_leaks([["a"]], ITEMS, **bad)
