@@ -19,6 +19,9 @@ from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
 from factory.table import Table
 from factory.text import shorten
 
+SIMILARITY = {"judged": 0.86, "similar": 0.92}
+"""Of e5-small, 0.86 finds 80% of translations and all paraphrases, beside 5% of unrelated rows; above 0.92 lie
+few unrelated rows, and few translations (tests/bench/bench_leaks.py)."""
 AT_ONCE = 256
 """Records whose neighbours are judged side by side."""
 
@@ -65,7 +68,13 @@ class Decontaminate(WholeSet):
     rephrased: Literal["no", "similar", "judged"] = Field(
         "no", description="look for rephrased and translated items too, by embedding alone or with a judge"
     )
-    similarity: float = Field(0.9, ge=-1, le=1, description="least cosine of a text and an item near to it")
+    similarity: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="least cosine of a text and an item near to it; by default 0.86 with a judge, 0.92 without, "
+        "which suit the embedded model",
+    )
     neighbours: int = Field(
         3, ge=1, le=100, description="items near to a record that the judge is shown, at most"
     )
@@ -166,11 +175,12 @@ class Decontaminate(WholeSet):
         if not written or not asked:
             return {}
         embedder = context.embedder(self.embedder)
+        least = self.similarity if self.similarity is not None else SIMILARITY[self.rephrased]
         of_items = await embedder.embed([items[at].text for at in asked])
         of_texts = await embedder.embed([texts[at] for at in written])
         near: dict[int, list[Neighbour]] = {}
         for text, item, cosine in await asyncio.to_thread(
-            nearest_items, of_texts, of_items, self.neighbours, self.similarity
+            nearest_items, of_texts, of_items, self.neighbours, least
         ):
             near.setdefault(written[text], []).append(Neighbour(texts[written[text]], asked[item], cosine))
         return near

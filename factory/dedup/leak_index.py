@@ -13,6 +13,7 @@ import numpy as np
 
 from factory.dedup.benchmark import Item
 from factory.dedup.leak_tokens import (
+    ACCENT,
     DIGIT,
     LETTER,
     LINE_END,
@@ -38,6 +39,7 @@ SEED = 3  # tokens in a row that an edited item must share with its original for
 COMMON_SEED = 30  # a seed found in more items than this is a phrase, and compares none
 CORE = 16  # tokens of a core, at least: "which of the following is not a feature of ..." is no question yet
 SURE = 2  # tokens of an item that do not count where its edits are allowed: a short one may have fewer
+_ACCENTS = {chr(code) for code in range(0x300, 0x370)}
 _NUMBER_WORDS = re.findall(
     r"\w+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -68,7 +70,7 @@ class Index(NamedTuple):
 
 @functools.cache
 def alphabet() -> Alphabet:
-    """What each code point is, in agreement with `text.rouge_tokens` after NFKC."""
+    """What each code point is, in agreement with `text.rouge_tokens` after NFKC; letters without their accents."""
     kind = np.zeros(LAST_CODE, np.uint8)
     fold = np.arange(LAST_CODE, dtype=np.uint32)
     for code in range(LAST_CODE):
@@ -78,12 +80,16 @@ def alphabet() -> Alphabet:
         folded = unicodedata.normalize("NFKC", character).lower()
         if len(folded) != 1:
             folded = character
+        parts = unicodedata.normalize("NFD", folded)
+        if len(parts) > 1 and all(accent in _ACCENTS for accent in parts[1:]):
+            folded = parts[0]
         tokens = len(rouge_tokens(folded + folded))
         if tokens:
             kind[code] = UNSPACED if tokens == 2 else DIGIT if folded.isdecimal() else LETTER
             fold[code] = ord(folded)
         elif len(character.splitlines()[0]) == 0:
             kind[code] = LINE_END
+    kind[[ord(accent) for accent in _ACCENTS]] = ACCENT
     for numeral in _NUMERALS:
         kind[ord(numeral)] = NUMERAL
     empty = Alphabet(kind, fold, np.zeros(2, np.uint64))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
+from factory.dedup.compiled import compiled, compiled_at_once
 from factory.dedup.leak_tokens import (
     FACTOR,
     Alphabet,
@@ -32,7 +33,6 @@ from factory.dedup.leak_tokens import (
     slot_of,
     tokenise,
 )
-from factory.dedup.rouge_kernel import compiled, compiled_at_once
 
 TEXT, ITEM, RULE, PART, START, END, COVERED, OF, RUN, EDITS, FROM = range(11)
 """Columns of what `scan` finds. START, END: characters of the text; FROM: the place of the run in the item."""

@@ -11,15 +11,16 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from factory.dedup.rouge_kernel import compiled, compiled_at_once
+from factory.dedup.compiled import compiled, compiled_at_once
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Codes = NDArray[np.uint32]
 Flags = NDArray[np.uint8]
 
-SEPARATOR, LETTER, DIGIT, UNSPACED, NUMERAL, LINE_END = range(6)
-"""Kinds of character. UNSPACED: a token of its own; NUMERAL: the same, and a number (Chinese)."""
+SEPARATOR, LETTER, DIGIT, UNSPACED, NUMERAL, LINE_END, ACCENT = range(7)
+"""Kinds of character. UNSPACED: a token of its own; NUMERAL: the same, and a number (Chinese).
+ACCENT: a character of its own that belongs to the letter before it."""
 
 NUMBER = np.uint64(0x6E756D626572)  # the masked token of every number
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # of the rolling hash
@@ -31,7 +32,7 @@ class Alphabet(NamedTuple):
     """What each code point is.
 
     kind: one of the kinds above
-    fold: the code point that stands for it (lower case, half width)
+    fold: the code point that stands for it (lower case, half width, no accent)
     numbers: a hash table of the hashes of number words, 0 where empty
     """
 
@@ -136,7 +137,7 @@ def tokenise(codes: Codes, alphabet: Alphabet, room: Room) -> tuple[int, int, in
     while at < len(codes):
         code = codes[at]
         kind = alphabet.kind[code] if code < len(alphabet.kind) else np.uint8(0)
-        if kind in (SEPARATOR, LINE_END):
+        if kind in (SEPARATOR, LINE_END, ACCENT):
             if kind == LINE_END and open_line:
                 room.lines[lines] = count
                 lines += 1
@@ -152,6 +153,9 @@ def tokenise(codes: Codes, alphabet: Alphabet, room: Room) -> tuple[int, int, in
             while at < len(codes):
                 code = codes[at]
                 kind = alphabet.kind[code] if code < len(alphabet.kind) else np.uint8(0)
+                if kind == ACCENT:
+                    at += 1
+                    continue
                 if kind not in (LETTER, DIGIT):
                     break
                 if kind == LETTER:

@@ -88,10 +88,11 @@ def test_clean_rows_hold_no_item() -> None:
         re.sub(r"\W+", " ", DUCKS),
         re.sub(r"\s", "\n\n", DUCKS),
         "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in DUCKS),
+        DUCKS.replace("e", "é").replace("o", "o\u0308"),
     ],
-    ids=["case", "punctuation", "white space", "full width"],
+    ids=["case", "punctuation", "white space", "full width", "accents"],
 )
-def test_case_punctuation_white_space_and_width_hide_nothing(text: str) -> None:
+def test_case_punctuation_white_space_width_and_accents_hide_nothing(text: str) -> None:
     leak = the_leak(text)
     assert (leak.item.id, leak.coverage, leak.rule) == ("1", 1, "run")
 
