@@ -21,6 +21,7 @@ NEEDED = {
     "respond/answer": (),
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),
+    "decontaminate/same_problem": ("benchmark_item", "training_text"),
     **{f"rubrics/{rubric}": () for rubric in RUBRICS},
 }
 HOSTILE = (

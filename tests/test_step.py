@@ -25,6 +25,7 @@ from factory.step import Context, PerRecord, Source, Step, WholeSet, find_step, 
 
 BUILT_IN = [
     "assemble",
+    "decontaminate",
     "dedup_rouge",
     "dedup_semantic",
     "evolve",
