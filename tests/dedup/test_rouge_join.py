@@ -201,9 +201,9 @@ def test_a_threshold_that_no_f_can_have_is_refused(threshold: float) -> None:
 
 
 def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
-    from factory.dedup.rouge_kernel import greedy_join
+    from factory.dedup.rouge_kernel import search
 
-    assert greedy_join.targetoptions["nogil"]
+    assert search.targetoptions["nogil"]
     chance = random.Random(0)
     sets = [[[f"w{chance.randrange(30)}" for _ in range(8)] for _ in range(1500)] for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -212,7 +212,7 @@ def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
 
 
 def test_where_nothing_can_be_written_the_loops_are_compiled_all_the_same() -> None:
-    from factory.dedup.rouge_kernel import compiled_at_once
+    from factory.dedup.compiled import compiled_at_once
 
     namespace: dict[str, object] = {}
     exec("def double(n): return 2 * n", namespace)  # noqa: S102 - has no file, so numba finds no folder for it
