@@ -10,19 +10,19 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, **options: Any) -> Function:
     """A function that only other compiled functions call."""
-    return cast(Function, numba.njit(nogil=True)(function))
+    return cast(Function, numba.njit(nogil=True, **options)(function))
 
 
-def compiled_at_once(signature: Any, **options: Any) -> Callable[[Function], Function]:
+def compiled_at_once(signature: Any) -> Callable[[Function], Function]:
     """An entry point: compiled when its module is imported, and kept on disk where a folder is writable."""
 
     def compile_(function: Function) -> Function:
         try:
-            result = numba.njit(signature, nogil=True, cache=True, **options)(function)
+            result = numba.njit(signature, nogil=True, cache=True)(function)
         except Exception:  # no writable folder, a full disk, a spoilt cache: none is a reason to stop
-            result = numba.njit(signature, nogil=True, **options)(function)
+            result = numba.njit(signature, nogil=True)(function)
         return cast(Function, result)
 
     return compile_

@@ -27,7 +27,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from factory.dedup.compiled import compiled, compiled_at_once
-from factory.dedup.rouge_join import BLOCK, GROUP, Bank, Bitmaps, Floats, Ids, Ints, Join, Words, Work
+from factory.dedup.rouge_join import BLOCK, GROUP, Bank, Bitmaps, Ids, Ints, Join, Words, Work
 
 SLACK = 1e-12  # more than F is off the real 2 l / (m + n): the filter loses no pair, and `fmeasure` decides
 ROWS = 32  # walked through by the LCS before its bound is looked at again

@@ -101,9 +101,9 @@ def test_each_dropped_row_names_an_earlier_kept_row_that_is_too_close(
     assert not dropped[0]
     assert (named < np.flatnonzero(dropped)).all()
     assert not dropped[named].any()
-    assert (matches.cosine[dropped] > np.float32(threshold)).all()
+    assert (matches.cosine[dropped] > threshold).all()
     assert np.isnan(matches.cosine[~dropped]).all()
-    assert (matches.nearest.dtype, matches.cosine.dtype) == (np.int64, np.float32)
+    assert (matches.nearest.dtype, matches.cosine.dtype) == (np.int64, np.float64)
 
 
 @settings(deadline=None)
