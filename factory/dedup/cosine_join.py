@@ -24,8 +24,8 @@ SIZES = (32, 64, 128, 256)
 """Lengths of a short row that are tried; beyond them the whole row is taken."""
 EXACT_COST = 8192
 """What a comparison in full costs, in numbers of a short row."""
-SAMPLE = 2048
-"""Rows that the axes are found from; a quarter of them tell how long a short row should be."""
+SAMPLE = 1024
+"""Rows that the axes are found from; half of them tell how long a short row should be."""
 
 
 class CosineMatches(NamedTuple):
@@ -95,16 +95,16 @@ def _join(
 
     squares = np.empty(len(vectors))
     square_lengths(vectors, squares)
-    shorten = _Shortening.best(vectors, rows, squares, float(cosine[0]))
-    slack = (shorten.size + 8) * 2.0**-23  # more than float32 is off, in the short rows and their product
-    panels = np.empty((-(-len(rows) // LANES), shorten.size, LANES), np.float32)
-    inside = np.empty((-(-BLOCK // LANES), shorten.size, LANES), np.float32)
+    axes = _best_axes(vectors, rows, squares, float(cosine[0]))
+    slack = (axes.size + 8) * 2.0**-23  # more than float32 is off, in the short rows and their product
+    panels = np.empty((-(-len(rows) // LANES), axes.size, LANES), np.float32)
+    inside = np.empty((-(-BLOCK // LANES), axes.size, LANES), np.float32)
     kept = np.empty(len(rows), np.int64)
     fresh = np.empty(BLOCK, np.int64)
     held = 0
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        short = shorten(vectors, block, squares)
+        short = axes.shorten(vectors, block, squares)
 
         def compare(worker: int, block: Ints = block, short: Rows = short, held: int = held) -> None:
             search(
@@ -119,51 +119,49 @@ def _join(
         held += len(some)
 
 
-class _Shortening(NamedTuple):
-    """How rows are made short: `axes` (dimensions, size - 1), orthonormal, or None where the whole row is taken."""
+class _Axes(NamedTuple):
+    """How rows are made short.
+
+    size: of a short row, a multiple of 4
+    axes: shape (dimensions, size - 1), orthonormal; (dimensions, 0) where the short row is the row itself
+    """
 
     size: int
-    axes: Floats | None
+    axes: Floats
 
-    def __call__(self, vectors: Rows, rows: Ints, squares: Floats) -> Rows:
-        """The short rows of `rows`; zeros fill the last group of 4, in rows and in numbers."""
-        unit = vectors[rows].astype(np.float64) / np.sqrt(squares[rows])[:, None]
+    def shorten(self, vectors: Rows, rows: Ints, squares: Floats) -> Rows:
+        """The short rows of `rows`; zeros fill the last group of 4."""
+        from factory.dedup.cosine_kernel import shorten
+
         short = np.zeros((-(-len(rows) // 4) * 4, self.size), np.float32)
-        if self.axes is None:
-            short[: len(rows), : unit.shape[1]] = unit
-        else:
-            along = unit @ self.axes
-            short[: len(rows), :-1] = along
-            short[: len(rows), -1] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", along, along), 0))
+        shorten(vectors, rows, squares, self.axes, short)
         return short
 
-    @classmethod
-    def best(cls, vectors: Rows, rows: Ints, squares: Floats, threshold: float) -> _Shortening:
-        """The length at which bounds and the comparisons that they leave cost least, told from a sample.
 
-        The axes are near the sample's leading principal axes (subspace iteration), the same each time.
-        """
-        dimensions = vectors.shape[1]
-        whole = cls(-(-dimensions // 4) * 4, None)
-        sizes = [size for size in SIZES if size < dimensions]
-        if not sizes:
-            return whole
-        random = np.random.default_rng(0)
-        some = random.permutation(rows)[:SAMPLE]
-        unit = vectors[some].astype(np.float64) / np.sqrt(squares[some])[:, None]
-        basis = random.normal(size=(dimensions, sizes[-1] - 1))
-        for _ in range(3):
-            basis = np.linalg.qr(unit.T @ (unit @ np.linalg.qr(basis)[0]))[0]
-        _, _, turned = np.linalg.svd(unit @ basis, full_matrices=False)
-        if len(turned) < basis.shape[1]:  # fewer rows than axes
-            return whole
-        basis = basis @ turned.T
-        pairs = np.triu_indices(min(len(some), SAMPLE // 4), 1)
-        best, least = whole, float(whole.size)
-        for size in sizes:
-            shortening = cls(size, np.ascontiguousarray(basis[:, : size - 1]))
-            short = shortening(vectors, some[: SAMPLE // 4], squares)
-            left = float(((short @ short.T)[pairs] > threshold).mean())
-            if size + left * EXACT_COST < least:
-                best, least = shortening, size + left * EXACT_COST
+def _best_axes(vectors: Rows, rows: Ints, squares: Floats, threshold: float) -> _Axes:
+    """Those with which bounds, and the comparisons in full that they leave, cost least, told from a sample.
+
+    They are near the sample's leading principal axes (subspace iteration), and the same each time.
+    """
+    dimensions = vectors.shape[1]
+    best = _Axes(-(-dimensions // 4) * 4, np.empty((dimensions, 0)))
+    sizes = [size for size in SIZES if size < dimensions]
+    random = np.random.default_rng(0)
+    some = random.permutation(rows)[:SAMPLE]
+    if not sizes or len(some) < sizes[-1]:
         return best
+    unit = vectors[some].astype(np.float64) / np.sqrt(squares[some])[:, None]
+    basis = random.normal(size=(dimensions, sizes[-1] - 1))
+    for _ in range(2):
+        basis = np.linalg.qr(unit.T @ (unit @ basis))[0]
+    along = unit @ basis
+    basis = basis @ np.linalg.eigh(along.T @ along)[1][:, ::-1]
+    pairs = np.triu_indices(min(len(some), SAMPLE // 2), 1)
+    least = float(best.size)
+    for size in sizes:
+        axes = _Axes(size, np.ascontiguousarray(basis[:, : size - 1]))
+        short = axes.shorten(vectors, some[: SAMPLE // 2], squares)
+        left = float(((short @ short.T)[pairs] > threshold).mean())
+        if size + left * EXACT_COST < least:
+            best, least = axes, size + left * EXACT_COST
+    return best

@@ -18,6 +18,9 @@ from factory.dedup.cosine_join import Floats, Ints, Rows
 LANES = 256
 PROBES = 4  # rows compared with a panel together, and numbers of each taken at a time
 
+_rows, _panels = types.float32[:, ::1], types.float32[:, :, ::1]
+_ints, _floats = types.int64[::1], types.float64[::1]
+
 
 @compiled
 def exact_dot(one: Rows, other: Rows) -> float:
@@ -40,11 +43,38 @@ def exact_cosine(vectors: Rows, squares: Floats, i: int, j: int) -> float:
     return min(exact_dot(vectors[i], vectors[j]) / math.sqrt(squares[i] * squares[j]), 1.0)
 
 
-@compiled_at_once(types.void(types.float32[:, ::1], types.float64[::1]))
+@compiled_at_once(types.void(_rows, _floats))
 def square_lengths(vectors: Rows, squares: Floats) -> None:
     """The squared length of each row."""
     for i in range(len(vectors)):
         squares[i] = exact_dot(vectors[i], vectors[i])
+
+
+@compiled_at_once(types.void(_rows, _ints, _floats, types.float64[:, ::1], _rows))
+def shorten(vectors: Rows, rows: Ints, squares: Floats, axes: Floats, short: Rows) -> None:
+    """Fill `short` with the short rows of `rows`: coordinates along the axes, and the length of what is left.
+
+    axes: shape (dimensions, n); without any, the short row is the row itself, scaled to length 1
+    """
+    along = np.zeros(axes.shape[1])
+    for r in range(len(rows)):
+        vector = vectors[rows[r]]
+        scale = 1.0 / math.sqrt(squares[rows[r]])
+        if len(along) == 0:
+            for d in range(len(vector)):
+                short[r, d] = np.float32(vector[d] * scale)
+            continue
+        along[:] = 0.0
+        for d in range(len(vector)):
+            x = vector[d] * scale
+            axis = axes[d]
+            for k in range(len(along)):
+                along[k] += x * axis[k]
+        left = 1.0
+        for k in range(len(along)):
+            short[r, k] = np.float32(along[k])
+            left -= along[k] * along[k]
+        short[r, len(along)] = np.float32(math.sqrt(max(left, 0.0)))
 
 
 def _bounds(panel: Rows, probes: Rows, bounds: Rows) -> None:
@@ -77,10 +107,6 @@ def count_above(bounds: Rows, least: float) -> int:
     for j in range(LANES):
         count += bounds[j] > least
     return count
-
-
-_rows, _panels = types.float32[:, ::1], types.float32[:, :, ::1]
-_ints, _floats = types.int64[::1], types.float64[::1]
 
 
 @compiled_at_once(types.void(_panels, types.int64, types.int64, _rows))
