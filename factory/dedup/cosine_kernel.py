@@ -101,11 +101,11 @@ bounds_of = compiled(_bounds, fastmath={"contract"})
 
 
 @compiled
-def count_above(bounds: Rows, least: float) -> int:
+def count_above(bounds: Rows, least: np.float32) -> int:
     """How many of LANES bounds are above `least`."""
     count = 0
     for j in range(LANES):
-        count += bounds[j] > least
+        count += int(bounds[j] > least)
     return count
 
 

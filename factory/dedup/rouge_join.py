@@ -21,9 +21,7 @@ Floats = NDArray[np.float64]
 IdRows = NDArray[np.int32]  # shape (GROUP, ...), as is
 Bitmaps = NDArray[np.uint64]
 
-GROUP = 4  # texts compared with the kept ones together
 SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
-BLOCK = 512  # texts whose bitmaps are compared in one go: their counts stay in the first-level cache
 EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
 BITS = 8  # of a bitmap for a token, at least: fewer pass more pairs to the LCS, more take longer to compare
 
@@ -152,7 +150,7 @@ class Work(NamedTuple):
     indexed: NDArray[np.bool_]
     seen: Ids
     head: IdRows
-    count: IdRows
+    times: IdRows
     link: IdRows
     place: IdRows
     masks: Bitmaps
@@ -180,6 +178,8 @@ def _bank(lengths: Ints) -> Bank:
 
 def _work(bank: Bank, vocabulary: int) -> Work:
     """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
+    from factory.dedup.rouge_kernel import BLOCK, GROUP
+
     longest = int(bank.longest[-1])
     return Work(
         bitmaps=np.zeros((GROUP, 2 * bank.width[-1]), np.uint64),
@@ -188,7 +188,7 @@ def _work(bank: Bank, vocabulary: int) -> Work:
         indexed=np.zeros(GROUP, np.bool_),
         seen=np.zeros(vocabulary, np.int32),
         head=np.full((GROUP, vocabulary), -1, np.int32),
-        count=np.zeros((GROUP, vocabulary), np.int32),
+        times=np.zeros((GROUP, vocabulary), np.int32),
         link=np.empty((GROUP, longest), np.int32),
         place=np.empty((GROUP, longest), np.int32),
         masks=np.empty((GROUP, longest), np.uint64),

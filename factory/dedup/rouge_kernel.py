@@ -20,6 +20,7 @@ only then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -27,9 +28,11 @@ from numba import types
 from numba.extending import intrinsic
 
 from factory.dedup.compiled import compiled, compiled_at_once
-from factory.dedup.rouge_join import BLOCK, GROUP, Bank, Bitmaps, Ids, Ints, Join, Words, Work
+from factory.dedup.rouge_join import Bank, Bitmaps, Ids, Ints, Join, Words, Work
 
 SLACK = 1e-12  # more than F is off the real 2 l / (m + n): the filter loses no pair, and `fmeasure` decides
+GROUP = 4  # texts compared with the kept ones together
+BLOCK = 512  # kept texts compared with a group in one go: they stay in the first-level cache
 ROWS = 32  # walked through by the LCS before its bound is looked at again
 
 
@@ -40,7 +43,7 @@ def _popcount(typing_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
-popcount = cast(Any, intrinsic(_popcount))
+popcount = cast(Callable[[Any], int], intrinsic(_popcount))
 """Number of set bits of a uint64, by the processor's own instruction."""
 
 
@@ -365,7 +368,7 @@ def verify(bank: Bank, work: Work, join: Join, i: int, row: int, bucket: int, at
         j = bank.kept[bank.first[bucket] + at + k]
         begin, end = join.offsets[j], join.offsets[j + 1]
         if not work.indexed[row]:
-            index_text(text, head, work.count[row], work.link[row], work.place[row], masks)
+            index_text(text, head, work.times[row], work.link[row], work.place[row], masks)
             work.indexed[row] = True
         if m <= 64:
             lcs = short_lcs(m, join.ids, begin, end, head, masks)
@@ -376,7 +379,7 @@ def verify(bank: Bank, work: Work, join: Join, i: int, row: int, bucket: int, at
                 text,
                 join.ids[begin:end],
                 head,
-                work.count[row],
+                work.times[row],
                 work.link[row],
                 work.place[row],
                 masks,
@@ -446,7 +449,7 @@ def search_group(bank: Bank, work: Work, join: Join, rows: Ints, since: int) -> 
     for row in range(len(rows)):
         if work.indexed[row]:
             text = join.ids[join.offsets[rows[row]] : join.offsets[rows[row] + 1]]
-            forget_text(text, work.head[row], work.count[row])
+            forget_text(text, work.head[row], work.times[row])
 
 
 _ints, _ids, _words, _floats = types.int64[::1], types.int32[::1], types.uint64[::1], types.float64[::1]
