@@ -414,10 +414,11 @@ def search_group(bank: Bank, work: Work, join: Join, rows: Ints, since: int) -> 
         work.indexed[row] = False
     for turn in range(high - low + 1):
         bucket = own + turn if turn <= high - own else high - turn
-        kept = bank.kept[bank.first[bucket] : bank.first[bucket] + bank.held[bucket]]
-        begin = count_before(kept, since)
-        if begin == len(kept):
+        last = bank.first[bucket] + bank.held[bucket] - 1
+        if bank.held[bucket] == 0 or bank.kept[last] < since:
             continue
+        kept = bank.kept[bank.first[bucket] : last + 1]
+        begin = count_before(kept, since)
         possible = False
         for row in range(len(rows)):
             m = join.offsets[rows[row] + 1] - join.offsets[rows[row]]

@@ -272,6 +272,5 @@ def test_the_approximate_search_tells_its_recall() -> None:
 
 def test_semdedup_keeps_one_of_equal_records() -> None:
     records = asked("Name a river.", "Name a river.", "How do I sort a list?")
-    result = run(DedupSemantic(method="semdedup"), records, ScriptedEmbedder())
-    assert kept(result) in ([0, 2], [0, 1, 2])  # k-means may part three records as it likes
+    assert kept(run(DedupSemantic(method="semdedup"), records, ScriptedEmbedder())) == [0, 2]
     assert kept(run(DedupSemantic(method="semdedup"), records[:1], ScriptedEmbedder())) == [0]
