@@ -11,7 +11,7 @@ from factory.dedup.cosine_join import CosineMatches, Ints, Rows, with_direction
 BLOCK = 1024
 PROBES = 8
 """Lists that a row is looked for in."""
-TRAINING = 64
+TRAINING = 32
 """Rows for each centroid that k-means is trained on."""
 SAMPLE = 1000
 
@@ -50,6 +50,7 @@ def ivf_join(
     )
     random = np.random.default_rng(seed)
     index.cp.min_points_per_centroid = 1
+    index.cp.niter = 10  # lists need not be the best, and training is what costs most
     index.train(_unit(vectors, random.permutation(rows)[: TRAINING * lists]))
     index.nprobe = PROBES
     kept: list[Ints] = []
