@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="threads of the exact join")
     wanted = parser.parse_args()
     vectors = np.load(wanted.vectors) if wanted.vectors else synthetic(wanted.rows)
-    cosine_join(vectors[:100], THRESHOLD)
+    cosine_join(vectors[:2000], THRESHOLD)
     grow(vectors, wanted.workers)  # first: idle threads of other libraries would count as ours
     compare(vectors[:52_000], wanted.workers)
 
