@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo test test-faults test-vllm lint bench bench-calls readme clean
+.PHONY: help demo test test-faults test-vllm lint bench bench-calls bench-dedup readme clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
+	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
@@ -68,9 +69,12 @@ test-vllm: $(VLLM)/smollm2/config.json
 bench-calls: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_calls.py
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python tests/bench/bench_start.py
+bench-dedup: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_rouge.py
+	$(BIN)/python tests/bench/bench_cosine.py
+
+bench: $(VENV)/.installed-dev bench-dedup
+	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_tags.py
 	$(BIN)/python tests/bench/bench_memory.py
 

@@ -14,7 +14,8 @@ _UNSPACED = (
     "\U00020000-\U0002fa1f\U00030000-\U000323af"
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_ANY_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_ACCENTS = "\u0300-\u036f"  # those that are left as characters of their own, where no letter has them
+_ANY_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:[{_ACCENTS}]+[^\W_{_UNSPACED}]*)*")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
 _KANA = re.compile("[\u3041-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
@@ -27,9 +28,12 @@ def rouge_tokens(text: str) -> list[str]:
 
     Pure-ASCII text gives exactly the tokens of `rouge-score` without a stemmer: lower-cased runs of a-z and
     0-9. Elsewhere a token is one character of a script written without spaces (Han, kana, Hangul, Thai, ...)
-    or a run of letters and digits of any other script, so that accented words stay whole.
+    or a run of letters and digits of any other script, so that accented words stay whole, whether an accent is
+    part of its letter or a character of its own (NFC makes them one).
     """
     lowered = text.lower()
+    if not lowered.isascii():
+        lowered = unicodedata.normalize("NFC", lowered)
     return (_ASCII_WORD if lowered.isascii() else _ANY_WORD).findall(lowered)
 
 

@@ -1,5 +1,7 @@
 """Words, languages and normal forms mean the same everywhere, in Chinese as in English."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -31,11 +33,19 @@ def test_the_case_of_a_text_does_not_change_its_tokens(text: str) -> None:
 
 @given(st.text())
 @example("中文a_中文 é½")
+@example("cafe\u0301")
 def test_every_letter_and_digit_is_in_one_token(text: str) -> None:
     def letters(text: str) -> str:
         return "".join(c for c in text if c.isalnum())
 
-    assert letters("".join(rouge_tokens(text))) == letters(text.lower())
+    assert letters("".join(rouge_tokens(text))) == letters(unicodedata.normalize("NFC", text.lower()))
+
+
+@given(st.text())
+@example("Café déjà vu, Ångström, Việt Nam, 한국어, がぎぐ, Ёлка")
+def test_an_accent_apart_from_its_letter_gives_the_same_tokens(text: str) -> None:
+    composed = unicodedata.normalize("NFC", text)
+    assert rouge_tokens(unicodedata.normalize("NFD", text)) == rouge_tokens(composed)
 
 
 @given(st.text())
@@ -53,6 +63,7 @@ def test_a_token_holds_no_space_and_no_ascii_sign(text: str) -> None:
         ("用Python写一个sort函数。", ["用", "python", "写", "一", "个", "sort", "函", "数"]),
         ("GPT-4的123", ["gpt", "4", "的", "123"]),
         ("Café déjà_vu", ["café", "déjà", "vu"]),
+        ("Cafe\u0301 x\u0304y İzmir", ["café", "x\u0304y", "i\u0307zmir"]),
         ("𠮷野家へ行く", ["𠮷", "野", "家", "へ", "行", "く"]),
         ("안녕 하세요", ["안", "녕", "하", "세", "요"]),
         ("Привет, мир", ["привет", "мир"]),

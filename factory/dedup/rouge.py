@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -21,11 +24,14 @@ class DedupRouge(WholeSet):
     with rouge-score, without doing so. Chinese counts too: each character is a word. A text without any word
     is never close to anything.
 
+    With `reference`, a record too close to one of those files' records is dropped as well, so that nothing
+    comes back that the seeds or an earlier release hold.
+
     Similarity: ROUGE-L F-measure (Lin, 2004) over `text.rouge_tokens`. Drops when it is greater than
     `threshold`, as Self-Instruct does (arXiv 2212.10560).
 
     Example:
-        - dedup_rouge: {threshold: 0.7}
+        - dedup_rouge: {threshold: 0.7, reference: seeds.jsonl}
     """
 
     name = "dedup_rouge"
@@ -36,17 +42,67 @@ class DedupRouge(WholeSet):
         description="the text compared: the instruction, the prompt (instruction and input), the output, or "
         "both (prompt and output)",
     )
+    reference: str | tuple[str, ...] = Field(
+        (),
+        description="a file of records that count as kept before all others, or a list of files, in any format "
+        "that `read` reads",
+    )
+    scope: Literal["set", "task"] = Field(
+        "set", description="what a record is compared with: the whole set, or the records of its own task"
+    )
+    workers: int = Field(1, ge=1, description="threads that compare; the result is the same")
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        names = [self.reference] if isinstance(self.reference, str) else self.reference
+        return [Path(name).expanduser() for name in names if name]
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
-        texts = table.texts(self.field)
-        matches = await asyncio.to_thread(
-            lambda: rouge_join([rouge_tokens(text) for text in texts], self.threshold)
+        rows = _Rows.of(table, self.field)
+        reference = _Rows.of(
+            Table.from_records(record for path in self.inputs() for record in context.read_records(path)),
+            self.field,
         )
-        ids = table.ids()
-        drops = {}
-        for index in (matches.nearest >= 0).nonzero()[0].tolist():
-            kept, f = int(matches.nearest[index]), float(matches.f[index])
-            reason = f"ROUGE-L {f:.2f} with {ids[kept]} ({shorten(texts[kept], 60)})"
-            drops[index] = Drop(context.step, "near_duplicate", reason, {"rouge_l": f})
+        drops = await asyncio.to_thread(lambda: dict(self._drops(rows, reference, context.step)))
         return table.drop(drops)
+
+    def _drops(self, rows: _Rows, reference: _Rows, step: str) -> Iterator[tuple[int, Drop]]:
+        known = reference.groups(self.scope)
+        for task, members in rows.groups(self.scope).items():
+            against = known.get(task, [])
+            matches = rouge_join(
+                [rouge_tokens(rows.texts[index]) for index in members],
+                self.threshold,
+                reference=[rouge_tokens(reference.texts[index]) for index in against],
+                workers=self.workers,
+            )
+            for at in (matches.nearest >= 0).nonzero()[0].tolist():
+                f, near = float(matches.f[at]), int(matches.nearest[at])
+                source, index = (
+                    (reference, against[near]) if matches.in_reference[at] else (rows, members[near])
+                )
+                where = " of the reference" if matches.in_reference[at] else ""
+                reason = (
+                    f"ROUGE-L {f:.2f} with {source.ids[index]}{where} ({shorten(source.texts[index], 60)})"
+                )
+                yield members[at], Drop(step, "near_duplicate", reason, {"rouge_l": f})
+
+
+class _Rows(NamedTuple):
+    """What the step needs of each record."""
+
+    ids: list[str]
+    texts: list[str]
+    tasks: list[str]
+
+    @classmethod
+    def of(cls, table: Table, field: str) -> _Rows:
+        return cls(table.ids(), table.texts(field), table.values("task"))
+
+    def groups(self, scope: str) -> dict[str, list[int]]:
+        """The records to be compared with each other, by task, or all under one name."""
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for index, task in enumerate(self.tasks):
+            groups[task if scope == "task" else ""].append(index)
+        return groups

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count
 from typing import NamedTuple
 
@@ -17,8 +18,10 @@ Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
 Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
+IdRows = NDArray[np.int32]  # shape (GROUP, ...), as is
+Bitmaps = NDArray[np.uint64]
 
-BLOCK = 256  # texts whose bitmaps are compared in one go: their counts stay in the first-level cache
+SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
 EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
 BITS = 8  # of a bitmap for a token, at least: fewer pass more pairs to the LCS, more take longer to compare
 
@@ -37,7 +40,11 @@ class RougeMatches(NamedTuple):
 
 
 def rouge_join(
-    tokens: Sequence[Sequence[str]], threshold: float, *, reference: Sequence[Sequence[str]] = ()
+    tokens: Sequence[Sequence[str]],
+    threshold: float,
+    *,
+    reference: Sequence[Sequence[str]] = (),
+    workers: int = 1,
 ) -> RougeMatches:
     """Drop each row whose ROUGE-L F with a reference row or an earlier kept row is greater than `threshold`.
 
@@ -46,29 +53,53 @@ def rouge_join(
     are that close, the one of highest F is named, of equals the earliest, references first. A row without
     tokens has F = 0 with every row: it is kept and drops none.
 
-    Memory grows with the number of tokens, time about as rows^1.7. Runs without holding the GIL.
+    Memory grows with the number of tokens, time about as rows^1.7. Runs in `workers` threads without holding
+    the GIL; the outcome does not depend on how many.
 
     Source: ROUGE-L, Lin (2004); the rule, Self-Instruct (arXiv 2212.10560).
 
     Raises:
-        ValueError: `threshold` is not between 0 and 1.
+        ValueError: `threshold` is not between 0 and 1, or there is not one worker at least.
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"the threshold is a ROUGE-L F between 0 and 1, given {threshold}")
-    rows = len(reference) + len(tokens)
-    nearest = np.full(rows, -1, np.int64)
-    f = np.full(rows, np.nan)
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, given {workers}")
+    ids, offsets, vocabulary = _encode([*reference, *tokens])
+    rows = len(offsets) - 1
+    join = Join(
+        ids,
+        offsets,
+        table=np.full(1 << (2 * rows).bit_length(), -1, np.int64),
+        twin=np.full(rows, -1, np.int64),
+        nearest=np.full(rows, -1, np.int64),
+        f=np.full(rows, float(threshold)),
+    )
     if threshold < 1 and rows:
-        from factory.dedup.rouge_kernel import greedy_join
-
-        ids, offsets, vocabulary = _encode([*reference, *tokens])
         bank = _bank(np.diff(offsets))
-        work = _work(bank, vocabulary)
-        greedy_join(bank, work, ids, offsets, len(reference), float(threshold), nearest, f)
-    nearest, f = nearest[len(reference) :], f[len(reference) :]
+        with ThreadPoolExecutor(workers) as pool:
+            _join_all(join, bank, [_work(bank, vocabulary) for _ in range(workers)], len(reference), pool)
+    nearest, f = join.nearest[len(reference) :], join.f[len(reference) :]
+    f[nearest < 0] = np.nan
     in_reference = (nearest >= 0) & (nearest < len(reference))
     nearest[nearest >= len(reference)] -= len(reference)
     return RougeMatches(nearest, f, in_reference)
+
+
+def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: ThreadPoolExecutor) -> None:
+    """Block by block: all workers compare its texts with those kept before it, then one settles the block."""
+    from factory.dedup.rouge_kernel import find_twins, keep_reference, search, settle
+
+    rows = len(join.twin)
+    size = min(max(rows // 64, SMALLEST), LARGEST)
+    wanted = np.empty(size, np.int64)
+    keep_reference(bank, works[0], join, references)
+    for start in range(references, rows, size):
+        stop = min(start + size, rows)
+        some = wanted[: find_twins(join, start, stop, wanted)]
+        some = some[np.argsort(bank.bucket[some], kind="stable")]
+        list(pool.map(lambda at: search(bank, works[at], join, some, at, len(works)), range(len(works))))  # noqa: B023
+        settle(bank, works[0], join, start, stop)
 
 
 def _encode(rows: Sequence[Sequence[str]]) -> tuple[Ids, Ints, int]:
@@ -96,21 +127,35 @@ class Bank(NamedTuple):
     words: Words
 
 
+class Join(NamedTuple):
+    """The texts, the references first, and what is known of each."""
+
+    ids: Ids
+    offsets: Ints
+    table: Ints  # a hash table of text numbers by tokens
+    twin: Ints  # an earlier text with the same tokens, or -1
+    nearest: Ints  # the kept text of highest F so far, or -1
+    f: Floats  # its F, or the threshold: what another must exceed
+
+
 class Work(NamedTuple):
-    """Room to work in, of the size of one text, the vocabulary, or (the hash table) the number of texts.
+    """Room of one worker, for a group of texts of the length of the longest.
 
     An indexed text has, from head[token] through `link`, the words that the token is in and its bits there.
     """
 
-    table: Ints
-    bitmaps: Words
+    bitmaps: Bitmaps
     counts: Ints
+    most: Ints
+    indexed: NDArray[np.bool_]
     seen: Ids
-    head: Ids
-    link: Ids
-    place: Ids
-    masks: Words
+    head: IdRows
+    times: IdRows
+    link: IdRows
+    place: IdRows
+    masks: Bitmaps
     state: Words
+    shared: Ids
 
 
 def _bank(lengths: Ints) -> Bank:
@@ -133,15 +178,20 @@ def _bank(lengths: Ints) -> Bank:
 
 def _work(bank: Bank, vocabulary: int) -> Work:
     """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
+    from factory.dedup.rouge_kernel import BLOCK, GROUP
+
     longest = int(bank.longest[-1])
     return Work(
-        table=np.full(1 << (2 * len(bank.bucket)).bit_length(), -1, np.int64),
-        bitmaps=np.empty(2 * bank.width[-1], np.uint64),
+        bitmaps=np.zeros((GROUP, 2 * bank.width[-1]), np.uint64),
         counts=np.empty(BLOCK, np.int64),
+        most=np.empty(GROUP, np.int64),
+        indexed=np.zeros(GROUP, np.bool_),
         seen=np.zeros(vocabulary, np.int32),
-        head=np.full(vocabulary, -1, np.int32),
-        link=np.empty(longest, np.int32),
-        place=np.empty(longest, np.int32),
-        masks=np.empty(longest, np.uint64),
+        head=np.full((GROUP, vocabulary), -1, np.int32),
+        times=np.zeros((GROUP, vocabulary), np.int32),
+        link=np.empty((GROUP, longest), np.int32),
+        place=np.empty((GROUP, longest), np.int32),
+        masks=np.empty((GROUP, longest), np.uint64),
         state=np.empty(longest // 64 + 1, np.uint64),
+        shared=np.empty(longest + 1, np.int32),
     )

@@ -1,47 +1,39 @@
-"""The compiled loops of `rouge_join`: a bitmap filter, then a bit-parallel LCS. Importing it loads numba.
+"""The compiled loops of `rouge_join`: a bitmap filter before the LCS. Importing it loads numba.
 
 Filter. Number the occurrences of each token in a text ("the#1", "the#2", ...), hash each to a bit: a text's
 bitmap holds the parity of every bit. Texts of m and n tokens whose longest common subsequence (LCS) has l
 tokens differ in at most m + n - 2 l such elements, so popcount(a xor b) <= m + n - 2 l is necessary. The two
 halves of a bitmap, one xor the other, are the bitmap of half the width, so texts of different widths compare.
 
+Four texts of like length are compared with the kept ones together, so that each bitmap read serves all four.
+
 LCS. Hyyrö (2004), "Bit-parallel LCS-length computation revisited": one machine word holds 64 columns. Only
-words that a token occurs in are visited, so memory stays linear in the length of the text.
+words that a token occurs in are visited, so memory stays linear in the length of the text. It is given up as
+soon as it cannot be long enough. Texts m and n long with an LCS of l or more leave out m - l of the one and
+n - l of the other, so that token i of the second is matched with one of the tokens i - (n - l) to i + (m - l)
+of the first: no other is looked at. And what the rows so far have in common, with what the rest shares with
+the text as a bag of words, is never less than the LCS.
+
+All that is compiled is in this file, because what numba keeps on disk is made anew when this file changes, and
+only then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from factory.dedup.rouge_join import BLOCK, Bank, Floats, Ids, Ints, Words, Work
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+from factory.dedup.compiled import compiled, compiled_at_once
+from factory.dedup.rouge_join import Bank, Bitmaps, Ids, Ints, Join, Words, Work
 
 SLACK = 1e-12  # more than F is off the real 2 l / (m + n): the filter loses no pair, and `fmeasure` decides
-
-
-def compiled(function: Function) -> Function:
-    """A function that only other compiled functions call."""
-    return cast(Function, numba.njit(nogil=True)(function))
-
-
-def compiled_at_once(signature: Any) -> Callable[[Function], Function]:
-    """An entry point: compiled when this module is imported, and kept on disk where a folder is writable."""
-
-    def compile_(function: Function) -> Function:
-        try:
-            result = numba.njit(signature, nogil=True, cache=True)(function)
-        except Exception:  # no writable folder, a full disk, a spoilt cache: none is a reason to stop
-            result = numba.njit(signature, nogil=True)(function)
-        return cast(Function, result)
-
-    return compile_
+GROUP = 4  # texts compared with the kept ones together
+BLOCK = 512  # kept texts compared with a group in one go: they stay in the first-level cache
+ROWS = 32  # walked through by the LCS before its bound is looked at again
 
 
 def _popcount(typing_context: Any, word: Any) -> Any:
@@ -119,49 +111,135 @@ def count_differences(words: Words, stride: int, bitmap: Words, most: int, count
 
 
 @compiled
-def least_of_one(first: Words, a: int) -> int:
-    """The least popcount(a xor text) of bitmaps of one word; several times as fast, as it stores nothing."""
-    least = 64
+def least_of_one(first: Words, bits: Bitmaps) -> tuple[int, int, int, int]:
+    """The least popcount(bitmap xor text) of each of four bitmaps of one word; stores nothing, so is fast."""
+    a, b, c, d = bits[0, 0], bits[1, 0], bits[2, 0], bits[3, 0]
+    least_a = least_b = least_c = least_d = 64
     for k in range(len(first)):
-        least = min(least, popcount(first[k] ^ a))
-    return least
+        x = first[k]
+        least_a = min(least_a, popcount(x ^ a))
+        least_b = min(least_b, popcount(x ^ b))
+        least_c = min(least_c, popcount(x ^ c))
+        least_d = min(least_d, popcount(x ^ d))
+    return least_a, least_b, least_c, least_d
 
 
 @compiled
-def least_of_two(first: Words, second: Words, a: int, b: int) -> int:
+def least_of_two(first: Words, second: Words, bits: Bitmaps) -> tuple[int, int, int, int]:
     """The same for bitmaps of two words."""
-    least = 128
+    a, b, c, d = bits[0, 1], bits[1, 1], bits[2, 1], bits[3, 1]
+    a2, b2, c2, d2 = bits[0, 2], bits[1, 2], bits[2, 2], bits[3, 2]
+    least_a = least_b = least_c = least_d = 128
     for k in range(len(first)):
-        least = min(least, popcount(first[k] ^ a) + popcount(second[k] ^ b))
-    return least
+        x, y = first[k], second[k]
+        least_a = min(least_a, popcount(x ^ a) + popcount(y ^ a2))
+        least_b = min(least_b, popcount(x ^ b) + popcount(y ^ b2))
+        least_c = min(least_c, popcount(x ^ c) + popcount(y ^ c2))
+        least_d = min(least_d, popcount(x ^ d) + popcount(y ^ d2))
+    return least_a, least_b, least_c, least_d
 
 
 @compiled
-def index_text(text: Ids, work: Work) -> None:
-    """Where the tokens of `text` stand, for `lcs_length`; `work.head` must be -1 throughout."""
+def least_of_four(
+    first: Words, second: Words, third: Words, fourth: Words, bits: Bitmaps, w: int
+) -> tuple[int, int, int, int]:
+    """The same for the first four words of wider bitmaps, which begin at bits[:, w]."""
+    a, b, c, d = bits[0, w], bits[1, w], bits[2, w], bits[3, w]
+    a2, b2, c2, d2 = bits[0, w + 1], bits[1, w + 1], bits[2, w + 1], bits[3, w + 1]
+    a3, b3, c3, d3 = bits[0, w + 2], bits[1, w + 2], bits[2, w + 2], bits[3, w + 2]
+    a4, b4, c4, d4 = bits[0, w + 3], bits[1, w + 3], bits[2, w + 3], bits[3, w + 3]
+    least_a = least_b = least_c = least_d = 256
+    for k in range(len(first)):
+        x, y, z, v = first[k], second[k], third[k], fourth[k]
+        least_a = min(least_a, popcount(x ^ a) + popcount(y ^ a2) + popcount(z ^ a3) + popcount(v ^ a4))
+        least_b = min(least_b, popcount(x ^ b) + popcount(y ^ b2) + popcount(z ^ b3) + popcount(v ^ b4))
+        least_c = min(least_c, popcount(x ^ c) + popcount(y ^ c2) + popcount(z ^ c3) + popcount(v ^ c4))
+        least_d = min(least_d, popcount(x ^ d) + popcount(y ^ d2) + popcount(z ^ d3) + popcount(v ^ d4))
+    return least_a, least_b, least_c, least_d
+
+
+@compiled
+def index_text(text: Ids, head: Ids, count: Ids, link: Ids, place: Ids, masks: Words) -> None:
+    """Where the tokens of `text` stand: from head[token] through `link`, the words and the bits there.
+
+    head: of the vocabulary's length, -1 throughout
+    count: of the vocabulary's length, 0 throughout; filled with how often the text has each token
+    """
     nodes = 0
     for position in range(len(text) - 1, -1, -1):
         token = text[position]
         word = position >> 6
-        node = work.head[token]
-        if node < 0 or work.place[node] != word:
-            work.link[nodes] = node
-            work.place[nodes] = word
-            work.masks[nodes] = 0
-            work.head[token] = node = nodes
+        node = head[token]
+        if node < 0 or place[node] != word:
+            link[nodes] = node
+            place[nodes] = word
+            masks[nodes] = 0
+            head[token] = node = nodes
             nodes += 1
-        work.masks[node] |= np.uint64(1) << np.uint64(position & 63)
+        masks[node] |= np.uint64(1) << np.uint64(position & 63)
+        count[token] += 1
 
 
 @compiled
-def lcs_length(text: Ids, other: Ids, work: Work) -> int:
-    """Length of the longest common subsequence of the indexed `text` and `other`.
+def forget_text(text: Ids, head: Ids, count: Ids) -> None:
+    """Undo `index_text`."""
+    for token in text:
+        head[token] = -1
+        count[token] = 0
+
+
+@compiled
+def count_shared(other: Ids, count: Ids, shared: Ids) -> int:
+    """Tokens, with their repeats, that other[row:] and the indexed text share, as shared[row]; the first of them."""
+    total = 0
+    shared[len(other)] = 0
+    for row in range(len(other) - 1, -1, -1):
+        token = other[row]
+        if count[token] > 0:
+            total += 1
+        count[token] -= 1
+        shared[row] = total
+    for token in other:
+        count[token] += 1
+    return total
+
+
+@compiled
+def short_lcs(columns: int, ids: Ids, begin: int, end: int, head: Ids, masks: Words) -> int:
+    """Length of the longest common subsequence of ids[begin:end] and an indexed text of at most 64 tokens."""
+    state = ~np.uint64(0)
+    for at in range(begin, end):
+        node = head[ids[at]]
+        if node >= 0:
+            step = state & masks[node]
+            state = (state + step) | (state - step)
+    if columns < 64:
+        state |= ~np.uint64(0) << np.uint64(columns)
+    return 64 - popcount(state)
+
+
+@compiled
+def long_lcs(
+    least: int,
+    text: Ids,
+    other: Ids,
+    head: Ids,
+    count: Ids,
+    link: Ids,
+    place: Ids,
+    masks: Words,
+    state: Words,
+    shared: Ids,
+) -> int:
+    """Length of the longest common subsequence of the indexed `text` and `other`, or less than `least` if that is more.
 
     A zero bit of the state is a column where the row of the table steps up. What the two share at their
     beginnings and ends belongs to some longest common subsequence and is not walked through.
     """
     ones = ~np.uint64(0)
     shortest = min(len(text), len(other))
+    if shortest < least:
+        return 0
     begin = 0
     while begin < shortest and text[begin] == other[begin]:
         begin += 1
@@ -170,23 +248,36 @@ def lcs_length(text: Ids, other: Ids, work: Work) -> int:
         end += 1
     columns = len(text) - end
     words = (columns + 63) >> 6
-    state = work.state
+    if count_shared(other, count, shared) < least:
+        return 0
     for word in range(words):
         zeros = begin - 64 * word
         state[word] = ones if zeros <= 0 else np.uint64(0) if zeros >= 64 else ones << np.uint64(zeros)
     for row in range(begin, len(other) - end):
-        node = work.head[other[row]]
+        if (row - begin) % ROWS == 0:
+            length = 64 * words + shared[row]
+            for word in range(words):
+                length -= popcount(state[word])
+            if length < least:
+                return 0
+        lowest = max(row - (len(other) - least), 0) >> 6
+        highest = (row + len(text) - least) >> 6
+        node = head[other[row]]
+        while node >= 0 and place[node] < lowest:
+            node = link[node]
         carry = False
         word = 0
         while node >= 0 or carry:
             if not carry:
-                word = work.place[node]
+                word = place[node]
+                if word > highest:
+                    break
             if word >= words:
                 break
             match = np.uint64(0)
-            if node >= 0 and work.place[node] == word:
-                match = work.masks[node]
-                node = work.link[node]
+            if node >= 0 and place[node] == word:
+                match = masks[node]
+                node = link[node]
             old = state[word]
             step = old & match
             total = old + step + np.uint64(carry)
@@ -222,9 +313,12 @@ def find_slot(table: Ints, ids: Ids, offsets: Ints, i: int) -> int:
 
 
 @compiled
-def keep(bank: Bank, i: int, bitmaps: Words) -> None:
-    """Enter text i, whose bitmaps these are, into the bank."""
+def keep(bank: Bank, work: Work, join: Join, i: int) -> None:
+    """Enter text i into the bank."""
     bucket = bank.bucket[i]
+    bitmaps = work.bitmaps[0]
+    text = join.ids[join.offsets[i] : join.offsets[i + 1]]
+    make_bitmaps(text, bank.width[bucket], work.seen, bitmaps)
     at = bank.held[bucket]
     stride = bank.first[bucket + 1] - bank.first[bucket]
     bank.kept[bank.first[bucket] + at] = i
@@ -247,109 +341,198 @@ def count_before(kept: Ints, i: int) -> int:
 
 
 @compiled
-def nearest_kept(
-    bank: Bank, work: Work, ids: Ids, offsets: Ints, i: int, buckets: tuple[int, int], since: int, f: float
-) -> tuple[int, float]:
-    """Of the texts kept in these buckets, those before text `since` apart, the one of highest F with text i.
+def lcs_needed(m: int, n: int, f: float, tie: bool) -> int:
+    """The least LCS with which texts of m and n tokens have an F above `f`, or also that F where `tie`."""
+    lcs = max(1, int(f * (m + n) / 2) - 1)
+    while lcs <= min(m, n):
+        value = fmeasure(lcs, m, n)
+        if value > f or (tie and value == f):
+            break
+        lcs += 1
+    return lcs
 
-    Returns its number and F if that is above `f`, else -1 and `f`. Texts of like length come first, because a
-    high F found early narrows the rest.
+
+@compiled
+def verify(bank: Bank, work: Work, join: Join, i: int, row: int, bucket: int, at: int, most: int) -> int:
+    """Compare text i with the neighbours in the bucket from `at` whose `work.counts` are at most `most`.
+
+    row: the place of text i in its group
+    Returns how far a text of this bucket may differ to be closer still.
     """
-    text = ids[offsets[i] : offsets[i + 1]]
-    low, high = buckets
-    own = bank.bucket[i]
-    best = -1
-    indexed = False
+    text = join.ids[join.offsets[i] : join.offsets[i + 1]]
+    head, masks = work.head[row], work.masks[row]
+    m = len(text)
+    for k in range(min(BLOCK, bank.held[bucket] - at)):
+        if work.counts[k] > most:
+            continue
+        j = bank.kept[bank.first[bucket] + at + k]
+        begin, end = join.offsets[j], join.offsets[j + 1]
+        if not work.indexed[row]:
+            index_text(text, head, work.times[row], work.link[row], work.place[row], masks)
+            work.indexed[row] = True
+        if m <= 64:
+            lcs = short_lcs(m, join.ids, begin, end, head, masks)
+        else:
+            least = lcs_needed(m, end - begin, join.f[i], j < join.nearest[i])
+            lcs = long_lcs(
+                least,
+                text,
+                join.ids[begin:end],
+                head,
+                work.times[row],
+                work.link[row],
+                work.place[row],
+                masks,
+                work.state,
+                work.shared,
+            )
+        f = fmeasure(lcs, m, end - begin)
+        if f > join.f[i] or (f == join.f[i] and j < join.nearest[i]):
+            join.nearest[i] = j
+            join.f[i] = f
+            most = allowance(m, bank, bucket, f)
+    return most
+
+
+@compiled
+def search_group(bank: Bank, work: Work, join: Join, rows: Ints, since: int) -> None:
+    """Find the nearest of the texts kept, those before text `since` apart, for each of at most GROUP texts.
+
+    Texts of like length come first, because a high F found early narrows the rest.
+    """
+    own = low = high = bank.bucket[rows[0]]
+    for i in rows:
+        m = join.offsets[i + 1] - join.offsets[i]
+        low, high = min(low, bank.bucket[i]), max(high, bank.bucket[i])
+        while low > 1 and allowance(m, bank, low - 1, join.f[i]) >= 0:
+            low -= 1
+        while high + 1 < len(bank.held) and allowance(m, bank, high + 1, join.f[i]) >= 0:
+            high += 1
+    for row in range(len(rows)):
+        text = join.ids[join.offsets[rows[row]] : join.offsets[rows[row] + 1]]
+        make_bitmaps(text, bank.width[high], work.seen, work.bitmaps[row])
+        work.indexed[row] = False
     for turn in range(high - low + 1):
         bucket = own + turn if turn <= high - own else high - turn
-        most = allowance(len(text), bank, bucket, f)
-        if most < 0:
+        last = bank.first[bucket] + bank.held[bucket] - 1
+        if bank.held[bucket] == 0 or bank.kept[last] < since:
             continue
-        kept = bank.kept[bank.first[bucket] : bank.first[bucket] + bank.held[bucket]]
+        kept = bank.kept[bank.first[bucket] : last + 1]
+        begin = count_before(kept, since)
+        possible = False
+        for row in range(len(rows)):
+            m = join.offsets[rows[row] + 1] - join.offsets[rows[row]]
+            work.most[row] = allowance(m, bank, bucket, join.f[rows[row]])
+            possible |= work.most[row] >= 0
+        if not possible:
+            continue
+        width = bank.width[bucket]
         stride = bank.first[bucket + 1] - bank.first[bucket]
-        bitmap = work.bitmaps[bank.width[bucket] - 1 : 2 * bank.width[bucket] - 1]
-        for at in range(count_before(kept, since), len(kept), BLOCK):
-            counts = work.counts[: min(BLOCK, len(kept) - at)]
+        bits = work.bitmaps
+        w = width - 1  # where bitmaps of this width begin
+        for at in range(begin, len(kept), BLOCK):
+            length = min(BLOCK, len(kept) - at)
             words = bank.words[bank.first_word[bucket] + at :]
-            if len(bitmap) == 1:
-                if least_of_one(words[: len(counts)], bitmap[0]) > most:
-                    continue
-            elif len(bitmap) == 2:
-                second = words[stride : stride + len(counts)]
-                if least_of_two(words[: len(counts)], second, bitmap[0], bitmap[1]) > most:
-                    continue
-            if not count_differences(words, stride, bitmap, most, counts):
-                continue
-            if not indexed:
-                index_text(text, work)
-                indexed = True
-            for k in range(len(counts)):
-                if counts[k] > most:
-                    continue
-                j = kept[at + k]
-                other = ids[offsets[j] : offsets[j + 1]]
-                value = fmeasure(lcs_length(text, other, work), len(text), len(other))
-                if value > f or (value == f and j < best):
-                    best = j
-                    f = value
-                    most = allowance(len(text), bank, bucket, f)
-    if indexed:
-        for token in text:
-            work.head[token] = -1
-    return best, f
+            second = words[stride : stride + length]
+            if width == 1:
+                least = least_of_one(words[:length], bits)
+            elif width == 2:
+                least = least_of_two(words[:length], second, bits)
+            else:
+                third, fourth = words[2 * stride :], words[3 * stride :]
+                least = least_of_four(words[:length], second, third, fourth, bits, w)
+            for row in range(len(rows)):
+                most = work.most[row]
+                if least[row] <= most and count_differences(
+                    words, stride, bits[row, w : w + width], most, work.counts[:length]
+                ):
+                    work.most[row] = verify(bank, work, join, rows[row], row, bucket, at, most)
+    for row in range(len(rows)):
+        if work.indexed[row]:
+            text = join.ids[join.offsets[rows[row]] : join.offsets[rows[row] + 1]]
+            forget_text(text, work.head[row], work.times[row])
 
 
 _ints, _ids, _words, _floats = types.int64[::1], types.int32[::1], types.uint64[::1], types.float64[::1]
 _bank = types.NamedTuple([_ints] * 8 + [_words], Bank)  # type: ignore[no-untyped-call]
-_work = types.NamedTuple([_ints, _words, _ints] + [_ids] * 4 + [_words] * 2, Work)  # type: ignore[no-untyped-call]
+_join = types.NamedTuple([_ids] + [_ints] * 4 + [_floats], Join)  # type: ignore[no-untyped-call]
+_work = types.NamedTuple(  # type: ignore[no-untyped-call]
+    [types.uint64[:, ::1], _ints, _ints, types.boolean[::1], _ids]
+    + [types.int32[:, ::1]] * 4
+    + [types.uint64[:, ::1], _words, _ids],
+    Work,
+)
 
 
-@compiled_at_once(types.void(_bank, _work, _ids, _ints, types.int64, types.float64, _ints, _floats))
-def greedy_join(
-    bank: Bank,
-    work: Work,
-    ids: Ids,
-    offsets: Ints,
-    references: int,
-    threshold: float,
-    nearest: Ints,
-    f: Floats,
-) -> None:
-    """Greedy keep-first over texts ids[offsets[i]:offsets[i + 1]]; the first `references` are kept unseen.
+@compiled_at_once(types.void(_bank, _work, _join, types.int64))
+def keep_reference(bank: Bank, work: Work, join: Join, references: int) -> None:
+    """Enter the first `references` texts into the bank, of those with the same tokens the first."""
+    for i in range(references):
+        if join.offsets[i] == join.offsets[i + 1]:
+            continue
+        slot = find_slot(join.table, join.ids, join.offsets, i)
+        if join.table[slot] < 0:
+            join.table[slot] = i
+            keep(bank, work, join, i)
 
-    threshold: below 1
-    nearest, f: on entry -1 and NaN; filled, for a dropped text, with the kept text of highest F (the earliest
-    of equals) and that F
+
+@compiled_at_once(types.int64(_join, types.int64, types.int64, _ints))
+def find_twins(join: Join, start: int, stop: int, wanted: Ints) -> int:
+    """What is known of the texts from `start` to `stop` from texts with the same tokens.
+
+    wanted: filled with the texts to be compared with those kept before `start`
+    Returns how many these are.
     """
-    for i in range(len(offsets) - 1):
-        m = offsets[i + 1] - offsets[i]
-        if m == 0:
+    number = 0
+    for i in range(start, stop):
+        if join.offsets[i] == join.offsets[i + 1]:
             continue
-        slot = find_slot(work.table, ids, offsets, i)
-        twin = work.table[slot]  # the same tokens: the kept text that has them, else the last one dropped
-        if twin >= 0 and nearest[twin] < 0:
-            if i >= references:
-                nearest[i] = twin
-                f[i] = 1.0
+        slot = find_slot(join.table, join.ids, join.offsets, i)
+        twin = join.table[slot]  # the kept text with these tokens, else the first or the last one dropped
+        join.twin[i] = twin
+        if twin >= start:
             continue
-        work.table[slot] = i
-        low = high = bank.bucket[i]
-        if i < references:
-            make_bitmaps(ids[offsets[i] : offsets[i + 1]], bank.width[high], work.seen, work.bitmaps)
-            keep(bank, i, work.bitmaps)
+        if twin >= 0:
+            dropped = join.nearest[twin] >= 0
+            join.nearest[i] = join.nearest[twin] if dropped else twin
+            join.f[i] = join.f[twin] if dropped else 1.0
+        if twin < 0 or dropped:
+            join.table[slot] = i
+            wanted[number] = i
+            number += 1
+    return number
+
+
+@compiled_at_once(types.void(_bank, _work, _join, _ints, types.int64, types.int64))
+def search(bank: Bank, work: Work, join: Join, wanted: Ints, worker: int, workers: int) -> None:
+    """Find the nearest kept text of each of the texts `wanted`: of every group the one in `workers` is done here.
+
+    wanted: in an order that puts texts of like length together
+    """
+    for at in range(worker * GROUP, len(wanted), workers * GROUP):
+        rows = wanted[at : at + GROUP]
+        since = len(join.twin)
+        for i in rows:  # what was kept before the twin was dropped is known
+            since = min(since, max(join.twin[i], 0))
+        search_group(bank, work, join, rows, since)
+
+
+@compiled_at_once(types.void(_bank, _work, _join, types.int64, types.int64))
+def settle(bank: Bank, work: Work, join: Join, start: int, stop: int) -> None:
+    """Decide on the texts from `start` to `stop`, compared with those kept before `start`, one by one."""
+    rows = np.empty(1, np.int64)
+    for i in range(start, stop):
+        if join.offsets[i] == join.offsets[i + 1]:
             continue
-        if twin >= 0:  # what was kept before the twin was dropped is known
-            nearest[i] = nearest[twin]
-        bound = f[twin] if twin >= 0 else threshold
-        while low > 1 and allowance(m, bank, low - 1, bound) >= 0:
-            low -= 1
-        while high + 1 < len(bank.held) and allowance(m, bank, high + 1, bound) >= 0:
-            high += 1
-        make_bitmaps(ids[offsets[i] : offsets[i + 1]], bank.width[high], work.seen, work.bitmaps)
-        best, bound = nearest_kept(bank, work, ids, offsets, i, (low, high), twin, bound)
-        if best >= 0:
-            nearest[i] = best
-        if nearest[i] >= 0:
-            f[i] = bound
-        else:
-            keep(bank, i, work.bitmaps)
+        since = start
+        twin = join.twin[i]
+        if twin >= start:
+            dropped = join.nearest[twin] >= 0
+            join.nearest[i] = join.nearest[twin] if dropped else twin
+            join.f[i] = join.f[twin] if dropped else 1.0
+            since = twin
+        if join.f[i] < 1.0:
+            rows[0] = i
+            search_group(bank, work, join, rows, since)
+            if join.nearest[i] < 0:
+                keep(bank, work, join, i)

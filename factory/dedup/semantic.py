@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from factory.dedup.cosine_join import cosine_join
+from factory.dedup.approximate_join import ivf_join, semdedup
+from factory.dedup.cosine_join import CosineMatches, Ints, Rows, cosine_join
+from factory.errors import RunStopped
 from factory.record import Drop
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.table import Table
@@ -18,16 +20,21 @@ from factory.text import shorten
 class DedupSemantic(WholeSet):
     """Drop a record whose meaning is too close to one kept before it.
 
-    Keeps the first of each family, in the order of the set. Exact: each record meets every kept one, by
-    FAISS's inner product of unit vectors. Drops when the cosine is greater than `threshold`. A blank text is
-    never close to anything.
+    Keeps one of each family: the first in the order of the set, or with `keep: best` that of the highest
+    `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
+    `threshold`. A blank text is never close to anything.
+
+    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. Two
+    ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the share
+    of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within clusters of
+    k-means, and keeps those least like their cluster's centre.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
     Embeddings are journalled, so none is computed twice.
 
     Example:
-        - dedup_semantic: {threshold: 0.95}
+        - dedup_semantic: {threshold: 0.95, keep: best, score: judge.quality}
     """
 
     name = "dedup_semantic"
@@ -41,21 +48,70 @@ class DedupSemantic(WholeSet):
     model: EmbeddingModelName = Field(
         "", description="the embedding model; by default the only one, else the embedded one"
     )
+    keep: Literal["first", "best"] = Field(
+        "first", description="which of a family stays: the first of the set, or the best by `score`"
+    )
+    score: str = Field("", description="the name of the score that `keep: best` goes by")
+    method: Literal["greedy", "semdedup"] = Field(
+        "greedy", description="greedy: compare with every record kept before; semdedup: within clusters"
+    )
+    approximate: bool = Field(
+        False,
+        description="look for close records in an inverted file, which misses some, and tell the recall",
+    )
+    workers: int = Field(1, ge=1, description="threads that compare exactly; the result is the same")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.keep == "best") != bool(self.score):
+            raise ValueError("`keep: best` goes with the name of a `score`, and `score` with `keep: best`")
+        if self.method == "semdedup" and (self.approximate or self.keep == "best"):
+            raise ValueError("`method: semdedup` goes neither with `approximate` nor with `keep: best`")
+        return self
 
     async def run(self, table: Table, context: Context) -> Table:
-        """See `WholeSet.run`."""
+        """See `WholeSet.run`.
+
+        Raises:
+            RunStopped: no record has the score that `keep: best` goes by.
+        """
         texts = table.texts(self.field)
-        written = [index for index, text in enumerate(texts) if text.strip()]
-        if not written:
+        written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
+        if not len(written):
             return table
-        embedded = await context.embedder(self.model).embed([texts[index] for index in written])
-        vectors = np.zeros((len(texts), embedded.shape[1]), np.float32)
-        vectors[written] = embedded
-        matches = await asyncio.to_thread(cosine_join, vectors, self.threshold)
+        order = self._order(table, written)
+        vectors = await context.embedder(self.model).embed([texts[index] for index in written.tolist()])
+        matches = await asyncio.to_thread(self._matches, vectors, order, context)
         ids = table.ids()
         drops = {}
-        for index in (matches.nearest >= 0).nonzero()[0].tolist():
-            kept, cosine = int(matches.nearest[index]), float(matches.cosine[index])
+        for at in (matches.nearest >= 0).nonzero()[0].tolist():
+            kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
             reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"
-            drops[index] = Drop(context.step, "same_meaning", reason, {"cosine": cosine})
+            drops[int(written[at])] = Drop(context.step, "same_meaning", reason, {"cosine": cosine})
         return table.drop(drops)
+
+    def _order(self, table: Table, written: Ints) -> Ints | None:
+        """The order in which records are kept, where it is not that of the set."""
+        if self.keep == "first":
+            return None
+        scores = table.scores(self.score)[written]
+        if np.isnan(scores).all():
+            names = ", ".join(table.score_names()) or "none"
+            raise RunStopped(
+                f"no record has the score `{self.score}` that `keep: best` goes by (there are: {names}): "
+                "put the step that gives it before this one"
+            )
+        order: Ints = np.argsort(np.where(np.isnan(scores), np.inf, -scores), kind="stable")
+        return order
+
+    def _matches(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
+        if self.method == "semdedup":
+            return semdedup(vectors, self.threshold, seed=context.seed)
+        if not self.approximate:
+            return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
+        matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
+        found = "no duplicate in its sample" if np.isnan(recall) else f"{recall:.1%} of a sample's duplicates"
+        context.warn(
+            f"{context.step}: the approximate search found {found}, by comparing 1,000 records exactly"
+        )
+        return matches

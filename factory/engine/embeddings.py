@@ -11,6 +11,7 @@ import numpy as np
 from factory.engine.calls import Caller
 from factory.engine.journal import Journal, call_key
 from factory.engine.usage import Gate, ModelUsage
+from factory.errors import RunStopped
 from factory.models.base import EmbeddingProvider
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ class JournalledEmbeddings(Caller):
         self._journal = journal
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """See `EmbeddingModel.embed`."""
+        """See `EmbeddingModel.embed`.
+
+        Raises:
+            RunStopped: the vectors, journalled ones among them, are not of one size.
+        """
         keys = [call_key("embedding", self._provider.identity, text) for text in texts]
         wanted: dict[bytes, str] = {}
         known: dict[bytes, bytes] = {}
@@ -56,6 +61,12 @@ class JournalledEmbeddings(Caller):
             known.update(done)
         if not keys:
             return np.zeros((0, 0), dtype=np.float32)
+        sizes = {len(row) // 4 for row in known.values()}
+        if len(sizes) > 1:
+            raise RunStopped(
+                f"model `{self.name}` has vectors of {' and '.join(map(str, sorted(sizes)))} numbers: is one model "
+                "served under this name? Give the run a journal of its own, or the model another name"
+            )
         return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
 
     async def _embed_batch(self, batch: Sequence[bytes], texts: dict[bytes, str]) -> dict[bytes, bytes]:

@@ -15,7 +15,7 @@ from factory.dedup.cosine_join import BLOCK, cosine_join
 
 Rows = NDArray[np.float32]
 TIE = 1e-5
-"""Cosines this near to the threshold, or to each other, may fall either way in float32."""
+"""Inner products this near to the threshold, or to each other, may fall either way in float32 or on summation."""
 
 
 def every_pair(rows: Rows, threshold: float) -> tuple[list[int], list[float]]:
@@ -101,9 +101,9 @@ def test_each_dropped_row_names_an_earlier_kept_row_that_is_too_close(
     assert not dropped[0]
     assert (named < np.flatnonzero(dropped)).all()
     assert not dropped[named].any()
-    assert (matches.cosine[dropped] > np.float32(threshold)).all()
+    assert (matches.cosine[dropped] > threshold).all()
     assert np.isnan(matches.cosine[~dropped]).all()
-    assert (matches.nearest.dtype, matches.cosine.dtype) == (np.int64, np.float32)
+    assert (matches.nearest.dtype, matches.cosine.dtype) == (np.int64, np.float64)
 
 
 @settings(deadline=None)
@@ -173,3 +173,59 @@ def test_the_closest_of_several_is_named() -> None:
     matches = cosine_join(rows, float(np.cos(np.radians(20))))
     assert matches.nearest.tolist() == [-1, -1, 1]
     assert matches.cosine[2] == pytest.approx(np.cos(np.radians(14)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(300, 900), st.integers(33, 80), st.floats(0.05, 0.5))
+def test_short_rows_lose_no_pair(seed: int, count: int, dimensions: int, spread: float) -> None:
+    rows = clustered(seed, count, dimensions, spread)
+    exact = rows.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    for threshold in (0.6, 0.9):
+        assume(np.abs(exact @ exact.T - threshold).min() > 1e-12)
+        matches = cosine_join(rows, threshold)
+        kept: list[int] = []
+        for row in range(count):
+            closest = max((float(exact[row] @ exact[other]) for other in kept), default=-1.0)
+            assert (matches.nearest[row] >= 0) == (closest > threshold)
+            if closest > threshold:
+                assert matches.cosine[row] == pytest.approx(min(closest, 1), abs=1e-12)
+            else:
+                kept.append(row)
+
+
+def test_the_number_of_workers_changes_nothing_here_either() -> None:
+    rows = clustered(7, 3 * BLOCK + 17, 48, 0.3)
+    one, three = cosine_join(rows, 0.85), cosine_join(rows, 0.85, workers=3)
+    assert (one.nearest == three.nearest).all()
+    assert one.cosine.tobytes() == three.cosine.tobytes()
+    with pytest.raises(ValueError, match="worker"):
+        cosine_join(rows, 0.85, workers=0)
+
+
+def test_rows_of_any_length_have_the_cosine_of_their_directions() -> None:
+    rows = clustered(8, 400, 40, 0.2)
+    lengths = np.exp(np.random.default_rng(9).uniform(-60, 60, size=(400, 1)))
+    scaled = (rows * lengths).astype(np.float32)
+    assert (cosine_join(scaled, 0.9).nearest == cosine_join(rows, 0.9).nearest).all()
+
+
+def test_equal_rows_have_a_cosine_of_one() -> None:
+    rows = np.repeat(clustered(10, 50, 384, 0.5), 3, axis=0)
+    matches = cosine_join(rows, 0.999999)
+    assert (matches.cosine[matches.nearest >= 0] == 1).all()
+
+
+def test_the_order_says_who_is_kept() -> None:
+    rows = clustered(11, 500, 24, 0.2)
+    order = np.random.default_rng(12).permutation(500)
+    matches = cosine_join(rows, 0.9, order=order)
+    inside = cosine_join(rows[order], 0.9)
+    expected = np.full(500, -1)
+    expected[order] = np.where(inside.nearest >= 0, order[inside.nearest], -1)
+    assert (matches.nearest == expected).all()
+
+
+def test_a_list_of_numbers_is_no_matrix() -> None:
+    with pytest.raises(ValueError, match="matrix"):
+        cosine_join(np.zeros(4, np.float32), 0.5)

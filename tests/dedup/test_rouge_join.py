@@ -75,6 +75,39 @@ def test_with_a_reference_the_join_equals_comparing_every_pair(
     assert as_list(rouge_join(rows, threshold, reference=reference)) == every_pair(rows, threshold, reference)
 
 
+@settings(max_examples=60, deadline=None)
+@given(rows=families(most=60), threshold=thresholds, workers=st.integers(2, 4))
+def test_the_number_of_workers_changes_nothing(rows: Rows, threshold: float, workers: int) -> None:
+    rows = rows * 4  # several blocks, with repeats of what was kept and of what was dropped
+    assert as_list(rouge_join(rows, threshold, workers=workers)) == as_list(rouge_join(rows, threshold))
+
+
+def test_over_several_blocks_the_join_equals_comparing_every_pair() -> None:
+    chance = random.Random(5)
+    rows = [[f"w{chance.randrange(12)}" for _ in range(chance.randrange(4, 9))] for _ in range(300)]
+    rows += [list(chance.choice(rows)) for _ in range(60)]
+    reference = [[f"w{chance.randrange(12)}" for _ in range(6)] for _ in range(20)]
+    for threshold in (0.5, 0.8):
+        expected = every_pair(rows, threshold, reference)
+        assert as_list(rouge_join(rows, threshold, reference=reference, workers=3)) == expected
+
+
+def test_long_texts_over_the_same_few_words_equal_comparing_every_pair() -> None:
+    """As bags of words all are close; as sequences few are."""
+    chance = random.Random(6)
+    first = [f"w{chance.randrange(20)}" for _ in range(300)]
+    rows = [chance.sample(first, len(first)) for _ in range(12)]
+    for _ in range(12):
+        copy = list(chance.choice(rows))
+        at = chance.randrange(250)
+        copy[at : at + 50] = chance.sample(copy[at : at + 50], 50)
+        rows.append(copy[chance.randrange(20) :])
+    for threshold in (0.5, 0.7, 0.9):
+        matches = as_list(rouge_join(rows, threshold))
+        assert matches == every_pair(rows, threshold)
+        assert any(nearest >= 0 for nearest, _, _ in matches)
+
+
 @pytest.mark.parametrize("length", [63, 64, 65, 128, 129, 200])
 def test_long_texts_equal_comparing_every_pair(length: int) -> None:
     chance = random.Random(length)
@@ -201,9 +234,9 @@ def test_a_threshold_that_no_f_can_have_is_refused(threshold: float) -> None:
 
 
 def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
-    from factory.dedup.rouge_kernel import greedy_join
+    from factory.dedup.rouge_kernel import search
 
-    assert greedy_join.targetoptions["nogil"]
+    assert search.targetoptions["nogil"]
     chance = random.Random(0)
     sets = [[[f"w{chance.randrange(30)}" for _ in range(8)] for _ in range(1500)] for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -212,7 +245,7 @@ def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
 
 
 def test_where_nothing_can_be_written_the_loops_are_compiled_all_the_same() -> None:
-    from factory.dedup.rouge_kernel import compiled_at_once
+    from factory.dedup.compiled import compiled_at_once
 
     namespace: dict[str, object] = {}
     exec("def double(n): return 2 * n", namespace)  # noqa: S102 - has no file, so numba finds no folder for it
@@ -232,3 +265,33 @@ def test_alpaca_keeps_all_but_the_six_that_its_own_filter_let_through() -> None:
     for i in dropped:
         text, kept = " ".join(rows[i]), " ".join(rows[matches.nearest[i]])
         assert WORDS.score(target=kept, prediction=text)["rougeL"].fmeasure == matches.f[i]
+
+
+def test_there_must_be_a_worker() -> None:
+    with pytest.raises(ValueError, match="worker"):
+        rouge_join([["a"]], 0.7, workers=0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["", "word", "。", "?!…", "请写一首诗", "Write 一首 poem по-русски", "が", "e\u0301te\u0301"]
+        )
+        | st.text(max_size=30),
+        max_size=12,
+    ),
+    thresholds,
+)
+def test_texts_of_any_script_are_kept_or_have_a_kept_text_before_them(
+    texts: list[str], threshold: float
+) -> None:
+    rows = [rouge_tokens(text) for text in texts]
+    matches = rouge_join(rows, threshold)
+    for row, (tokens, nearest) in enumerate(zip(rows, matches.nearest.tolist(), strict=True)):
+        if nearest >= 0:
+            assert nearest < row
+            assert matches.nearest[nearest] == -1
+            assert set(tokens) & set(rows[nearest])
+        elif threshold < 1 and tokens:
+            assert tokens not in [rows[other] for other in range(row) if matches.nearest[other] < 0]

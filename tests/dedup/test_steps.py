@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from factory.dedup.rouge import DedupRouge
 from factory.dedup.semantic import DedupSemantic
-from factory.record import Drop, Record, new_record
+from factory.errors import RunStopped
+from factory.record import Drop, Event, Record, new_record
 from factory.step import Context, WholeSet
 from factory.table import Table
 
@@ -43,8 +46,15 @@ class ScriptedEmbedder:
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def run(step: WholeSet, records: Sequence[Record], embedder: ScriptedEmbedder | None = None) -> list[Record]:
-    """The set after the step."""
+def run(
+    step: WholeSet,
+    records: Sequence[Record],
+    embedder: ScriptedEmbedder | None = None,
+    *,
+    files: Mapping[str, Sequence[Record]] = {},
+    warnings: list[str] | None = None,
+) -> list[Record]:
+    """The set after the step; `files` are those it may read."""
 
     def nobody(name: str) -> object:
         raise AssertionError("this step asks no such model")
@@ -52,7 +62,14 @@ def run(step: WholeSet, records: Sequence[Record], embedder: ScriptedEmbedder | 
     def embedding_model(name: str) -> object:
         return embedder if embedder is not None else nobody(name)
 
-    context = Context("03-dedup", 0, get_chat=nobody, get_embedder=embedding_model)  # type: ignore[arg-type]
+    context = Context(
+        "03-dedup",
+        0,
+        get_chat=nobody,  # type: ignore[arg-type]
+        get_embedder=embedding_model,  # type: ignore[arg-type]
+        warn=[].append if warnings is None else warnings.append,
+        read_records=lambda path: iter(files[str(path)]),
+    )
     result = asyncio.run(step.run(Table.from_records(records), context))
     return list(result.records())
 
@@ -175,3 +192,85 @@ def test_a_second_pass_over_what_was_kept_drops_nothing(step: WholeSet) -> None:
     first = [record for record in run(step, records, ScriptedEmbedder()) if record.dropped is None]
     assert 1 < len(first) < len(records)
     assert run(step, first, ScriptedEmbedder()) == first
+
+
+def test_what_a_reference_holds_is_dropped_and_named() -> None:
+    seeds = asked("Write a short poem about the sea.")
+    release = asked("Name three rivers.", "")
+    records = asked("Write a short poem about the moon.", "Name three cities.", "Name three rivers.", "Why?")
+    step = DedupRouge(reference=("seeds.jsonl", "release.jsonl"))
+    assert step.inputs() == [Path("seeds.jsonl"), Path("release.jsonl")]
+    result = run(step, records, files={"seeds.jsonl": seeds, "release.jsonl": release})
+    assert kept(result) == [1, 3]
+    assert result[0].dropped is not None
+    assert result[0].dropped.reason == (
+        f"ROUGE-L 0.86 with {seeds[0].id} of the reference (Write a short poem about the sea.)"
+    )
+    assert result[2].dropped is not None
+    assert release[0].id in result[2].dropped.reason
+    assert kept(run(DedupRouge(), records)) == [0, 1, 2, 3]
+
+
+def test_within_a_task_records_are_compared_with_those_of_their_task_alone() -> None:
+    records = [
+        new_record("Name a river.", task=task, occurrence=at)
+        for at, task in enumerate(["fact", "code", "fact", "", "code", ""])
+    ]
+    assert kept(run(DedupRouge(scope="task"), records)) == [0, 1, 3]
+    assert kept(run(DedupRouge(), records)) == [0]
+    files = {"known.jsonl": [new_record("Name a river.", task="code")]}
+    step = DedupRouge(scope="task", reference="known.jsonl")
+    assert kept(run(step, records, files=files)) == [0, 3]
+
+
+def test_the_best_of_a_family_is_kept_and_one_without_the_score_goes() -> None:
+    texts = "Name a river.", "说出一条河。", "Name a river.", "How do I sort a list?"
+    event = Event("02-judge", "judge")
+    records = [
+        record if score is None else record.with_score("judge.quality", score, event)
+        for record, score in zip(asked(*texts), (None, 3.0, 4.0, 1.0), strict=True)
+    ]
+    step = DedupSemantic(threshold=0.95, keep="best", score="judge.quality")
+    result = run(step, records, ScriptedEmbedder())
+    assert kept(result) == [2, 3]
+    assert all(records[2].id in result[at].dropped.reason for at in (0, 1))  # type: ignore[union-attr]
+    blank = replace(records[1], messages=(), input_chars=0)
+    assert kept(run(step, [blank, *records], ScriptedEmbedder())) == [0, 3, 4]
+
+
+def test_a_score_that_no_record_has_stops_the_run_with_the_names_there_are() -> None:
+    records = [asked("Name a river.")[0].with_score("ifd", 0.5, Event("02-ifd", "ifd"))]
+    step = DedupSemantic(keep="best", score="judge.quality")
+    with pytest.raises(RunStopped, match=r"judge\.quality.*there are: ifd"):
+        run(step, records, ScriptedEmbedder())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep": "best"},
+        {"score": "ifd"},
+        {"method": "semdedup", "approximate": True},
+        {"method": "semdedup", "keep": "best", "score": "ifd"},
+    ],
+)
+def test_options_that_say_two_things_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="goes"):
+        DedupSemantic.model_validate(options)
+
+
+def test_the_approximate_search_tells_its_recall() -> None:
+    warnings: list[str] = []
+    records = asked("Name a river.", "How do I sort a list?", "Name a river.")
+    step = DedupSemantic(approximate=True)
+    assert kept(run(step, records, ScriptedEmbedder(), warnings=warnings)) == [0, 1]
+    assert len(warnings) == 1
+    assert "100.0%" in warnings[0]
+    run(step, asked("Name a river."), ScriptedEmbedder(), warnings=warnings)
+    assert "no duplicate" in warnings[1]
+
+
+def test_semdedup_keeps_one_of_equal_records() -> None:
+    records = asked("Name a river.", "Name a river.", "How do I sort a list?")
+    assert kept(run(DedupSemantic(method="semdedup"), records, ScriptedEmbedder())) == [0, 2]
+    assert kept(run(DedupSemantic(method="semdedup"), records[:1], ScriptedEmbedder())) == [0]
