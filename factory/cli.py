@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli_calibrate import register as register_calibrate
 from factory.cli_journal import app as journal_app
 from factory.cli_serve import register as register_serve
 from factory.errors import (
@@ -38,6 +39,7 @@ models_app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
 register_serve(app)
+register_calibrate(app)
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")
