@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from factory.record import Message, Record
 from factory.score.grader import Grade, Grader
 from factory.score.keep import Condition, keep_where
-from factory.score.rubric import load_rubric
+from factory.score.rubric import Rubric, load_rubric
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.text import detect_language
 
@@ -90,22 +90,25 @@ class Judge(PerRecord):
         )
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        judged = await judge_record(self._grader, record, context, last=self.turns == "last")
-        yield keep_where(judged, f"judge.{self._grader.rubric('en').name}", self.keep, context.step)
+        score = f"judge.{self._grader.rubric('en').name}"
+        judged = await judge_record(self._grader, record, context, score=score, last=self.turns == "last")
+        yield keep_where(judged, score, self.keep, context.step)
 
 
-async def judge_record(grader: Grader, record: Record, context: Context, *, last: bool = False) -> Record:
-    """`record` with its score by the grader's rubric, the spread where there is one, and the note."""
+async def judge_record(
+    grader: Grader, record: Record, context: Context, *, score: str, last: bool = False
+) -> Record:
+    """`record` with the score of this name by the grader's rubric, the spread where there is one, and the note."""
     language = record.lang or detect_language(record.prompt)
     rubric = grader.rubric(language)
-    score, spread = f"judge.{rubric.name}", f"judge_spread.{rubric.name}"
-    exchanges = _exchanges(record, answers=rubric.judges_answer)
-    if not exchanges:
+    spread = score.replace(".", "_spread.", 1)
+    judged_turns = exchanges(record, rubric)
+    if not judged_turns:
         why = "there is no answer to judge" if rubric.judges_answer else "there is no instruction to judge"
         return record.with_score(score, None, context.event(score), why)
-    exchanges = exchanges[-1:] if last else exchanges
     grades = [
-        await grader.grade(conversation, answer, language, context) for conversation, answer in exchanges
+        await grader.grade(conversation, answer, language, context)
+        for conversation, answer in (judged_turns[-1:] if last else judged_turns)
     ]
     answers = [answer for grade in grades for answer in grade.answers]
     event = context.event(score, *answers, prompt=grader.prompt(language))
@@ -122,10 +125,10 @@ class Exchange(NamedTuple):
     answer: str
 
 
-def _exchanges(record: Record, *, answers: bool) -> list[Exchange]:
+def exchanges(record: Record, rubric: Rubric) -> list[Exchange]:
     """What is judged of a record, one for each turn; none where its last turn still waits for an answer."""
     turns = record.messages
-    if answers:
+    if rubric.judges_answer:
         if not record.output.strip():
             return []
         asked = next((at for at, turn in enumerate(turns) if turn.role == "user"), len(turns))
