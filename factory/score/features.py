@@ -64,3 +64,16 @@ def standardised(features: NDArray[np.float64]) -> NDArray[np.float64]:
     changing = features[:, np.ptp(features, axis=0) > 0]
     scaled: NDArray[np.float64] = (changing - changing.mean(axis=0)) / changing.std(axis=0)
     return scaled
+
+
+def principal_components(vectors: NDArray[np.floating], number: int = 64) -> NDArray[np.float64]:
+    """The directions in which the rows differ most, shape (rows, at most `number`), the largest first.
+
+    A few hundred labels cannot teach the weights of every dimension of an embedding. All columns are scaled
+    alike, to a mean variance of 1, so that a ridge holds back the directions in which little differs.
+    """
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    found: NDArray[np.float64] = centred @ directions[:, ::-1][:, :number]
+    size = float(np.sqrt(np.mean(found**2))) if found.size else 0.0
+    return found / size if size > 0 else found

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from factory.record import Record
 from factory.score.cascade import Cascade, Request, cascade
-from factory.score.features import score_features, simple_features, standardised
+from factory.score.features import principal_components, score_features, simple_features, standardised
 from factory.score.grader import Grader
 from factory.score.judge import exchanges, judge_record
 from factory.score.keep import Condition, keep_where
@@ -133,9 +133,7 @@ class JudgeCascade(WholeSet):
             return plain
         texts = [f"{record.prompt}\n{record.output}" for record in records]
         vectors = await context.embedder(self.embedder).embed(texts)
-        return await asyncio.to_thread(
-            lambda: np.column_stack([plain, standardised(vectors.astype(np.float64))])
-        )
+        return np.column_stack([plain, await asyncio.to_thread(principal_components, vectors)])
 
     def _cheaply(self, record: Record, score: str, likely: float, kept: bool, context: Context) -> Record:
         note = (

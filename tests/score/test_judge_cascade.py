@@ -16,7 +16,7 @@ from step_context import Ask, scripted_context
 
 from factory.errors import RecordFailed
 from factory.record import Event, Record, new_record
-from factory.score.features import score_features, simple_features, standardised
+from factory.score.features import principal_components, score_features, simple_features, standardised
 from factory.score.judge_cascade import JudgeCascade
 from factory.table import Table
 
@@ -160,3 +160,16 @@ def test_features_are_finite_whatever_a_record_holds() -> None:
     assert standardised(simple_features([])).shape[0] == 0
     scored = [row.with_score("s", at, Event("1", "s")) for at, row in enumerate(rows[:2])] + [rows[2]]
     assert score_features(scored, ["s"]).tolist() == [[0, 0], [1, 0], [0.5, 1]]
+
+
+def test_principal_components_keep_the_distances_where_all_are_kept() -> None:
+    vectors = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    found = principal_components(vectors, 6)
+    spread = found.var(axis=0)
+    assert (np.diff(spread) <= 1e-9).all(), "the largest first"
+    assert spread.mean() == pytest.approx(1)
+    before = np.linalg.norm(vectors[1:] - vectors[0], axis=1)
+    after = np.linalg.norm(found[1:] - found[0], axis=1)
+    assert after / before == pytest.approx(np.full(39, after[0] / before[0]), rel=1e-4)
+    assert principal_components(vectors, 2).shape == (40, 2)
+    assert np.isfinite(principal_components(np.ones((3, 4), np.float32))).all()
