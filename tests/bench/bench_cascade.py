@@ -29,6 +29,7 @@ from factory.score.features import principal_components, simple_features, standa
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 ROWS = 4000
+EMBEDDED = 600
 
 
 def lines(name: str) -> Iterator[dict[str, str]]:
@@ -84,9 +85,9 @@ def dolly(repeats: int) -> None:
     from factory.models.providers import embedding_provider
 
     wanted = {row["id"]: row["category"] for row in lines("labels/dolly_category_dev.jsonl.gz")}
-    rows = [row for row in lines("pool/dolly_en.jsonl.gz") if row["id"] in wanted]
+    rows = [row for row in lines("pool/dolly_en.jsonl.gz") if row["id"] in wanted][:EMBEDDED]
     records = [new_record(row["instruction"], input=row["input"], output=row["output"]) for row in rows]
-    texts = [f"{record.prompt}\n{record.output}" for record in records]
+    texts = [f"{record.prompt}\n{record.output}"[:800] for record in records]
 
     async def embed() -> NDArray[np.float32]:
         provider = embedding_provider(LocalEmbeddingOptions())
@@ -103,7 +104,7 @@ def dolly(repeats: int) -> None:
     )
     for category in ("closed_qa", "brainstorming"):
         truth = np.array([wanted[row["id"]] == category for row in rows])
-        report(f"Dolly is {category} ({truth.mean():.0%})", features, truth, Request(0.95, 0.9, 200), repeats)
+        report(f"Dolly is {category} ({truth.mean():.0%})", features, truth, Request(0.9, 0.9, 160), repeats)
 
 
 def pairs(repeats: int) -> None:
