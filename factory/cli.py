@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli_calibrate import register as register_calibrate
 from factory.cli_dedup import register as register_dedup
 from factory.cli_journal import app as journal_app
 from factory.cli_measure import register as register_measure
@@ -42,6 +43,7 @@ app.add_typer(journal_app, name="journal")
 register_serve(app)
 register_measure(app)
 register_dedup(app)
+register_calibrate(app)
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")

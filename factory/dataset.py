@@ -393,21 +393,25 @@ def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry])
     kind = find_step(name)
     for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
         value = options.get(field)
-        if value is not None and not isinstance(value, str):
-            options = {**options, field: _register(models, value)}
+        if isinstance(value, (list, tuple)):
+            options = {**options, field: [_name(models, one) for one in value]}
+        elif value is not None:
+            options = {**options, field: _name(models, value)}
     try:
         step = kind.model_validate(options)
     except ValidationError as error:
         raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
     for kind_of_model in ("chat", "embedding"):
-        for field in kind.model_fields_of(kind_of_model):
-            resolve_model(models, getattr(step, field), kind_of_model)
+        for _, name_of_model in step.models_of(kind_of_model):
+            resolve_model(models, name_of_model, kind_of_model)
     return step
 
 
-def _register(models: dict[str, ModelEntry], value: Any) -> str:
-    """The name of a model given as options, a dict of them, or a LangChain chat model; it joins `models`."""
+def _name(models: dict[str, ModelEntry], value: Any) -> str:
+    """The name of a model; one given as options, a dict of them or a LangChain chat model joins `models`."""
     entry: ModelEntry
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         entry = model(**value)
     elif isinstance(value, (*option_classes().values(), LangChainChat)):

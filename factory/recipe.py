@@ -348,9 +348,9 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
     except FactoryError as error:
         raise at.error(path, f"step `{name}`: {error}") from error
     for model_kind in ("chat", "embedding"):
-        for field in kind.model_fields_of(model_kind):
+        for field, model in step.models_of(model_kind):
             try:
-                resolve_model(models, getattr(step, field), model_kind)
+                resolve_model(models, model, model_kind)
             except RecipeError as error:
                 raise at.error((*path, field), f"step `{name}`, `{field}`: {error}") from error
     return step

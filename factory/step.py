@@ -42,12 +42,17 @@ STEP_GROUP = "factory.steps"
 
 @dataclass(frozen=True, slots=True)
 class NamesModel:
-    """Marks a step's field that holds the name of a model in the recipe; `kind` is "chat" or "embedding"."""
+    """Marks a step's field that holds the name of a model in the recipe, or several.
+
+    kind: "chat" or "embedding"
+    """
 
     kind: str
 
 
 ChatModelName = Annotated[str, NamesModel("chat")]
+ChatModelNames = Annotated[str | tuple[str, ...], NamesModel("chat")]
+"""One model's name or several."""
 EmbeddingModelName = Annotated[str, NamesModel("embedding")]
 
 
@@ -76,6 +81,13 @@ class Step(BaseModel, ABC):
     def inputs(self) -> Sequence[Path]:
         """The files that are read, so that a run can tell whether they changed since."""
         return ()
+
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """Each model's name of this kind ("chat", "embedding") that the step was given, behind its field."""
+        for field_name in self.model_fields_of(kind):
+            value = getattr(self, field_name)
+            for model in (value,) if isinstance(value, str) else value:
+                yield field_name, model
 
 
 class Source(Step):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from factory.errors import RecordFailed
+from factory.errors import NoLogprobs, RecordFailed
 from factory.models.base import Answer, Reply
 from factory.record import Message, Record
 from factory.step import Context, PerRecord
@@ -23,6 +23,7 @@ class Ask(NamedTuple):
     max_tokens: int
     schema: type[BaseModel] | None
     sample: int
+    logprobs: int | None = None
 
     @property
     def text(self) -> str:
@@ -54,8 +55,9 @@ class ScriptedChat:
         top_p: float = 1.0,
         stop: Sequence[str] = (),
         sample: int = 0,
+        logprobs: int | None = None,
     ) -> Answer:
-        ask = Ask(tuple(messages), temperature, max_tokens, schema, sample)
+        ask = Ask(tuple(messages), temperature, max_tokens, schema, sample, logprobs)
         self.asks.append(ask)
         call = f"call-{len(self.asks)}"
         await asyncio.sleep(0)
@@ -70,7 +72,9 @@ class ScriptedChat:
                 data = schema.model_validate_json(reply.text)
             except ValidationError as error:
                 raise RecordFailed("bad_reply", "the reply does not fit its schema") from error
-        return Answer(reply.text, self.name, (call,), reply.finish_reason, data=data)
+        if logprobs is not None and not reply.logprobs:
+            raise NoLogprobs(f"model `{self.name}` does not tell the log-probabilities")
+        return Answer(reply.text, self.name, (call,), reply.finish_reason, data=data, logprobs=reply.logprobs)
 
     async def ask_many(
         self,
@@ -82,6 +86,7 @@ class ScriptedChat:
         schema: type[BaseModel] | None = None,
         top_p: float = 1.0,
         stop: Sequence[str] = (),
+        logprobs: int | None = None,
     ) -> list[Answer]:
         return [
             await self.ask(
@@ -92,6 +97,7 @@ class ScriptedChat:
                 top_p=top_p,
                 stop=stop,
                 sample=sample,
+                logprobs=logprobs,
             )
             for sample in range(n)
         ]

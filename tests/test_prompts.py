@@ -14,7 +14,7 @@ from factory.prompt import PROMPTS, Prompt, lint_template, load_prompt, parse_pr
 from factory.text import detect_language, word_count
 
 EVOLVE = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth")
-RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness")
+RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "bias")
 NEEDED = {
     **{f"evolve/{operation}": ("instruction",) for operation in EVOLVE},
     "evolve/no_information_gain": ("first", "second"),
@@ -22,6 +22,10 @@ NEEDED = {
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),
     "decontaminate/same_problem": ("benchmark_item", "training_text"),
+    "judge/absolute_line": ("rubric", "conversation", "answer"),
+    "judge/pair": ("rubric", "conversation", "answer_a", "answer_b"),
+    "refine/criticise": ("rubric", "conversation", "answer"),
+    "refine/rewrite": ("conversation", "answer", "criticism"),
     **{f"rubrics/{rubric}": () for rubric in RUBRICS},
 }
 HOSTILE = (

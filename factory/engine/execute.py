@@ -204,9 +204,9 @@ class Execution:
 
     def _window(self, steps: Sequence[tuple[PerRecord, Context]]) -> int:
         names = {
-            resolve_model(self.models, getattr(step, name), "chat")
+            resolve_model(self.models, name, "chat")
             for step, _ in steps
-            for name in step.model_fields_of("chat")
+            for _, name in step.models_of("chat")
         }
         calls = sum((self.models.get(name) or LocalOptions()).concurrency for name in names)
         return max(SMALLEST_WINDOW, WINDOW_PER_CALL * calls)

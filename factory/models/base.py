@@ -239,7 +239,8 @@ class ChatModel(Protocol):
 
         Raises:
             RecordFailed: no usable reply was to be had for these messages.
-            RunStopped: the model cannot answer anything any more, or cannot tell log-probabilities.
+            NoLogprobs: the model does not tell log-probabilities.
+            RunStopped: the model cannot answer anything any more.
         """
         ...
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from factory.columns import to_array, to_numbers
 from factory.report.rows import evenly, open_rows, rows_at
+from factory.score.correlation import spearman
 from factory.text import word_count
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Composition:
 
     scores: by name, float64 values of the records that have one; the others are missing
     instruction_words, output_words: int64, shape (measured rows,)
+    length_correlation: by score, Spearman's correlation with the words of the output over the measured rows
+        that have both; None where it is not defined
     """
 
     rows: int = 0
@@ -36,6 +39,7 @@ class Composition:
     scores: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     instruction_words: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     output_words: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    length_correlation: dict[str, float | None] = field(default_factory=dict)
 
 
 def compose(path: Path) -> Composition:
@@ -58,7 +62,12 @@ def compose(path: Path) -> Composition:
     found.scores = {name: np.concatenate(parts) for name, parts in sorted(scores.items())}
     sample = rows_at(path, evenly(found.rows, LENGTH_ROWS))
     found.instruction_words = np.array([word_count(record.prompt) for record in sample], np.int64)
-    found.output_words = np.array([word_count(record.output) for record in sample if record.output], np.int64)
+    answered = [record for record in sample if record.output]
+    found.output_words = np.array([word_count(record.output) for record in answered], np.int64)
+    found.length_correlation = {
+        name: spearman([record.scores.get(name, np.nan) for record in answered], found.output_words)
+        for name in found.scores
+    }
     return found
 
 

@@ -189,6 +189,10 @@ def _composition(composition: Composition) -> Html:
         missing = composition.rows - len(values)
         under = f"mean {values.mean():.3g}, median {np.median(values):.3g}" if len(values) else "no values"
         under += f"; missing for {count(missing)}" if missing else "; none missing"
+        # A judge that likes long answers is the best-known fault of judges: shown beside every score.
+        with_length = composition.length_correlation.get(name)
+        if with_length is not None:
+            under += f"; Spearman with the output's length {with_length:.2f}"
         cards.append(_card(f"score {name}", distribution(values), under))
     measured = len(composition.instruction_words)
     of = f", {count(measured)} rows measured" if measured < composition.rows else ""

@@ -212,3 +212,24 @@ def test_numbers_that_differ_by_rounding_alone_are_one_column() -> None:
 def test_every_length_is_in_a_column(words: list[int]) -> None:
     svg = length_distribution(np.array(words, np.int64))
     assert sum(int(n.replace(",", "")) for n in re.findall(r"words: ([\d,]+)<", svg)) == len(words)
+
+
+def test_a_score_is_shown_with_its_correlation_with_length(tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    event = Event("05-judge", "judge.quality")
+    records = [
+        new_record("Q?", output="word " * (at + 1), occurrence=at)
+        .with_score("longer_is_better", None if at == 3 else float(at), event)
+        .with_score("shorter_is_better", -float(at), event)
+        .with_score("always_4", 4.0, event)
+        for at in range(30)
+    ]
+    Table.from_records([*records, new_record("Waiting?").with_score("always_4", 4.0, event)]).write(path)
+    found = compose(path).length_correlation
+    assert found == {
+        "always_4": None,
+        "longer_is_better": pytest.approx(1),
+        "shorter_is_better": pytest.approx(-1),
+    }
+    folder = make_run(tmp_path / "run", 200)
+    assert "Spearman with the output's length" in Reader(render_report(folder)).text

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from step_context import process, scripted_context
 
 from factory.errors import RecipeError, RecordFailed, RunStopped
-from factory.record import Event, Message, new_record
-from factory.score.judge import Judge, transcript, verdict_schema
+from factory.models.base import Reply, TokenLogprob
+from factory.recipe import parse_recipe
+from factory.record import Event, Message, Record, new_record
+from factory.score.grader import transcript, verdict_schema
+from factory.score.judge import Judge
 from factory.score.rubric import load_rubric, shipped_rubrics
 
 RECORD = new_record("Name a river.", output="The Rhine.", lang="en")
@@ -194,8 +201,148 @@ def test_an_unknown_rubric_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_shipped_rubric_has_the_same_scale_in_both_languages(language: str) -> None:
-    assert shipped_rubrics() == ["accuracy", "complexity", "harmlessness", "helpfulness", "quality"]
+    assert shipped_rubrics() == ["accuracy", "bias", "complexity", "harmlessness", "helpfulness", "quality"]
     for name in shipped_rubrics():
         rubric = load_rubric(name, language)
         assert (rubric.name, rubric.minimum, rubric.maximum) == (name, 1, 5)
         assert rubric.judges_answer == (name != "complexity")
+
+
+def scored(level: int, **likely: float) -> Reply:
+    """A verdict whose score's token had these probabilities (t4=0.6, ...)."""
+    top = tuple((name.removeprefix("t"), math.log(p)) for name, p in likely.items())
+    text = json.dumps({"reason": "ok", "score": level})
+    places = (
+        TokenLogprob('{"reason": "ok", "score": ', -0.1),
+        TokenLogprob(str(level), dict(top)[str(level)], top),
+        TokenLogprob("}", 0.0),
+    )
+    return Reply(text, logprobs=places)
+
+
+def test_the_score_is_the_expectation_where_the_server_tells_log_probabilities() -> None:
+    context, chat = scripted_context(lambda ask: scored(4, t4=0.5, t5=0.25, t3=0.25))
+    (judged,) = process(Judge(expected=True), RECORD, context)
+    assert judged.scores == pytest.approx({"judge.quality": 4.0, "judge_spread.quality": math.sqrt(0.5)})
+    assert chat.asks[0].logprobs == 10
+
+
+def test_a_server_without_log_probabilities_is_said_so_once_and_its_stated_level_counts() -> None:
+    told: list[str] = []
+    context, chat = scripted_context(lambda ask: verdict(4))
+    context = replace(context, warn=told.append)
+    records = [new_record(f"Name river {at}.", output="The Rhine.", lang="en") for at in range(5)]
+    step = Judge(expected=True)
+
+    async def judge_all() -> list[Record]:
+        async def judge(record: Record) -> Record:
+            (made,) = [made async for made in step.process(record, context)]
+            return made
+
+        return await asyncio.gather(*map(judge, records))
+
+    judged = asyncio.run(judge_all())
+    assert [record.scores for record in judged] == [{"judge.quality": 4.0}] * 5
+    assert [ask.logprobs is not None for ask in chat.asks].count(True) == 1, "one call finds out"
+    assert len(told) == 1
+    assert "does not tell the log-probabilities" in told[0]
+    assert "samples" in told[0]
+
+
+def test_several_judges_and_samples_count_by_their_mean_and_tell_their_spread() -> None:
+    context, chat = scripted_context(lambda ask: verdict(3 + ask.sample % 2))
+    (judged,) = process(Judge(model=("a", "b"), samples=4, temperature=1.0), RECORD, context)
+    assert judged.scores == {"judge.quality": 3.5, "judge_spread.quality": 0.5}
+    assert sorted(ask.sample for ask in chat.asks) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(judged.events[0].calls) == 8
+
+
+def test_a_sample_that_cannot_be_read_is_left_out_and_never_counts_as_zero() -> None:
+    replies = {0: verdict(5), 1: "no score", 2: verdict(3), 3: verdict(4)}
+    context, _ = scripted_context(lambda ask: replies[ask.sample])
+    (judged,) = process(Judge(samples=4, temperature=1.0), RECORD, context)
+    assert judged.scores["judge.quality"] == pytest.approx(4.0)
+
+
+def test_a_judge_without_a_score_is_told_and_the_others_count() -> None:
+    replies = iter([RecordFailed("call_failed", "no reply after 6 tries"), verdict(2)])
+    context, _ = scripted_context(lambda ask: next(replies))
+    (judged,) = process(Judge(model=("a", "b")), RECORD, context)
+    assert judged.scores == {"judge.quality": 2.0}
+    assert "1 of 2 judges gave a score: no reply after 6 tries" in judged.notes["judge.quality"]
+
+
+def test_a_judge_that_writes_free_text_is_read_strictly() -> None:
+    context, chat = scripted_context(lambda ask: "Correct and short.\nScore: 5")
+    (judged,) = process(Judge(reply="line"), RECORD, context)
+    assert judged.scores == {"judge.quality": 5.0}
+    assert judged.notes["judge.quality"].startswith("Correct and short.")
+    assert judged.events[0].prompt == "en/judge/absolute_line@1"
+    assert chat.asks[0].schema is None
+    for text in ("Score: 728", "Score: 4.5/5", "I cannot rate this.", ""):
+        context, _ = scripted_context(lambda ask, text=text: text)
+        (judged,) = process(Judge(reply="line"), RECORD, context)
+        assert judged.scores == {}
+        assert judged.notes["judge.quality"].startswith("the reply of scripted ")
+    context, _ = scripted_context(lambda ask: Reply("So far so good. Score: 3", finish_reason="length"))
+    (judged,) = process(Judge(reply="line"), RECORD, context)
+    assert judged.scores == {}
+    assert "cut at 1024 tokens" in judged.notes["judge.quality"]
+
+
+TURNS = (Message("user", "Hi"), Message("assistant", "Hello"))
+
+
+def test_a_conversation_is_judged_turn_by_turn_and_scored_by_the_mean() -> None:
+    levels = {"Hello": 5, "The Rhine.": 2}
+    context, chat = scripted_context(
+        lambda ask: verdict(next(n for said, n in levels.items() if f"<answer>\n{said}\n" in ask.text))
+    )
+    record = new_record("Name a river.", history=TURNS, output="The Rhine.", lang="en")
+    (judged,) = process(Judge(), record, context)
+    assert judged.scores == {"judge.quality": 3.5}
+    assert judged.notes["judge.quality"] == "turn 1 (5): It is right.\nturn 2 (2): It is right."
+    assert "The Rhine." not in chat.asks[0].text, "a turn is judged without what came after it"
+    (last,) = process(Judge(turns="last"), record, context)
+    assert last.scores == {"judge.quality": 2.0}
+    assert last.messages == record.messages
+
+
+def test_a_turn_without_a_score_leaves_the_conversation_without_one() -> None:
+    replies = iter([verdict(5), verdict(0)])
+    context, _ = scripted_context(lambda ask: next(replies))
+    (judged,) = process(Judge(), new_record("And?", history=TURNS, output="So."), context)
+    assert judged.scores == {}
+    assert judged.notes["judge.quality"].startswith("turn 2 of 2: ")
+
+
+def test_a_conversation_beyond_the_context_is_a_missing_score_with_its_reason() -> None:
+    context, _ = scripted_context(lambda ask: RecordFailed("context_length", "the prompt has 50,210 tokens"))
+    (judged,) = process(Judge(), new_record("word " * 50_000, output="So."), context)
+    assert judged.scores == {}
+    assert judged.notes["judge.quality"] == "the prompt has 50,210 tokens"
+
+
+def test_a_new_grade_takes_the_place_of_the_old_one_and_of_its_spread() -> None:
+    context, _ = scripted_context(lambda ask: scored(4, t4=0.5, t5=0.5))
+    (judged,) = process(Judge(expected=True), RECORD, context)
+    assert "judge_spread.quality" in judged.scores
+    context, _ = scripted_context(lambda ask: verdict(3))
+    (judged,) = process(Judge(), judged, context)
+    assert judged.scores == {"judge.quality": 3.0}
+
+
+def test_samples_without_a_temperature_and_no_models_are_refused() -> None:
+    with pytest.raises(ValidationError, match="set a `temperature`"):
+        Judge(samples=3)
+    with pytest.raises(ValidationError, match="names no model"):
+        Judge(model=())
+
+
+def test_every_model_of_a_list_must_be_in_the_recipe() -> None:
+    assert list(Judge(model=("a", "b")).models_of("chat")) == [("model", "a"), ("model", "b")]
+    with pytest.raises(RecipeError, match="no chat model 'b'"):
+        parse_recipe(
+            "name: x\nmodels: {a: {provider: openai, base_url: 'http://localhost:1/v1', model: m}}\n"
+            "steps: [{read: {path: x.jsonl}}, {judge: {model: [a, b]}}]"
+        )
