@@ -21,6 +21,8 @@ NEEDED = {
     "respond/answer": (),
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),
+    "deita/complexity": ("instruction",),
+    "deita/quality": ("instruction", "answer"),
     **{f"rubrics/{rubric}": () for rubric in RUBRICS},
 }
 HOSTILE = (

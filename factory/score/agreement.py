@@ -1,4 +1,4 @@
-"""How far two rankings of the same records agree: rank correlation, and the share of their picks they have in common."""
+"""How far two rankings of the same records agree: rank correlation, and the share of their picks in common."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ def learning_percentage(before: Numbers, after: Numbers, end: Numbers | None = N
     return result
 
 
-def hardest_in_clusters(percentage: Numbers, clusters: NDArray[np.int64], percent: float) -> NDArray[np.int64]:
+def hardest_in_clusters(
+    percentage: Numbers, clusters: NDArray[np.int64], percent: float
+) -> NDArray[np.int64]:
     """Indices of the `percent` of each cluster with the lowest learning percentage, in ascending order.
 
     As the authors do: each cluster is cut into round(100 / percent) chunks of nearly equal size, the first of
