@@ -104,15 +104,14 @@ def align(scored: Scored, max_length: int) -> Passes:
     shared = 0
     while shared < most and first.tokens[-1 - shared] == second.tokens[-1 - shared]:
         shared += 1
-    if not shared:
-        raise Unscored("the answer has no token of its own")
+    if not shared and len(second.tokens) - scored.direct_prefix > 1:
+        raise Unscored("prompt and answer share all of their tokens, so that the answer has none of its own")
     over = max(0, len(first.tokens) - max_length, len(second.tokens) - max_length)
-    if over >= shared:
+    if over >= max(1, shared):
         raise Unscored(f"the prompt fills all of the {max_length} tokens that are read")
-    end = slice(-shared, -over or None)
     pairs = [
         (one, other)
-        for one, other in zip(first.logprobs[end], second.logprobs[end], strict=True)
+        for one, other in zip(_ending(first, shared, over), _ending(second, shared, over), strict=True)
         if one is not None and other is not None
     ]
     if not pairs:
@@ -121,6 +120,12 @@ def align(scored: Scored, max_length: int) -> Passes:
     if not all(math.isfinite(value) for value in (*conditioned, *direct)):
         raise Unscored("the model holds a token of the answer impossible, so that its loss is infinite")
     return Passes(conditioned, direct, scored.cut or over > 0)
+
+
+def _ending(text: ScoredText, tokens: int, less: int) -> tuple[float | None, ...]:
+    """The log-probabilities of the last so many tokens, without the last `less` of them."""
+    end = len(text.tokens)
+    return text.logprobs[end - tokens : end - less]
 
 
 def mean_loss(logprobs: Sequence[float]) -> float:
