@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory.cli_journal import app as journal_app
+from factory.cli_score import register as register_score
 from factory.cli_serve import register as register_serve
 from factory.errors import (
     EXIT_NOTHING_DONE,
@@ -37,6 +38,7 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
+register_score(app)
 register_serve(app)
 
 RecipeArgument = Annotated[

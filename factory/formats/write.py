@@ -23,13 +23,13 @@ import orjson
 from factory.errors import OutputError
 from factory.formats.card import MARK, card, llama_factory, twin
 from factory.formats.json_traps import JsonTraps
-from factory.formats.layouts import LAYOUTS, Row, Survey, mended, row, schema, survey
+from factory.formats.layouts import LAYOUTS, TRAINING, Row, Survey, mended, row, schema, survey
 from factory.record import Record
 
 _ROW_GROUP = 10_000
 _FITTING = {
-    ".jsonl": ("messages", "sharegpt", "alpaca"),
-    ".json": ("messages", "sharegpt", "alpaca"),
+    ".jsonl": ("messages", "sharegpt", "alpaca", "records"),
+    ".json": ("messages", "sharegpt", "alpaca", "records"),
     ".csv": ("alpaca",),
     ".parquet": ("parquet",),
 }
@@ -69,7 +69,7 @@ def write_dataset(records: Iterable[Record], folder: str | Path, formats: Sequen
         ValueError: a record has no request or no answer.
     """
     folder, formats = Path(folder), list(dict.fromkeys(formats))
-    _known(formats, folder)
+    _known(formats, folder, TRAINING)
     records = list(records) if isinstance(records, Iterator) else records
     facts = _surveyed(records, formats, folder)
     _claim(folder)
@@ -104,7 +104,8 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
     Args:
         records: a pool or a set; those without an answer have an empty output, or end with the user's turn.
         path: its ending says how rows are written.
-        format: "alpaca", "sharegpt", "messages" (the default) for JSON; CSV holds alpaca rows.
+        format: "alpaca", "sharegpt", "messages" (the default), "records" (lossless) for JSON; CSV holds alpaca
+            rows.
 
     Raises:
         OutputError: the name does not tell how to write, the layout does not fit it or cannot hold a record,
@@ -251,13 +252,13 @@ def _why(error: OSError) -> str:
     return f"{reason}: choose another place or change its permissions"
 
 
-def _known(layouts: Sequence[str], where: Path) -> None:
+def _known(layouts: Sequence[str], where: Path, known: Sequence[str] = LAYOUTS) -> None:
     if not layouts:
-        raise OutputError(f"{where}: no format is asked for: choose of {', '.join(LAYOUTS)}")
+        raise OutputError(f"{where}: no format is asked for: choose of {', '.join(known)}")
     for layout in layouts:
-        if layout not in LAYOUTS:
-            near = difflib.get_close_matches(layout, LAYOUTS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(LAYOUTS)}"
+        if layout not in known:
+            near = difflib.get_close_matches(layout, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(known)}"
             raise OutputError(f"{where}: there is no output format {layout!r}: {hint}")
 
 
@@ -291,7 +292,7 @@ def _file_name(layout: str) -> str:
 
 def _remove_others(folder: Path, keep: Collection[Path]) -> None:
     """Remove the data files of an earlier export that this one did not write again."""
-    ours = [*map(_file_name, LAYOUTS), *map(twin, LAYOUTS)]
+    ours = [*map(_file_name, TRAINING), *map(twin, TRAINING)]
     for path in (folder / name for name in ours):
         if path not in keep and path.is_file():
             with contextlib.suppress(OSError):
