@@ -53,8 +53,12 @@ def score(
 ) -> None:
     """Add scores to a file's rows and tell how the scores agree with each other and with length."""
     from factory.dataset import load
+    from factory.step import Source, find_step
 
     names = [_ALIASES.get(name.strip(), name.strip()) for name in with_.split(",") if name.strip()]
+    for name in names:
+        if issubclass(find_step(name), Source):
+            raise FactoryError(f"--with {name}: that step brings records in; name steps that score")
     options = _options(set_ or [], names)
     if out is not None and out.name.removesuffix(".gz").endswith(".csv"):
         raise FactoryError(f"{out}: a .csv file has no place for scores: end the name in .jsonl or .parquet")

@@ -79,7 +79,7 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
         ) from error
     if not any(message.role == "user" for message in messages):
         raise BadShape("it has no user turn: add the request that is answered")
-    if not record.prompt.endswith(record.input):
+    if record.input != values["input"]:
         raise BadShape("its input is not the end of its last user turn: change both, or take `record` out")
     return record
 
