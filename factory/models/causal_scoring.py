@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from factory.models.packed_linear import pack_linear_layers
+
 _POSITIONS = {"cpu": 64}
 """Positions whose logits are computed at a time: on a processor few enough to stay in its cache."""
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
@@ -34,7 +36,7 @@ class CausalScorer:
                 "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
             )
         self.on_processor = device == "cpu"
-        self.batch_tokens = 1024 if self.on_processor else 32768
+        self.batch_tokens = 512 if self.on_processor else 32768
         self._positions = _POSITIONS.get(device, 1024)
         self._share_threads = share_threads
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model)
@@ -44,6 +46,9 @@ class CausalScorer:
         self._model = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=wanted).to(device).eval()
         self._model.requires_grad_(False)
         self._device = device
+        if self.on_processor:
+            with torch.inference_mode():
+                pack_linear_layers(self._model)
         self._head = self._model.get_output_embeddings()
         limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         self.context = int(limit or 4096)

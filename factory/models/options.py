@@ -213,7 +213,7 @@ class TransformersOptions(_ChatOptions):
     batch_tokens: int = Field(
         0,
         ge=0,
-        description="tokens computed at a time, padding counted; 0: 1024 on a processor, 32768 on a GPU",
+        description="tokens computed at a time, padding counted; 0: 512 on a processor, 32768 on a GPU",
     )
     concurrency: int = Field(
         256, ge=1, description="texts that wait to be sorted by length: more of them pad less"
