@@ -89,7 +89,7 @@ def lines(dataset: Dataset, top: float) -> list[str]:
 
     scores = columns(dataset)
     why = _why_missing(dataset, scores)
-    table = [("score", "rows", "median", "with length", "not scored")]
+    table: list[tuple[str, ...]] = [("score", "rows", "median", "with length", "not scored")]
     pairs = agreements(scores, top)
     for name, values in scores.items():
         known = sorted(value for value in values.tolist() if not math.isnan(value))

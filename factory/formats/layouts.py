@@ -24,9 +24,10 @@ from factory.record import Message, Record, Tag
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRAINING = ("alpaca", "sharegpt", "messages", "parquet")
+LAYOUTS = ("alpaca", "sharegpt", "messages", "parquet")
 """The layouts that trainers read, of which a data set folder is made."""
-LAYOUTS = (*TRAINING, "records")
+FILE_LAYOUTS = (*LAYOUTS, "records")
+"""The layouts that a file of its own can have."""
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 

@@ -23,7 +23,7 @@ import orjson
 from factory.errors import OutputError
 from factory.formats.card import MARK, card, llama_factory, twin
 from factory.formats.json_traps import JsonTraps
-from factory.formats.layouts import LAYOUTS, TRAINING, Row, Survey, mended, row, schema, survey
+from factory.formats.layouts import FILE_LAYOUTS, LAYOUTS, Row, Survey, mended, row, schema, survey
 from factory.record import Record
 
 _ROW_GROUP = 10_000
@@ -69,7 +69,7 @@ def write_dataset(records: Iterable[Record], folder: str | Path, formats: Sequen
         ValueError: a record has no request or no answer.
     """
     folder, formats = Path(folder), list(dict.fromkeys(formats))
-    _known(formats, folder, TRAINING)
+    _known(formats, folder)
     records = list(records) if isinstance(records, Iterator) else records
     facts = _surveyed(records, formats, folder)
     _claim(folder)
@@ -120,7 +120,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
             f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
         )
     layout = format or _FITTING[ending][0]
-    _known([layout], path)
+    _known([layout], path, FILE_LAYOUTS)
     if layout not in _FITTING[ending]:
         raise OutputError(f"{path}: a {ending} file holds {', '.join(_FITTING[ending])} rows, not {layout}")
     records = list(records) if isinstance(records, Iterator) else records
@@ -292,7 +292,7 @@ def _file_name(layout: str) -> str:
 
 def _remove_others(folder: Path, keep: Collection[Path]) -> None:
     """Remove the data files of an earlier export that this one did not write again."""
-    ours = [*map(_file_name, TRAINING), *map(twin, TRAINING)]
+    ours = [*map(_file_name, LAYOUTS), *map(twin, LAYOUTS)]
     for path in (folder / name for name in ours):
         if path not in keep and path.is_file():
             with contextlib.suppress(OSError):

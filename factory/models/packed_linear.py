@@ -12,7 +12,7 @@ import torch
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
 
-class PackedLinear(torch.nn.Module):
+class PackedLinear(torch.nn.Module):  # type: ignore[misc]  # torch is not checked
     """x W^T + b with the weight W, shape (outputs, inputs), laid out for oneDNN; for inference alone.
 
     Raises:
@@ -37,16 +37,17 @@ def pack_linear_layers(model: torch.nn.Module) -> int:
     packed = 0
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
-            if type(layer).__name__ == "Conv1D" and weight is not None:  # GPT-2's, which holds W^T
-                weight = weight.t()
-            elif type(layer) is not torch.nn.Linear:
+            if type(layer).__name__ == "Conv1D":  # GPT-2's, which holds W^T
+                weight = layer.weight.t()
+            elif type(layer) is torch.nn.Linear:
+                weight = layer.weight
+            else:
                 continue
             if weight.dtype not in _TOLERANCE:
                 continue
             probe = torch.linspace(-1, 1, 3 * weight.shape[1], dtype=weight.dtype).reshape(3, -1)
             try:
-                replacement = PackedLinear(weight, bias)
+                replacement = PackedLinear(weight, layer.bias)
                 wanted, got = layer(probe), replacement(probe)
             except (RuntimeError, AttributeError, TypeError):
                 return packed
