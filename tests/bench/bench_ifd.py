@@ -85,6 +85,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--skip", type=int, default=0, help="leave out the first so many rows")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of the loop; default: torch's own choice"
+    )
     wanted = parser.parse_args()
     if DOLLY.is_file():
         with gzip.open(DOLLY, "rt", encoding="utf-8") as lines:
@@ -103,6 +106,10 @@ def main() -> None:
         run = loop(folder, wanted.dtype, records, 1024)
         ours(folder, wanted.dtype, records[:2], Path(scratch) / "warm.db")
         new, new_wall, new_cpu = timed(lambda: ours(folder, wanted.dtype, records, Path(scratch) / "j.db"))
+        if wanted.threads:
+            import torch
+
+            torch.set_num_threads(wanted.threads)
         old, old_wall, old_cpu = timed(run)
     both = [(a, b) for a, b in zip(old, new, strict=True) if not (math.isnan(a) or math.isnan(b))]
     print(f"{len(records)} rows, {wanted.dtype}, on the processor")
