@@ -14,6 +14,7 @@ from factory.cli_calibrate import register as register_calibrate
 from factory.cli_dedup import register as register_dedup
 from factory.cli_journal import app as journal_app
 from factory.cli_measure import register as register_measure
+from factory.cli_score import register as register_score
 from factory.cli_serve import register as register_serve
 from factory.errors import (
     EXIT_NOTHING_DONE,
@@ -40,6 +41,7 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
+register_score(app)
 register_serve(app)
 register_measure(app)
 register_dedup(app)

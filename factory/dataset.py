@@ -314,7 +314,8 @@ class Dataset:
 
         Args:
             path: the file; its ending says how (.jsonl, .json, .csv, .parquet, with .gz or without).
-            format: "alpaca", "sharegpt", "messages" or "parquet"; by default what suits the ending.
+            format: "alpaca", "sharegpt", "messages", "parquet" or "records" (lossless: read back as it is); by
+                default what suits the ending.
 
         Raises:
             OutputError: it cannot be written.

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from factory.errors import FactoryError, RecipeError
-from factory.models.base import Answer, ChatModel, EmbeddingModel
+from factory.models.base import Answer, ChatModel, EmbeddingModel, ScoredText
 from factory.prompt import Prompt
 from factory.record import Event, Record
 from factory.text import shorten
@@ -177,7 +177,7 @@ class Context:
     def event(
         self,
         operation: str,
-        *answers: Answer,
+        *answers: Answer | ScoredText,
         prompt: Prompt | None = None,
         round: int = 0,
     ) -> Event:

@@ -26,6 +26,8 @@ NEEDED = {
     "judge/pair": ("rubric", "conversation", "answer_a", "answer_b"),
     "refine/criticise": ("rubric", "conversation", "answer"),
     "refine/rewrite": ("conversation", "answer", "criticism"),
+    "deita/complexity": ("instruction",),
+    "deita/quality": ("instruction", "answer"),
     **{f"rubrics/{rubric}": () for rubric in RUBRICS},
 }
 HOSTILE = (

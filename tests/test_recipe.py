@@ -586,5 +586,6 @@ def test_every_option_of_every_step_and_model_is_described() -> None:
 
 
 def test_the_providers_are_known_by_their_names() -> None:
-    chat, embedding = ["openai", "local", "langchain", "vllm"], ["local_embeddings", "openai_embeddings"]
+    chat = ["openai", "local", "langchain", "vllm", "transformers"]
+    embedding = ["local_embeddings", "openai_embeddings"]
     assert list(option_classes()) == chat + embedding

@@ -27,8 +27,8 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
         return ScoredText((), (), provider.identity, ())
     if not isinstance(provider, TextScorer):
         raise RunStopped(
-            f"model `{caller.name}` cannot score a given text: name one behind a vLLM server (provider: openai) "
-            "or in vLLM itself (provider: vllm)"
+            f"model `{caller.name}` cannot score a given text: name one behind a vLLM server (provider: openai), "
+            "in vLLM itself (provider: vllm), or in transformers (provider: transformers)"
         )
     sent = {"text": text}
     key = call_key("score", provider.identity, sent)

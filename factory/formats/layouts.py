@@ -4,6 +4,7 @@ alpaca      id, instruction, input, output; system and history where any record 
 sharegpt    id, conversations of {"from", "value"}
 messages    id, messages of {"role", "content"}
 parquet     id, messages, instruction, input, output, lang, task, source, tags, and a score.<name> for each
+records     everything, so that a record is read back as it was (see `record_rows`); for JSON Lines and JSON
 
 A system turn leads the conversation in sharegpt: a column of its own would be lost by trainers that read the
 turns alone (Axolotl, Unsloth), and LLaMA-Factory takes either.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from factory.errors import OutputError
+from factory.formats.record_rows import record_row
 from factory.formats.values import well_formed
 from factory.record import Message, Record, Tag
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LAYOUTS = ("alpaca", "sharegpt", "messages", "parquet")
+"""The layouts that trainers read, of which a data set folder is made."""
+FILE_LAYOUTS = (*LAYOUTS, "records")
+"""The layouts that a file of its own can have."""
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -89,12 +94,14 @@ def mended(record: Record) -> tuple[Record, int]:
         source=well_formed(record.source),
         lang=well_formed(record.lang),
         task=well_formed(record.task),
-        tags=tuple(Tag(well_formed(tag.name), "") for tag in record.tags),
+        tags=tuple(Tag(well_formed(tag.name), well_formed(tag.explanation)) for tag in record.tags),
     ), replaced
 
 
 def row(record: Record, layout: str, facts: Survey) -> Row:
     """One record as one row of `layout`."""
+    if layout == "records":
+        return record_row(record)
     if layout == "sharegpt":
         turns = [{"from": _FROM[role], "value": content} for role, content in record.messages]
         return {"id": record.id, "conversations": turns}

@@ -12,6 +12,7 @@ import orjson
 
 from factory.errors import InputError
 from factory.formats.files import base_name, check_file, file_format
+from factory.formats.record_rows import is_record_row, read_record_row
 from factory.formats.rows import RawRow, raw_rows
 from factory.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise
 from factory.record import Record, record_id
@@ -49,7 +50,8 @@ def read_records(
 
     Reads as a stream, so that the file's size does not matter; only a JSON document is held whole. Lone
     surrogates in a text become U+FFFD. Blank lines are skipped. Ids are the same whenever the same content
-    is read under the same source; identical rows are told apart by their order.
+    is read under the same source; identical rows are told apart by their order. A row of the `records` layout is
+    read back as the record that it was.
 
     Args:
         path: the file; one packed by gzip is unpacked as it is read.
@@ -103,7 +105,10 @@ def _records(rows: Iterator[RawRow], file: str, source: str, shape: str | None) 
                 raise BadShape(row.problem)
             if not isinstance(row.value, Mapping):
                 raise BadShape("it is not an object with named fields: write one object for each row")
-            yield _record(parse_row(row.value, shape), source, seen)
+            if is_record_row(row.value):
+                yield read_record_row(row.value)
+            else:
+                yield _record(parse_row(row.value, shape), source, seen)
         except BadShape as error:
             yield BadRow(file, row.place, str(error), _shown(row))
 

@@ -24,7 +24,7 @@ from factory.columns import to_array
 from factory.errors import OutputError
 from factory.formats.card import MARK, card, llama_factory, twin
 from factory.formats.json_traps import JsonTraps
-from factory.formats.layouts import LAYOUTS, Row, Survey, mended, row, schema, survey
+from factory.formats.layouts import FILE_LAYOUTS, LAYOUTS, Row, Survey, mended, row, schema, survey
 from factory.record import Record
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _ROW_GROUP = 10_000
 _FITTING = {
-    ".jsonl": ("messages", "sharegpt", "alpaca"),
-    ".json": ("messages", "sharegpt", "alpaca"),
+    ".jsonl": ("messages", "sharegpt", "alpaca", "records"),
+    ".json": ("messages", "sharegpt", "alpaca", "records"),
     ".csv": ("alpaca",),
     ".parquet": ("parquet",),
 }
@@ -108,7 +108,8 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
     Args:
         records: a pool or a set; those without an answer have an empty output, or end with the user's turn.
         path: its ending says how rows are written.
-        format: "alpaca", "sharegpt", "messages" (the default) for JSON; CSV holds alpaca rows.
+        format: "alpaca", "sharegpt", "messages" (the default), "records" (lossless) for JSON; CSV holds alpaca
+            rows.
 
     Raises:
         OutputError: the name does not tell how to write, the layout does not fit it or cannot hold a record,
@@ -123,7 +124,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
             f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
         )
     layout = format or _FITTING[ending][0]
-    _known([layout], path)
+    _known([layout], path, FILE_LAYOUTS)
     if layout not in _FITTING[ending]:
         raise OutputError(f"{path}: a {ending} file holds {', '.join(_FITTING[ending])} rows, not {layout}")
     records = list(records) if isinstance(records, Iterator) else records
@@ -271,13 +272,13 @@ def _why(error: OSError) -> str:
     return f"{reason}: choose another place or change its permissions"
 
 
-def _known(layouts: Sequence[str], where: Path) -> None:
+def _known(layouts: Sequence[str], where: Path, known: Sequence[str] = LAYOUTS) -> None:
     if not layouts:
-        raise OutputError(f"{where}: no format is asked for: choose of {', '.join(LAYOUTS)}")
+        raise OutputError(f"{where}: no format is asked for: choose of {', '.join(known)}")
     for layout in layouts:
-        if layout not in LAYOUTS:
-            near = difflib.get_close_matches(layout, LAYOUTS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(LAYOUTS)}"
+        if layout not in known:
+            near = difflib.get_close_matches(layout, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose of {', '.join(known)}"
             raise OutputError(f"{where}: there is no output format {layout!r}: {hint}")
 
 

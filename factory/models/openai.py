@@ -160,7 +160,7 @@ class OpenAIChat(OpenAIBodies):
         if scores is None:
             raise RunStopped(
                 f"{self._endpoint.base_url} does not tell the log-probabilities of a given text "
-                "(`echo` and `logprobs` of /completions): a vLLM server does"
+                "(`echo` and `logprobs` of /completions): a vLLM server does, and so does `provider: transformers`"
             )
         return scores
 

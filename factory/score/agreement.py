@@ -1,0 +1,76 @@
+"""How far two rankings of the same records agree: rank correlation, and the share of their picks in common."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Scores: TypeAlias = "NDArray[np.float64]"
+
+
+class Agreement(NamedTuple):
+    """How two columns of scores agree on the rows that have both.
+
+    rows: how many rows have both
+    spearman: rank correlation, -1 to 1; NaN where fewer than two rows have both, or a column is constant
+    overlap: share of the top picks of one that are top picks of the other; `chance` is what chance gives
+    """
+
+    first: str
+    second: str
+    rows: int
+    spearman: float
+    overlap: float
+    chance: float
+
+
+def ranks(values: Scores) -> Scores:
+    """Ranks from 1, the smallest first; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse.reshape(-1)]
+
+
+def spearman(first: Scores, second: Scores) -> float:
+    """Spearman's rank correlation over the rows where neither is NaN; NaN where it is not defined."""
+    both = ~(np.isnan(first) | np.isnan(second))
+    if both.sum() < 2:
+        return float("nan")
+    a, b = ranks(first[both]), ranks(second[both])
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale else float("nan")
+
+
+def top_overlap(first: Scores, second: Scores, share: float, *, lowest: bool = False) -> tuple[float, float]:
+    """The share of the top picks of `first` that are top picks of `second`, and what chance would give.
+
+    Among the rows that have both, `share` of them are picked, rounded, at least one; the earlier row goes first
+    among equals. `lowest` picks the smallest values.
+    """
+    both = ~(np.isnan(first) | np.isnan(second))
+    rows = int(both.sum())
+    if not rows:
+        return float("nan"), float("nan")
+    count = max(1, round(share * rows))
+    picked = [
+        set(np.argsort(column[both] if lowest else -column[both], kind="stable")[:count].tolist())
+        for column in (first, second)
+    ]
+    return len(picked[0] & picked[1]) / count, count / rows
+
+
+def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreement]:
+    """Every pair of columns, in their order; all of one length, NaN where a score is missing."""
+    found = []
+    for (name, first), (other, second) in itertools.combinations(columns.items(), 2):
+        overlap, chance = top_overlap(first, second, share)
+        rows = int((~(np.isnan(first) | np.isnan(second))).sum())
+        found.append(Agreement(name, other, rows, spearman(first, second), overlap, chance))
+    return found
