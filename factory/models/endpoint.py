@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from factory.errors import MissingSecret, RecordFailed, RunStopped
 from factory.models.base import TransientFailure, Unreachable
+from factory.models.connection import BrokenOff, Response
+from factory.models.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
 from factory.models.refusal import ModelNotFound, raise_for_status, redact
 from factory.text import shorten
 
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
-
 OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_HOST = "api.openai.com"
-# Servers built on uvicorn close an idle connection after 5 seconds; ours is given up before theirs, so that a
-# request is never written to a socket that is just being closed.
-_IDLE_SECONDS = 4.0
-_CONNECT_SECONDS = 10.0
 
 
 def read_key(variable: str) -> str:
@@ -47,11 +42,7 @@ def read_key(variable: str) -> str:
 
 
 class Endpoint:
-    """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own.
-
-    One session, opened inside the running event loop by the first request. A request costs what bare aiohttp
-    costs: URLs, headers and time-outs are made once.
-    """
+    """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own."""
 
     def __init__(self, base_url: str, *, model: str, key_env: str | None, timeout: float) -> None:
         parts = urlsplit(base_url)
@@ -62,8 +53,16 @@ class Endpoint:
         self._key_env = key_env or (OPENAI_KEY if self.is_openai else "")
         self._key = read_key(self._key_env)
         self._timeout = timeout
-        self._proxy = _proxy_for(parts.scheme, parts.hostname or "")
-        self._session: ClientSession | None = None
+        self._http = HTTPClient(
+            base_url,
+            {
+                "User-Agent": "sft-factory",
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {self._key or 'none'}",
+            },
+            timeout,
+            _proxy_for(parts.scheme, parts.hostname or ""),
+        )
         self._answered = False
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
@@ -72,54 +71,32 @@ class Endpoint:
         Raises:
             Overloaded, TransientFailure, Unreachable, RecordFailed, RunStopped: as `ChatProvider.send`.
         """
-        import aiohttp
-
         try:
             payload = orjson.dumps(body)
         except orjson.JSONEncodeError as error:
             raise RecordFailed("bad_request", f"the prompt cannot be sent as JSON: {error}") from None
-        session = self._session or self._open()
         try:
-            async with session.post(
-                self.base_url + path, data=payload, proxy=self._proxy, allow_redirects=False
-            ) as response:
-                raw = await response.read()
-        except aiohttp.ClientSSLError:
-            raise RunStopped(f"the certificate of {self.base_url} cannot be trusted") from None
-        except aiohttp.ClientConnectorError as error:
-            why = error.os_error.strerror or "no connection"
-            raise Unreachable(f"nobody answers at {self.base_url}: {shorten(why)}") from None
-        except aiohttp.ConnectionTimeoutError:
-            raise Unreachable(f"nobody answers at {self.base_url} within {_CONNECT_SECONDS:g} s") from None
+            response = await self._http.request("POST", path, payload)
+        except TLSRefused as error:
+            raise RunStopped(f"{self.base_url}: {error}") from None
+        except ConnectFailed as error:
+            raise Unreachable(f"nobody answers at {self.base_url}: {shorten(str(error))}") from None
+        except ProxyRefused as error:
+            raise RunStopped(f"the proxy before {self.base_url} refused with HTTP {error}") from None
         except TimeoutError:
             raise TransientFailure(f"{self.base_url} took longer than {self._timeout:g} s") from None
-        except aiohttp.ClientHttpProxyError as error:
-            raise RunStopped(f"the proxy before {self.base_url} refused with HTTP {error.status}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            kind = type(error).__name__
-            raise TransientFailure(f"the connection to {self.base_url} broke off ({kind})") from None
+        except BrokenOff as error:
+            raise TransientFailure(f"the connection to {self.base_url} broke off ({error})") from None
         if response.status != 200:
-            await self._refuse(response.status, response, raw)
-        return await self._read(response, raw)
+            await self._refuse(response.status, response)
+        return await self._read(response)
 
     async def close(self) -> None:
         """Close every socket."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
-    def _open(self) -> ClientSession:
-        import aiohttp
-
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=_IDLE_SECONDS),
-            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_SECONDS),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._key or 'none'}"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self._session
-
-    async def _read(self, response: ClientResponse, raw: bytes) -> dict[str, Any]:
+    async def _read(self, response: Response) -> dict[str, Any]:
+        raw = response.body
         data = _parse_json(raw)
         if not isinstance(data, dict):
             if self._answered or raw.lstrip()[:1] in (b"{", b"["):
@@ -130,16 +107,16 @@ class Endpoint:
         error = data.get("error")
         if error:  # some gateways pass a failure on under status 200
             code = error.get("code") if isinstance(error, dict) else None
-            await self._refuse(code if isinstance(code, int) and 400 <= code < 600 else 500, response, raw)
+            await self._refuse(code if isinstance(code, int) and 400 <= code < 600 else 500, response)
         self._answered = True
         return data
 
-    async def _refuse(self, status: int, response: ClientResponse, raw: bytes) -> None:
+    async def _refuse(self, status: int, response: Response) -> None:
         try:
             raise_for_status(
                 status,
                 response.headers,
-                raw,
+                response.body,
                 address=self.base_url,
                 key=self._key,
                 key_env=self._key_env,
@@ -149,16 +126,11 @@ class Endpoint:
 
     async def _not_found(self, words: str) -> RunStopped:
         """The sentence for a 404: which models the server has, or that there is no such server here."""
-        import aiohttp
-
-        session = self._session or self._open()
         try:
-            async with session.get(
-                f"{self.base_url}/models", proxy=self._proxy, timeout=aiohttp.ClientTimeout(total=10)
-            ) as response:
-                listed = orjson.loads(await response.read())["data"]
+            response = await self._http.request("GET", "/models", seconds=10)
+            listed = orjson.loads(response.body)["data"]
             names = [str(model["id"]) for model in listed]
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, LookupError, TypeError):
+        except (ConnectFailed, BrokenOff, TLSRefused, TimeoutError, ValueError, LookupError, TypeError):
             return RunStopped(
                 f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?"
             )

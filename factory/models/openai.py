@@ -1,4 +1,4 @@
-"""A chat model behind an OpenAI-compatible server, asked over bare aiohttp.
+"""A chat model behind an OpenAI-compatible server, asked over plain HTTP.
 
 The `openai` package is not used to send: importing it takes 0.8 s and its transport 2 to 3 ms of processor
 time for each request, several times what the rest of a call costs.

@@ -46,7 +46,7 @@ def redact(text: str, key: str) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait: `retry-after-ms`, or `Retry-After` (seconds or an HTTP date)."""
-    for name, unit in (("retry-after-ms", 1000.0), ("Retry-After", 1.0)):
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / unit
         except ValueError:
@@ -54,7 +54,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if 0 <= seconds < 1e9:
             return seconds
     try:
-        return max(0.0, parsedate_to_datetime(headers.get("Retry-After", "")).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -81,7 +81,7 @@ def error_fields(body: bytes) -> tuple[str, str, str]:
 def raise_for_status(
     status: int, headers: Mapping[str, str], body: bytes, *, address: str, key: str, key_env: str
 ) -> None:
-    """Raise what a status other than 200 means.
+    """Raise what a status other than 200 means; the names of `headers` are in lower case.
 
     Raises:
         Overloaded: 429, 503 and 529.
@@ -117,6 +117,6 @@ def raise_for_status(
         detail = f" ({words})" if status == 403 else ""  # a 401 only ever quotes the key
         raise RunStopped(f"{address} refused access with HTTP {status}{detail}; {mend}")
     if 300 <= status < 400:
-        where = shorten(redact(headers.get("Location", "another address"), key), 200)
+        where = shorten(redact(headers.get("location", "another address"), key), 200)
         raise RunStopped(f"{address} redirects to {where}; name the final address as base_url")
     raise RunStopped(f"{address} refused the request with HTTP {status}: {words}")

@@ -1,0 +1,140 @@
+"""One HTTP/1.1 connection: asked once at a time, its replies parsed in C by `httptools`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+
+class BrokenOff(Exception):
+    """The connection ended, or turned into something else than HTTP, before the reply was whole."""
+
+
+class Response(NamedTuple):
+    """A reply; the names of its headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """One connection: asked once at a time.
+
+    reusable: whether another request may be sent on it
+    until_head: whether a reply ends with its headers, as one to CONNECT does
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.reusable = False
+        self.until_head = False
+        self.idle_since = 0.0
+        self._loop = loop
+        self._waiting: asyncio.Future[Response] | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Expect a reply as the first on this connection."""
+        self.until_head = False
+        self._parser = HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._head_read = False
+
+    async def ask(self, request: bytes, deadline: float) -> Response:
+        """Write a request and wait for its reply, until the loop's clock shows `deadline`."""
+        assert self._waiting is None
+        if self.transport is None or self.transport.is_closing():
+            raise BrokenOff("closed before the request was sent")
+        waiting: asyncio.Future[Response] = self._loop.create_future()
+        self._waiting = waiting
+        self.reusable = False
+        self.transport.write(request)
+        timer = self._loop.call_at(deadline, self._late)
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+    def end(self) -> None:
+        """Close: in order where nothing is under way, at once where a reply may still come."""
+        if self.transport is not None:
+            if self.reusable:
+                self.transport.close()
+            else:
+                self.transport.abort()
+        self.reusable = False
+        self._fail(BrokenOff("closed from this side"))
+
+    def _late(self) -> None:
+        self._fail(TimeoutError())
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+
+    def _finish(self, reusable: bool) -> None:
+        response = Response(self._parser.get_status_code(), self._headers, b"".join(self._body))
+        self._headers, self._body, self._head_read = {}, [], False
+        if self._waiting is not None and not self._waiting.done():
+            self.reusable = reusable
+            self._waiting.set_result(response)
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.BaseProtocol`."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self._waiting is None or self._waiting.done():
+            # Nothing was asked: whatever this is, it must not be taken for the reply to the next request.
+            self.end()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self._fail(BrokenOff("what came is not HTTP"))
+            self.end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self.reusable = False
+        until_end = "content-length" not in self._headers and "transfer-encoding" not in self._headers
+        if exc is None and self._head_read and until_end:
+            self._finish(reusable=False)
+        self._fail(BrokenOff("reset" if isinstance(exc, ConnectionResetError) else "closed before its end"))
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        """A reply begins; one that nobody asked for spoils the connection."""
+        if self._waiting is None or self._waiting.done():
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the reply; of two with one name the first counts."""
+        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """The body comes next."""
+        self._head_read = self._parser.get_status_code() >= 200
+        if self.until_head and self._head_read:
+            self._finish(reusable=True)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """The reply is whole; one such as "100 Continue" only announces another."""
+        if not self._head_read:
+            self._headers, self._body = {}, []
+            return
+        self._finish(self._parser.should_keep_alive())
