@@ -32,7 +32,7 @@ HEAVY = {
 PROGRAM = """
 import json, sys
 sys.argv = ["factory", *sys.argv[1:]]
-from factory.cli import main
+from factory.__main__ import main
 try:
     main()
 finally:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
@@ -15,8 +15,10 @@ from factory.models.base import Answer
 from factory.prompt import Prompt, load_prompt
 from factory.record import Event, Record, Tag
 from factory.step import ChatModelName, Context, EmbeddingModelName, PerRecord
-from factory.tags.vocabulary import Vocabulary
 from factory.text import detect_language, shorten
+
+if TYPE_CHECKING:
+    from factory.tags.vocabulary import Vocabulary
 
 TAG_CHARACTERS = 60
 """A longer tag is a sentence or a model that repeats itself, and is not used."""
@@ -125,6 +127,8 @@ class TagIntents(PerRecord):
 
     def _vocabulary(self, context: Context) -> Vocabulary | None:
         if self.vocabulary is not None and self._closed is None:
+            from factory.tags.vocabulary import Vocabulary
+
             self._closed = Vocabulary.read(context.read_rows(self.vocabulary), str(self.vocabulary))
         if self._closed is not None:
             context.facts["vocabulary"] = len(self._closed.names)

@@ -188,7 +188,7 @@ def run(url: str, arguments: argparse.Namespace, folder: Path) -> None:
 def factory_command(recipe: Path, folder: Path) -> list[str]:
     code = (
         "import sys, shutil; shutil.rmtree('outputs', ignore_errors=True); "
-        "from factory.cli import main; sys.argv = ['factory', 'run', sys.argv[1]]; main()"
+        "from factory.__main__ import main; sys.argv = ['factory', 'run', sys.argv[1]]; main()"
     )
     return [sys.executable, "-c", code, str(recipe)]
 

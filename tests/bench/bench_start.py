@@ -23,7 +23,7 @@ def median_seconds(command: list[str], runs: int = 7) -> float:
 
 def main() -> None:
     empty = median_seconds([sys.executable, "-c", "pass"])
-    start = [sys.executable, "-c", "from factory.cli import main; main()"]
+    start = [sys.executable, "-c", "from factory.__main__ import main; main()"]
     for arguments in (["--help"], ["steps"], ["run", "--help"], ["recipes"]):
         seconds = median_seconds(start + arguments)
         print(
