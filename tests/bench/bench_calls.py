@@ -204,6 +204,7 @@ def measure(url: str, command: list[str], records: int, folder: Path) -> dict[st
         **os.environ,
         "HF_DATASETS_OFFLINE": "1",
         "CURATOR_VIEWER": "0",
+        "CURATOR_DISABLE_CACHE": "1",
         "TELEMETRY_ENABLED": "false",
     }
     done = subprocess.run(command, cwd=folder, capture_output=True, env=environment)
