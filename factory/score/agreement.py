@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from factory.score.correlation import spearman
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ class Agreement(NamedTuple):
     """How two columns of scores agree on the rows that have both.
 
     rows: how many rows have both
-    spearman: rank correlation, -1 to 1; NaN where fewer than two rows have both, or a column is constant
+    spearman: rank correlation, -1 to 1; NaN where fewer than three rows have both, or a column is constant
     overlap: share of the top picks of one that are top picks of the other; `chance` is what chance gives
     """
 
@@ -28,24 +30,6 @@ class Agreement(NamedTuple):
     spearman: float
     overlap: float
     chance: float
-
-
-def ranks(values: Scores) -> Scores:
-    """Ranks from 1, the smallest first; equal values share the mean of their ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[inverse.reshape(-1)]
-
-
-def spearman(first: Scores, second: Scores) -> float:
-    """Spearman's rank correlation over the rows where neither is NaN; NaN where it is not defined."""
-    both = ~(np.isnan(first) | np.isnan(second))
-    if both.sum() < 2:
-        return float("nan")
-    a, b = ranks(first[both]), ranks(second[both])
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale else float("nan")
 
 
 def top_overlap(first: Scores, second: Scores, share: float, *, lowest: bool = False) -> tuple[float, float]:
@@ -72,5 +56,6 @@ def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreem
     for (name, first), (other, second) in itertools.combinations(columns.items(), 2):
         overlap, chance = top_overlap(first, second, share)
         rows = int((~(np.isnan(first) | np.isnan(second))).sum())
-        found.append(Agreement(name, other, rows, spearman(first, second), overlap, chance))
+        rho = spearman(first, second)
+        found.append(Agreement(name, other, rows, np.nan if rho is None else rho, overlap, chance))
     return found

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from factory.record import Drop
-from factory.score.agreement import spearman, top_overlap
+from factory.score.agreement import top_overlap
+from factory.score.correlation import spearman
 from factory.step import Context, WholeSet, nearest
 from factory.table import Table
 from factory.text import word_count
@@ -74,7 +75,7 @@ class KeepTop(WholeSet):
         ranked = scores if self.order == "highest" else -scores
         rho = spearman(scores, lengths)
         rows = int((~np.isnan(scores)).sum())
-        if np.isnan(rho) or not rows:
+        if rho is None:
             return
         overlap, chance = top_overlap(ranked, lengths, min(1.0, size / rows))
         context.warn(

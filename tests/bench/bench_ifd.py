@@ -25,7 +25,7 @@ import numpy as np
 
 from factory.dataset import load
 from factory.record import Record
-from factory.score.agreement import spearman
+from factory.score.correlation import spearman
 from factory.score.ifd import superfiltering_contexts
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from step_context import process, scripted_context
 
 from factory.record import Record, new_record
-from factory.score.agreement import spearman
+from factory.score.correlation import spearman
 from factory.score.instruction_mining import InstructionMining, predicted_log_loss
 from factory.score.learning_percentage import LearningPercentage, hardest_in_clusters, learning_percentage
 
