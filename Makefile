@@ -9,7 +9,7 @@ help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
 	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
-	@echo "make test-vllm  the tests against a real vLLM server on the CPU, in $(VLLM) (4 GB)"
+	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers"
 	@echo "make lint    run lint, types and import directions alone"
@@ -64,7 +64,7 @@ $(VLLM)/smollm2/config.json: $(VLLM)/.installed
 	@touch $@
 
 test-vllm: $(VLLM)/smollm2/config.json
-	$(VLLM)/bin/python -m pytest -v tests/vllm
+	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_packed_linear.py
 
 bench-calls: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_calls.py

@@ -17,10 +17,10 @@ from real_server import metric, recipe, seeds, usage
 import factory as sft
 from factory.models.serve import LocalServer
 
-TOKENS = 32
+TOKENS = 96
 FLIGHT = 32
-PROMPTS = 160
-ROUNDS = 5
+PROMPTS = 128
+ROUNDS = 4
 
 
 def test_a_judges_prompts_are_found_in_the_prefix_cache(
@@ -48,9 +48,8 @@ def test_a_judges_prompts_are_found_in_the_prefix_cache(
 def test_a_run_beside_bare_aiohttp_is_printed(
     vllm: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both ask for the same replies, turn and turn about, each first as often as the other."""
+    """Both ask the same, turn and turn about, each first as often as the other."""
     model = {"base_url": vllm.base_url, "model": vllm.model, "concurrency": FLIGHT}
-    model["extra_body"] = {"ignore_eos": True}  # every reply is of the same length
     data = recipe(model, seeds(tmp_path / "s.jsonl", PROMPTS), max_tokens=TOKENS, temperature=0.0)
 
     def factory_run(name: str, limit: int | None = None) -> int:
@@ -67,13 +66,13 @@ def test_a_run_beside_bare_aiohttp_is_printed(
             generated = factory_run(f"run{turn}") if name == "factory" else asyncio.run(bare(vllm, bodies))
             rates[name].append(generated / (time.perf_counter() - began))
             cpu[name] += time.process_time() - busy
-            assert generated == PROMPTS * TOKENS
+            assert PROMPTS <= generated <= PROMPTS * TOKENS
             bodies = bodies or sent(tmp_path / f"run{turn}.db")
     ratios = [one / other for one, other in zip(rates["factory"], rates["aiohttp"], strict=True)]
     asked = PROMPTS * ROUNDS / 1000
     with capsys.disabled():
         print(
-            f"\n{PROMPTS} prompts, {FLIGHT} in flight, {TOKENS} tokens each, {ROUNDS} rounds: factory run "
+            f"\n{PROMPTS} prompts, {FLIGHT} in flight, at most {TOKENS} tokens each, {ROUNDS} rounds: factory run "
             f"{median(rates['factory']):.0f} tokens/s and {cpu['factory'] / asked:.1f} ms of CPU a call, bare aiohttp "
             f"{median(rates['aiohttp']):.0f} tokens/s and {cpu['aiohttp'] / asked:.1f} ms; ratio "
             f"{median(ratios):.3f} ({', '.join(f'{ratio:.3f}' for ratio in ratios)})"
@@ -92,7 +91,6 @@ def sent(journal: Path) -> list[dict[str, Any]]:
             "messages": [{"role": role, "content": content} for role, content in row["messages"]],
             "temperature": row["temperature"],
             "max_tokens": row["max_tokens"],
-            "ignore_eos": True,
         }
         for row in rows
     ]
