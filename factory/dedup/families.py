@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from factory.record import Drop, Record
 
-KINDS = ("exact_duplicate", "near_duplicate", "same_meaning")
+KINDS = ("exact_duplicate", "near_duplicate", "shingle_duplicate", "same_meaning")
 """The kinds of drop that name the record kept in its place."""
 
 # "ROUGE-L 0.86 with 0123456789abcdef (Write a ...)": the text of the kept record stands behind its id.
