@@ -20,7 +20,9 @@ def calibrate_threshold(
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
     model: Annotated[
         str,
-        typer.Option("--model", help="The embedding model's name on its server. Default: the embedded model."),
+        typer.Option(
+            "--model", help="The embedding model's name on its server. Default: the embedded model."
+        ),
     ] = "",
     base_url: Annotated[
         str,
@@ -49,7 +51,9 @@ def calibrate_threshold(
     if field not in FIELDS:
         raise FactoryError(f"--field {field}: there are {', '.join(FIELDS)}")
     if bool(model) != bool(base_url):
-        raise FactoryError("--model and --base-url go together: the model's name and the address that serves it")
+        raise FactoryError(
+            "--model and --base-url go together: the model's name and the address that serves it"
+        )
     dataset = load(file)
     for record in list(dataset.dropped)[:20]:
         if record.dropped is not None:
@@ -57,7 +61,9 @@ def calibrate_threshold(
     written = [text for text in Table(dataset.to_arrow()).texts(field) if text.strip()]
     texts = [written[place] for place in evenly(len(written), sample)]
     if len(texts) < 2:
-        typer.echo(f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare")
+        typer.echo(
+            f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
+        )
         raise typer.Exit(EXIT_NOTHING_DONE)
     profile = similarity_profile(texts, _embedded(texts, model, base_url, journal), at or ())
     typer.echo("\n".join(profile.lines()))

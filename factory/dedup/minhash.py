@@ -47,10 +47,16 @@ class DedupMinHash(WholeSet):
     )
     shingle: int = Field(5, ge=1, le=50, description="words of a shingle")
     num_perm: int = Field(
-        128, ge=16, le=4096, description="numbers of a sketch: more find more near the threshold, and cost more"
+        128,
+        ge=16,
+        le=4096,
+        description="numbers of a sketch: more find more near the threshold, and cost more",
     )
     seed: int | None = Field(
-        None, ge=0, lt=1 << 32, description="seed of the hash functions and of the sample; by default the run's"
+        None,
+        ge=0,
+        lt=1 << 32,
+        description="seed of the hash functions and of the sample; by default the run's",
     )
 
     async def run(self, table: Table, context: Context) -> Table:

@@ -115,7 +115,9 @@ def minhash_join(
     try:
         from rensa import RMinHash, RMinHashLSH
     except ImportError as error:
-        raise MissingDependency("rensa is not installed, which finds near copies: pip install rensa") from error
+        raise MissingDependency(
+            "rensa is not installed, which finds near copies: pip install rensa"
+        ) from error
     bands, rows, _ = lsh_bands(threshold, num_perm)
     index = RMinHashLSH(threshold, bands * rows, bands)
     of = _shingles_of(texts, size)
