@@ -167,7 +167,7 @@ def measured_recall(
         own = of(before)
         asked = {at for shingle in own & holders.keys() for at in holders[shingle] if at > before}
         close.update(at for at in asked - close if jaccard(own, sample[at]) > threshold)
-    return Recall(len(close), sum(matches.nearest[at] >= 0 for at in close))
+    return Recall(len(close), int((matches.nearest[list(close)] >= 0).sum()))
 
 
 def _shingles_of(texts: Sequence[str], size: int) -> Callable[[int], Shingles]:

@@ -145,3 +145,9 @@ def test_a_hash_is_of_16_bytes_and_none_of_a_text_is_that_of_a_blank_one() -> No
     rows = digests(Table.from_records([new_record("a"), new_record(" ")]), "instruction")
     assert (rows.shape, rows.dtype) == ((2, 2), np.dtype(np.uint64))
     assert rows.any(axis=1).tolist() == [True, False]
+
+
+@given(st.text("ab 5.,!?:\"')%", max_size=12))
+def test_ascii_texts_have_the_form_that_the_general_rule_gives(text: str) -> None:
+    """A letter that is not ASCII, after a space, turns the general rule on."""
+    assert exact_form(f"{text} é") == f"{exact_form(text)} é".lstrip()
