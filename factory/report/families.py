@@ -84,12 +84,19 @@ def _family(family: Family, kind: str, records: dict[str, Record]) -> Html:
         )
     ]
     for id, drop in members:
-        said = h("td", shorten(drop.reason.split(" with ")[0], 80), class_="soft", dir="auto")
+        said = h("td", _cause(drop, family.kept), class_="soft", dir="auto")
         rows.append(h("tr", said, _text(records.get(id)), h("td", id, class_="mono")))
     if number > len(members):
         more = f"and {count(number - len(members))} more"
         rows.append(h("tr", h("td"), h("td", more, class_="soft"), h("td")))
     return h("div", h("table", h("tbody", *rows)), class_="scroll")
+
+
+def _cause(drop: Drop, kept: str) -> str:
+    """How near the dropped record was, and to which where that one was dropped for the family's later."""
+    how, _, near = drop.reason.partition(" with ")
+    id = near.split(" ")[0]
+    return shorten(how if id == kept else f"{how} with {id}, dropped later", 120)
 
 
 def _text(record: Record | None) -> Html:

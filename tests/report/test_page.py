@@ -132,6 +132,16 @@ def test_a_family_of_a_reference_file_and_hostile_texts_are_shown_as_text(tmp_pa
     assert "<img>" in section
 
 
+def test_who_was_near_to_a_record_that_was_itself_dropped_later_is_shown_as_such(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 6)
+    middle = new_record("middle").drop("03-x", "near_duplicate", "ROUGE-L 0.90 with 00ff (first)")
+    last = new_record("last").drop("02-x", "exact_duplicate", f"identical with {middle.id} (middle)")
+    Table.from_records([last, middle]).write(folder / "dropped.parquet")
+    text = Reader(render_report(folder)).text
+    assert f"identical with {middle.id}, dropped later" in text
+    assert "ROUGE-L 0.90middle" in text
+
+
 def test_a_run_without_duplicates_has_no_section_of_them(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 6)
     Table.from_records([new_record("a").drop("01-x", "other", "with b")]).write(folder / "dropped.parquet")
