@@ -16,6 +16,7 @@ from factory.cli_journal import app as journal_app
 from factory.cli_measure import register as register_measure
 from factory.cli_score import register as register_score
 from factory.cli_serve import register as register_serve
+from factory.cli_threshold import register as register_threshold
 from factory.errors import (
     EXIT_NOTHING_DONE,
     EXIT_SOME_RECORDS_FAILED,
@@ -46,6 +47,7 @@ register_serve(app)
 register_measure(app)
 register_dedup(app)
 register_calibrate(app)
+register_threshold(app)
 
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,10 +17,20 @@ def register(app: typer.Typer) -> None:
 
 def dedup(
     file: Annotated[str, typer.Argument(help="The file to read.")],
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Drop a record whose text is the same but for case and spacing.")
+    ] = False,
     rouge: Annotated[
         float | None,
         typer.Option(
             "--rouge", help="Drop a record whose ROUGE-L with one kept before it is greater. Usual: 0.7."
+        ),
+    ] = None,
+    minhash: Annotated[
+        float | None,
+        typer.Option(
+            "--minhash",
+            help="Drop a long record whose Jaccard similarity of word 5-grams with one is greater. Usual: 0.8.",
         ),
     ] = None,
     semantic: Annotated[
@@ -35,7 +45,7 @@ def dedup(
     ] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Families to show.")] = 10,
 ) -> None:
-    """Remove duplicates from a file, word for word or by meaning; without an option, --rouge 0.7."""
+    """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
     from factory.dataset import load
     from factory.dedup.families import duplicate_families
     from factory.report.plain import visible
@@ -46,14 +56,15 @@ def dedup(
     for record in skipped[:20]:
         if record.dropped is not None:
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
-    steps = [("dedup_rouge", rouge), ("dedup_semantic", semantic)]
-    wanted = [(name, threshold) for name, threshold in steps if threshold is not None] or [
-        ("dedup_rouge", 0.7)
-    ]
-    for name, threshold in wanted:
-        dataset = dataset.then(name, threshold=threshold, field=field)
+    steps: list[tuple[str, dict[str, Any]]] = [("dedup_exact", {})] if exact else []
+    thresholds = (("dedup_rouge", rouge), ("dedup_minhash", minhash), ("dedup_semantic", semantic))
+    steps += [(name, {"threshold": at}) for name, at in thresholds if at is not None]
+    for name, options in steps or [("dedup_rouge", {"threshold": 0.7})]:
+        dataset = dataset.then(name, field=field, **options)
     result = dataset.run()
     assert result.progress is not None
+    for warning in result.progress.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     for progress in result.progress.steps:
         typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out")
     families = duplicate_families(result.dropped)

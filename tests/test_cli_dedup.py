@@ -49,6 +49,22 @@ def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path
     assert [row["messages"][0]["content"] for row in rows] == [ROWS[0], ROWS[1], ROWS[4]]
 
 
+def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: Path) -> None:
+    text = " ".join(f"word{at}" for at in range(80))
+    rows = [text, text.upper(), f"{text} end", "Name a river.", "name a river"]
+    lines = [orjson.dumps({"instruction": row, "output": "x"}) for row in rows]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--minhash", "0.8")
+    assert done.returncode == 0, done.stderr
+    exact, minhash, families, largest, other = done.stdout.splitlines()
+    assert exact == "01-dedup_exact: 5 in, 3 out"
+    assert minhash == "02-dedup_minhash: 3 in, 2 out"
+    assert families.startswith("2 families of duplicates")
+    assert largest.endswith("(exact_duplicate 1, shingle_duplicate 1)")
+    assert other.endswith("(exact_duplicate 1)")
+    assert "found 1 of the 1 duplicates" in done.stderr
+
+
 def test_a_bad_row_is_told_and_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\nnot json\n')
     done = dedup(tmp_path, "rows.jsonl")

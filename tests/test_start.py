@@ -24,6 +24,7 @@ HEAVY = {
     "pandas",
     "polars",
     "pyarrow",
+    "rensa",
     "sklearn",
     "torch",
     "xllamacpp",

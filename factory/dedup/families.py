@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from factory.record import Drop, Record
 
-KINDS = ("exact_duplicate", "near_duplicate", "same_meaning")
+KINDS = ("exact_duplicate", "near_duplicate", "shingle_duplicate", "same_meaning")
 """The kinds of drop that name the record kept in its place."""
 
 # "ROUGE-L 0.86 with 0123456789abcdef (Write a ...)": the text of the kept record stands behind its id.
@@ -20,12 +20,12 @@ class Family(NamedTuple):
     """A kept record and what was dropped in its favour.
 
     kept: its id; that of a record of a reference file, where the duplicates are of one
-    dropped: ids of the dropped, in the order of the drops, with the step's reason
+    dropped: ids of the dropped, in the order of the drops, with why each was dropped
     causes: how many were dropped by each kind of drop
     """
 
     kept: str
-    dropped: tuple[tuple[str, str], ...]
+    dropped: tuple[tuple[str, Drop], ...]
     causes: Mapping[str, int]
 
     @property
@@ -35,32 +35,39 @@ class Family(NamedTuple):
 
 
 def duplicate_families(dropped: Iterable[Record]) -> list[Family]:
-    """The families of dropped records, the largest first; a record dropped for another reason is in none.
+    """The families of dropped records. See `families`."""
+    return families((record.id, record.dropped) for record in dropped if record.dropped is not None)
+
+
+def families(dropped: Iterable[tuple[str, Drop]]) -> list[Family]:
+    """The families of the dropped, the largest first; what was dropped for another reason is in none.
 
     Where the record kept by one step is itself dropped by a later one, its family joins that one's.
+
+    Args:
+        dropped: the id of each record that was let go, and why.
     """
     drops: dict[str, Drop] = {}
     nearest: dict[str, str] = {}
-    for record in dropped:
-        drop = record.dropped
-        if drop is None or drop.kind not in KINDS:
+    for id, drop in dropped:
+        if drop.kind not in KINDS:
             continue
         kept = _KEPT.search(drop.reason)
-        if kept is not None and kept[1] != record.id:
-            drops[record.id] = drop
-            nearest[record.id] = kept[1]
+        if kept is not None and kept[1] != id:
+            drops[id] = drop
+            nearest[id] = kept[1]
     members: dict[str, list[str]] = {}
     for id in drops:
         members.setdefault(_root(id, nearest), []).append(id)
-    families = [
+    found = [
         Family(
             kept,
-            tuple((id, drops[id].reason) for id in ids),
+            tuple((id, drops[id]) for id in ids),
             dict(sorted(Counter(drops[id].kind for id in ids).items())),
         )
         for kept, ids in members.items()
     ]
-    return sorted(families, key=lambda family: -family.size)
+    return sorted(found, key=lambda family: -family.size)
 
 
 def _root(id: str, nearest: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,23 +42,25 @@ class JournalledEmbeddings(Caller):
             RunStopped: the vectors, journalled ones among them, are not of one size.
         """
         keys = [call_key("embedding", self._provider.identity, text) for text in texts]
-        wanted: dict[bytes, str] = {}
+        asked = dict(zip(keys, texts, strict=True))
         known: dict[bytes, bytes] = {}
-        for key, text in zip(keys, texts, strict=True):
-            if key in known or key in wanted:
-                continue
-            stored = self._journal.get(key)
-            if stored is None:
-                wanted[key] = text
-            else:
-                self.usage.replayed += 1
-                known[key] = stored
-        # Texts of like length share a batch: a batch costs what its longest text costs.
-        order = sorted(wanted, key=lambda key: len(wanted[key]))
-        size = self._provider.batch_size
-        batches = [order[at : at + size] for at in range(0, len(order), size)]
-        for done in await asyncio.gather(*(self._embed_batch(batch, wanted) for batch in batches)):
-            known.update(done)
+        while missing := [key for key in asked if key not in known]:
+            # What another caller is asking at this moment is waited for.
+            waiting = {self.in_flight[key] for key in missing if key in self.in_flight}
+            wanted: list[bytes] = []
+            for key in missing:
+                if key in self.in_flight:
+                    continue
+                stored = self._journal.get(key)
+                if stored is None:
+                    wanted.append(key)
+                else:
+                    self.usage.replayed += 1
+                    known[key] = stored
+            known |= await self._embed(wanted, asked)
+            for future in waiting:
+                done = await _result(future)
+                known.update((key, done[key]) for key in done.keys() & asked.keys())
         if not keys:
             return np.zeros((0, 0), dtype=np.float32)
         sizes = {len(row) // 4 for row in known.values()}
@@ -69,7 +71,31 @@ class JournalledEmbeddings(Caller):
             )
         return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
 
-    async def _embed_batch(self, batch: Sequence[bytes], texts: dict[bytes, str]) -> dict[bytes, bytes]:
+    async def _embed(self, wanted: Sequence[bytes], texts: Mapping[bytes, str]) -> dict[bytes, bytes]:
+        # Texts of like length share a batch: a batch costs what its longest text costs.
+        order = sorted(wanted, key=lambda key: len(texts[key]))
+        size = self._provider.batch_size
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[dict[bytes, bytes]]] = [loop.create_future() for _ in batches]
+        for batch, future in zip(batches, futures, strict=True):
+            self.in_flight.update(dict.fromkeys(batch, future))
+
+        async def embed(batch: Sequence[bytes], future: asyncio.Future[dict[bytes, bytes]]) -> None:
+            done = await self._embed_batch(batch, texts)
+            if not future.done():
+                future.set_result(done)
+
+        try:
+            await asyncio.gather(*map(embed, batches, futures))
+            return {key: row for future in futures for key, row in future.result().items()}
+        finally:
+            for key in order:
+                del self.in_flight[key]
+            for future in futures:
+                future.cancel()  # who waits for one that did not come asks for it
+
+    async def _embed_batch(self, batch: Sequence[bytes], texts: Mapping[bytes, str]) -> dict[bytes, bytes]:
         wanted = [texts[key] for key in batch]
         identity = self._provider.identity
 
@@ -90,3 +116,14 @@ class JournalledEmbeddings(Caller):
 
         stored: dict[bytes, bytes] = await self.send(attempt)
         return stored
+
+
+async def _result(future: asyncio.Future[dict[bytes, bytes]]) -> dict[bytes, bytes]:
+    """What another caller's batch brings; nothing where that caller failed or was cancelled."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not future.cancelled() or (task is not None and task.cancelling()):
+            raise
+        return {}

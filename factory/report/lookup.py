@@ -68,7 +68,7 @@ class Lookup:
         found: dict[str, Record] = {}
         for path in [*dropped_files(self.folder), *kept_files(self.folder)[:1]]:
             positions: list[int] = []
-            for start, batch in _batches(path, ["events"]):
+            for start, batch in batches(path, ["events"]):
                 events = batch.column("events")
                 parents = pc.list_flatten(events).field("parents")
                 hits = pc.indices_nonzero(pc.equal(pc.list_flatten(parents), id))
@@ -110,7 +110,7 @@ class Lookup:
         needle = orjson.dumps(wanted)[1:-1].decode()
         for path in self.files:
             positions = []
-            for start, batch in _batches(path, ["meta"]):
+            for start, batch in batches(path, ["meta"]):
                 meta = batch.column("meta")
                 for row in pc.indices_nonzero(pc.match_substring(meta, needle)).to_pylist():
                     value = orjson.loads(meta[row].as_py()).get("id")
@@ -131,12 +131,12 @@ class Lookup:
         import pyarrow as pa
 
         if path not in self._ids:
-            chunks = [batch.column("id") for _, batch in _batches(path, ["id"])]
+            chunks = [batch.column("id") for _, batch in batches(path, ["id"])]
             self._ids[path] = pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
         return self._ids[path]
 
 
-def _batches(path: Path, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def batches(path: Path, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches of some columns of a file, each with the position of its first row."""
     start = 0
     for batch in open_rows(path).iter_batches(batch_size=1 << 16, columns=columns):

@@ -13,6 +13,7 @@ from factory.errors import OutputError
 from factory.report.charts import bar_list, distribution, length_distribution, stacked_bar
 from factory.report.composition import Composition, compose
 from factory.report.facts import facts_section
+from factory.report.families import families_section
 from factory.report.funnel import headline
 from factory.report.manifest import Funnel, StepCounts, read_funnel, read_manifest
 from factory.report.markup import Html, h, join
@@ -70,6 +71,7 @@ def render_report(folder: Path) -> str:
                 "Nothing was let go.",
             ),
         ),
+        ("duplicates", "Duplicates", families_section(folder)),
         ("models", "Models", _models(manifest.get("models", {}))),
         ("warnings", "Warnings", _warnings(manifest.get("warnings", []))),
         ("recipe", "Recipe", _recipe(folder)),

@@ -97,7 +97,7 @@ def make_run(
         r.drop(
             "06-dedup_rouge",
             "near_duplicate",
-            f"ROUGE-L 0.81 with {kept[0].id}.",
+            f"ROUGE-L 0.81 with {kept[0].id} (Explain why)",
             {"rouge": 0.81, "threshold": 0.7},
         )
         for at, r in enumerate(kept)

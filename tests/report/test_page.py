@@ -95,6 +95,59 @@ def test_nothing_in_the_data_becomes_markup_or_hides(run_folder: Path) -> None:
     assert "\\u202eright-to-left\\u202c" in reader.text
 
 
+def test_families_of_duplicates_are_shown_by_cause_with_what_was_kept(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 48)
+    text = Reader(render_report(folder)).text
+    near = [
+        record
+        for record in Table.read(folder / "dropped.parquet").records()
+        if record.dropped is not None and record.dropped.kind == "near_duplicate"
+    ]
+    kept = next(Table.read(folder / "steps/07-export/kept.parquet").records())
+    section = text[text.index("1 family: one record of each is kept") :]
+    assert f"Nearly the same words (ROUGE-L): {len(near)} dropped" in section
+    assert visible(kept.prompt)[:300] in section
+    assert all(visible(record.prompt)[:100] in section for record in near[:3])
+    assert f"and {len(near) - 3} more" in section
+
+
+def test_a_family_of_a_reference_file_and_hostile_texts_are_shown_as_text(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 6)
+    hostile = "<script>alert(1)</script>\x1b[31m"
+    records = [
+        new_record(hostile, output=hostile, occurrence=at, lang='"><b>').drop(
+            "02-x", kind, f"{hostile} with {id} (x)"
+        )
+        for at, (kind, id) in enumerate(
+            [("exact_duplicate", "<img>"), ("same_meaning", "<img>"), ("other", "<img>")]
+        )
+    ]
+    Table.from_records(records).write(folder / "dropped.parquet")
+    reader = Reader(render_report(folder))
+    assert {tag for tag, _ in reader.elements} <= ALLOWED
+    section = reader.text[reader.text.index("1 family: one record") :]
+    assert "The same text: 1 dropped" in section
+    assert "The same meaning (embeddings): 1 dropped" in section
+    assert "of a reference file" in section
+    assert "<img>" in section
+
+
+def test_who_was_near_to_a_record_that_was_itself_dropped_later_is_shown_as_such(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 6)
+    middle = new_record("middle").drop("03-x", "near_duplicate", "ROUGE-L 0.90 with 00ff (first)")
+    last = new_record("last").drop("02-x", "exact_duplicate", f"identical with {middle.id} (middle)")
+    Table.from_records([last, middle]).write(folder / "dropped.parquet")
+    text = Reader(render_report(folder)).text
+    assert f"identical with {middle.id}, dropped later" in text
+    assert "ROUGE-L 0.90middle" in text
+
+
+def test_a_run_without_duplicates_has_no_section_of_them(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 6)
+    Table.from_records([new_record("a").drop("01-x", "other", "with b")]).write(folder / "dropped.parquet")
+    assert "Duplicates" not in Reader(render_report(folder)).text
+
+
 def test_the_page_fetches_nothing_and_runs_nothing(run_folder: Path) -> None:
     page = write_report(run_folder).read_text(encoding="utf-8")
     assert "default-src 'none'" in page.replace("&#x27;", "'")

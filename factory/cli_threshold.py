@@ -1,0 +1,104 @@
+"""`factory calibrate-threshold`: which cosine parts duplicates from the rest, seen on one's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from factory.errors import EXIT_NOTHING_DONE, FactoryError
+
+if TYPE_CHECKING:
+    from factory.models.base import Vectors
+
+FIELDS = ("instruction", "prompt", "output", "both")
+
+
+def calibrate_threshold(
+    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="The embedding model's name on its server. Default: the embedded model."
+        ),
+    ] = "",
+    base_url: Annotated[
+        str,
+        typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
+    ] = "",
+    field: Annotated[
+        str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
+    ] = "prompt",
+    sample: Annotated[
+        int, typer.Option("--sample", min=2, help="Compare N records, evenly spaced over the file.")
+    ] = 2000,
+    at: Annotated[
+        list[float] | None,
+        typer.Option("--at", min=-1, max=1, help="A threshold to show. Repeatable. Default: 0.80 to 0.95."),
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Show how near a file's texts are to each other, to choose the threshold of dedup_semantic by."""
+    from factory.dataset import load
+    from factory.dedup.threshold import similarity_profile
+    from factory.report.rows import evenly
+    from factory.table import Table
+
+    if field not in FIELDS:
+        raise FactoryError(f"--field {field}: there are {', '.join(FIELDS)}")
+    if bool(model) != bool(base_url):
+        raise FactoryError(
+            "--model and --base-url go together: the model's name and the address that serves it"
+        )
+    dataset = load(file)
+    for record in list(dataset.dropped)[:20]:
+        if record.dropped is not None:
+            typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
+    written = [text for text in Table(dataset.to_arrow()).texts(field) if text.strip()]
+    texts = [written[place] for place in evenly(len(written), sample)]
+    if len(texts) < 2:
+        typer.echo(
+            f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
+        )
+        raise typer.Exit(EXIT_NOTHING_DONE)
+    profile = similarity_profile(texts, _embedded(texts, model, base_url, journal), at or ())
+    typer.echo("\n".join(profile.lines()))
+    if len(texts) < len(written):
+        typer.echo(
+            f"\nA sample of {len(written):,} texts: in the whole set neighbours are nearer. See all with "
+            f"--sample {len(written)}."
+        )
+
+
+def _embedded(texts: Sequence[str], model: str, base_url: str, journal: Path | None) -> Vectors:
+    from factory.dataset import model as model_options
+    from factory.engine.folder import OUTPUTS
+    from factory.engine.journal import Journal
+    from factory.engine.pool import ModelPool
+    from factory.engine.progress import RunProgress
+    from factory.engine.run import run_blocking
+    from factory.engine.usage import Gate
+
+    models = {"embedder": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
+    kept = Journal(journal or OUTPUTS / "journal.db")
+
+    async def embed() -> Vectors:
+        pool = ModelPool(models, kept, RunProgress(), Gate(), 0)
+        try:
+            return await pool.embedder("").embed(texts)
+        finally:
+            await pool.close()
+
+    try:
+        return run_blocking(embed)
+    finally:
+        kept.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("calibrate-threshold")(calibrate_threshold)
