@@ -37,6 +37,7 @@ from factory.dedup.cosine_join import (
 )
 from factory.dedup.rouge_join import RougeMatches, as_matches, encode, rouge_join, rouge_join_block
 from factory.errors import MissingDependency, RunStopped
+from factory.text import shorten
 
 SMALLEST, LARGEST = 1024, 1 << 18
 """Rows of a block: a set of fewer is joined where it is, and one task holds two blocks of the largest."""
@@ -144,19 +145,27 @@ def ray_session(processors: int) -> Iterator[None]:
     try:
         if ours:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **start)
-        yield
-    except (ConnectionError, ray.exceptions.RayError) as error:
-        where = f"the cluster at RAY_ADDRESS {address}" if address else "this machine"
-        what = str(error).strip().split("\n")[-1]
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        where = f"join the Ray cluster at RAY_ADDRESS {address}" if address else "start Ray"
         raise RunStopped(
-            f"Ray on {where} did not finish the comparison ({what}): see that it runs and has factory installed, "
-            "or leave out `engine: ray`"
+            f"could not {where} ({_first_line(error)}): mend that, or leave out `engine: ray`"
+        ) from error
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise RunStopped(
+            f"Ray did not finish the comparison ({_first_line(error)}): see that each of its machines has memory "
+            "and this version of factory, or leave out `engine: ray`"
         ) from error
     finally:
         data_log.setLevel(before[0])
         context.enable_progress_bars = before[1]
         if ours:
             ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return shorten(str(error).strip().partition("\n")[0], 200)
 
 
 def rouge_join_on_ray(
@@ -219,19 +228,19 @@ def _join_on_ray(
     stored = [ray.put(take(block)) for block in blocks]
 
     def compare(kept: Ints, known: dict[int, Floats], decide: int) -> Iterator[Found]:
-        options = {
-            "join": stored_join,
-            "kept": ray.put((kept, take(kept))),
-            "blocks": {block: (int(blocks[block][0]), stored[block]) for block in known},
-            "known": {block: ray.put(similarity) for block, similarity in known.items()},
-            "decide": decide,
-        }
+        wave = _Wave(
+            stored_join,
+            ray.put((kept, take(kept))),
+            {block: (int(blocks[block][0]), stored[block]) for block in known},
+            {block: ray.put(similarity) for block, similarity in known.items()},
+            decide,
+        )
         asked = ray.data.from_items([{"block": block} for block in known], override_num_blocks=len(known))
         found = asked.map_batches(
             _compare,
             batch_size=None,
             batch_format="numpy",
-            fn_kwargs=options,
+            fn_kwargs={"wave": wave},
             num_cpus=1,
             max_retries=RETRIES,
         )
@@ -241,13 +250,21 @@ def _join_on_ray(
     return join_in_waves(first, blocks, compare)
 
 
-def _compare(
-    batch: dict[str, Any], join: Any, kept: Any, blocks: dict[int, Any], known: dict[int, Any], decide: int
-) -> dict[str, Any]:
+class _Wave(NamedTuple):
+    """What the tasks of a wave share; the data is in Ray's object store."""
+
+    join: Any
+    kept: Any  # the kept rows' numbers, and their data
+    blocks: dict[int, tuple[int, Any]]  # the first row's number, and the rows' data
+    known: dict[int, Any]
+    decide: int
+
+
+def _compare(batch: dict[str, Any], wave: _Wave) -> dict[str, Any]:
     """The task for a block."""
     import ray
 
     (block,) = batch["block"].tolist()
-    start, rows = blocks[block]
-    join_block, kept_rows, rows, similarity = ray.get([join, kept, rows, known[block]])
-    return find_in_block(join_block, *kept_rows, start, rows, similarity, block == decide)._asdict()
+    start, stored = wave.blocks[block]
+    join, kept, rows, known = ray.get([wave.join, wave.kept, stored, wave.known[block]])
+    return find_in_block(join, *kept, start, rows, known, block == wave.decide)._asdict()

@@ -136,6 +136,13 @@ def test_long_texts_in_blocks_give_the_same() -> None:
     assert_same(ours, expected)
 
 
+@needs_ray
+def test_a_cluster_that_is_not_there_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(RunStopped, match=r"RAY_ADDRESS 127\.0\.0\.1:1"), ray_session(1):
+        pass
+
+
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
     """A Ray of two processors on this machine, for the tests that compare on it."""
@@ -222,17 +229,6 @@ def test_the_steps_drop_the_same_with_the_same_reasons_on_ray() -> None:
         there = asyncio.run(on_ray.run(table, context))
         assert list(there.records()) == list(here.records())
         assert any(record.dropped for record in here.records())
-
-
-@needs_ray
-def test_a_cluster_that_is_not_there_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
-    if ray.is_initialized():
-        pytest.skip("a Ray runs in this process already")
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(RunStopped, match=r"RAY_ADDRESS 127\.0\.0\.1:1"), ray_session(1):
-        pass
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
