@@ -94,6 +94,7 @@ def cosine_join_block(
         For each row, the closest row where it is closer than what is known, or -1: its place among `kept`, or
         that among `rows` plus the number of `kept`; and that cosine.
     """
+    axes = axes._replace(axes=np.require(axes.axes, requirements="W"))  # the compiled loops take no other
     vectors = np.concatenate([kept, rows])
     before = len(vectors)  # stands for what is known
     nearest = np.full(len(vectors), -1, np.int64)

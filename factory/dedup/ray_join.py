@@ -43,8 +43,6 @@ SMALLEST, LARGEST = 1024, 1 << 18
 """Rows of a block: a set of fewer is joined where it is, and one task holds two blocks of the largest."""
 BLOCKS = 4
 """For each processor, so that few wait at the end of a wave."""
-RETRIES = 8
-"""Times that a task is run again when its worker dies."""
 
 JoinBlock = Callable[[Any, Any, Floats, bool], tuple[Ints, Floats]]
 """`rouge_join_block` or `cosine_join_block`: (kept, rows, known, decide) -> (nearest, similarity)."""
@@ -130,7 +128,10 @@ def ray_session(processors: int) -> Iterator[None]:
         RunStopped: the cluster cannot be reached, or a task failed for good.
     """
     require_ray()
+    address = os.environ.get("RAY_ADDRESS", "")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address:  # else Ray tries for a quarter of an hour; read when it is imported
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     import ray
     import ray.data
 
@@ -140,7 +141,6 @@ def ray_session(processors: int) -> Iterator[None]:
     before = data_log.level, context.enable_progress_bars
     data_log.setLevel(logging.ERROR)
     context.enable_progress_bars = False
-    address = os.environ.get("RAY_ADDRESS", "")
     start = {} if address else {"num_cpus": processors, "include_dashboard": False}
     try:
         if ours:
@@ -237,12 +237,7 @@ def _join_on_ray(
         )
         asked = ray.data.from_items([{"block": block} for block in known], override_num_blocks=len(known))
         found = asked.map_batches(
-            _compare,
-            batch_size=None,
-            batch_format="numpy",
-            fn_kwargs={"wave": wave},
-            num_cpus=1,
-            max_retries=RETRIES,
+            _compare, batch_size=None, batch_format="numpy", fn_kwargs={"wave": wave}, num_cpus=1
         )
         for batch in found.iter_batches(batch_size=None, batch_format="numpy"):
             yield Found(**batch)
