@@ -261,5 +261,5 @@ def _compare(batch: dict[str, Any], wave: _Wave) -> dict[str, Any]:
 
     (block,) = batch["block"].tolist()
     start, stored = wave.blocks[block]
-    join, kept, rows, known = ray.get([wave.join, wave.kept, stored, wave.known[block]])
-    return find_in_block(join, *kept, start, rows, known, block == wave.decide)._asdict()
+    join, (numbers, kept), rows, known = ray.get([wave.join, wave.kept, stored, wave.known[block]])
+    return find_in_block(join, numbers, kept, start, rows, known, block == wave.decide)._asdict()
