@@ -106,8 +106,10 @@ def find_in_block(
 
 
 def require_ray() -> None:
-    """Raises:
-    MissingDependency: Ray Data is not installed.
+    """Tell at once, before anything is computed, that Ray is not there.
+
+    Raises:
+        MissingDependency: Ray Data is not installed.
     """
     spec = importlib.util.find_spec("ray")
     if spec is None or spec.origin is None:  # a folder of that name on the path is not Ray
@@ -118,7 +120,8 @@ def require_ray() -> None:
 def ray_session(processors: int) -> Iterator[None]:
     """Inside, Ray runs: as it does already, or on the cluster at RAY_ADDRESS, or else started on this machine.
 
-    What was started or connected to here ends with the session.
+    What was started or connected to here ends with the session. A cluster that does not answer is given up after
+    about a minute.
 
     Args:
         processors: how many a Ray that is started here may use; a cluster gives those it has.
