@@ -11,7 +11,7 @@ help:
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
-	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers"
+	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
@@ -72,6 +72,7 @@ bench-calls: $(VENV)/.installed-dev
 bench-dedup: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_rouge.py
 	$(BIN)/python tests/bench/bench_cosine.py
+	$(BIN)/python tests/bench/bench_ray.py
 
 bench: $(VENV)/.installed-dev bench-dedup
 	$(BIN)/python tests/bench/bench_start.py

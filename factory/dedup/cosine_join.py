@@ -72,10 +72,39 @@ def cosine_join(
         rows = order[np.isin(order, rows)]
     if len(rows):
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        axes = best_axes(vectors, rows, threshold)
         with ThreadPoolExecutor(workers) as pool:
-            _join(vectors, rows, nearest, cosine, pool, workers)
+            _join(vectors, rows, 0, nearest, cosine, axes, pool, workers)
     cosine[nearest < 0] = np.nan
     return CosineMatches(nearest, cosine)
+
+
+def cosine_join_block(
+    kept: Rows, rows: Rows, known: Floats, decide: bool, *, threshold: float, axes: Axes
+) -> tuple[Ints, Floats]:
+    """One part of the join of a set that is cut into blocks: find rows closer than what is known of `rows`.
+
+    Args:
+        kept: kept rows that come before all of `rows`, and after all that the rows were compared with so far.
+        rows: a block of rows; each has a direction.
+        known: the highest cosine of each row with one kept before `kept`, or NaN where none is too close.
+        decide: whether `kept` is the last before the block, so that the block itself is joined.
+
+    Returns:
+        For each row, the closest row where it is closer than what is known, or -1: its place among `kept`, or
+        that among `rows` plus the number of `kept`; and that cosine.
+    """
+    axes = axes._replace(axes=np.require(axes.axes, requirements="W"))  # the compiled loops take no other
+    vectors = np.concatenate([kept, rows])
+    before = len(vectors)  # stands for what is known
+    nearest = np.full(len(vectors), -1, np.int64)
+    cosine = np.full(len(vectors), float(threshold))
+    found = len(kept) + np.flatnonzero(~np.isnan(known))
+    nearest[found], cosine[found] = before, known[found - len(kept)]
+    with ThreadPoolExecutor(1) as pool:
+        _join(vectors, np.arange(before), len(kept), nearest, cosine, axes, pool, 1, decide=decide)
+    nearest[nearest == before] = -1
+    return nearest[len(kept) :], cosine[len(kept) :]
 
 
 def with_direction(vectors: Rows) -> Ints:
@@ -88,21 +117,37 @@ def with_direction(vectors: Rows) -> Ints:
 
 
 def _join(
-    vectors: Rows, rows: Ints, nearest: Ints, cosine: Floats, pool: ThreadPoolExecutor, workers: int
+    vectors: Rows,
+    rows: Ints,
+    held: int,
+    nearest: Ints,
+    cosine: Floats,
+    axes: Axes,
+    pool: ThreadPoolExecutor,
+    workers: int,
+    *,
+    decide: bool = True,
 ) -> None:
-    """Block by block: all workers compare its rows with those kept before it, then one settles the block."""
+    """Block by block: all workers compare its rows with those kept before it, then one settles the block.
+
+    held: the first so many of `rows` are kept
+    decide: whether the rest is settled, or compared with these alone
+    """
     from factory.dedup.cosine_kernel import LANES, put, search, settle, square_lengths
 
     squares = np.empty(len(vectors))
     square_lengths(vectors, squares)
-    axes = _best_axes(vectors, rows, squares, float(cosine[0]))
     slack = (axes.size + 8) * 2.0**-23  # more than float32 is off, in the short rows and their product
-    panels = np.empty((-(-len(rows) // LANES), axes.size, LANES), np.float32)
+    most = len(rows) if decide else held
+    panels = np.empty((-(-most // LANES), axes.size, LANES), np.float32)
     inside = np.empty((-(-BLOCK // LANES), axes.size, LANES), np.float32)
-    kept = np.empty(len(rows), np.int64)
+    kept = np.empty(most, np.int64)
     fresh = np.empty(BLOCK, np.int64)
-    held = 0
-    for start in range(0, len(rows), BLOCK):
+    for start in range(0, held, BLOCK):
+        block = rows[start : min(start + BLOCK, held)]
+        put(panels, start, len(block), axes.shorten(vectors, block, squares))
+        kept[start : start + len(block)] = block
+    for start in range(held, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         short = axes.shorten(vectors, block, squares)
 
@@ -112,14 +157,15 @@ def _join(
             )
 
         list(pool.map(compare, range(workers)))
-        put(inside, 0, len(block), short)
-        some = fresh[: settle(inside, short, block, vectors, squares, slack, nearest, cosine, fresh)]
-        put(panels, held, len(some), short[some])
-        kept[held : held + len(some)] = block[some]
-        held += len(some)
+        if decide:
+            put(inside, 0, len(block), short)
+            some = fresh[: settle(inside, short, block, vectors, squares, slack, nearest, cosine, fresh)]
+            put(panels, held, len(some), short[some])
+            kept[held : held + len(some)] = block[some]
+            held += len(some)
 
 
-class _Axes(NamedTuple):
+class Axes(NamedTuple):
     """How rows are made short.
 
     size: of a short row, a multiple of 4
@@ -138,19 +184,24 @@ class _Axes(NamedTuple):
         return short
 
 
-def _best_axes(vectors: Rows, rows: Ints, squares: Floats, threshold: float) -> _Axes:
+def best_axes(vectors: Rows, rows: Ints, threshold: float) -> Axes:
     """Those with which bounds, and the comparisons in full that they leave, cost least, told from a sample.
 
     They are near the sample's leading principal axes (subspace iteration), and the same each time.
     """
+    from factory.dedup.cosine_kernel import square_lengths
+
     dimensions = vectors.shape[1]
-    best = _Axes(-(-dimensions // 4) * 4, np.empty((dimensions, 0)))
+    best = Axes(-(-dimensions // 4) * 4, np.empty((dimensions, 0)))
     sizes = [size for size in SIZES if size < dimensions]
     random = np.random.default_rng(0)
-    some = random.permutation(rows)[:SAMPLE]
+    sample = vectors[random.permutation(rows)[:SAMPLE]]
+    some = np.arange(len(sample))
     if not sizes or len(some) < sizes[-1]:
         return best
-    unit = vectors[some].astype(np.float64) / np.sqrt(squares[some])[:, None]
+    squares = np.empty(len(sample))
+    square_lengths(sample, squares)
+    unit = sample.astype(np.float64) / np.sqrt(squares)[:, None]
     basis = random.normal(size=(dimensions, sizes[-1] - 1))
     for _ in range(2):
         basis = np.linalg.qr(unit.T @ (unit @ basis))[0]
@@ -159,8 +210,8 @@ def _best_axes(vectors: Rows, rows: Ints, squares: Floats, threshold: float) -> 
     pairs = np.triu_indices(min(len(some), SAMPLE // 2), 1)
     least = float(best.size)
     for size in sizes:
-        axes = _Axes(size, np.ascontiguousarray(basis[:, : size - 1]))
-        short = axes.shorten(vectors, some[: SAMPLE // 2], squares)
+        axes = Axes(size, np.ascontiguousarray(basis[:, : size - 1]))
+        short = axes.shorten(sample, some[: SAMPLE // 2], squares)
         left = float(((short @ short.T)[pairs] > threshold).mean())
         if size + left * EXACT_COST < least:
             best, least = axes, size + left * EXACT_COST

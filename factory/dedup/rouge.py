@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from factory.dedup.rouge_join import rouge_join
+from factory.dedup.ray_join import ray_session, require_ray, rouge_join_on_ray
+from factory.dedup.rouge_join import RougeMatches, rouge_join
 from factory.record import Drop
 from factory.step import Context, WholeSet
 from factory.table import Table
@@ -50,7 +52,16 @@ class DedupRouge(WholeSet):
     scope: Literal["set", "task"] = Field(
         "set", description="what a record is compared with: the whole set, or the records of its own task"
     )
-    workers: int = Field(1, ge=1, description="threads that compare; the result is the same")
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where it is compared: in this process, or by Ray, on the cluster at RAY_ADDRESS or else "
+        "started here; the result is the same",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        description="threads that compare, or processors for a Ray started here; the result is the same",
+    )
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
@@ -58,24 +69,38 @@ class DedupRouge(WholeSet):
         return [Path(name).expanduser() for name in names if name]
 
     async def run(self, table: Table, context: Context) -> Table:
-        """See `WholeSet.run`."""
+        """See `WholeSet.run`.
+
+        Raises:
+            MissingDependency: `engine: ray` without Ray.
+            RunStopped: the cluster cannot be reached.
+        """
+        if self.engine == "ray":
+            require_ray()
         rows = _Rows.of(table, self.field)
         reference = _Rows.of(
             Table.from_records(record for path in self.inputs() for record in context.read_records(path)),
             self.field,
         )
-        drops = await asyncio.to_thread(lambda: dict(self._drops(rows, reference, context.step)))
-        return table.drop(drops)
+        return table.drop(await asyncio.to_thread(self._all_drops, rows, reference, context.step))
 
-    def _drops(self, rows: _Rows, reference: _Rows, step: str) -> Iterator[tuple[int, Drop]]:
+    def _all_drops(self, rows: _Rows, reference: _Rows, step: str) -> dict[int, Drop]:
+        if self.engine == "local":
+            join = functools.partial(rouge_join, workers=self.workers)
+            return dict(self._drops(join, rows, reference, step))
+        with ray_session(self.workers):
+            return dict(self._drops(rouge_join_on_ray, rows, reference, step))
+
+    def _drops(
+        self, join: Callable[..., RougeMatches], rows: _Rows, reference: _Rows, step: str
+    ) -> Iterator[tuple[int, Drop]]:
         known = reference.groups(self.scope)
         for task, members in rows.groups(self.scope).items():
             against = known.get(task, [])
-            matches = rouge_join(
+            matches = join(
                 [rouge_tokens(rows.texts[index]) for index in members],
                 self.threshold,
                 reference=[rouge_tokens(reference.texts[index]) for index in against],
-                workers=self.workers,
             )
             for at in (matches.nearest >= 0).nonzero()[0].tolist():
                 f, near = float(matches.f[at]), int(matches.nearest[at])

@@ -65,25 +65,70 @@ def rouge_join(
         raise ValueError(f"the threshold is a ROUGE-L F between 0 and 1, given {threshold}")
     if workers < 1:
         raise ValueError(f"at least one worker is needed, given {workers}")
-    ids, offsets, vocabulary = _encode([*reference, *tokens])
-    rows = len(offsets) - 1
-    join = Join(
-        ids,
-        offsets,
+    texts, vocabulary = encode([*reference, *tokens])
+    join = _begin(texts, threshold)
+    if threshold < 1 and len(join.f):
+        bank = _bank(np.diff(texts.offsets))
+        with ThreadPoolExecutor(workers) as pool:
+            _join_all(join, bank, [_work(bank, vocabulary) for _ in range(workers)], len(reference), pool)
+    return as_matches(join.nearest, join.f, len(reference))
+
+
+def as_matches(nearest: Ints, f: Floats, references: int) -> RougeMatches:
+    """The matches of the rows that come after so many references, which count as rows before them."""
+    nearest, f = nearest[references:].copy(), f[references:].copy()
+    f[nearest < 0] = np.nan
+    in_reference = (nearest >= 0) & (nearest < references)
+    nearest[nearest >= references] -= references
+    return RougeMatches(nearest, f, in_reference)
+
+
+def rouge_join_block(
+    kept: Texts, rows: Texts, known: Floats, decide: bool, *, threshold: float, vocabulary: int
+) -> tuple[Ints, Floats]:
+    """One part of the join of a set that is cut into blocks: find texts nearer than what is known of `rows`.
+
+    Args:
+        kept: kept texts that come before all of `rows`, and after all that the rows were compared with so far.
+        rows: a block of texts.
+        known: the highest F of each row with a text kept before `kept`, or NaN where none is too close.
+        decide: whether `kept` is the last before the block, so that the block itself is joined.
+
+    Returns:
+        For each row, the text of highest F where it is higher than what is known, or -1: its place among
+        `kept`, or that among `rows` plus the number of `kept`; and that F.
+    """
+    before = Texts(
+        np.empty(0, np.int32), np.zeros(2, np.int64)
+    )  # stands for what is known; is close to nothing
+    texts = _concatenate([before, kept, rows])
+    join = _begin(texts, threshold)
+    first = len(join.f) - len(known)
+    nearest, f = join.nearest[first:], join.f[first:]
+    nearest[~np.isnan(known)] = 0
+    f[:] = np.where(np.isnan(known), threshold, known)
+    bank = _bank(np.diff(texts.offsets))
+    work = _work(bank, vocabulary)
+    if decide:
+        with ThreadPoolExecutor(1) as pool:
+            _join_all(join, bank, [work], first, pool)
+    else:
+        _compare(join, bank, work, first)
+    nearest[f == known] = 0  # a reference with the same tokens as an earlier one
+    return np.maximum(nearest - 1, -1), f
+
+
+def _begin(texts: Texts, threshold: float) -> Join:
+    """The texts, with nothing known of any."""
+    rows = len(texts.offsets) - 1
+    return Join(
+        texts.ids,
+        texts.offsets,
         table=np.full(1 << (2 * rows).bit_length(), -1, np.int64),
         twin=np.full(rows, -1, np.int64),
         nearest=np.full(rows, -1, np.int64),
         f=np.full(rows, float(threshold)),
     )
-    if threshold < 1 and rows:
-        bank = _bank(np.diff(offsets))
-        with ThreadPoolExecutor(workers) as pool:
-            _join_all(join, bank, [_work(bank, vocabulary) for _ in range(workers)], len(reference), pool)
-    nearest, f = join.nearest[len(reference) :], join.f[len(reference) :]
-    f[nearest < 0] = np.nan
-    in_reference = (nearest >= 0) & (nearest < len(reference))
-    nearest[nearest >= len(reference)] -= len(reference)
-    return RougeMatches(nearest, f, in_reference)
 
 
 def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: ThreadPoolExecutor) -> None:
@@ -102,13 +147,49 @@ def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: 
         settle(bank, works[0], join, start, stop)
 
 
-def _encode(rows: Sequence[Sequence[str]]) -> tuple[Ids, Ints, int]:
-    """Tokens as numbers in order of first sight, row i at offsets[i]:offsets[i + 1], how many."""
+def _compare(join: Join, bank: Bank, work: Work, references: int) -> None:
+    """Compare the texts after the references with them alone."""
+    from factory.dedup.rouge_kernel import find_twins, keep_reference, search
+
+    keep_reference(bank, work, join, references)
+    wanted = np.empty(len(join.f), np.int64)
+    some = wanted[: find_twins(join, references, len(join.f), wanted)]
+    some = some[join.f[some] < 1]
+    search(bank, work, join, some[np.argsort(bank.bucket[some], kind="stable")], 0, 1)
+    again = np.flatnonzero(join.twin >= references)
+    join.nearest[again], join.f[again] = join.nearest[join.twin[again]], join.f[join.twin[again]]
+
+
+class Texts(NamedTuple):
+    """Texts as the numbers of their tokens: text i at ids[offsets[i]:offsets[i + 1]]."""
+
+    ids: Ids
+    offsets: Ints
+
+    def take(self, rows: Ints) -> Texts:
+        """Some of them."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Texts(self.ids[at], offsets)
+
+
+def _concatenate(parts: Sequence[Texts]) -> Texts:
+    """All of them, one after the other."""
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Texts(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )
+
+
+def encode(rows: Sequence[Sequence[str]]) -> tuple[Texts, int]:
+    """Tokens as numbers in order of first sight, and how many there are."""
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
     number: defaultdict[str, int] = defaultdict(count().__next__)
     ids = np.fromiter(map(number.__getitem__, chain.from_iterable(rows)), np.int32, offsets[-1])
-    return ids, offsets, len(number)
+    return Texts(ids, offsets), len(number)
 
 
 class Bank(NamedTuple):

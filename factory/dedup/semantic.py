@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from factory.dedup.approximate_join import ivf_join, semdedup
 from factory.dedup.cosine_join import CosineMatches, Ints, Rows, cosine_join
+from factory.dedup.ray_join import cosine_join_on_ray, ray_session, require_ray
 from factory.errors import RunStopped
 from factory.record import Drop
 from factory.step import Context, EmbeddingModelName, WholeSet
@@ -59,7 +60,16 @@ class DedupSemantic(WholeSet):
         False,
         description="look for close records in an inverted file, which misses some, and tell the recall",
     )
-    workers: int = Field(1, ge=1, description="threads that compare exactly; the result is the same")
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where it is compared exactly: in this process, or by Ray, on the cluster at RAY_ADDRESS or "
+        "else started here; the result is the same",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        description="threads that compare exactly, or processors for a Ray started here; the result is the same",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -67,14 +77,19 @@ class DedupSemantic(WholeSet):
             raise ValueError("`keep: best` goes with the name of a `score`, and `score` with `keep: best`")
         if self.method == "semdedup" and (self.approximate or self.keep == "best"):
             raise ValueError("`method: semdedup` goes neither with `approximate` nor with `keep: best`")
+        if self.engine == "ray" and (self.approximate or self.method == "semdedup"):
+            raise ValueError("`engine: ray` compares exactly: leave out `approximate` and `method: semdedup`")
         return self
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
 
         Raises:
-            RunStopped: no record has the score that `keep: best` goes by.
+            MissingDependency: `engine: ray` without Ray.
+            RunStopped: no record has the score that `keep: best` goes by, or the cluster cannot be reached.
         """
+        if self.engine == "ray":
+            require_ray()
         texts = table.texts(self.field)
         written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
         if not len(written):
@@ -107,6 +122,9 @@ class DedupSemantic(WholeSet):
     def _matches(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
         if self.method == "semdedup":
             return semdedup(vectors, self.threshold, seed=context.seed)
+        if self.engine == "ray":
+            with ray_session(self.workers):
+                return cosine_join_on_ray(vectors, self.threshold, order=order)
         if not self.approximate:
             return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
         matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)

@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from factory.dedup.rouge_join import _encode, rouge_join
+from factory.dedup.rouge_join import encode, rouge_join
 from factory.text import rouge_tokens
 
 ALPACA = Path(__file__).parents[2] / "../shared/data/nc_optional/alpaca_en_52k.jsonl.gz"
@@ -78,7 +78,7 @@ def rapidfuzz_kept(rows: list[list[str]]) -> int:
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
 
-    ids, offsets, _ = _encode(rows)
+    (ids, offsets), _ = encode(rows)
     texts = [ids[a:b].tolist() for a, b in pairwise(offsets)]
     lengths = np.diff(offsets)
     kept = np.ones(len(rows), bool)
