@@ -310,7 +310,7 @@ def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
                 ("models", name), f"model `{name}`: write its options, such as `{name}: {{provider: local}}`"
             )
         try:
-            # The union of all providers' options takes 20 ms to build; it tells what is wrong with an unknown one.
+            # Building the union of all providers' options is slow; it tells what is wrong with an unknown one.
             provider = options.get("provider")
             known = classes.get(provider) if isinstance(provider, str) else None
             check = TypeAdapter(ModelOptions).validate_python if known is None else known.model_validate

@@ -35,7 +35,7 @@ def option_rows(model: type[BaseModel]) -> list[tuple[str, str, str, str]]:
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     """The string below each field of a class and of its bases.
 
-    Pydantic can read them too, but does so whenever a class is made: 6 ms for each, before the first request.
+    Pydantic can read them too, but does so whenever a class is made, which every run waits for.
     """
     found: dict[str, str] = {}
     for kind in reversed(model.__mro__):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import gc
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from factory.engine.stream import Stream
 from factory.engine.usage import Gate
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.formats.reference import reference_records, reference_rows
+from factory.garbage import rare_collections
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
 from factory.recipe import NO_BUDGET, Budget
@@ -250,21 +250,6 @@ class Execution:
             write_rows(path.with_name(f"{name}.jsonl"), rows)
         progress.seconds = time.monotonic() - began
         return path
-
-
-@contextlib.contextmanager
-def rare_collections() -> Iterator[None]:
-    """Let Python look for unreachable cycles rarely.
-
-    A run makes thousands of short-lived objects for each call and next to no cycles: at the default thresholds
-    a quarter of its processor time goes into looking for them.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(20_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _first(records: Iterator[Record], limit: int) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -153,7 +154,7 @@ class HTTPClient:
         peer, port = (self._host, self._port) if self._proxy is None else _host_and_port(self._proxy)
         direct_tls = self._tls and self._proxy is None
         if time.monotonic() - self._resolved > _RESOLVED_SECONDS or not self._addresses:
-            self._addresses = await loop.getaddrinfo(peer, port, type=1)  # SOCK_STREAM
+            self._addresses = await loop.getaddrinfo(peer, port, type=socket.SOCK_STREAM)
             self._resolved = time.monotonic()
         failure: OSError | None = None
         for family, _, protocol, _, address in self._addresses:
