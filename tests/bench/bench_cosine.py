@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_rouge import peak_memory, timed
+from bench_rouge import timed
 from numpy.typing import NDArray
 
 from factory.dedup.approximate_join import ivf_join, semdedup
@@ -75,11 +75,14 @@ def compare(rows: Rows, workers: int) -> None:
         "SemDeDup (faiss k-means)": lambda: semdedup(rows, THRESHOLD).nearest >= 0,
         "semhash": lambda: semhash_dropped(rows),
     }
-    print(f"{'':<31} {'cpu':>8} {'wall':>8} {'dropped':>8} {'recall':>7} {'times the exact join':>21}")
+    print(
+        f"{'':<31} {'cpu':>8} {'wall':>8} {'GB':>6} {'dropped':>8} {'recall':>7} {'times the exact join':>21}"
+    )
     matches, ours = timed(lambda: cosine_join(rows, THRESHOLD, workers=workers))
     pairs = np.flatnonzero(matches.nearest >= 0)
     print(
-        f"{'exact join':<31} {ours.cpu:>8.2f} {ours.wall:>8.2f} {len(pairs):>8,} {1:>7.4f} {1:>21.1f}",
+        f"{'exact join':<31} {ours.cpu:>8.2f} {ours.wall:>8.2f} {ours.memory:>6.2f} {len(pairs):>8,} "
+        f"{1:>7.4f} {1:>21.1f}",
         flush=True,
     )
     for name, way in ways.items():
@@ -90,7 +93,7 @@ def compare(rows: Rows, workers: int) -> None:
             continue
         recall = (dropped[pairs] | dropped[matches.nearest[pairs]]).mean()
         print(
-            f"{name:<31} {took.cpu:>8.2f} {took.wall:>8.2f} {dropped.sum():>8,} {recall:>7.4f} "
+            f"{name:<31} {took.cpu:>8.2f} {took.wall:>8.2f} {took.memory:>6.2f} {dropped.sum():>8,} {recall:>7.4f} "
             f"{took.cpu / ours.cpu:>21.1f}",
             flush=True,
         )
@@ -98,7 +101,7 @@ def compare(rows: Rows, workers: int) -> None:
 
 def grow(rows: Rows, workers: int) -> None:
     """Print the exact join at several sizes, and how it grows."""
-    print(f"\nexact join\n{'rows':>9} {'cpu':>8} {'wall':>8} {'dropped':>9} {'peak GB':>8}")
+    print(f"\nexact join\n{'rows':>9} {'cpu':>8} {'wall':>8} {'dropped':>9} {'GB':>6}")
     sizes = sorted({min(size, len(rows)) for size in (10_000, 52_000, 200_000, len(rows))})
     took = []
     for size in sizes:
@@ -106,7 +109,7 @@ def grow(rows: Rows, workers: int) -> None:
         took.append(seconds.cpu)
         dropped = int((matches.nearest >= 0).sum())
         print(
-            f"{size:>9,} {seconds.cpu:>8.2f} {seconds.wall:>8.2f} {dropped:>9,} {peak_memory():>8.2f}",
+            f"{size:>9,} {seconds.cpu:>8.2f} {seconds.wall:>8.2f} {dropped:>9,} {seconds.memory:>6.2f}",
             flush=True,
         )
     if len(sizes) > 1:

@@ -1,11 +1,12 @@
-"""How long the ROUGE-L join takes, beside rapidfuzz and rouge-score on the same rows in the same run.
+"""How long the ROUGE-L join takes, beside rapidfuzz, rouge-score and MinHash on the same rows in the same run.
 
     python tests/bench/bench_rouge.py                  # Alpaca, and synthetic rows up to 1,000,000
     python tests/bench/bench_rouge.py --rows 100000    # synthetic rows up to that many
     python tests/bench/bench_rouge.py --workers 2      # in two threads
 
 The first table is Alpaca's own instructions, where they are beside the project. Times are seconds after the
-loops are compiled: of the processor, in all threads, and on the clock.
+loops are compiled: of the processor, in all threads, and on the clock. GB is what the process held at most
+while it worked, beyond what it held before.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import gzip
 import json
 import math
-import resource
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -22,30 +22,42 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from factory.dedup.minhash_join import minhash_join
 from factory.dedup.rouge_join import encode, rouge_join
 from factory.text import rouge_tokens
 
 ALPACA = Path(__file__).parents[2] / "../shared/data/nc_optional/alpaca_en_52k.jsonl.gz"
+PROCESS = Path("/proc/self")
 THRESHOLD = 0.7
+JACCARD = THRESHOLD / (2 - THRESHOLD)
+"""Of two sets of words as long as each other, of which the share THRESHOLD is the same."""
 PAIRS = 2000
 T = TypeVar("T")
 
 
-class Seconds(NamedTuple):
+class Took(NamedTuple):
+    """Took of the processor and on the clock, and GB beyond what the process held before."""
+
     cpu: float
     wall: float
+    memory: float
 
 
-def timed(work: Callable[[], T]) -> tuple[T, Seconds]:
+def timed(work: Callable[[], T]) -> tuple[T, Took]:
+    held = memory("VmRSS")
+    PROCESS.joinpath("clear_refs").write_text("5")  # Linux: the high-water mark begins anew
     cpu, wall = time.process_time(), time.perf_counter()
     result = work()
-    return result, Seconds(time.process_time() - cpu, time.perf_counter() - wall)
+    took = Took(time.process_time() - cpu, time.perf_counter() - wall, max(memory("VmHWM") - held, 0.0))
+    return result, took
 
 
-def peak_memory() -> float:
-    """GB that this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+def memory(kind: str) -> float:
+    """GB that this process holds (VmRSS), or has held at most (VmHWM)."""
+    lines = PROCESS.joinpath("status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1e6
 
 
 def alpaca() -> list[str]:
@@ -73,7 +85,7 @@ def alike(rows: int, words: int = 400) -> list[str]:
     return [" ".join(f"w{word}" for word in chance.permutation(first)) for _ in range(rows)]
 
 
-def rapidfuzz_kept(rows: list[list[str]]) -> int:
+def rapidfuzz_kept(rows: list[list[str]]) -> NDArray[np.bool_]:
     """The same join by comparing every pair, a block of rows at a time."""
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
@@ -90,55 +102,84 @@ def rapidfuzz_kept(rows: list[list[str]]) -> int:
         close = 2 * precision * recall / (precision + recall) > THRESHOLD
         for a, b in zip(i[close] + start, j[close], strict=True):
             kept[a] &= not (b < a and kept[b])
-    return int(kept.sum())
+    return kept
 
 
-def table(source: str, texts: list[str], sizes: list[int], workers: int) -> dict[int, Seconds]:
-    """Print a row for each size; returns what the joins took."""
+def table(source: str, texts: list[str], sizes: list[int], workers: int) -> None:
+    """Print a row for each size."""
     print(f"\n{source}, ROUGE-L F > {THRESHOLD}, workers: {workers}")
-    print(f"{'rows':>9} {'tokenise cpu':>13} {'join cpu':>9} {'join wall':>10} {'kept':>9} {'peak GB':>8}")
+    print(f"{'rows':>9} {'tokenise cpu':>13} {'join cpu':>9} {'join wall':>10} {'kept':>9} {'GB':>6}")
     took = {}
     for size in sizes:
         tokens, tokenising = timed(lambda size=size: [rouge_tokens(text) for text in texts[:size]])
         matches, took[size] = timed(lambda tokens=tokens: rouge_join(tokens, THRESHOLD, workers=workers))
         kept = int((matches.nearest < 0).sum())
-        cpu, wall = took[size]
+        cpu, wall, held = took[size]
         print(
-            f"{size:>9,} {tokenising.cpu:>13.3f} {cpu:>9.3f} {wall:>10.3f} {kept:>9,} {peak_memory():>8.2f}",
+            f"{size:>9,} {tokenising.cpu:>13.3f} {cpu:>9.3f} {wall:>10.3f} {kept:>9,} {held:>6.2f}",
             flush=True,
         )
     if len(sizes) > 1:
         first, last = sizes[0], sizes[-1]
         grows = math.log(took[last].cpu / took[first].cpu, last / first)
         print(f"from {first:,} to {last:,} rows the join grows as rows^{grows:.2f}")
-    return took
 
 
-def peers(texts: list[str], ours: Seconds) -> None:
-    """Print what rapidfuzz takes for these texts, and rouge-score would take."""
+def rensa_nearest(texts: list[str]) -> list[int]:
+    """For each text the first one that rensa's sketches call close to it, kept before it, or -1."""
+    from rensa import RMinHash, RMinHashLSH
+
+    index = RMinHashLSH(threshold=JACCARD, num_perm=128, num_bands=32)
+    sketches, nearest = [], []
+    for at, text in enumerate(texts):
+        sketch = RMinHash(num_perm=128, seed=0)
+        sketch.update(rouge_tokens(text))
+        sketches.append(sketch)
+        close = [near for near in sorted(index.query(sketch)) if sketches[near].jaccard(sketch) > JACCARD]
+        nearest.append(close[0] if close else -1)
+        if not close:
+            index.insert(at, sketch)
+    return nearest
+
+
+def peers(texts: list[str]) -> None:
+    """Print what other ways take for these texts, and which of the join's duplicates they find."""
     tokens = [rouge_tokens(text) for text in texts]
-    pairs = len(texts) * (len(texts) - 1) / 2
-    try:
-        kept, slow = timed(lambda: rapidfuzz_kept(tokens))
+    matches, ours = timed(lambda: rouge_join(tokens, THRESHOLD))
+    pairs = np.flatnonzero(matches.nearest >= 0)
+
+    print(f"\n{len(texts):,} rows, the same by other ways; recall of what the join drops")
+    print(f"{'':<38} {'cpu s':>10} {'GB':>6} {'dropped':>8} {'recall':>7} {'times the join':>15}")
+
+    def row(name: str, way: Callable[[], NDArray[np.bool_]]) -> None:
+        try:
+            dropped, took = timed(way)
+        except ModuleNotFoundError as error:
+            print(f"{name:<38} {error.name} is not installed")
+            return
+        recall = (dropped[pairs] | dropped[matches.nearest[pairs]]).mean() if len(pairs) else math.nan
         print(
-            f"rapidfuzz cdist on {len(texts):,} rows: {slow.cpu:.2f} s cpu, kept {kept:,}, "
-            f"{slow.cpu / ours.cpu:.0f} times as long as the join"
+            f"{name:<38} {took.cpu:>10.3f} {took.memory:>6.2f} {dropped.sum():>8,} {recall:>7.3f} "
+            f"{took.cpu / ours.cpu:>15,.1f}",
+            flush=True,
         )
-    except ModuleNotFoundError:
-        print("rapidfuzz is not installed: no comparison")
+
+    row("dedup_rouge (exact)", lambda: rouge_join(tokens, THRESHOLD).nearest >= 0)
+    row("rapidfuzz cdist (exact)", lambda: ~rapidfuzz_kept(tokens))
+    words = f"Jaccard of words > {JACCARD:.2f}"
+    row(f"dedup_minhash, {words}", lambda: minhash_join(texts, JACCARD, size=1).nearest >= 0)
+    row(f"rensa alone, {words}", lambda: np.array(rensa_nearest(texts)) >= 0)
     try:
         from rouge_score.rouge_scorer import RougeScorer
-
-        scorer = RougeScorer(["rougeL"], use_stemmer=False)
-        some = np.random.default_rng(0).integers(0, len(texts), (PAIRS, 2)).tolist()
-        _, slow = timed(lambda: [scorer.score(texts[a], texts[b]) for a, b in some])
-        whole = slow.cpu / PAIRS * pairs
-        print(
-            f"rouge-score on {len(texts):,} rows: {whole / 60:,.0f} minutes cpu, told from {PAIRS:,} pairs, "
-            f"{whole / ours.cpu:,.0f} times as long"
-        )
     except ModuleNotFoundError:
-        print("rouge-score is not installed: no comparison")
+        print("rouge-score is not installed")
+        return
+    scorer = RougeScorer(["rougeL"], use_stemmer=False)
+    some = np.random.default_rng(0).integers(0, len(texts), (PAIRS, 2)).tolist()
+    _, slow = timed(lambda: [scorer.score(texts[a], texts[b]) for a, b in some])
+    whole = slow.cpu / PAIRS * len(texts) * (len(texts) - 1) / 2
+    name = f"rouge-score, told from {PAIRS:,} pairs"
+    print(f"{name:<38} {whole:>10,.0f} {'':>6} {'':>8} {'':>7} {whole / ours.cpu:>15,.0f}")
 
 
 def main() -> None:
@@ -150,13 +191,12 @@ def main() -> None:
     print(f"first call: {first.cpu:.2f} s cpu")
     if ALPACA.exists():
         texts = alpaca()
-        took = table("Alpaca instructions", texts, [10_000, len(texts)], wanted.workers)
-        peers(texts[:10_000], took[10_000])
+        table("Alpaca instructions", texts, [10_000, len(texts)], wanted.workers)
+        peers(texts[:10_000])
     texts = synthetic(wanted.rows)
     sizes = sorted({min(size, wanted.rows) for size in (10_000, 100_000, wanted.rows)})
-    took = table("Synthetic instructions", texts, sizes, wanted.workers)
-    if not ALPACA.exists():
-        peers(texts[: sizes[0]], took[sizes[0]])
+    table("Synthetic instructions", texts, sizes, wanted.workers)
+    peers(texts[: sizes[0]])
     table("400 words each, shared but for their order", alike(2000), [500, 2000], wanted.workers)
 
 
