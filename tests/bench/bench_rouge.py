@@ -6,7 +6,7 @@
 
 The first table is Alpaca's own instructions, where they are beside the project. Times are seconds after the
 loops are compiled: of the processor, in all threads, and on the clock. GB is what the process held at most
-while it worked, beyond what it held before.
+while it worked, the texts and their tokens included.
 """
 
 from __future__ import annotations
@@ -46,18 +46,13 @@ class Took(NamedTuple):
 
 
 def timed(work: Callable[[], T]) -> tuple[T, Took]:
-    held = memory("VmRSS")
     PROCESS.joinpath("clear_refs").write_text("5")  # Linux: the high-water mark begins anew
     cpu, wall = time.process_time(), time.perf_counter()
     result = work()
-    took = Took(time.process_time() - cpu, time.perf_counter() - wall, max(memory("VmHWM") - held, 0.0))
-    return result, took
-
-
-def memory(kind: str) -> float:
-    """GB that this process holds (VmRSS), or has held at most (VmHWM)."""
-    lines = PROCESS.joinpath("status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1e6
+    took = time.process_time() - cpu, time.perf_counter() - wall
+    status = PROCESS.joinpath("status").read_text().splitlines()
+    most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    return result, Took(*took, most / 1e6)
 
 
 def alpaca() -> list[str]:
