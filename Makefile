@@ -64,7 +64,7 @@ $(VLLM)/smollm2/config.json: $(VLLM)/.installed
 	@touch $@
 
 test-vllm: $(VLLM)/smollm2/config.json
-	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_packed_linear.py
+	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py
 
 bench-calls: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_calls.py

@@ -2,8 +2,7 @@
 
 What a plain loop over texts wastes is saved here: padding (sequences of a batch are of like length), a pass of the
 output layer over padding, and whole tables of log-probabilities in memory (a vocabulary of 49,152 takes 200 kB for
-each token): logits are computed for a few positions at a time, and of each row only the token's own logit and the
-logarithm of the sum are taken.
+each token): logits are computed for a few positions at a time, and of each row only the token's own is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 
+from factory.models.causal_attention import use_causal_attention
 from factory.models.packed_linear import pack_linear_layers
 
 _POSITIONS = {"cpu": 64}
@@ -49,6 +49,7 @@ class CausalScorer:
         if self.on_processor:
             with torch.inference_mode():
                 pack_linear_layers(self._model)
+                use_causal_attention(self._model)
         self._head = self._model.get_output_embeddings()
         limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         self.context = int(limit or 4096)
@@ -90,8 +91,8 @@ class CausalScorer:
         for start in range(0, len(targets), self._positions):
             part = slice(start, start + self._positions)
             logits = (self._head(hidden[part]) if self._plain else hidden[part]).float()
-            own = logits.gather(1, targets[part, None])[:, 0]
-            found.append(own - logits.logsumexp(1))
+            # One pass over each row while it is in the cache; logsumexp makes four.
+            found.append(logits.log_softmax(1).gather(1, targets[part, None])[:, 0])
         logprobs = torch.cat(found).cpu().tolist() if found else []
         result, at = [], 0
         for length in lengths:
