@@ -30,7 +30,7 @@ from factory.step import Context, PerRecord, Source, Step, WholeSet
 from factory.table import RecordWriter, Table
 
 WINDOW_PER_CALL = 4
-"""Seeds inside a stream for each call its models may have in flight: enough to keep a server full."""
+"""Seeds worked on in a stream for each call its models may have in flight: enough to keep a server full."""
 SMALLEST_WINDOW = 64
 FINISH_SECONDS = 60.0
 """How long calls in flight may take to finish after a stop was asked for."""

@@ -15,22 +15,35 @@ from factory.step import Context, PerRecord
 
 log = logging.getLogger("factory")
 
+WAITING = 16
+"""Seeds inside, those that are done and wait for their turn too, for each that may be worked on: enough that a
+record which takes sixteen times as long as the others holds up none."""
+
 
 class Stream:
     """Runs records through per-record steps and gives them out in the order of their seeds.
 
     Each record that a step yields goes on at once as a task of its own, so a record is being judged while its
-    sibling is still being evolved. At most `window` seeds are inside at a time: memory does not grow with their
-    number, and a slow step holds back the reading of more. What comes out follows the order of the seeds, and
-    for each the order in which the steps yielded, whatever finished first.
+    sibling is still being evolved. What comes out follows the order of the seeds, and for each the order in which
+    the steps yielded, whatever finished first.
+
+    At most `window` seeds are being worked on at a time: a slow step holds back the reading of more. One slow
+    record does not: those after it that are done wait for their turn, at most `WAITING` times the window of them, so
+    that memory does not grow with the number of seeds.
     """
 
     def __init__(
-        self, steps: Sequence[tuple[PerRecord, Context]], progress: Sequence[StepProgress], window: int
+        self,
+        steps: Sequence[tuple[PerRecord, Context]],
+        progress: Sequence[StepProgress],
+        window: int,
     ) -> None:
         self._steps = steps
         self._progress = progress
         self._window = window
+        self._most = WAITING * window
+        self._working = 0
+        self._done = asyncio.Event()
         self._fatal: BaseException | None = None
         self._tasks: set[asyncio.Task[list[Record]]] = set()
 
@@ -44,25 +57,36 @@ class Stream:
         exhausted = False
         try:
             while True:
-                while not exhausted and len(inside) < self._window:
+                while not exhausted and self._working < self._window and len(inside) < self._most:
                     record = next(source, None)
                     if record is None:
                         exhausted = True
                         if self._progress:
                             self._progress[0].total = self._progress[0].entered
                         break
-                    inside.append(self._send_on(record, 0))
+                    inside.append(sent := self._send_on(record, 0))
+                    if not isinstance(sent, Record):
+                        self._working += 1
+                        sent.add_done_callback(self._seed_done)
                 if not inside:
                     return
-                first = inside.popleft()
-                for record in [first] if isinstance(first, Record) else await first:
-                    sink(record)
+                self._done.clear()
+                while inside and (isinstance(inside[0], Record) or inside[0].done()):
+                    first = inside.popleft()
+                    for record in [first] if isinstance(first, Record) else await first:
+                        sink(record)
+                    self._done.set()
+                await self._done.wait()
         except asyncio.CancelledError:
             if self._fatal is not None:
                 raise self._fatal from None
             raise
         finally:
             await self._cancel()
+
+    def _seed_done(self, task: asyncio.Task[list[Record]]) -> None:
+        self._working -= 1
+        self._done.set()
 
     def _send_on(self, record: Record, depth: int) -> asyncio.Task[list[Record]] | Record:
         """The task that carries a record from step number `depth` on; the record itself where it is through."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.engine.progress import StepProgress
-from factory.engine.stream import Stream
+from factory.engine.stream import WAITING, Stream
 from factory.errors import RecordFailed, RunStopped
 from factory.record import Record, new_record
 from factory.step import Context, PerRecord
@@ -207,3 +207,53 @@ def test_no_more_seeds_are_read_than_the_window_holds() -> None:
     asyncio.run(stream.run(seeds(), out.append))
     assert len(out) == 100
     assert most <= 7
+
+
+def test_a_slow_record_does_not_hold_up_those_after_it() -> None:
+    through = 0
+    enough = asyncio.Event()
+
+    class FirstIsSlow(PerRecord):
+        """The first record waits until a hundred others are done."""
+
+        name = "slow"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            nonlocal through
+            if record.instruction == "0":
+                await enough.wait()
+            await asyncio.sleep(0)
+            through += 1
+            if through == 100:
+                enough.set()
+            yield record
+
+    out: list[Record] = []
+    stream = Stream([(FirstIsSlow(), context("01-slow"))], [StepProgress("01-slow")], window=8)
+    asyncio.run(asyncio.wait_for(stream.run((new_record(str(n)) for n in range(150)), out.append), 20))
+    assert [record.instruction for record in out] == [str(n) for n in range(150)]
+
+
+def test_what_waits_for_its_turn_is_bounded() -> None:
+    read = 0
+
+    class FirstIsStuck(PerRecord):
+        """The first record never comes through."""
+
+        name = "stuck"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            if record.instruction == "0":
+                await asyncio.Event().wait()
+            yield record
+
+    def seeds() -> Iterator[Record]:
+        nonlocal read
+        for number in range(1000):
+            read += 1
+            yield new_record(str(number))
+
+    stream = Stream([(FirstIsStuck(), context("01-stuck"))], [StepProgress("01-stuck")], window=4)
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(stream.run(seeds(), [].append), 1))
+    assert read == WAITING * 4
