@@ -200,8 +200,12 @@ class Table:
         values: list[Any] = self.arrow.column(column).to_pylist()
         return values
 
-    def texts(self, field: str) -> list[str]:
-        """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output)."""
+    def texts(self, field: str, *, earlier_turns: bool = False) -> list[str]:
+        """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output).
+
+        The prompt is the last user turn. With `earlier_turns` the turns before it stand before it, a system turn
+        apart: two conversations that end in the same words ("go on") are not the same then.
+        """
         messages = self.arrow.column("messages").combine_chunks()
         offsets = to_numbers(messages.offsets)
         roles = messages.values.field("role").to_pylist()
@@ -213,15 +217,19 @@ class Table:
             while at >= start and roles[at] != "user":
                 at -= 1
             prompt = contents[at] if at >= start else ""
-            if field == "prompt":
-                result.append(prompt)
-            elif field == "instruction":
-                result.append(prompt[: -chars - len(INPUT_SEPARATOR)] if chars else prompt)
-            elif field == "input":
+            if field == "input":
                 result.append(prompt[-chars:] if chars else "")
-            else:
-                output = contents[end - 1] if end > start and roles[end - 1] == "assistant" else ""
-                result.append(output if field == "output" else f"{prompt}\n{output}")
+                continue
+            output = contents[end - 1] if end > start and roles[end - 1] == "assistant" else ""
+            if field == "output":
+                result.append(output)
+                continue
+            if field == "instruction" and chars:
+                prompt = prompt[: -chars - len(INPUT_SEPARATOR)]
+            if earlier_turns and at > start:
+                before = [contents[turn] for turn in range(start, at) if roles[turn] != "system"]
+                prompt = "\n".join([*before, prompt])
+            result.append(f"{prompt}\n{output}" if field == "both" else prompt)
         return result
 
     def scores(self, name: str) -> NDArray[np.float64]:
