@@ -15,7 +15,7 @@ from factory.dedup.leaks import Leak, find_leaks
 from factory.dedup.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
 from factory.errors import InputError
 from factory.record import Drop
-from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
+from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_file
 from factory.table import Table
 from factory.text import shorten
 
@@ -90,7 +90,7 @@ class Decontaminate(WholeSet):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return [Path(path).expanduser() for path in self.against.values()]
+        return [named_file(path) for path in self.against.values()]
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""

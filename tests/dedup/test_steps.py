@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+import factory as sft
 from factory.dedup.rouge import DedupRouge
 from factory.dedup.semantic import DedupSemantic
-from factory.errors import RunStopped
+from factory.errors import InputError, RunStopped
 from factory.record import Drop, Event, Record, new_record
 from factory.step import Context, WholeSet
 from factory.table import Table
@@ -209,6 +210,21 @@ def test_what_a_reference_holds_is_dropped_and_named() -> None:
     assert result[2].dropped is not None
     assert release[0].id in result[2].dropped.reason
     assert kept(run(DedupRouge(), records)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["dedup_rouge", "dedup_exact"])
+def test_the_shipped_seeds_are_a_reference_by_their_name(name: str, tmp_path: Path) -> None:
+    rows = [{"instruction": sft.load("factory:seeds")[0].prompt.upper()}, {"instruction": "Name a river."}]
+    left = sft.load(rows).then(name, field="prompt", reference="factory:seeds").run(journal=tmp_path / "j.db")
+    assert [record.instruction for record in left] == ["Name a river."]
+    assert " of the reference (" in left.dropped[0].dropped.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/seeds.jsonl", "absent.jsonl"])
+def test_a_reference_that_is_not_there_is_told_by_its_name(name: str, tmp_path: Path) -> None:
+    data = sft.load([{"instruction": "a"}]).then("dedup_rouge", reference=name)
+    with pytest.raises(InputError, match=rf"^{name} does not exist"):
+        data.run(journal=tmp_path / "j.db")
 
 
 def test_within_a_task_records_are_compared_with_those_of_their_task_alone() -> None:
