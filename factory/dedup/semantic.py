@@ -25,10 +25,13 @@ class DedupSemantic(WholeSet):
     `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
     `threshold`. A blank text is never close to anything.
 
-    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. Two
-    ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the share
-    of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within clusters of
-    k-means, and keeps those least like their cluster's centre.
+    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. The
+    decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
+    which float32 may round to either side, is decided in float64, the same on every machine.
+
+    Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the
+    share of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within
+    clusters of k-means, and keeps those least like their cluster's centre.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
