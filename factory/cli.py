@@ -306,10 +306,13 @@ def apply(
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
+    from factory.formats.write import check_file_place
     from factory.report.plain import counts
     from factory.text import shorten
 
     options = _step_options(context.args)
+    if out is not None:
+        check_file_place(out.expanduser())
     dataset = load(file, limit=limit, strict=strict)
     skipped = len(dataset.dropped)
     for record in list(dataset.dropped)[:20]:
