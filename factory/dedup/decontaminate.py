@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from factory.dedup.benchmark import Item, benchmark_items
+from factory.dedup.embedding import embed_texts
 from factory.dedup.leaks import Leak, find_leaks
 from factory.dedup.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
 from factory.errors import InputError
@@ -178,9 +179,12 @@ class Decontaminate(WholeSet):
         return drops
 
     async def _neighbours(
-        self, table: Table, items: Sequence[Item], drops: Mapping[int, Drop], context: Context
+        self, table: Table, items: Sequence[Item], drops: dict[int, Drop], context: Context
     ) -> dict[int, list[Neighbour]]:
-        """The items near in meaning to each record that is not dropped yet, by its number."""
+        """The items near in meaning to each record that is not dropped yet, by its number.
+
+        A record whose text cannot be embedded is added to the drops, as failed.
+        """
         texts = table.texts("prompt" if self.field == "all" else self.field)
         written = [at for at, text in enumerate(texts) if text.strip() and at not in drops]
         asked = [at for at, item in enumerate(items) if item.text.strip()]
@@ -188,13 +192,22 @@ class Decontaminate(WholeSet):
             return {}
         embedder = context.embedder(self.embedder)
         least = self.similarity if self.similarity is not None else SIMILARITY[self.rephrased]
-        of_items = await embedder.embed([items[at].text for at in asked])
-        of_texts = await embedder.embed([texts[at] for at in written])
+        of_items = await embed_texts(embedder, [items[at].text for at in asked])
+        of_texts = await embed_texts(embedder, [texts[at] for at in written])
+        for at, error in of_texts.failed.items():
+            drops[written[at]] = Drop(context.step, error.kind, str(error), failed=True)
+        if lost := of_items.failed:
+            why = lost[min(lost)]
+            context.warn(
+                f"{len(lost):,} items of the benchmarks cannot be looked for by their meaning: {why}"
+            )
         near: dict[int, list[Neighbour]] = {}
-        for text, item, cosine in await asyncio.to_thread(
-            nearest_items, of_texts, of_items, self.neighbours, least
+        rows, columns = of_texts.taken, of_items.taken
+        for row, column, cosine in await asyncio.to_thread(
+            nearest_items, of_texts.vectors[rows], of_items.vectors[columns], self.neighbours, least
         ):
-            near.setdefault(written[text], []).append(Neighbour(texts[written[text]], asked[item], cosine))
+            record, item = written[rows[row]], asked[columns[column]]
+            near.setdefault(record, []).append(Neighbour(texts[record], item, cosine))
         return near
 
     async def _judge(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from factory.dedup.approximate_join import ivf_join, semdedup
 from factory.dedup.cosine_join import CosineMatches, Ints, Rows, cosine_join
+from factory.dedup.embedding import embed_texts
 from factory.dedup.ray_join import cosine_join_on_ray, ray_session, require_ray
 from factory.errors import RunStopped
 from factory.record import Drop
@@ -35,7 +36,8 @@ class DedupSemantic(WholeSet):
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
-    Embeddings are journalled, so none is computed twice.
+    Embeddings are journalled, so none is computed twice. A record whose text the model does not take (most often
+    because it is too long) is set aside as failed.
 
     Example:
         - dedup_semantic: {threshold: 0.95, keep: best, score: judge.quality}
@@ -98,10 +100,14 @@ class DedupSemantic(WholeSet):
         if not len(written):
             return table
         order = self._order(table, written)
-        vectors = await context.embedder(self.model).embed([texts[index] for index in written.tolist()])
+        embedder = context.embedder(self.model)
+        vectors, failed = await embed_texts(embedder, [texts[index] for index in written.tolist()])
         matches = await asyncio.to_thread(self._matches, vectors, order, context)
         ids = table.ids()
-        drops = {}
+        drops = {
+            int(written[at]): Drop(context.step, error.kind, str(error), failed=True)
+            for at, error in failed.items()
+        }
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
             reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"

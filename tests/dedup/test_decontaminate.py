@@ -18,10 +18,10 @@ from step_context import Ask, scripted_context
 
 import factory as sft
 from factory.dedup.decontaminate import Decontaminate
-from factory.errors import InputError, OutputError, RecipeError, RecordFailed
+from factory.errors import InputError, OutputError, RecipeError, RecordFailed, TextsFailed
 from factory.formats.reference import reference_rows
 from factory.override import option_value
-from factory.record import Message, Record, new_record
+from factory.record import Drop, Message, Record, new_record
 from factory.report.page import write_report
 from factory.table import Table
 
@@ -139,6 +139,34 @@ def test_embedding_alone_drops_what_is_near_enough(tmp_path: Path) -> None:
     assert drops[0] is not None
     assert drops[0].reason == "close to b 1 in meaning, cosine 0.985"
     assert drops[0].numbers == {"cosine": pytest.approx(np.cos(np.radians(10)), abs=1e-6)}
+
+
+def test_what_cannot_be_embedded_is_told_and_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = PlaneEmbedder.embed
+
+    async def embed(self: PlaneEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+        failed = {
+            at: RecordFailed("context_length", "it is too long")
+            for at, text in enumerate(texts)
+            if len(text) > 1000
+        }
+        if failed:
+            raise TextsFailed(failed, len(texts))
+        return await plain(self, texts)
+
+    monkeypatch.setattr(PlaneEmbedder, "embed", embed)
+    path = benchmark(tmp_path, {"question": "long " * 300}, {"question": ITEM})
+    records = [new_record("longer " * 300), new_record(REPHRASED), new_record(OTHER)]
+    step = Decontaminate(against={"b": str(path)}, rephrased="similar", similarity=0.95)
+    result, _, warned = run(step, records)
+    first, second, third = (record.dropped for record in result)
+    assert first == Drop("04-decontaminate", "context_length", "it is too long", failed=True)
+    assert second is not None
+    assert second.reason == "close to b 2 in meaning, cosine 0.985"
+    assert third is None
+    assert warned[0] == "1 items of the benchmarks cannot be looked for by their meaning: it is too long"
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from scripted_server import Say, ScriptedServer, refuse
 
 import factory as sft
 from factory.dedup.rouge import DedupRouge
@@ -273,6 +275,33 @@ def test_a_score_that_no_record_has_stops_the_run_with_the_names_there_are() -> 
 def test_options_that_say_two_things_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="goes"):
         DedupSemantic.model_validate(options)
+
+
+@pytest.mark.parametrize("options", [{}, {"approximate": True}, {"method": "semdedup"}])
+def test_a_text_that_the_model_does_not_take_is_set_aside_and_the_others_are_compared(
+    options: dict[str, object], server: ScriptedServer, tmp_path: Path
+) -> None:
+    def answer(request: dict[str, Any]) -> Say:
+        if any(len(text) > 100 for text in request["input"]):
+            return refuse(400, "This model's maximum context length is 100 tokens.")
+        rows = [{"index": at, "embedding": server.vector(text)} for at, text in enumerate(request["input"])]
+        return Say(body={"data": rows})
+
+    server.embed = answer
+    texts = ["Name a river.", "很长" * 100, "Why do cats purr?", "Name a river.", "very long " * 100]
+    embedder = sft.model("openai_embeddings", base_url=server.base_url, model="scripted")
+    left = sft.load([{"instruction": text} for text in texts]).dedup_semantic(model=embedder, **options)
+    result = left.run(journal=tmp_path / "j.db")
+    assert [record.instruction for record in result] == ["Name a river.", "Why do cats purr?"]
+    assert [record.dropped and record.dropped.kind for record in result.dropped] == [
+        "context_length",
+        "same_meaning",
+        "context_length",
+    ]
+    long = result.dropped[0].dropped
+    assert long is not None
+    assert long.failed
+    assert long.reason.startswith("the prompt does not fit the model's context: ")
 
 
 def test_the_approximate_search_tells_its_recall() -> None:
