@@ -49,6 +49,16 @@ def dedup(
     field: Annotated[
         str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
     ] = "prompt",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="The embedding model's name on its server. Default: the embedded model."
+        ),
+    ] = "",
+    base_url: Annotated[
+        str,
+        typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
+    ] = "",
     workers: Annotated[
         int,
         typer.Option("--workers", min=1, help="Threads, or Ray's processors, for --rouge and --semantic."),
@@ -63,10 +73,16 @@ def dedup(
 ) -> None:
     """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
     from factory.dataset import load
+    from factory.dataset import model as model_options
     from factory.formats.write import check_file_place
 
     if out is not None:
         check_file_place(out.expanduser())
+    if bool(model) != bool(base_url) or (model and semantic is None):
+        raise FactoryError(
+            "--semantic, --model and --base-url go together: the threshold, the model's name and the address that "
+            "serves it"
+        )
     place = {"engine": engine, "workers": workers}
     steps: list[tuple[str, dict[str, Any]]] = [("dedup_exact", {})] if exact else []
     if rouge is not None:
@@ -74,7 +90,10 @@ def dedup(
     if minhash is not None:
         steps.append(("dedup_minhash", {"threshold": minhash}))
     if semantic is not None:
-        steps.append(("dedup_semantic", {"threshold": semantic, **place}))
+        served = (
+            {"model": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
+        )
+        steps.append(("dedup_semantic", {"threshold": semantic, **served, **place}))
     steps = steps or [("dedup_rouge", {"threshold": 0.7, **place})]
     if engine != "local" and not any("engine" in options for _, options in steps):
         raise FactoryError(f"--engine {engine} goes with --rouge or --semantic: the others compare here")

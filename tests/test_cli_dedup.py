@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import orjson
+from scripted_server import ScriptedServer
 
 import factory as sft
 
@@ -92,6 +93,23 @@ def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) ->
     done = dedup(tmp_path, "rows.jsonl", "--engine", "spark")
     assert done.returncode == 2
     assert "'local' or 'ray', not 'spark'" in done.stderr
+
+
+def test_an_embedding_model_of_a_server_is_named_as_for_the_threshold(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join([*lines, lines[0]]))
+    options = ("--semantic", "0.999", "--model", "scripted", "--base-url", server.base_url)
+    done = dedup(tmp_path, "rows.jsonl", *options)
+    assert done.returncode == 0, done.stderr
+    assert "01-dedup_semantic: 7 in, 6 out" in done.stdout
+    assert "The same meaning (embeddings): 1 dropped" in done.stdout
+    assert sum(len(body["input"]) for body in server.embedded) == 6
+    for wrong in (options[:4], options[2:], options[:2] + options[4:]):
+        done = dedup(tmp_path, "rows.jsonl", *wrong)
+        assert done.returncode == 2
+        assert "go together" in done.stderr
 
 
 def test_a_row_whose_id_is_no_word_is_told(tmp_path: Path) -> None:
