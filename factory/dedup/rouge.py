@@ -81,6 +81,11 @@ class DedupRouge(WholeSet):
             Table.from_records(record for path in self.inputs() for record in context.read_records(path)),
             self.field,
         )
+        if self.scope == "task" and len(rows.tasks) and not any(rows.tasks):
+            context.warn(
+                f"{context.step}: no record has a task, so all are compared with all: put `task`, or another step "
+                "that names tasks, before this one"
+            )
         return table.drop(await asyncio.to_thread(self._all_drops, rows, reference, context.step))
 
     def _all_drops(self, rows: _Rows, reference: _Rows, step: str) -> dict[int, Drop]:

@@ -137,8 +137,10 @@ class DedupSemantic(WholeSet):
         if not self.approximate:
             return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
         matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
-        found = "no duplicate in its sample" if np.isnan(recall) else f"{recall:.1%} of a sample's duplicates"
+        context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
+        found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
         context.warn(
-            f"{context.step}: the approximate search found {found}, by comparing 1,000 records exactly"
+            f"{context.step}: the approximate search found {found} in a sample of at most 1,000 records, which "
+            "were compared with all that are kept"
         )
         return matches

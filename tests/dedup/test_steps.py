@@ -241,6 +241,17 @@ def test_within_a_task_records_are_compared_with_those_of_their_task_alone() -> 
     assert kept(run(step, records, files=files)) == [0, 3]
 
 
+def test_a_scope_of_tasks_that_no_record_has_is_told() -> None:
+    warnings: list[str] = []
+    named = [new_record("Name a river.", task="fact")]
+    for records, told in ((asked("a", "b"), 1), (named, 0), ([], 0)):
+        warnings.clear()
+        run(DedupRouge(scope="task"), records, warnings=warnings)
+        assert len(warnings) == told
+    run(DedupRouge(scope="task"), asked("a"), warnings=warnings)
+    assert "no record has a task, so all are compared with all" in warnings[0]
+
+
 def test_the_best_of_a_family_is_kept_and_one_without_the_score_goes() -> None:
     texts = "Name a river.", "说出一条河。", "Name a river.", "How do I sort a list?"
     event = Event("02-judge", "judge")
