@@ -94,6 +94,11 @@ class Decontaminate(WholeSet):
             raise ValueError("name at least one benchmark with its file, such as {gsm8k: gsm8k_test.jsonl}")
         return against
 
+    @field_validator("rephrased", mode="before")
+    @classmethod
+    def _no(cls, rephrased: Any) -> Any:
+        return "no" if rephrased is False else rephrased  # what YAML makes of a bare no
+
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
         return [named_file(path) for path in self.against.values()]

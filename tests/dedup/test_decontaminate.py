@@ -224,6 +224,14 @@ def test_two_benchmarks_of_one_name_are_refused_at_the_command_line() -> None:
     assert option_value("{gsm: a.jsonl, code: [b, b]}") == {"gsm": "a.jsonl", "code": ["b", "b"]}
 
 
+def test_a_bare_no_is_what_yaml_makes_of_it() -> None:
+    for word in ("no", "'no'", "similar"):
+        step = Decontaminate(against={"b": "x.jsonl"}, rephrased=option_value(word))
+        assert step.rephrased == word.strip("'")
+    with pytest.raises(ValidationError, match="'no', 'similar' or 'judged'"):
+        Decontaminate(against={"b": "x.jsonl"}, rephrased=option_value("yes"))
+
+
 def test_items_too_short_to_be_looked_for_are_told(tmp_path: Path) -> None:
     rows = [{"question": text} for text in ("2+2?", "好吗", "?!", "Why is it so?")]
     path = benchmark(tmp_path, *rows)
