@@ -69,6 +69,9 @@ def dedup(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
     ] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
+    ] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Families to show of each cause.")] = 5,
 ) -> None:
     """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
@@ -104,7 +107,7 @@ def dedup(
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
     for name, options in steps:
         dataset = dataset.then(name, field=field, **options)
-    result = dataset.run()
+    result = dataset.run(journal=journal)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)

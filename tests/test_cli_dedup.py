@@ -84,6 +84,18 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_compared(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+def test_a_journal_that_cannot_be_written_is_put_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
+    (tmp_path / "outputs").write_bytes(b"")  # no folder
+    done = dedup(tmp_path, "rows.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "name another place with --journal FILE" in done.stderr
+    assert dedup(tmp_path, "rows.jsonl", "--journal", "j.db").returncode == 0
+    applied = [*COMMAND[:-1], "apply", "dedup_exact", "rows.jsonl", "--journal", "j.db"]
+    assert subprocess.run(applied, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+
+
 def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
     assert dedup(tmp_path, "rows.jsonl", "--exact", "--rouge", "0.7", "--workers", "2").returncode == 0
