@@ -123,8 +123,12 @@ class Decontaminate(WholeSet):
                 verdicts = await self._judge(near, items, context)
                 near = {at: [v.neighbour] for at, v in verdicts.items() if v.neighbour is not None}
             for at, (first, *_) in near.items():
-                said = f": {shorten(verdicts[at].reason, 120)}" if at in verdicts else ""
-                reason = f"close to {_named(items[first.item])} in meaning, cosine {first.cosine:.3f}{said}"
+                reason = (
+                    f"close to {_named(items[first.item])} in meaning, cosine {first.cosine:.3f}, in the "
+                    f"{'prompt' if self.field == 'all' else self.field}: {shorten(first.text, 80)}"
+                )
+                if at in verdicts:
+                    reason += f" (the judge: {shorten(verdicts[at].reason, 120)})"
                 drops[at] = Drop(context.step, "rephrased_leak", reason, {"cosine": first.cosine})
                 hits.append((at, items[first.item]))
             for at, verdict in verdicts.items():

@@ -137,7 +137,7 @@ def test_embedding_alone_drops_what_is_near_enough(tmp_path: Path) -> None:
     drops = [record.dropped for record in result]
     assert [drop and drop.kind for drop in drops] == ["rephrased_leak", None, "leak"]
     assert drops[0] is not None
-    assert drops[0].reason == "close to b 1 in meaning, cosine 0.985"
+    assert drops[0].reason == f"close to b 1 in meaning, cosine 0.985, in the prompt: {REPHRASED}"
     assert drops[0].numbers == {"cosine": pytest.approx(np.cos(np.radians(10)), abs=1e-6)}
 
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_embedded_is_told_and_set_aside(
     first, second, third = (record.dropped for record in result)
     assert first == Drop("04-decontaminate", "context_length", "it is too long", failed=True)
     assert second is not None
-    assert second.reason == "close to b 2 in meaning, cosine 0.985"
+    assert second.reason == f"close to b 2 in meaning, cosine 0.985, in the prompt: {REPHRASED}"
     assert third is None
     assert warned[0] == "1 items of the benchmarks cannot be looked for by their meaning: it is too long"
 
@@ -182,7 +182,9 @@ def test_the_judge_is_asked_about_near_records_alone_and_its_word_counts(tmp_pat
     drop = result[0].dropped
     assert (drop is not None) == same
     if drop is not None:
-        assert drop.reason == "close to b 1 in meaning, cosine 0.985: Same sum."
+        assert drop.reason == (
+            f"close to b 1 in meaning, cosine 0.985, in the prompt: {REPHRASED} (the judge: Same sum.)"
+        )
     assert [event.operation for event in result[0].events] == ["judge"]
     assert result[0].events[0].prompt == "en/decontaminate/same_problem@1"
     assert result[1].dropped is None
