@@ -303,19 +303,25 @@ def apply(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
     ] = False,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
+    ] = None,
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
+    from factory.formats.write import check_file_place
     from factory.report.plain import counts
     from factory.text import shorten
 
     options = _step_options(context.args)
+    if out is not None:
+        check_file_place(out.expanduser())
     dataset = load(file, limit=limit, strict=strict)
     skipped = len(dataset.dropped)
     for record in list(dataset.dropped)[:20]:
         if record.dropped is not None:
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
-    result = dataset.then(step, **options).run(seed=seed)
+    result = dataset.then(step, **options).run(seed=seed, journal=journal)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)

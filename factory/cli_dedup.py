@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.errors import EXIT_SOME_RECORDS_FAILED
+from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
+
+if TYPE_CHECKING:
+    from factory.dataset import Dataset
+
+MEMBERS = 2
+"""Dropped records shown of each family."""
+CHARACTERS = 70
+"""Of a text that is shown."""
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dedup(
-    file: Annotated[str, typer.Argument(help="The file to read.")],
+    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
     exact: Annotated[
         bool, typer.Option("--exact", help="Drop a record whose text is the same but for case and spacing.")
     ] = False,
@@ -40,43 +49,102 @@ def dedup(
     field: Annotated[
         str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
     ] = "prompt",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="The embedding model's name on its server. Default: the embedded model."
+        ),
+    ] = "",
+    base_url: Annotated[
+        str,
+        typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
+    ] = "",
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=1, help="Threads, or Ray's processors, for --rouge and --semantic."),
+    ] = 1,
+    engine: Annotated[
+        str, typer.Option("--engine", help="Where --rouge and --semantic compare: local, or ray.")
+    ] = "local",
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
     ] = None,
-    show: Annotated[int, typer.Option("--show", min=0, help="Families to show.")] = 10,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
+    ] = None,
+    show: Annotated[int, typer.Option("--show", min=0, help="Families to show of each cause.")] = 5,
 ) -> None:
     """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
     from factory.dataset import load
-    from factory.dedup.families import duplicate_families
-    from factory.report.plain import visible
-    from factory.text import shorten
+    from factory.dataset import model as model_options
+    from factory.formats.write import check_file_place
 
+    if out is not None:
+        check_file_place(out.expanduser())
+    if bool(model) != bool(base_url) or (model and semantic is None):
+        raise FactoryError(
+            "--semantic, --model and --base-url go together: the threshold, the model's name and the address that "
+            "serves it"
+        )
+    place = {"engine": engine, "workers": workers}
+    steps: list[tuple[str, dict[str, Any]]] = [("dedup_exact", {})] if exact else []
+    if rouge is not None:
+        steps.append(("dedup_rouge", {"threshold": rouge, **place}))
+    if minhash is not None:
+        steps.append(("dedup_minhash", {"threshold": minhash}))
+    if semantic is not None:
+        served = (
+            {"model": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
+        )
+        steps.append(("dedup_semantic", {"threshold": semantic, **served, **place}))
+    steps = steps or [("dedup_rouge", {"threshold": 0.7, **place})]
+    if engine != "local" and not any("engine" in options for _, options in steps):
+        raise FactoryError(f"--engine {engine} goes with --rouge or --semantic: the others compare here")
     dataset = load(file)
     skipped = list(dataset.dropped)
     for record in skipped[:20]:
         if record.dropped is not None:
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
-    steps: list[tuple[str, dict[str, Any]]] = [("dedup_exact", {})] if exact else []
-    thresholds = (("dedup_rouge", rouge), ("dedup_minhash", minhash), ("dedup_semantic", semantic))
-    steps += [(name, {"threshold": at}) for name, at in thresholds if at is not None]
-    for name, options in steps or [("dedup_rouge", {"threshold": 0.7})]:
+    for name, options in steps:
         dataset = dataset.then(name, field=field, **options)
-    result = dataset.run()
+    result = dataset.run(journal=journal)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for progress in result.progress.steps:
         typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out")
-    families = duplicate_families(result.dropped)
-    if families and show:
-        texts = {record.id: record.instruction for record in result}
-        typer.echo(f"{len(families):,} families of duplicates; the largest, with the record that is kept:")
-        for family in families[:show]:
-            causes = ", ".join(f"{kind} {count:,}" for kind, count in family.causes.items())
-            text = visible(shorten(texts.get(family.kept, ""), 70))
-            typer.echo(f"{family.size:>7,}  {family.kept}  {text}  ({causes})")
+    for line in _families(result, field, show) if show else ():
+        typer.echo(line)
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")
-    if skipped:
+    if skipped or result.progress.failed:
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+
+
+def _families(result: Dataset, field: str, most: int) -> Iterator[str]:
+    """The largest families by each cause: the record that is kept, and some that were dropped for it."""
+    from factory.dedup.families import CAUSES, duplicate_families, how_near, largest_by_cause
+    from factory.report.plain import visible
+    from factory.table import Table
+    from factory.text import shorten
+
+    found = duplicate_families(result.dropped)
+    if not found:
+        return
+    texts: dict[str, str] = {}
+    for arrow in (result.dropped.to_arrow(), result.to_arrow()):
+        table = Table(arrow)
+        texts |= zip(table.ids(), table.texts(field), strict=True)
+
+    def said(id: str) -> str:
+        return f"{visible(id)}  {visible(shorten(texts.get(id, ''), CHARACTERS))}"
+
+    yield f"{len(found):,} {'families' if len(found) > 1 else 'family'} of duplicates; the largest by cause:"
+    for kind, largest in largest_by_cause(found, most).items():
+        total = sum(family.causes.get(kind, 0) for family in found)
+        yield f"{CAUSES[kind]}: {total:,} dropped"
+        for family in largest:
+            yield f"{family.causes[kind]:>7,} for {said(family.kept)}"
+            for id, drop in family.members(kind)[:MEMBERS]:
+                yield f"            {visible(how_near(drop, family.kept))}: {said(id)}"

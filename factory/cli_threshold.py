@@ -11,7 +11,7 @@ import typer
 from factory.errors import EXIT_NOTHING_DONE, FactoryError
 
 if TYPE_CHECKING:
-    from factory.models.base import Vectors
+    from factory.dedup.embedding import Embedded
 
 FIELDS = ("instruction", "prompt", "output", "both")
 
@@ -65,7 +65,11 @@ def calibrate_threshold(
             f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
         )
         raise typer.Exit(EXIT_NOTHING_DONE)
-    profile = similarity_profile(texts, _embedded(texts, model, base_url, journal), at or ())
+    embedded = _embedded(texts, model, base_url, journal)
+    if embedded.failed:
+        why = embedded.failed[min(embedded.failed)]
+        typer.echo(f"warning: {len(embedded.failed):,} of {len(texts):,} texts are left out: {why}", err=True)
+    profile = similarity_profile(texts, embedded.vectors, at or ())
     typer.echo("\n".join(profile.lines()))
     if len(texts) < len(written):
         typer.echo(
@@ -74,8 +78,9 @@ def calibrate_threshold(
         )
 
 
-def _embedded(texts: Sequence[str], model: str, base_url: str, journal: Path | None) -> Vectors:
+def _embedded(texts: Sequence[str], model: str, base_url: str, journal: Path | None) -> Embedded:
     from factory.dataset import model as model_options
+    from factory.dedup.embedding import embed_texts
     from factory.engine.folder import OUTPUTS
     from factory.engine.journal import Journal
     from factory.engine.pool import ModelPool
@@ -86,10 +91,10 @@ def _embedded(texts: Sequence[str], model: str, base_url: str, journal: Path | N
     models = {"embedder": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
     kept = Journal(journal or OUTPUTS / "journal.db")
 
-    async def embed() -> Vectors:
+    async def embed() -> Embedded:
         pool = ModelPool(models, kept, RunProgress(), Gate(), 0)
         try:
-            return await pool.embedder("").embed(texts)
+            return await embed_texts(pool.embedder(""), texts)
         finally:
             await pool.close()
 

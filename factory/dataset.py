@@ -23,13 +23,13 @@ from factory.engine.progress import RunProgress
 from factory.engine.run import Run, RunOptions, RunResult, run_blocking
 from factory.errors import InputError, RecipeError
 from factory.formats.read import BadRow, read_records
-from factory.formats.read_step import SHIPPED, bad_row
+from factory.formats.read_step import bad_row
 from factory.models.langchain import LangChainChat
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import ModelOptions
 from factory.recipe import Recipe, build_recipe, load_recipe, option_classes, validation_sentence
 from factory.record import Record
-from factory.step import Source, Step, find_step, nearest, step_names
+from factory.step import Source, Step, find_step, named_file, nearest, step_names
 from factory.table import Table
 from factory.text import shorten
 
@@ -89,7 +89,7 @@ def load(
 
             rows = iter(read_hub(text[3:]))
         else:
-            rows = read_records(SHIPPED.get(text) or Path(text).expanduser(), format=format, shape=shape)
+            rows = read_records(named_file(text), format=format, shape=shape)
     else:
         from factory.formats.python_objects import records_from
 

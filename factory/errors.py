@@ -7,6 +7,8 @@ for one of these.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 EXIT_USAGE = 2
 EXIT_SOME_RECORDS_FAILED = 3
 EXIT_NOTHING_DONE = 4
@@ -48,6 +50,19 @@ class RecordFailed(FactoryError):
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
+
+
+class TextsFailed(RecordFailed):
+    """Some of the texts that a model was given cannot be embedded; the others are, and lie in the journal.
+
+    failed: why, by the text's number
+    """
+
+    def __init__(self, failed: Mapping[int, RecordFailed], texts: int) -> None:
+        first = failed[min(failed)]
+        more = f" (so with {len(failed):,} of {texts:,} texts)" if texts > 1 else ""
+        super().__init__(first.kind, f"{first}{more}")
+        self.failed = failed
 
 
 class RunStopped(FactoryError):

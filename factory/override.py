@@ -9,6 +9,7 @@ import yaml
 
 from factory.errors import RecipeError
 from factory.step import nearest
+from factory.text import shorten
 
 
 def plain_data(value: Any) -> Any:
@@ -16,10 +17,25 @@ def plain_data(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML itself would let the last win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if names.count(name) > 1:
+                raise RecipeError(f"the key {shorten(name)!r} is given twice: give each a name of its own")
+        return super().construct_mapping(node, deep)
+
+
 def option_value(text: str) -> Any:
-    """What is typed for an option, read as YAML where it is YAML (numbers, lists), else as it stands (">= 4")."""
+    """What is typed for an option, read as YAML where it is YAML (numbers, lists), else as it stands (">= 4").
+
+    Raises:
+        RecipeError: a key of it stands twice.
+    """
     try:
-        return plain_data(yaml.safe_load(text)) if text.strip() else ""
+        return plain_data(yaml.load(text, _Loader)) if text.strip() else ""
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         return text
 

@@ -18,6 +18,7 @@ import difflib
 import functools
 import inspect
 import logging
+import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from factory.table import Table
 
 STEP_GROUP = "factory.steps"
+
+SHIPPED = {"factory:seeds": Path(__file__).parent / "seeds" / "seeds.jsonl"}
+"""Names of the files that come with the package: the seed tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,16 @@ class Step(BaseModel, ABC):
             value = getattr(self, field_name)
             for model in (value,) if isinstance(value, str) else value:
                 yield field_name, model
+
+
+def named_file(name: str) -> Path:
+    """The file that an option names: one of `SHIPPED`, or a path, in which ~ is the home folder."""
+    return SHIPPED.get(name) or Path(os.path.expanduser(name))  # leaves an unknown ~user, where Path's raises
+
+
+def named_files(names: str | Sequence[str]) -> list[Path]:
+    """The files of an option that takes one name or several; an empty name is none."""
+    return [named_file(name) for name in ([names] if isinstance(names, str) else names) if name]
 
 
 class Source(Step):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
-from scripted_server import ScriptedServer
+from scripted_server import Say, ScriptedServer, refuse
 from typer.testing import CliRunner
 
 from factory.cli import app
@@ -47,6 +48,20 @@ def test_a_sample_says_that_it_is_one(tmp_path: Path, server: ScriptedServer) ->
     assert "nearest neighbours of 3 texts" in done.output
     assert "A sample of 5 texts" in done.output
     assert "--sample 5" in done.output
+
+
+def test_texts_that_the_model_does_not_take_are_left_out(tmp_path: Path, server: ScriptedServer) -> None:
+    def answer(request: dict[str, Any]) -> Say:
+        if "Name a lake." in request["input"]:
+            return refuse(413, "payload too large")
+        rows = [{"index": at, "embedding": server.vector(text)} for at, text in enumerate(request["input"])]
+        return Say(body={"data": rows})
+
+    server.embed = answer
+    done = factory(tmp_path, "--model", "scripted", "--base-url", server.base_url)
+    assert done.exit_code == 0
+    assert "1 of 5 texts are left out: the prompt does not fit" in done.output
+    assert "nearest neighbours of 4 texts" in done.output
 
 
 @pytest.mark.model

@@ -5,9 +5,11 @@ HumanEval   task_id, prompt (code), entry_point
 MMLU        question, choices, answer; also the choices as columns A to D
 IFEval      key, prompt, instruction_id_list
 MT-Bench    question_id, turns (also of {"content"}, as in Arena-Hard); each turn is an item
-others      a question, prompt, instruction, problem, query or text, with an input; messages, conversations
+others      a question, prompt, instruction, problem, query or text, with an input; an input alone (BIG-Bench
+            Hard); messages, conversations
 
-Answers are left out: a short one (a number, a letter) is everywhere, and a long one is known by its question.
+Upper and lower case are the same in the columns' names. Answers are left out: a short one (a number, a letter)
+is everywhere, and a long one is known by its question.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 
 from factory.text import shorten
 
-_QUESTION = ("question", "prompt", "instruction", "problem", "query", "goal", "ctx", "text")
+_QUESTION = ("question", "prompt", "instruction", "problem", "query", "goal", "ctx", "text", "input")
 _INPUT = ("input", "context", "passage")
 _TURNS = ("turns", "messages", "conversations", "conversation")
 _CHOICES = ("choices", "options", "endings")
@@ -55,20 +57,22 @@ def benchmark_items(name: str, rows: Iterable[tuple[int, Mapping[str, Any]]]) ->
 
 
 def _items(name: str, place: int, row: Mapping[str, Any]) -> list[Item]:
+    row = {key.lower(): value for key, value in row.items()}
     id = next((str(row[key]) for key in _ID if isinstance(row.get(key), (str, int))), str(place))
     if isinstance(row.get("subject"), str):  # MMLU numbers its questions within a subject
         id = f"{row['subject']}/{id}"
-    turns = next((row[key] for key in _TURNS if isinstance(row.get(key), (list, tuple))), None)
+    question = next((row[key] for key in _QUESTION if _is_text(row.get(key))), "")
+    listed = _TURNS if question else (*_TURNS, *_QUESTION)
+    turns = next((row[key] for key in listed if isinstance(row.get(key), (list, tuple))), None)
     if turns is not None:
         asked = [text for turn in turns if (text := _turn(turn)).strip()]
         ids = [id] if len(asked) == 1 else [f"{id}/turn {number}" for number in range(1, len(asked) + 1)]
         return [Item(name, of, text) for of, text in zip(ids, asked, strict=True)]
-    question = next((row[key] for key in _QUESTION if _is_text(row.get(key))), "")
     if not question:
         return []
     choices = next((row[key] for key in _CHOICES if row.get(key) is not None), None)
-    if choices is None and all(key in row for key in "ABCD"):
-        choices = [row[key] for key in "ABCD"]
+    if choices is None and all(key in row for key in "abcd"):
+        choices = [row[key] for key in "abcd"]
     if choices is not None:
         return [Item(name, id, f"{question}\n{_choices(choices)}", (0, len(question)))]
     function = row.get("entry_point")
@@ -79,7 +83,7 @@ def _items(name: str, place: int, row: Mapping[str, Any]) -> list[Item]:
     first = instances[0] if isinstance(instances, list) and instances else None
     holder = first if isinstance(first, Mapping) else row
     material = next((holder[key] for key in _INPUT if _is_text(holder.get(key))), "")
-    return [Item(name, id, f"{question}\n{material}" if material else question)]
+    return [Item(name, id, f"{question}\n{material}" if material and material != question else question)]
 
 
 def _turn(turn: Any) -> str:

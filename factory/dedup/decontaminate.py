@@ -6,22 +6,25 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from factory.dedup.benchmark import Item, benchmark_items
+from factory.dedup.embedding import embed_texts
 from factory.dedup.leaks import Leak, find_leaks
 from factory.dedup.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
 from factory.errors import InputError
 from factory.record import Drop
-from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
+from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_file
 from factory.table import Table
-from factory.text import shorten
+from factory.text import rouge_tokens, shorten
 
 SIMILARITY = {"judged": 0.86, "similar": 0.92}
 """Of e5-small, 0.86 finds 80% of translations and all paraphrases, beside 5% of unrelated rows; above 0.92 lie
 few unrelated rows, and few translations (tests/bench/bench_leaks.py)."""
+FEWEST = 3
+"""Words of an item that is looked for by its words."""
 AT_ONCE = 256
 """Records whose neighbours are judged side by side."""
 
@@ -32,17 +35,19 @@ class Decontaminate(WholeSet):
     All turns are searched, each by itself. Case, punctuation and white space do not count, and each Chinese
     character is a word. An item is found where a record has `ngram` of its words in a row (GPT-3, arXiv
     2005.14165), more than `coverage` of its own words by 8-grams (Tulu 3, arXiv 2411.15124), all of it but
-    for the share `edits` of its words, names and numbers apart, or, for an item of fewer than 8 words, all of
-    it as a line of its own. Phrases, which several items or many records have, are no evidence.
+    for the share `edits` of its words, names and numbers apart, or, for an item of 3 to 7 words, all of it as a
+    line of its own. Phrases, which several items or many records have, are no evidence. What an item asks is
+    looked for, not its reference answer: a short one (a number, a letter) stands everywhere, and a long one
+    comes with its question.
 
     `against` names the benchmark files, in any format that `read` takes: GSM8K, HumanEval, MMLU, IFEval,
     MT-Bench, and any file whose rows have a question, prompt, instruction or turns. They are read and nothing
-    more: a reason quotes the record and names the item.
+    more: a reason quotes the record and names the item. The step tells how much of each benchmark was found.
 
     `rephrased: judged` also looks for what words cannot tell, a rephrased or translated item: the items nearest
     in meaning are found by embedding, and a judge says whether one is the same problem (LLM decontaminator,
     arXiv 2311.04850). Give it a strong judge: a small model's word is worth little here. `rephrased: similar`
-    asks no judge and drops whatever is as near as `similarity`.
+    asks no judge and drops whatever is as near as `similarity`. Of all turns, both look at the prompt alone.
 
     Example:
         - decontaminate: {against: {gsm8k: benchmarks/gsm8k_test.jsonl, humaneval: benchmarks/humaneval.jsonl}}
@@ -81,16 +86,22 @@ class Decontaminate(WholeSet):
     embedder: EmbeddingModelName = Field("", description="the embedding model that finds the nearest items")
     judge: ChatModelName = Field("", description="the chat model that says whether two are the same problem")
 
-    @field_validator("against")
+    @field_validator("against", mode="before")
     @classmethod
-    def _some(cls, against: Mapping[str, str]) -> Mapping[str, str]:
-        if not against or not all(name.strip() and path.strip() for name, path in against.items()):
+    def _named(cls, against: Any) -> Any:
+        named = against.items() if isinstance(against, Mapping) else ()
+        if not named or not all(str(part).strip() for pair in named for part in pair):
             raise ValueError("name at least one benchmark with its file, such as {gsm8k: gsm8k_test.jsonl}")
         return against
 
+    @field_validator("rephrased", mode="before")
+    @classmethod
+    def _no(cls, rephrased: Any) -> Any:
+        return "no" if rephrased is False else rephrased  # what YAML makes of a bare no
+
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return [Path(path).expanduser() for path in self.against.values()]
+        return [named_file(path) for path in self.against.values()]
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
@@ -112,14 +123,19 @@ class Decontaminate(WholeSet):
                 verdicts = await self._judge(near, items, context)
                 near = {at: [v.neighbour] for at, v in verdicts.items() if v.neighbour is not None}
             for at, (first, *_) in near.items():
-                said = f": {shorten(verdicts[at].reason, 120)}" if at in verdicts else ""
-                reason = f"close to {_named(items[first.item])} in meaning, cosine {first.cosine:.3f}{said}"
+                reason = (
+                    f"close to {_named(items[first.item])} in meaning, cosine {first.cosine:.3f}, in the "
+                    f"{'prompt' if self.field == 'all' else self.field}: {shorten(first.text, 80)}"
+                )
+                if at in verdicts:
+                    reason += f" (the judge: {shorten(verdicts[at].reason, 120)})"
                 drops[at] = Drop(context.step, "rephrased_leak", reason, {"cosine": first.cosine})
                 hits.append((at, items[first.item]))
             for at, verdict in verdicts.items():
                 if at not in drops and verdict.failed is not None:
                     drops[at] = Drop(context.step, verdict.failed.kind, str(verdict.failed), failed=True)
-        for sentence in _summary(hits, items):
+        context.facts["benchmarks"] = _found(hits, items)
+        for sentence in _summary(context.facts["benchmarks"]):
             context.warn(sentence)
         return _with_events(table, verdicts, context).drop(drops)
 
@@ -137,7 +153,13 @@ class Decontaminate(WholeSet):
                 raise InputError(f"{path} is no benchmark that can be read: its {wrong[0]}")
             if wrong:
                 context.warn(f"{path}: {len(wrong)} of its rows are not looked for: its {wrong[0]}")
-            items += (item for item in read if isinstance(item, Item))
+            asked = [item for item in read if isinstance(item, Item)]
+            if short := sum(len(rouge_tokens(item.text)) < FEWEST for item in asked):
+                context.warn(
+                    f"{name}: {short:,} of its {len(asked):,} items, of fewer than {FEWEST} words, cannot be "
+                    "looked for by their words"
+                )
+            items += asked
         return items
 
     def _texts(self, table: Table) -> Iterator[Sequence[str]]:
@@ -166,9 +188,12 @@ class Decontaminate(WholeSet):
         return drops
 
     async def _neighbours(
-        self, table: Table, items: Sequence[Item], drops: Mapping[int, Drop], context: Context
+        self, table: Table, items: Sequence[Item], drops: dict[int, Drop], context: Context
     ) -> dict[int, list[Neighbour]]:
-        """The items near in meaning to each record that is not dropped yet, by its number."""
+        """The items near in meaning to each record that is not dropped yet, by its number.
+
+        A record whose text cannot be embedded is added to the drops, as failed.
+        """
         texts = table.texts("prompt" if self.field == "all" else self.field)
         written = [at for at, text in enumerate(texts) if text.strip() and at not in drops]
         asked = [at for at, item in enumerate(items) if item.text.strip()]
@@ -176,13 +201,22 @@ class Decontaminate(WholeSet):
             return {}
         embedder = context.embedder(self.embedder)
         least = self.similarity if self.similarity is not None else SIMILARITY[self.rephrased]
-        of_items = await embedder.embed([items[at].text for at in asked])
-        of_texts = await embedder.embed([texts[at] for at in written])
+        of_items = await embed_texts(embedder, [items[at].text for at in asked])
+        of_texts = await embed_texts(embedder, [texts[at] for at in written])
+        for at, error in of_texts.failed.items():
+            drops[written[at]] = Drop(context.step, error.kind, str(error), failed=True)
+        if lost := of_items.failed:
+            why = lost[min(lost)]
+            context.warn(
+                f"{len(lost):,} items of the benchmarks cannot be looked for by their meaning: {why}"
+            )
         near: dict[int, list[Neighbour]] = {}
-        for text, item, cosine in await asyncio.to_thread(
-            nearest_items, of_texts, of_items, self.neighbours, least
+        rows, columns = of_texts.taken, of_items.taken
+        for row, column, cosine in await asyncio.to_thread(
+            nearest_items, of_texts.vectors[rows], of_items.vectors[columns], self.neighbours, least
         ):
-            near.setdefault(written[text], []).append(Neighbour(texts[written[text]], asked[item], cosine))
+            record, item = written[rows[row]], asked[columns[column]]
+            near.setdefault(record, []).append(Neighbour(texts[record], item, cosine))
         return near
 
     async def _judge(
@@ -210,16 +244,27 @@ def _evidence(leak: Leak) -> str:
     return f"{leak.covered} of its own {leak.of} words, {leak.run} in a row"
 
 
-def _summary(hits: Sequence[tuple[int, Item]], items: Sequence[Item]) -> Iterator[str]:
-    """How much of each benchmark was found, as sentences."""
+def _found(hits: Sequence[tuple[int, Item]], items: Sequence[Item]) -> list[dict[str, Any]]:
+    """How many items each benchmark has, how many of them were found, and in how many records."""
+    found: dict[str, set[Item]] = {item.benchmark: set() for item in items}
+    records: dict[str, set[int]] = {item.benchmark: set() for item in items}
+    for record, item in hits:
+        found[item.benchmark].add(item)
+        records[item.benchmark].add(record)
     sizes = Counter(item.benchmark for item in items)
-    for name, size in sizes.items():
-        records = {record for record, item in hits if item.benchmark == name}
-        if records:
-            found = len({item for _, item in hits if item.benchmark == name})
+    return [
+        {"benchmark": name, "items": size, "found": len(found[name]), "in_records": len(records[name])}
+        for name, size in sizes.items()
+    ]
+
+
+def _summary(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """How much of each benchmark was found, as sentences."""
+    for one in found:
+        if one["found"]:
             yield (
-                f"{name}: {found:,} of its {size:,} items ({found / size:.1%}) stood in {len(records):,} records, "
-                "which are dropped"
+                f"{one['benchmark']}: {one['found']:,} of its {one['items']:,} items "
+                f"({one['found'] / one['items']:.1%}) stood in {one['in_records']:,} records, which are dropped"
             )
 
 

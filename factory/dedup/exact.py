@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from factory.record import Drop
-from factory.step import Context, WholeSet
+from factory.step import Context, WholeSet, named_files
 from factory.table import Table
 from factory.text import normal_form, shorten
 
@@ -123,13 +123,12 @@ class DedupExact(WholeSet):
     reference: str | tuple[str, ...] = Field(
         (),
         description="a file of records that count as kept before all others, or a list of files, in any format "
-        "that `read` reads",
+        "that `read` reads, or `factory:seeds`",
     )
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        names = [self.reference] if isinstance(self.reference, str) else self.reference
-        return [Path(name).expanduser() for name in names if name]
+        return named_files(self.reference)
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""

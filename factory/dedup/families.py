@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from factory.record import Drop, Record
+from factory.text import shorten
 
-KINDS = ("exact_duplicate", "near_duplicate", "shingle_duplicate", "same_meaning")
-"""The kinds of drop that name the record kept in its place."""
+CAUSES = {
+    "exact_duplicate": "The same text",
+    "near_duplicate": "Nearly the same words (ROUGE-L)",
+    "shingle_duplicate": "Mostly the same passages (shingles)",
+    "same_meaning": "The same meaning (embeddings)",
+}
+"""The kinds of drop that name the record kept in its place, in words."""
 
 # "ROUGE-L 0.86 with 0123456789abcdef (Write a ...)": the text of the kept record stands behind its id.
 _KEPT = re.compile(r"\bwith (\S+)")
@@ -33,6 +39,10 @@ class Family(NamedTuple):
         """The dropped and the kept one."""
         return len(self.dropped) + 1
 
+    def members(self, kind: str) -> list[tuple[str, Drop]]:
+        """Those dropped by this kind of drop."""
+        return [(id, drop) for id, drop in self.dropped if drop.kind == kind]
+
 
 def duplicate_families(dropped: Iterable[Record]) -> list[Family]:
     """The families of dropped records. See `families`."""
@@ -47,27 +57,38 @@ def families(dropped: Iterable[tuple[str, Drop]]) -> list[Family]:
     Args:
         dropped: the id of each record that was let go, and why.
     """
-    drops: dict[str, Drop] = {}
+    drops: list[tuple[str, Drop]] = []
     nearest: dict[str, str] = {}
     for id, drop in dropped:
-        if drop.kind not in KINDS:
-            continue
-        kept = _KEPT.search(drop.reason)
-        if kept is not None and kept[1] != id:
-            drops[id] = drop
-            nearest[id] = kept[1]
-    members: dict[str, list[str]] = {}
-    for id in drops:
-        members.setdefault(_root(id, nearest), []).append(id)
+        named = _KEPT.search(drop.reason) if drop.kind in CAUSES else None
+        if named is not None:
+            drops.append((id, drop))
+            if named[1] != id:  # a record that was read twice has the id of the one that is kept
+                nearest[id] = named[1]
+    members: dict[str, list[tuple[str, Drop]]] = {}
+    for id, drop in drops:
+        members.setdefault(_root(id, nearest), []).append((id, drop))
     found = [
-        Family(
-            kept,
-            tuple((id, drops[id]) for id in ids),
-            dict(sorted(Counter(drops[id].kind for id in ids).items())),
-        )
-        for kept, ids in members.items()
+        Family(kept, tuple(own), dict(sorted(Counter(drop.kind for _, drop in own).items())))
+        for kept, own in members.items()
     ]
     return sorted(found, key=lambda family: -family.size)
+
+
+def largest_by_cause(found: Sequence[Family], most: int) -> dict[str, list[Family]]:
+    """For each kind of drop, in the order of `CAUSES`, the families that lost most records by it."""
+    return {
+        kind: sorted(having, key=lambda family: -family.causes[kind])[:most]
+        for kind in CAUSES
+        if (having := [family for family in found if kind in family.causes])
+    }
+
+
+def how_near(drop: Drop, kept: str) -> str:
+    """How near a dropped record was, and to which, where that one was itself dropped for `kept` later."""
+    how, _, near = drop.reason.partition(" with ")
+    id = near.split(" ")[0]
+    return shorten(how if id == kept else f"{how} with {id}, dropped later", 120)
 
 
 def _root(id: str, nearest: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ LAST_CODE = 0x323B0  # the last script that has letters ends here
 SEED = 3  # tokens in a row that an edited item must share with its original for the two to be compared
 COMMON_SEED = 30  # a seed found in more items than this is a phrase, and compares none
 CORE = 16  # tokens of a core, at least: "which of the following is not a feature of ..." is no question yet
+CORE_LINE = 8  # tokens of a shorter core, at least, that is looked for as a line of its own
 SURE = 2  # tokens of an item that do not count where its edits are allowed: a short one may have fewer
 _ACCENTS = {chr(code) for code in range(0x300, 0x370)}
 _NUMBER_WORDS = re.findall(
@@ -56,7 +57,8 @@ class Index(NamedTuple):
 
     owners: for each text that is looked for, the numbers of the items that have it
     plain, masked: their tokens as they are, and with numbers masked
-    grams: the n-grams that one item alone has; seeds: of the masked tokens; whole: short items, whole
+    grams: the n-grams that one item alone has; seeds: of the masked tokens; whole: short items and short cores,
+        whole, which count their tokens
     """
 
     owners: list[list[int]]
@@ -153,6 +155,7 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
     plain: list[Words] = []
     masked: list[Words] = []
     cores: list[tuple[int, int]] = []
+    lines: list[tuple[int, int]] = []
     masked_cores: list[tuple[int, int]] = []
     wild: list[Flags] = []
     names = _proper_names(items)
@@ -165,8 +168,9 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
         owners.append([number])
         plain.append(tokens.copy())
         masked.append(mask.copy())
-        cores.append(_within(item.core, room.starts[: len(tokens)]))
-        masked_cores.append(_within(item.core, room.masked_starts[: len(mask)]))
+        cores.append(_within(item.core, room.starts[: len(tokens)], CORE))
+        lines.append(_within(item.core, room.starts[: len(tokens)], CORE_LINE))
+        masked_cores.append(_within(item.core, room.masked_starts[: len(mask)], CORE))
         wild.append(_wild(item, names, room.masked_starts[: len(mask)]))
     exact, exact_items = _items(plain, cores)
     grams = _own_grams(exact, ngram, exact_items)
@@ -175,15 +179,14 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
     firm = np.concatenate([[0], np.cumsum((loose.wild == 0) & (loose.tokens != NUMBER))])
     sizes = firm[_ends(loose)] - firm[_starts(loose)]
     loose.most[:] = np.where(sizes >= shortest, ((sizes - SURE) * edits + 1e-9).astype(np.int64), -1)
-    return Index(
-        owners, letters, exact, loose, grams, _seeds(loose, loose_items), _short(exact, ngram, exact_items)
-    )
+    whole = _whole(exact, ngram, np.asarray(lines, np.int64).reshape(-1, 2))
+    return Index(owners, letters, exact, loose, grams, _seeds(loose, loose_items), whole)
 
 
-def _within(core: tuple[int, int], starts: Ints) -> tuple[int, int]:
+def _within(core: tuple[int, int], starts: Ints, least: int) -> tuple[int, int]:
     """Which tokens the characters of a core are; none where they are too few to tell."""
     begin, end = np.searchsorted(starts, core)
-    return (int(begin), int(end)) if end - begin >= CORE else (0, 0)
+    return (int(begin), int(end)) if end - begin >= least else (0, 0)
 
 
 def _items(tokens: Sequence[Words], cores: Sequence[tuple[int, int]]) -> tuple[Items, Ints]:
@@ -265,15 +268,29 @@ def _seeds(items: Items, item_of: Ints) -> Grams:
     return _table(SEED, keys[begin[rare]], begin[rare], count[rare], places)
 
 
-def _short(items: Items, size: int, item_of: Ints) -> Grams:
-    """Items of fewer tokens than an n-gram, each whole."""
-    keys = np.zeros(len(items.first) - 1, np.uint64)
-    gram_hashes(items.tokens, items.first, 0, keys)
+def _whole(items: Items, size: int, cores: Ints) -> Grams:
+    """Items of fewer tokens than an n-gram, each whole, and the cores of fewer than `CORE` that no two items have.
+
+    cores: of each item, the first token of its core and the one after its last; equal where there is none
+    """
     lengths = np.diff(items.first)
     short = np.flatnonzero((lengths > 2) & (lengths < size))
-    return _table(
-        size - 1, keys[short], np.arange(len(short)), np.ones(len(short), np.int64), items.first[short]
-    )
+    of_cores = cores[:, 1] - cores[:, 0]
+    cored = np.flatnonzero((of_cores > 0) & (of_cores < CORE))
+    first = np.concatenate([items.first[short], items.first[cored] + cores[cored, 0]])
+    counts = np.concatenate([lengths[short], of_cores[cored]])
+    keys = np.zeros(len(first), np.uint64)
+    for at, (begin, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
+        keys[at] = _hash(items.tokens[begin : begin + count])
+    _, once, times = np.unique(keys, return_index=True, return_counts=True)
+    once = once[times == 1]
+    return _table(max(size, CORE) - 1, keys[once], np.arange(len(once)), counts[once], first[once])
+
+
+def _hash(tokens: Words) -> np.uint64:
+    key = np.zeros(1, np.uint64)
+    gram_hashes(tokens, np.zeros(1, np.int64), len(tokens), key)
+    return np.uint64(key[0])
 
 
 def _table(size: int, keys: Words, first: Ints, count: Ints, places: Ints) -> Grams:

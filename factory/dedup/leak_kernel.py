@@ -249,7 +249,7 @@ def by_edits(count: int, items: Items, seeds: Grams, stamp: int, room: Room, out
 
 @compiled
 def by_whole(count: int, lines: int, items: Items, whole: Grams, room: Room, out: Ints, found: int) -> int:
-    """Find the short items that are a line of the text, or all of it; how many rows `out` holds then."""
+    """Find the short items and cores that are a line of the text, or all of it; how many rows `out` holds then."""
     begin = 0
     longest = whole.size[0]
     for line in range(lines + 1):
@@ -263,7 +263,7 @@ def by_whole(count: int, lines: int, items: Items, whole: Grams, room: Room, out
             if slot >= 0:
                 place = whole.places[whole.first[slot]]
                 item = items.item_of[place]
-                if items.first[item + 1] - items.first[item] == end - begin:
+                if whole.counts[slot] == end - begin:
                     row = out[found]
                     row[ITEM], row[RULE], row[PART] = item, BY_WHOLE, 0
                     row[START], row[END] = room.starts[begin], room.ends[end - 1]

@@ -81,7 +81,8 @@ def find_leaks(
       where a number or a name may be any other. For items of at least `SHORTEST` words beside these;
     - all of it as a line of its own, where it has fewer than `coverage_ngram` words (and more than two).
 
-    For a question of multiple choice, and the docstring of a function, these are tried on that part alone, too.
+    For a question of multiple choice, and the docstring of a function, these are tried on that part alone, too,
+    where it has 16 words or more; one of 8 to 15 words must be a line of its own.
     Time grows with the number of words in all texts; memory with that of the items' words.
 
     Returns them in the order of records, for each text the fullest first.

@@ -14,7 +14,7 @@ from pydantic import Field
 from factory.dedup.ray_join import ray_session, require_ray, rouge_join_on_ray
 from factory.dedup.rouge_join import RougeMatches, rouge_join
 from factory.record import Drop
-from factory.step import Context, WholeSet
+from factory.step import Context, WholeSet, named_files
 from factory.table import Table
 from factory.text import rouge_tokens, shorten
 
@@ -47,7 +47,7 @@ class DedupRouge(WholeSet):
     reference: str | tuple[str, ...] = Field(
         (),
         description="a file of records that count as kept before all others, or a list of files, in any format "
-        "that `read` reads",
+        "that `read` reads, or `factory:seeds`",
     )
     scope: Literal["set", "task"] = Field(
         "set", description="what a record is compared with: the whole set, or the records of its own task"
@@ -65,8 +65,7 @@ class DedupRouge(WholeSet):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        names = [self.reference] if isinstance(self.reference, str) else self.reference
-        return [Path(name).expanduser() for name in names if name]
+        return named_files(self.reference)
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
@@ -82,6 +81,11 @@ class DedupRouge(WholeSet):
             Table.from_records(record for path in self.inputs() for record in context.read_records(path)),
             self.field,
         )
+        if self.scope == "task" and len(rows.tasks) and not any(rows.tasks):
+            context.warn(
+                f"{context.step}: no record has a task, so all are compared with all: put `task`, or another step "
+                "that names tasks, before this one"
+            )
         return table.drop(await asyncio.to_thread(self._all_drops, rows, reference, context.step))
 
     def _all_drops(self, rows: _Rows, reference: _Rows, step: str) -> dict[int, Drop]:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from factory.dedup.approximate_join import ivf_join, semdedup
 from factory.dedup.cosine_join import CosineMatches, Ints, Rows, cosine_join
+from factory.dedup.embedding import embed_texts
 from factory.dedup.ray_join import cosine_join_on_ray, ray_session, require_ray
 from factory.errors import RunStopped
 from factory.record import Drop
@@ -25,14 +26,18 @@ class DedupSemantic(WholeSet):
     `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
     `threshold`. A blank text is never close to anything.
 
-    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. Two
-    ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the share
-    of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within clusters of
-    k-means, and keeps those least like their cluster's centre.
+    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. The
+    decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
+    which float32 may round to either side, is decided in float64, the same on every machine.
+
+    Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the
+    share of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within
+    clusters of k-means, and keeps those least like their cluster's centre.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
-    Embeddings are journalled, so none is computed twice.
+    Embeddings are journalled, so none is computed twice. A record whose text the model does not take (most often
+    because it is too long) is set aside as failed.
 
     Example:
         - dedup_semantic: {threshold: 0.95, keep: best, score: judge.quality}
@@ -95,10 +100,14 @@ class DedupSemantic(WholeSet):
         if not len(written):
             return table
         order = self._order(table, written)
-        vectors = await context.embedder(self.model).embed([texts[index] for index in written.tolist()])
+        embedder = context.embedder(self.model)
+        vectors, failed = await embed_texts(embedder, [texts[index] for index in written.tolist()])
         matches = await asyncio.to_thread(self._matches, vectors, order, context)
         ids = table.ids()
-        drops = {}
+        drops = {
+            int(written[at]): Drop(context.step, error.kind, str(error), failed=True)
+            for at, error in failed.items()
+        }
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
             reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"
@@ -128,8 +137,10 @@ class DedupSemantic(WholeSet):
         if not self.approximate:
             return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
         matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
-        found = "no duplicate in its sample" if np.isnan(recall) else f"{recall:.1%} of a sample's duplicates"
+        context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
+        found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
         context.warn(
-            f"{context.step}: the approximate search found {found}, by comparing 1,000 records exactly"
+            f"{context.step}: the approximate search found {found} in a sample of at most 1,000 records, which "
+            "were compared with all that are kept"
         )
         return matches

@@ -11,12 +11,7 @@ from pydantic import Field, field_validator
 from factory.formats.files import base_name, byte_lines, file_format
 from factory.formats.read import BadRow, read_records
 from factory.record import Message, Record, record_id
-from factory.step import Context, Source
-
-SEEDS = Path(__file__).parent.parent / "seeds" / "seeds.jsonl"
-"""The seed tasks that ship with the package."""
-
-SHIPPED = {"factory:seeds": SEEDS}
+from factory.step import Context, Source, named_files
 
 
 class Read(Source):
@@ -51,8 +46,7 @@ class Read(Source):
 
     def paths(self) -> list[Path]:
         """The files to read, in order."""
-        names = [self.path] if isinstance(self.path, str) else self.path
-        return [SHIPPED.get(name) or Path(name).expanduser() for name in names]
+        return named_files(self.path)
 
     def inputs(self) -> Sequence[Path]:
         """See `Source.inputs`."""

@@ -77,6 +77,8 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
             f"it is not the record that was written ({type(error).__name__}: {error}): write it anew, or take its "
             "`record` column out"
         ) from error
+    if not record.id.isprintable() or record.id.split() != [record.id]:
+        raise BadShape("its id is not one printable word: give it another, or take its `record` column out")
     if not any(message.role == "user" for message in messages):
         raise BadShape("it has no user turn: add the request that is answered")
     if record.input != values["input"]:

@@ -117,16 +117,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
         ValueError: a record has no request.
     """
     path = Path(path)
-    packed = path.name.endswith(".gz")
-    ending = os.path.splitext(path.name.removesuffix(".gz"))[1].lower()
-    if ending not in _FITTING or (packed and ending == ".parquet"):
-        raise OutputError(
-            f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
-        )
-    layout = format or _FITTING[ending][0]
-    _known([layout], path, FILE_LAYOUTS)
-    if layout not in _FITTING[ending]:
-        raise OutputError(f"{path}: a {ending} file holds {', '.join(_FITTING[ending])} rows, not {layout}")
+    ending, packed, layout = _file_layout(path, format)
     records = list(records) if isinstance(records, Iterator) else records
     facts = _surveyed(records, [layout], path, unanswered=True)
     if layout == "parquet":
@@ -142,6 +133,37 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
         else:
             stream.writelines(orjson.dumps(item) + b"\n" for item in counted)
     return _written(path, facts.rows, counted.replaced)
+
+
+def check_file_place(path: Path, format: str | None = None) -> None:
+    """Make sure, before the work that leads to them, that records can be written to this file.
+
+    Raises:
+        OutputError: as `write_file`, for what can be told without the records.
+    """
+    _file_layout(path, format)
+    part = _part(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {_why(error)}") from error
+
+
+def _file_layout(path: Path, format: str | None) -> tuple[str, bool, str]:
+    """The ending of a file without .gz, whether it has that, and the layout of its rows."""
+    packed = path.name.endswith(".gz")
+    ending = os.path.splitext(path.name.removesuffix(".gz"))[1].lower()
+    if ending not in _FITTING or (packed and ending == ".parquet"):
+        raise OutputError(
+            f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
+        )
+    layout = format or _FITTING[ending][0]
+    _known([layout], path, FILE_LAYOUTS)
+    if layout not in _FITTING[ending]:
+        raise OutputError(f"{path}: a {ending} file holds {', '.join(_FITTING[ending])} rows, not {layout}")
+    return ending, packed, layout
 
 
 class _Rows:
@@ -220,6 +242,11 @@ def _written(path: Path, rows: int, replaced: int) -> WrittenFile:
         return WrittenFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest(), replaced)
 
 
+def _part(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(f".{path.name}.part")
+
+
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all of it is on the disk, and leaves no trace otherwise.
@@ -227,7 +254,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: the disk is full, or the place cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

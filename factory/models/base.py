@@ -285,5 +285,9 @@ class EmbeddingModel(Protocol):
     name: str
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One unit-length vector for each text, in order; a text that was embedded before is not again."""
+        """One unit-length vector for each text, in order; a text that was embedded before is not again.
+
+        Raises:
+            TextsFailed: some of the texts cannot be embedded, whatever is done; all others were.
+        """
         ...

@@ -20,6 +20,8 @@ _CONTEXT = re.compile(
     r"|(?:maximum|max).{0,20}tokens allowed",
     re.IGNORECASE,
 )
+_TOO_LARGE = re.compile(r"input.{0,20} is too large to process", re.IGNORECASE)
+"""llama.cpp's words for a text longer than its batch, which it says with status 500."""
 _KEY_WORD = r"[^\s'\",;:)}\]]*"
 
 
@@ -86,8 +88,8 @@ def raise_for_status(
     Raises:
         Overloaded: 429, 503 and 529.
         TransientFailure: 408, 409, 425 and any other 5xx.
-        RecordFailed: 400, 413 and 422; kind "context_length" where the prompt does not fit, "refused" where a
-            filter withheld it.
+        RecordFailed: 400, 413, 422, and a 500 for a text that is too long; kind "context_length" where the prompt
+            does not fit, "refused" where a filter withheld it.
         ModelNotFound: 404 and 405, or a 400 that says so.
         RunStopped: everything else: a refused key, no credit, a redirect.
     """
@@ -97,6 +99,8 @@ def raise_for_status(
         raise RunStopped(f"{address} says that the account has no credit left: {words}")
     if status in (429, 503, 529):
         raise Overloaded(f"{address} is overloaded (HTTP {status}): {words}", retry_after(headers))
+    if status == 500 and _TOO_LARGE.search(message):
+        raise RecordFailed("context_length", f"the text does not fit the model's context: {words}")
     if status in (408, 409, 425) or status >= 500:
         raise TransientFailure(f"{address} failed with HTTP {status}: {words}")
     if status in (404, 405) or (status == 400 and "model_not_found" in code):

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
-from factory.dedup.families import KINDS, Family, families
+from factory.dedup.families import CAUSES, Family, families, how_near, largest_by_cause
 from factory.record import Drop, Record
 from factory.report.lookup import Lookup, batches
 from factory.report.markup import Html, h, join, language
 from factory.report.plain import clip, count
 from factory.report.rows import dropped_files
-from factory.text import shorten
 
-CAUSES = {
-    "exact_duplicate": "The same text",
-    "near_duplicate": "Nearly the same words (ROUGE-L)",
-    "shingle_duplicate": "Mostly the same passages (shingles)",
-    "same_meaning": "The same meaning (embeddings)",
-}
 FAMILIES = 5
 """Families shown of each cause."""
 MEMBERS = 3
@@ -33,9 +25,10 @@ def families_section(folder: Path) -> Html:
     found = families(drop for path in dropped_files(folder) for drop in _drops(path))
     if not found:
         return join()
-    shown = {kind: _largest(found, kind) for kind in KINDS}
+    shown = largest_by_cause(found, FAMILIES)
     named = {family.kept for largest in shown.values() for family in largest}
-    named |= {id for kind, largest in shown.items() for family in largest for id, _ in _members(family, kind)}
+    for kind, largest in shown.items():
+        named |= {id for family in largest for id, _ in family.members(kind)[:MEMBERS]}
     records = Lookup(folder).by_id(named)
     causes = sum((Counter(family.causes) for family in found), Counter[str]())
     cards = [
@@ -46,7 +39,6 @@ def families_section(folder: Path) -> Html:
             class_="card",
         )
         for kind, largest in shown.items()
-        if largest
     ]
     number = f"{count(len(found))} {'families' if len(found) > 1 else 'family'}"
     lead = f"{number}: one record of each is kept, {count(causes.total())} were dropped for it. The largest:"
@@ -59,22 +51,13 @@ def _drops(path: Path) -> Iterator[tuple[str, Drop]]:
         drops = batch.column("dropped")
         columns = [batch.column("id"), *(drops.field(name) for name in ("step", "kind", "reason"))]
         for id, step, kind, reason in zip(*(column.to_pylist() for column in columns), strict=True):
-            if kind in KINDS:
+            if kind in CAUSES:
                 yield id, Drop(step, kind, reason)
-
-
-def _largest(found: list[Family], kind: str) -> list[Family]:
-    having = [family for family in found if kind in family.causes]
-    return sorted(having, key=lambda family: -family.causes[kind])[:FAMILIES]
-
-
-def _members(family: Family, kind: str) -> list[tuple[str, Drop]]:
-    return list(islice(((id, drop) for id, drop in family.dropped if drop.kind == kind), MEMBERS))
 
 
 def _family(family: Family, kind: str, records: dict[str, Record]) -> Html:
     number = family.causes[kind]
-    members = _members(family, kind)
+    members = family.members(kind)[:MEMBERS]
     rows = [
         h(
             "tr",
@@ -84,19 +67,12 @@ def _family(family: Family, kind: str, records: dict[str, Record]) -> Html:
         )
     ]
     for id, drop in members:
-        said = h("td", _cause(drop, family.kept), class_="soft", dir="auto")
+        said = h("td", how_near(drop, family.kept), class_="soft", dir="auto")
         rows.append(h("tr", said, _text(records.get(id)), h("td", id, class_="mono")))
     if number > len(members):
         more = f"and {count(number - len(members))} more"
         rows.append(h("tr", h("td"), h("td", more, class_="soft"), h("td")))
     return h("div", h("table", h("tbody", *rows)), class_="scroll")
-
-
-def _cause(drop: Drop, kept: str) -> str:
-    """How near the dropped record was, and to which where that one was dropped for the family's later."""
-    how, _, near = drop.reason.partition(" with ")
-    id = near.split(" ")[0]
-    return shorten(how if id == kept else f"{how} with {id}, dropped later", 120)
 
 
 def _text(record: Record | None) -> Html:

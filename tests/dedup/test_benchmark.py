@@ -54,6 +54,15 @@ CODE = 'def half(n):\n    """Return half of n.\n    >>> half(4)\n    2\n    """\
             [Item("b", "5", "Shorten.\nSo it is.")],
         ),
         ({"problem": "Prove.", "solution": "..."}, [Item("b", "5", "Prove.")]),
+        (
+            {"Question": "Which?", "A": "w", "B": "x", "C": "y", "D": "z"},
+            [Item("b", "5", "Which?\nw\nx\ny\nz", (0, 6))],
+        ),
+        (
+            {"prompt_id": 1, "prompt": ["Compose.", "Rewrite."]},
+            [Item("b", "5/turn 1", "Compose."), Item("b", "5/turn 2", "Rewrite.")],
+        ),
+        ({"input": "Is it so?", "target": "Yes"}, [Item("b", "5", "Is it so?")]),
     ],
 )
 def test_a_row_of_each_shape_gives_its_items(row: dict[str, Any], items: list[Item]) -> None:

@@ -90,6 +90,32 @@ def test_the_decisions_over_several_blocks_are_those_of_faiss_range_search(thres
     assert set(np.flatnonzero(matches.nearest < 0).tolist()) == kept
 
 
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(2, 700),
+    dimensions=st.sampled_from([4, 32, 100, 384]),
+    spread=st.floats(0.02, 0.6),
+    threshold=st.floats(0.3, 0.99),
+    on_a_pair=st.booleans(),
+)
+def test_each_decision_is_that_of_faiss_range_search_but_within_rounding_of_the_threshold(
+    seed: int, count: int, dimensions: int, spread: float, threshold: float, on_a_pair: bool
+) -> None:
+    rows = clustered(seed, count, dimensions, spread)
+    exact = rows.astype(np.float64)
+    if on_a_pair:  # a threshold that some pair meets as nearly as a number can
+        threshold = float(np.clip(exact[0] @ exact[1], -0.999, 0.999))
+    index = faiss.IndexFlatIP(dimensions)
+    index.add(rows)
+    limits, _, found = index.range_search(rows, threshold)
+    kept = cosine_join(rows, threshold).nearest < 0
+    for row in range(count):
+        too_close = found[limits[row] : limits[row + 1]]
+        if kept[row] == kept[too_close[too_close < row]].any():
+            assert np.abs(exact[:row][kept[:row]] @ exact[row] - threshold).min() < 1e-6
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.floats(-1, 1))
 def test_each_dropped_row_names_an_earlier_kept_row_that_is_too_close(

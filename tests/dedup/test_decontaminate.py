@@ -18,9 +18,11 @@ from step_context import Ask, scripted_context
 
 import factory as sft
 from factory.dedup.decontaminate import Decontaminate
-from factory.errors import InputError, OutputError, RecordFailed
+from factory.errors import InputError, OutputError, RecipeError, RecordFailed, TextsFailed
 from factory.formats.reference import reference_rows
-from factory.record import Message, Record, new_record
+from factory.override import option_value
+from factory.record import Drop, Message, Record, new_record
+from factory.report.page import write_report
 from factory.table import Table
 
 ITEM = (
@@ -108,7 +110,7 @@ def test_every_turn_is_searched_and_a_field_narrows_the_search(tmp_path: Path) -
 
 def test_an_item_is_named_by_its_id_and_several_files_are_told_apart(tmp_path: Path) -> None:
     one = benchmark(tmp_path, {"task_id": "T/9\x1b[31m", "prompt": ITEM}, name="a.jsonl")
-    two = benchmark(tmp_path, {"question_id": 3, "turns": [OTHER, "And dogs?"]}, name="b.jsonl")
+    two = benchmark(tmp_path, {"question_id": 3, "turns": [OTHER, "And what of dogs?"]}, name="b.jsonl")
     result, _, warned = run(
         Decontaminate(against={"one": str(one), "two": str(two)}), [new_record(OTHER), new_record(ITEM)]
     )
@@ -135,8 +137,36 @@ def test_embedding_alone_drops_what_is_near_enough(tmp_path: Path) -> None:
     drops = [record.dropped for record in result]
     assert [drop and drop.kind for drop in drops] == ["rephrased_leak", None, "leak"]
     assert drops[0] is not None
-    assert drops[0].reason == "close to b 1 in meaning, cosine 0.985"
+    assert drops[0].reason == f"close to b 1 in meaning, cosine 0.985, in the prompt: {REPHRASED}"
     assert drops[0].numbers == {"cosine": pytest.approx(np.cos(np.radians(10)), abs=1e-6)}
+
+
+def test_what_cannot_be_embedded_is_told_and_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = PlaneEmbedder.embed
+
+    async def embed(self: PlaneEmbedder, texts: Sequence[str]) -> NDArray[np.float32]:
+        failed = {
+            at: RecordFailed("context_length", "it is too long")
+            for at, text in enumerate(texts)
+            if len(text) > 1000
+        }
+        if failed:
+            raise TextsFailed(failed, len(texts))
+        return await plain(self, texts)
+
+    monkeypatch.setattr(PlaneEmbedder, "embed", embed)
+    path = benchmark(tmp_path, {"question": "long " * 300}, {"question": ITEM})
+    records = [new_record("longer " * 300), new_record(REPHRASED), new_record(OTHER)]
+    step = Decontaminate(against={"b": str(path)}, rephrased="similar", similarity=0.95)
+    result, _, warned = run(step, records)
+    first, second, third = (record.dropped for record in result)
+    assert first == Drop("04-decontaminate", "context_length", "it is too long", failed=True)
+    assert second is not None
+    assert second.reason == f"close to b 2 in meaning, cosine 0.985, in the prompt: {REPHRASED}"
+    assert third is None
+    assert warned[0] == "1 items of the benchmarks cannot be looked for by their meaning: it is too long"
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -152,7 +182,9 @@ def test_the_judge_is_asked_about_near_records_alone_and_its_word_counts(tmp_pat
     drop = result[0].dropped
     assert (drop is not None) == same
     if drop is not None:
-        assert drop.reason == "close to b 1 in meaning, cosine 0.985: Same sum."
+        assert drop.reason == (
+            f"close to b 1 in meaning, cosine 0.985, in the prompt: {REPHRASED} (the judge: Same sum.)"
+        )
     assert [event.operation for event in result[0].events] == ["judge"]
     assert result[0].events[0].prompt == "en/decontaminate/same_problem@1"
     assert result[1].dropped is None
@@ -182,10 +214,61 @@ def test_rows_without_a_question_are_told_and_a_file_of_them_is_an_error(tmp_pat
         run(Decontaminate(against={"b": str(none)}), [new_record(OTHER)])
 
 
-@pytest.mark.parametrize("against", [{}, {"b": ""}, {" ": "x.jsonl"}, "x.jsonl"])
+@pytest.mark.parametrize("against", [{}, {"b": ""}, {" ": "x.jsonl"}, "x.jsonl", ["x.jsonl"], None])
 def test_a_step_without_benchmarks_is_refused(against: Any) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="name at least one benchmark with its file, such as"):
         Decontaminate(against=against)
+
+
+def test_two_benchmarks_of_one_name_are_refused_at_the_command_line() -> None:
+    with pytest.raises(RecipeError, match="the key 'gsm' is given twice"):
+        option_value("{gsm: a.jsonl, gsm: b.jsonl}")
+    assert option_value("{gsm: a.jsonl, code: [b, b]}") == {"gsm": "a.jsonl", "code": ["b", "b"]}
+
+
+def test_a_bare_no_is_what_yaml_makes_of_it() -> None:
+    for word in ("no", "'no'", "similar"):
+        step = Decontaminate(against={"b": "x.jsonl"}, rephrased=option_value(word))
+        assert step.rephrased == word.strip("'")
+    with pytest.raises(ValidationError, match="'no', 'similar' or 'judged'"):
+        Decontaminate(against={"b": "x.jsonl"}, rephrased=option_value("yes"))
+
+
+def test_items_too_short_to_be_looked_for_are_told(tmp_path: Path) -> None:
+    rows = [{"question": text} for text in ("2+2?", "好吗", "?!", "Why is it so?")]
+    path = benchmark(tmp_path, *rows)
+    records = [new_record(row["question"]) for row in rows]
+    result, _, warned = run(Decontaminate(against={"b": str(path)}), records)
+    assert [record.dropped is None for record in result] == [True, True, True, False]
+    assert warned[0] == ("b: 3 of its 4 items, of fewer than 3 words, cannot be looked for by their words")
+
+
+def test_what_was_found_of_each_benchmark_is_kept_with_the_run(tmp_path: Path) -> None:
+    rows = [{"instruction": text, "output": "a"} for text in (ITEM, f"Hm. {ITEM}", OTHER)]
+    pool = benchmark(tmp_path, *rows, name="pool.jsonl")
+    gsm = benchmark(tmp_path, {"question": ITEM}, {"question": REPHRASED})
+    none = benchmark(tmp_path, {"question": REPHRASED}, name="none.jsonl")
+    steps = [
+        {"read": {"path": str(pool)}},
+        {"decontaminate": {"against": {"gsm": str(gsm), "<none>": str(none)}}},
+    ]
+    result = sft.run({"name": "clean", "steps": steps}, out=tmp_path / "run", journal=tmp_path / "journal.db")
+    assert result.manifest["steps"][1]["facts"]["benchmarks"] == [
+        {"benchmark": "gsm", "items": 2, "found": 1, "in_records": 2},
+        {"benchmark": "<none>", "items": 1, "found": 0, "in_records": 0},
+    ]
+    page = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    assert "&lt;none&gt;" in page
+    assert "<none>" not in page
+
+
+def test_the_answer_of_an_item_is_not_looked_for(tmp_path: Path) -> None:
+    solution = (
+        "She bakes 84 loaves a week and gives four of Sunday's twelve away, so she sells 80 for 320 dollars."
+    )
+    path = benchmark(tmp_path, {"question": ITEM, "answer": solution})
+    result, _, _ = run(Decontaminate(against={"b": str(path)}), [new_record("Show a sum.", output=solution)])
+    assert result[0].dropped is None
 
 
 def recipe(pool: Path, against: Path) -> dict[str, Any]:

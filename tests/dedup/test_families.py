@@ -38,14 +38,18 @@ def test_a_family_whose_head_is_dropped_later_joins_the_other() -> None:
 
 
 def test_other_drops_and_odd_reasons_make_no_family() -> None:
-    itself = dropped("near_duplicate", "")
     odd = [
         new_record("a"),
         dropped("low_score", "with 00ff00ff00ff00ff"),
         dropped("near_duplicate", "no id"),
-        itself.drop("02-x", "near_duplicate", f"with {itself.id} (a)"),
     ]
     assert duplicate_families(odd) == []
+
+
+def test_a_record_that_was_read_three_times_is_a_family_of_three() -> None:
+    again = dropped("exact_duplicate", f"identical with {new_record('a').id} (a)")
+    (family,) = duplicate_families([again, again])
+    assert (family.kept, family.size, family.causes) == (again.id, 3, {"exact_duplicate": 2})
 
 
 def test_two_that_name_each_other_do_not_go_round_for_ever() -> None:

@@ -146,6 +146,21 @@ def test_a_short_item_must_be_a_line_of_its_own() -> None:
     assert find_leaks([["Say why is the sky blue? Thank you."]], ITEMS) == []
 
 
+@pytest.mark.parametrize(
+    "question", ["What colour has the sky at noon on a clear day?", "为什么天空是蓝色的？"]
+)
+def test_a_question_of_multiple_choice_is_found_without_its_choices(question: str) -> None:
+    items = [Item("mc", "1", f"{question}\nred\nblue\ngreen\ngrey", (0, len(question)))]
+    for text in (question, f"Please answer.\n{question.upper()}\nThank you."):
+        leak = the_leak(text, items)
+        assert (leak.rule, leak.coverage, leak.item) == ("whole", 1, items[0])
+    assert find_leaks([[f"Say {question} And why?"], ["red\nblue\ngreen\ngrey"]], items) == []
+    other = Item("mc", "2", f"{question}\npink\nwhite\nblack\nbrown", (0, len(question)))
+    assert find_leaks([[question]], [*items, other]) == [], "two items have it"
+    short = "Which is true?"
+    assert find_leaks([[short]], [Item("mc", "3", f"{short}\nred\nblue", (0, len(short)))]) == []
+
+
 def test_words_that_several_items_have_are_no_evidence() -> None:
     rule = "Your entire response should be in lowercase letters and no capital letters are allowed anywhere in it."
     items = [Item("if", str(n), f"{task} {rule}") for n, task in enumerate((DUCKS, TRAIN))]

@@ -52,7 +52,7 @@ def texts(seed: int, rows: int, words: int = 12, length: int = 9) -> Texts:
     ]
     for at in range(1, rows):
         if chance.random() < 0.4:
-            made[at] = list(chance.choice(made[:at]))
+            made[at] = list(made[chance.randrange(at)])
             for _ in range(chance.randrange(3)):
                 made[at].insert(chance.randrange(len(made[at]) + 1), f"w{chance.randrange(words)}")
     return made
@@ -179,6 +179,20 @@ def test_on_ray_the_cosine_join_gives_the_same_row_for_row_in_any_order() -> Non
     assert_same(cosine_join_on_ray(made, 0.93), expected)
     order = np.random.default_rng(3).permutation(len(made))
     assert_same(cosine_join_on_ray(made, 0.93, order=order), cosine_join(made, 0.93, order=order))
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_workers")
+def test_on_ray_a_hundred_thousand_rows_give_the_same_row_for_row() -> None:
+    rows = texts(6, 100_000, words=3000, length=14)
+    expected = rouge_join(rows, 0.7)
+    assert 10_000 < (expected.nearest >= 0).sum() < 90_000
+    assert_same(rouge_join_on_ray(rows, 0.7), expected)
+    made = vectors(7, 100_000, 64)
+    found = cosine_join(made, 0.93)
+    assert 10_000 < (found.nearest >= 0).sum() < 90_000
+    assert_same(cosine_join_on_ray(made, 0.93), found)
 
 
 @needs_ray

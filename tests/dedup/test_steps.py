@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from scripted_server import Say, ScriptedServer, refuse
 
+import factory as sft
 from factory.dedup.rouge import DedupRouge
 from factory.dedup.semantic import DedupSemantic
-from factory.errors import RunStopped
+from factory.errors import InputError, RunStopped
 from factory.record import Drop, Event, Record, new_record
 from factory.step import Context, WholeSet
 from factory.table import Table
@@ -211,6 +214,21 @@ def test_what_a_reference_holds_is_dropped_and_named() -> None:
     assert kept(run(DedupRouge(), records)) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("name", ["dedup_rouge", "dedup_exact"])
+def test_the_shipped_seeds_are_a_reference_by_their_name(name: str, tmp_path: Path) -> None:
+    rows = [{"instruction": sft.load("factory:seeds")[0].prompt.upper()}, {"instruction": "Name a river."}]
+    left = sft.load(rows).then(name, field="prompt", reference="factory:seeds").run(journal=tmp_path / "j.db")
+    assert [record.instruction for record in left] == ["Name a river."]
+    assert " of the reference (" in left.dropped[0].dropped.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/seeds.jsonl", "absent.jsonl"])
+def test_a_reference_that_is_not_there_is_told_by_its_name(name: str, tmp_path: Path) -> None:
+    data = sft.load([{"instruction": "a"}]).then("dedup_rouge", reference=name)
+    with pytest.raises(InputError, match=rf"^{name} does not exist"):
+        data.run(journal=tmp_path / "j.db")
+
+
 def test_within_a_task_records_are_compared_with_those_of_their_task_alone() -> None:
     records = [
         new_record("Name a river.", task=task, occurrence=at)
@@ -221,6 +239,17 @@ def test_within_a_task_records_are_compared_with_those_of_their_task_alone() -> 
     files = {"known.jsonl": [new_record("Name a river.", task="code")]}
     step = DedupRouge(scope="task", reference="known.jsonl")
     assert kept(run(step, records, files=files)) == [0, 3]
+
+
+def test_a_scope_of_tasks_that_no_record_has_is_told() -> None:
+    warnings: list[str] = []
+    named = [new_record("Name a river.", task="fact")]
+    for records, told in ((asked("a", "b"), 1), (named, 0), ([], 0)):
+        warnings.clear()
+        run(DedupRouge(scope="task"), records, warnings=warnings)
+        assert len(warnings) == told
+    run(DedupRouge(scope="task"), asked("a"), warnings=warnings)
+    assert "no record has a task, so all are compared with all" in warnings[0]
 
 
 def test_the_best_of_a_family_is_kept_and_one_without_the_score_goes() -> None:
@@ -257,6 +286,33 @@ def test_a_score_that_no_record_has_stops_the_run_with_the_names_there_are() -> 
 def test_options_that_say_two_things_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="goes"):
         DedupSemantic.model_validate(options)
+
+
+@pytest.mark.parametrize("options", [{}, {"approximate": True}, {"method": "semdedup"}])
+def test_a_text_that_the_model_does_not_take_is_set_aside_and_the_others_are_compared(
+    options: dict[str, object], server: ScriptedServer, tmp_path: Path
+) -> None:
+    def answer(request: dict[str, Any]) -> Say:
+        if any(len(text) > 100 for text in request["input"]):
+            return refuse(400, "This model's maximum context length is 100 tokens.")
+        rows = [{"index": at, "embedding": server.vector(text)} for at, text in enumerate(request["input"])]
+        return Say(body={"data": rows})
+
+    server.embed = answer
+    texts = ["Name a river.", "很长" * 100, "Why do cats purr?", "Name a river.", "very long " * 100]
+    embedder = sft.model("openai_embeddings", base_url=server.base_url, model="scripted")
+    left = sft.load([{"instruction": text} for text in texts]).dedup_semantic(model=embedder, **options)
+    result = left.run(journal=tmp_path / "j.db")
+    assert [record.instruction for record in result] == ["Name a river.", "Why do cats purr?"]
+    assert [record.dropped and record.dropped.kind for record in result.dropped] == [
+        "context_length",
+        "same_meaning",
+        "context_length",
+    ]
+    long = result.dropped[0].dropped
+    assert long is not None
+    assert long.failed
+    assert long.reason.startswith("the prompt does not fit the model's context: ")
 
 
 def test_the_approximate_search_tells_its_recall() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from factory.errors import InputError
-from factory.formats.read_step import SEEDS, Read
+from factory.formats.read_step import Read
 from factory.record import Record, new_record
-from factory.step import Context
+from factory.step import SHIPPED, Context
 
 
 def nobody(name: str) -> object:
@@ -99,7 +99,7 @@ def test_the_shipped_seeds_are_read_by_their_name() -> None:
     step = Read(path="factory:seeds")
     records = list(step.records(CONTEXT))
     assert step.expected() == len(records) > 50
-    assert step.inputs() == [SEEDS]
+    assert step.inputs() == [SHIPPED["factory:seeds"]]
     assert {record.source for record in records} == {"seeds"}
     assert all(record.dropped is None for record in records)
     assert ids_are_unique(records)

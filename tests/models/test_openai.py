@@ -270,6 +270,10 @@ async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
         (refuse(400, "too long", code="context_length_exceeded"), "context_length"),
         (refuse(400, "the request exceeds the available context size"), "context_length"),
         (refuse(413, "payload too large"), "context_length"),
+        (
+            refuse(500, "input (900 tokens) is too large to process. increase the batch size"),
+            "context_length",
+        ),
         (refuse(400, "bad role"), "bad_request"),
         (refuse(422, "bad field"), "bad_request"),
         (refuse(400, "filtered", code="content_filter"), "refused"),
