@@ -272,6 +272,43 @@ def test_a_bad_map_is_refused_with_its_line(row: dict[str, object], says: str) -
         TagMap.read([(1, {"raw": "a", "final": "b"}), (2, row)], "map.jsonl")
 
 
+def test_a_family_is_renamed_by_the_row_of_its_name() -> None:
+    rows = [MapRow("SQL", "sql"), MapRow("sql", "databases"), MapRow("noise", "junk"), MapRow("junk", "")]
+    tag_map = TagMap.of(rows)
+    assert {raw: tag_map.final(raw) for raw in ("SQL", "sql", "noise", "junk")} == {
+        "SQL": "databases",
+        "sql": "databases",
+        "noise": "",
+        "junk": "",
+    }
+    assert tag_map.names() == ["databases"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", *"abcdefg"])), max_size=8))
+def test_applying_a_map_twice_is_applying_it_once_unless_it_is_a_circle(pairs: list[tuple[str, str]]) -> None:
+    rows = [MapRow(raw, final) for raw, final in dict(pairs).items()]
+    try:
+        tag_map = TagMap.of(rows)
+    except ValueError as error:
+        assert "circle" in str(error)
+        return
+    for row in rows:
+        final = tag_map.final(row.raw)
+        assert final is not None
+        assert final == "" or tag_map.final(final) == final
+
+
+def test_a_map_that_renames_in_a_circle_is_refused() -> None:
+    rows = [{"raw": "x", "final": "a"}, {"raw": "a", "final": "b"}, {"raw": "b", "final": "a"}]
+    with pytest.raises(InputError, match=r"map\.jsonl: .* a circle, 'x' -> 'a' -> 'b' -> 'a'"):
+        TagMap.read(enumerate(rows, start=1), "map.jsonl")
+
+
+def test_a_long_chain_of_renames_is_followed_at_once() -> None:
+    rows = [MapRow(f"t{at}", f"t{at + 1}") for at in range(20_000)]
+    assert TagMap.of(rows).final("t0") == "t20000"
+
+
 def test_renamed_tags_keep_the_first_explanation_and_come_once() -> None:
     tags = (Tag("SQL", "first"), Tag("sql", "second"), Tag("noise"), Tag("other", "as it was"))
     finals = {"SQL": "sql", "sql": "sql", "noise": ""}

@@ -99,8 +99,11 @@ def test_a_set_without_tags_is_refused(rows: list[dict[str, str]]) -> None:
 
 
 def test_a_row_that_is_no_tag_is_refused_with_its_line() -> None:
-    with pytest.raises(InputError, match=r"tags\.jsonl:2"):
-        tagged(reply("sql"), [{"tag": "sql"}, {"name": "poetry"}])
+    for row in ({"name": "poetry"}, {"tag": " "}):
+        with pytest.raises(InputError, match=r"tags\.jsonl:2: a row of a tag set says"):
+            tagged(reply("sql"), [{"tag": "sql"}, row])
+    with pytest.raises(InputError, match=r"tags\.jsonl:1: a row of a tag map says"):
+        tagged(reply("sql"), [{"raw": "sql"}])
 
 
 def test_a_vocabulary_is_embedded_once() -> None:
