@@ -88,18 +88,41 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
         factory("measure", str(tmp_path))
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
 def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{**ROWS[0], "tags": ["SQL"]}, {**ROWS[0], "tags": ["sql"]}, {**ROWS[0], "tags": ["sql!"]}]
     given = write(tmp_path / "set.jsonl", [*rows])
     options = ("--semantic", "null", "--association", "none")
-    printed = factory("apply", "normalize_tags", given, "--out", "out.parquet", *options)
-    assert "'name': 'rules', 'tags': 1" in printed
+    printed = factory("apply", "normalize_tags", given, "--out", f"out.{ending}", *options)
+    assert ["rules", "1", "3", "3"] in [line.split() for line in printed.splitlines()]
     tag_map = tmp_path / "out.tag_map.jsonl"
     lines = [json.loads(line) for line in tag_map.read_text().splitlines()]
     assert {line["raw"]: line["rule"] for line in lines} == {"SQL": "", "sql": "case", "sql!": "characters"}
-    tag_map.write_text("".join(json.dumps({**line, "final": "database"}) + "\n" for line in lines))
-    factory("apply", "normalize_tags", given, "--out", "again.parquet", "--map", str(tag_map))
-    assert "most used   database 3" in factory("measure", "again.parquet")
+    edited = [{**line, "final": "database"} if line["raw"] == "SQL" else line for line in lines]
+    write(tag_map, edited)
+    before = tag_map.read_bytes()
+    printed = factory("apply", "normalize_tags", given, "--out", f"out.{ending}", "--map", str(tag_map))
+    assert "most used   database 3" in factory("measure", f"out.{ending}")
+    assert tag_map.read_bytes() == before
+    assert "written beside it: out.tag_map-2.jsonl" in printed
+
+
+def test_a_csv_file_says_what_it_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = write(tmp_path / "set.jsonl", [*ROWS])
+    assert "no place for tags:" in factory("apply", "dedup_exact", given, "--out", "out.csv")
+
+
+def test_a_map_that_is_broken_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given, tag_map = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "map.jsonl"
+    tag_map.write_text('{"raw": "SQL", "final": "db", "mine": 1}\n{"raw": "coding",\n', encoding="utf-8")
+    printed = factory("apply", "normalize_tags", given, "--out", "out.jsonl", "--map", str(tag_map))
+    assert "map.jsonl:2: the line is not JSON" in printed
+    assert "db 1" in factory("measure", "out.jsonl")
+    tag_map.write_text('{"raw": "SQL", "Final": "db"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"map\.jsonl:1: a row of a tag map says"):
+        factory("apply", "normalize_tags", given, "--out", "out.jsonl", "--map", str(tag_map))

@@ -135,7 +135,12 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_whole(path, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    write_whole(path, rows_as_json(rows))
+
+
+def rows_as_json(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as JSON lines."""
+    return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
