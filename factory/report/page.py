@@ -155,7 +155,7 @@ def _funnel(funnel: Funnel) -> Html:
             h("span", count(step.made) if step.made else "", class_="number soft"),
             h("span", count(step.passed), class_="number out"),
         ]
-        if step.let_go:
+        if step.let_go or step.missed:
             cells.append(h("span", *_kinds(step), class_="why"))
     names = (("kept", "goes on"), ("dropped", "dropped"), ("failed", "failed"))
     key = h("p", *(h("span", name, class_=kind) for kind, name in names), class_="key")
@@ -165,7 +165,11 @@ def _funnel(funnel: Funnel) -> Html:
 
 def _kinds(step: StepCounts) -> list[Html]:
     chips = []
-    for name, kinds in (("dropped", step.dropped), ("failed", step.failed)):
+    missed = [
+        ("missed", {f"{name.replace('_', ' ')}: {kind}": number for kind, number in kinds.items()})
+        for name, kinds in step.missed.items()
+    ]
+    for name, kinds in (("dropped", step.dropped), ("failed", step.failed), *missed):
         ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
         chips += [
             h("span", f"{kind} ", h("b", count(number)), class_=f"chip {name}")

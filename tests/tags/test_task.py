@@ -51,6 +51,14 @@ def test_a_reply_outside_the_categories_is_no_task(bad: str | Exception) -> None
     assert record.notes["task"]
 
 
+def test_records_without_a_task_are_counted_by_their_reason() -> None:
+    replies = iter(['{"task": "math"}', '{"task": "cooking"}', "no json"])
+    context, _ = scripted_context(lambda ask: next(replies))
+    for at in range(3):
+        process(LabelTask(), new_record(f"Add {at}"), context)
+    assert context.facts == {"named": 1, "no_task": {"bad_reply": 2}}
+
+
 def test_categories_of_ones_own_replace_the_default() -> None:
     context, chat = scripted_context(lambda ask: '{"task": "a"}')
     step = LabelTask(categories={"a": "{{{first}}}", "b": "second"})
