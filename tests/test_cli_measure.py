@@ -45,7 +45,10 @@ def test_measure_prints_and_writes_what_a_set_is_like(tmp_path: Path) -> None:
 def test_measure_takes_another_set_as_the_pool(tmp_path: Path) -> None:
     pool = write(tmp_path / "pool.jsonl", [*ROWS])
     part = write(tmp_path / "part.jsonl", ROWS[:1])
-    assert "0.667" in factory("measure", part, "--pool", pool)
+    printed = factory("measure", part, "--pool", pool)
+    assert "0.667" in printed
+    assert "diversity is the share of the pool's tags" in printed
+    assert "the set's own tags: --pool" in factory("measure", pool)
 
 
 def test_measure_without_the_parser_says_how_to_get_it(

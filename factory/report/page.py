@@ -20,6 +20,7 @@ from factory.report.markup import Html, h, join
 from factory.report.plain import clip, count, duration, money
 from factory.report.rows import dropped_files, kept_files
 from factory.report.samples import dropped_sample, kept_sample, row_card
+from factory.report.tags import tags_section
 
 REPORT = "report.html"
 RECIPE_CHARACTERS = 100_000
@@ -60,6 +61,7 @@ def render_report(folder: Path) -> str:
         ("funnel", "Funnel", _funnel(funnel)),
         ("facts", "Found on the way", facts_section(manifest.get("steps", []))),
         ("composition", "What is in it", _composition(composition)),
+        ("tags", "Tags", tags_section(folder)),
         ("kept", "Kept", _rows(kept, funnel.kept, "Rows of the result, evenly spaced.", "Nothing was kept.")),
         (
             "dropped",

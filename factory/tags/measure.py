@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factory.tags.association import Pair, tag_pairs
+from factory.tags.rules import stemmed
 
 TagLists = Sequence[Sequence[str]]
 """The tags of each record; none for a record that could not be tagged."""
@@ -140,6 +141,13 @@ def top_pairs(tag_lists: TagLists, number: int = 20, min_support: int = 2) -> li
     lists = [[tag for tag in tags if tag in common] for tags in tag_lists]
     pairs = tag_pairs(lists, min_support)
     return sorted(pairs, key=lambda pair: (-pair.records, pair.first, pair.second))[:number]
+
+
+def other_spellings(first: Collection[str], second: Collection[str]) -> list[tuple[str, str]]:
+    """Tags of one set only that the other has under another spelling: by case, special characters or stem."""
+    own, others = set(first).difference(second), set(second).difference(first)
+    by_stem = {stemmed(tag): tag for tag in sorted(others, reverse=True)}
+    return [(tag, by_stem[stem]) for tag in sorted(own) if (stem := stemmed(tag)) in by_stem]
 
 
 class Difference(NamedTuple):

@@ -26,7 +26,7 @@ from factory.table import Table
 VOID = {"meta"}
 ALLOWED = set(
     """html head meta title style body header main footer section nav article a b p h1 h2 h3 div span small
-    dl dt dd ul li table thead tbody tr th td pre svg g rect text""".split()  # noqa: SIM905
+    dl dt dd ul li table thead tbody tr th td pre svg g rect text path""".split()  # noqa: SIM905
 )
 
 
