@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def write(path: Path, rows: list[dict[str, object]]) -> str:
 
 
 def factory(*arguments: str) -> str:
+    if arguments[0] == "measure" and "--vendi" not in arguments:
+        arguments = (*arguments, "--vendi", "0")  # needs no model, which takes seconds to load
     done = CliRunner().invoke(app, arguments)
     if isinstance(done.exception, FactoryError):
         raise done.exception
@@ -55,8 +58,56 @@ def test_measure_without_the_parser_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)
+    given = write(tmp_path / "set.jsonl", [*ROWS])
     with pytest.raises(MissingDependency, match="spacy download"):
-        factory("measure", write(tmp_path / "set.jsonl", [*ROWS]), "--verb-noun")
+        factory("measure", given, "--verb-noun")
+    printed = factory("measure", given)
+    assert "verb-noun pairs: not counted: spaCy is not installed" in printed
+    assert "most used" in printed
+    assert "verb-noun" not in factory("measure", given, "--no-verb-noun")
+    chinese = write(tmp_path / "zh.jsonl", ROWS[1:2])
+    assert "0 different in the 0 of 0 English instructions" in factory("measure", chinese)
+
+
+def test_measure_counts_pairs_in_english_and_prints_the_commonest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def pairs(texts: list[str]) -> Counter[tuple[str, str]]:
+        asked.extend(texts)
+        return Counter({("write", "poem"): 2, ("say", "hello\x1b[2J"): 1})
+
+    monkeypatch.setattr("factory.measure.verb_noun.verb_noun_pairs", pairs)
+    rows = [*ROWS, {"instruction": "Tell me", "lang": "en_GB"}, {"instruction": "Dis", "lang": "fr"}]
+    printed = factory("measure", write(tmp_path / "set.jsonl", rows))
+    assert asked == ["Write SQL", "Say hello", "Tell me"]
+    assert "2 different in the 3 of 3 English instructions that have one, most often write poem 2" in printed
+    assert "\x1b" not in printed
+
+
+@pytest.mark.model
+def test_measure_has_a_vendi_score_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given, out = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "out.json"
+    assert "Vendi score: 1." in factory("measure", given, "--vendi", "100", "--out", str(out))
+    assert 1 < json.loads(out.read_text())["vendi"]["score"] < 3
+    done = CliRunner().invoke(app, ["measure", given])
+    assert "of at most 3 instructions" in done.output
+
+
+def test_a_vendi_score_that_cannot_be_had_does_not_hide_the_other_measures(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    given = write(tmp_path / "set.jsonl", [*ROWS])
+    journal = ["--journal", str(tmp_path / "file" / "journal.db")]
+    done = CliRunner().invoke(app, ["measure", given, *journal])
+    assert done.exit_code == 0
+    assert "Vendi score: not measured: " in done.output
+    assert "most used" in done.output
+    with pytest.raises(FactoryError, match="journal"):
+        factory("measure", given, "--vendi", "5", *journal)
 
 
 def test_compare_prints_both_sets_and_writes_a_page(tmp_path: Path) -> None:

@@ -89,4 +89,4 @@ def curves(sets: Sequence[TaggedSet]) -> Html:
         h("text", f"{count(most[0])} records", class_="last", x=str(WIDTH), y=str(HEIGHT + 16)),
         h("text", f"{count(round(most[1]))} tags", class_="first", x="0", y="-6"),
     ]
-    return h("svg", *lines, *labels, viewBox=f"0 -20 {WIDTH} {HEIGHT + 42}", role="img")
+    return h("svg", *lines, *labels, class_="curves", viewBox=f"0 -20 {WIDTH} {HEIGHT + 42}", role="img")
