@@ -117,6 +117,9 @@ def cross_validate(
     """Accuracy by stratified cross-validation: each example is labelled by a classifier that has not seen it.
 
     A label of fewer examples than folds is spread over as many folds as it has examples.
+
+    Raises:
+        ValueError: without one of the folds there are not two labels left to learn.
     """
     names = np.array(labels)
     predicted = np.empty(len(names), dtype=object)

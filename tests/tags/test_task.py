@@ -138,6 +138,14 @@ def test_validation_is_the_same_each_time_and_takes_rare_labels() -> None:
     assert (first.examples, first.labels) == (60, 4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_fewer_examples_than_folds_are_validated_on_as_many_folds_as_there_are(method: Method) -> None:
+    vectors, names = clouds(4, "ab", 5.0)
+    validated = cross_validate(vectors, names, method)
+    assert (validated.examples, validated.labels, validated.majority) == (4, 2, 0.5)
+    assert 0 <= validated.accuracy <= 1
+
+
 def test_one_label_is_nothing_to_tell_apart() -> None:
     vectors, _ = clouds(4, "ab", 1.0)
     with pytest.raises(ValueError, match="two labels"):
@@ -202,6 +210,19 @@ def test_an_unsure_guess_is_not_made() -> None:
     (record,), facts, _ = run(step, [new_record("neither")], EXAMPLES)
     assert record.task == ""
     assert facts["unsure"] == 1
+
+
+def test_labels_come_from_the_column_that_is_named() -> None:
+    examples = [
+        replace(record, task="", meta={"class": f" {record.task} ", "n": at})
+        for at, record in enumerate(EXAMPLES)
+    ]
+    step = TaskByExample(examples=Path("labelled.jsonl"), column="class")
+    (named,), facts, _ = run(step, [new_record("A poem please")], examples)
+    assert named.task == "writing"
+    assert facts["validated"]["examples"] == len(EXAMPLES)
+    with pytest.raises(InputError, match=r"fill the column 'n', or name another with `column`"):
+        run(TaskByExample(examples=Path("labelled.jsonl"), column="n"), [], examples)
 
 
 def test_a_task_with_one_example_is_left_out_with_a_word() -> None:
