@@ -122,7 +122,11 @@ def _table(file: str, limit: int | None) -> tuple[str, Table]:
         open_rows(files[0])
         table = Table.read(files[0])
         return folder.name, table if limit is None else table.take(range(min(limit, len(table))))
+    import orjson
+
     from factory.dataset import load
+    from factory.report.plain import visible
+    from factory.text import shorten
 
     dataset = load(file, limit=limit)
     skipped = list(dataset.dropped)
@@ -133,7 +137,15 @@ def _table(file: str, limit: int | None) -> tuple[str, Table]:
         typer.echo(f"warning: and {len(skipped) - NAMED:,} more rows", err=True)
     from factory.table import Table
 
-    return folder.name, Table(dataset.to_arrow())
+    table = Table(dataset.to_arrow())
+    columns = (orjson.loads(meta) for meta in table.values("meta") if '"tags":' in meta)
+    if unread := [tags for row in columns if (tags := row.get("tags"))]:
+        typer.echo(
+            f"warning: {file}: in {len(unread):,} rows the column tags is no list of texts, such as "
+            f'{shorten(visible(str(unread[0])), 60)}: they count as untagged; write ["sql", "joins"]',
+            err=True,
+        )
+    return folder.name, table
 
 
 def _verb_noun(table: Table, needed: bool) -> dict[str, Any]:

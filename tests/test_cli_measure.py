@@ -137,6 +137,15 @@ def test_rows_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None
     assert "3 records" in printed
 
 
+def test_tags_that_are_no_list_are_told_and_count_as_untagged(tmp_path: Path) -> None:
+    given = tmp_path / "set.csv"
+    given.write_text('instruction,tags\nWrite SQL,"sql, \x1b[2Jcoding"\nSing,"[""song""]"\nHum,\n')
+    printed = factory("measure", str(given))
+    assert "in 1 rows the column tags is no list of texts, such as sql, " in printed
+    assert "\x1b" not in printed
+    assert printed.split("complexity\n")[1].split()[:3] == ["set.csv", "3", "1"]
+
+
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         factory("measure", str(tmp_path))
