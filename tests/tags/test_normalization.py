@@ -53,6 +53,11 @@ LISTS = st.lists(st.lists(TAGS, max_size=5), max_size=12)
         ("sql_query", "sql query", plain_words),
         ("翻译。", "翻译", plain_words),
         ("Python 编程", "Python编程", plain_words),
+        ("Python\u3000编程", "Ｐｙｔｈｏｎ编程", plain_words),
+        ("《诗歌》", "「诗歌」", plain_words),
+        ("写作（创意）", "写作(创意)", folded),
+        ("数据、分析？", "数据-分析", plain_words),
+        ("C＃ 编程", "c#编程", plain_words),
         ("writing poems", "write poem", stemmed),
         ("data analysis!", "Data Analysis", stemmed),
     ],
@@ -63,7 +68,16 @@ def test_spellings_of_one_tag_share_a_key(one: str, other: str, key: object) -> 
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("C", "C++"), ("C++", "C#"), ("翻译", "文本翻译"), ("!", "?"), ("sql", "nosql")]
+    ("one", "other"),
+    [
+        ("C", "C++"),
+        ("C++", "C#"),
+        ("C+", "C++"),
+        ("诗歌", "詩歌"),
+        ("翻译", "文本翻译"),
+        ("!", "?"),
+        ("sql", "nosql"),
+    ],
 )
 def test_different_tags_keep_different_keys(one: str, other: str) -> None:
     assert stemmed(one) != stemmed(other)
