@@ -62,7 +62,7 @@ def test_measure_without_the_parser_says_how_to_get_it(
     with pytest.raises(MissingDependency, match="spacy download"):
         factory("measure", given, "--verb-noun")
     printed = factory("measure", given)
-    assert "verb-noun pairs: not counted: spaCy is not installed" in printed
+    assert "verb-noun pairs: not counted: spaCy is not installed or does not load" in printed
     assert "most used" in printed
     assert "verb-noun" not in factory("measure", given, "--no-verb-noun")
     chinese = write(tmp_path / "zh.jsonl", ROWS[1:2])
@@ -82,8 +82,13 @@ def test_measure_counts_pairs_in_english_and_prints_the_commonest(
     rows = [*ROWS, {"instruction": "Tell me", "lang": "en_GB"}, {"instruction": "Dis", "lang": "fr"}]
     printed = factory("measure", write(tmp_path / "set.jsonl", rows))
     assert asked == ["Write SQL", "Say hello", "Tell me"]
-    assert "2 different in the 3 of 3 English instructions that have one, most often write poem 2" in printed
+    assert "2 different in the 3 of 3 English instructions that have one; most often write poem 2" in printed
     assert "\x1b" not in printed
+    asked.clear()
+    monkeypatch.setattr("factory.cli_measure.PARSED", 2)
+    assert "of 2 English instructions" in factory("measure", str(tmp_path / "set.jsonl"))
+    assert asked == ["Write SQL", "Tell me"]
+    assert "of 3 English instructions" in factory("measure", str(tmp_path / "set.jsonl"), "--verb-noun")
 
 
 @pytest.mark.model
