@@ -73,7 +73,6 @@ def test_spellings_of_one_tag_share_a_key(one: str, other: str, key: object) -> 
         ("C", "C++"),
         ("C++", "C#"),
         ("C+", "C++"),
-       
         ("翻译", "文本翻译"),
         ("!", "?"),
         ("sql", "nosql"),
