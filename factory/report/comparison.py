@@ -103,6 +103,9 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
 
 
 def _differences(sets: Sequence[TaggedSet]) -> Html:
+    unequal = differences(sets[0].tag_lists, sets[1].tag_lists, SHOWN)
+    if not unequal:
+        return h("p", "There is none.", class_="soft")
     lines = [
         h(
             "tr",
@@ -110,7 +113,7 @@ def _differences(sets: Sequence[TaggedSet]) -> Html:
             number(f"{found.first:.1%}"),
             number(f"{found.second:.1%}"),
         )
-        for found in differences(sets[0].tag_lists, sets[1].tag_lists, SHOWN)
+        for found in unequal
     ]
     heads = [h("th", "tag"), *(h("th", one.name, class_="number", dir="auto") for one in sets)]
     return table(heads, lines)
@@ -149,8 +152,9 @@ def comparison_lines(first: TaggedSet, second: TaggedSet) -> list[str]:
     lines = list(summary_lines([one.summaries(pool) for one in (first, second)]))
     lines += ["", f"{count(len(pool))} tags in all, {count(len(shared))} in both sets"]
     lines += [visible(sentence) for sentence in _spellings(*counts)]
-    if pool:
+    unequal = differences(first.tag_lists, second.tag_lists, 10)
+    if unequal:
         lines += ["", "largest differences, as shares of the tagged records of each set"]
-    for found in differences(first.tag_lists, second.tag_lists, 10):
+    for found in unequal:
         lines.append(f"{found.first:>8.1%} {found.second:>8.1%}  {visible(found.tag)}")
     return lines

@@ -136,10 +136,10 @@ def measure_lines(found: dict[str, Any]) -> Iterator[str]:
         points = ", ".join(f"{p['records']:,}: {p['tags']:,.0f}" for p in found["coverage"])
         yield f"tags of a random subset   {points}"
     if found["top_tags"]:
-        yield f"most used   {_listed(found['top_tags'])}"
-        yield f"least used  {_listed(found['rare_tags'])}"
+        yield f"most used   {_listed(found['top_tags'][:SHOWN])}"
+        yield f"least used  {_listed(found['rare_tags'][:SHOWN])}"
     if found["top_pairs"]:
-        yield f"together    {_listed((f'{a} + {b}', n) for a, b, n in found['top_pairs'])}"
+        yield f"together    {_listed((f'{a} + {b}', n) for a, b, n in found['top_pairs'][:SHOWN])}"
 
 
 def summary_lines(sets: Sequence[Sequence[TagSummary]]) -> Iterator[str]:

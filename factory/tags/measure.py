@@ -159,11 +159,12 @@ class Difference(NamedTuple):
 
 
 def differences(first: TagLists, second: TagLists, number: int = 20) -> list[Difference]:
-    """The tags whose shares of the tagged records differ most between two sets."""
+    """The tags whose shares of the tagged records differ most between two sets; none that are the same."""
     counts = tag_counts(first), tag_counts(second)
     tagged = [max(1, sum(map(bool, lists))) for lists in (first, second)]
     found = [
         Difference(tag, counts[0][tag] / tagged[0], counts[1][tag] / tagged[1])
         for tag in counts[0].keys() | counts[1].keys()
     ]
-    return sorted(found, key=lambda d: (-abs(d.first - d.second), d.tag))[:number]
+    unequal = [difference for difference in found if difference.first != difference.second]
+    return sorted(unequal, key=lambda d: (-abs(d.first - d.second), d.tag))[:number]

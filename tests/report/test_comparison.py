@@ -55,6 +55,11 @@ def test_tags_that_differ_in_spelling_alone_are_told() -> None:
     assert "spellings" not in "\n".join(comparison_lines(FIRST, SECOND))
 
 
+def test_sets_that_are_alike_have_no_differences() -> None:
+    assert not any("differences" in line for line in comparison_lines(FIRST, FIRST))
+    assert "There is none." in Reader(render_comparison(FIRST, FIRST)).text
+
+
 def test_a_source_stands_to_the_right_of_its_set() -> None:
     lines = comparison_lines(FIRST, SECOND)
     assert [line.split("  ")[0] for line in lines[1:5]] == ["alpha", "", "", "贝塔"]
@@ -118,6 +123,13 @@ def test_measures_print_whatever_the_set(lists: list[list[str]]) -> None:
     text = "\n".join(measure_lines(measures(table(*lists), "set")))
     assert text.startswith(f"{len(lists)} records")
     assert "\x1b" not in text
+
+
+def test_the_first_tags_are_not_said_to_be_all_but_ten() -> None:
+    lines = list(measure_lines(measures(table(*([f"t{at}", "all"] for at in range(50))), "set")))
+    (line,) = [line for line in lines if line.startswith("most used")]
+    assert line.startswith("most used   all 50, t0 1, ")
+    assert "more" not in line
 
 
 def test_diversity_is_a_share_of_the_pools_tags() -> None:
