@@ -19,7 +19,7 @@ from factory.errors import InputError, RecordFailed
 from factory.record import Record, new_record
 from factory.step import Context
 from factory.table import Table
-from factory.tags.classify import Classifier, Method, cross_validate
+from factory.tags.classify import PENALTIES, Classifier, Method, choose_penalty, cross_validate
 from factory.tags.task import CATEGORIES, LabelTask, task_schema
 from factory.tags.task_by_example import TaskByExample
 
@@ -144,6 +144,34 @@ def test_fewer_examples_than_folds_are_validated_on_as_many_folds_as_there_are(m
     validated = cross_validate(vectors, names, method)
     assert (validated.examples, validated.labels, validated.majority) == (4, 2, 0.5)
     assert 0 <= validated.accuracy <= 1
+
+
+@pytest.mark.parametrize("method", ["logistic", "ridge"])
+def test_the_penalty_is_chosen_without_the_examples_that_are_held_out(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, names = clouds(50, "abc", 1.0)
+    seen: list[set[bytes]] = []
+
+    def choose(rows: NDArray[np.float32], labels: Sequence[str], method: Method) -> float:
+        seen.append({row.tobytes() for row in rows})
+        return choose_penalty(rows, labels, method)
+
+    monkeypatch.setattr("factory.tags.classify.choose_penalty", choose)
+    cross_validate(vectors, names, method)
+    # In each of five folds some rows are not seen, and each row is one of them once.
+    assert len(seen) == 5
+    assert [sum(row.tobytes() not in rows for rows in seen) for row in vectors] == [1] * 50
+
+
+@pytest.mark.parametrize("method", ["logistic", "ridge"])
+def test_the_penalty_that_does_best_is_chosen(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, names = clouds(60, "aaab", 3.0)
+    # So strong a penalty leaves the intercept alone, which says "a" each time.
+    for penalties in ((1e9, 10.0), (10.0, 1e9)):
+        monkeypatch.setitem(PENALTIES, method, penalties)
+        assert choose_penalty(vectors, names, method) == 10.0
+    assert choose_penalty(vectors[:2], ["a", "b"], method) == 10.0
 
 
 def test_one_label_is_nothing_to_tell_apart() -> None:
