@@ -11,7 +11,7 @@ from factory.report.charts import bar_list
 from factory.report.markup import Html, h
 from factory.report.measures import TaggedSet, summary_lines
 from factory.report.page import POLICY
-from factory.report.plain import count, visible
+from factory.report.plain import clip, count, visible
 from factory.report.tag_charts import (
     COVERAGE_LEAD,
     curves,
@@ -25,6 +25,8 @@ from factory.tags.measure import differences, other_spellings, tag_counts
 from factory.text import shorten
 
 SHOWN = 20
+TAG_CHARACTERS = 100
+"""A given tag may be a whole text."""
 
 
 def write_comparison(path: Path, first: TaggedSet, second: TaggedSet) -> None:
@@ -109,7 +111,7 @@ def _differences(sets: Sequence[TaggedSet]) -> Html:
     lines = [
         h(
             "tr",
-            h("td", found.tag, dir="auto"),
+            h("td", clip(found.tag, TAG_CHARACTERS), dir="auto"),
             number(f"{found.first:.1%}"),
             number(f"{found.second:.1%}"),
         )
@@ -156,5 +158,7 @@ def comparison_lines(first: TaggedSet, second: TaggedSet) -> list[str]:
     if unequal:
         lines += ["", "largest differences, as shares of the tagged records of each set"]
     for found in unequal:
-        lines.append(f"{found.first:>8.1%} {found.second:>8.1%}  {visible(found.tag)}")
+        lines.append(
+            f"{found.first:>8.1%} {found.second:>8.1%}  {shorten(visible(found.tag), TAG_CHARACTERS)}"
+        )
     return lines

@@ -93,6 +93,12 @@ def test_hostile_tags_and_names_stay_text() -> None:
     assert "\x1b" not in "\n".join(comparison_lines(hostile, SECOND))
 
 
+def test_a_tag_of_two_hundred_words_fits_a_line() -> None:
+    essay = TaggedSet("essay", [["word " * 200]], ["s"])
+    assert max(map(len, comparison_lines(essay, SECOND))) < 130
+    assert "899 more characters" in Reader(render_comparison(essay, SECOND)).text
+
+
 @given(ANY_TAGS, ANY_TAGS)
 def test_any_two_sets_can_be_compared(first: list[list[str]], second: list[list[str]]) -> None:
     one, other = (TaggedSet("a", tags, ["s"] * len(tags)) for tags in (first, second))
