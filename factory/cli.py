@@ -310,8 +310,8 @@ def apply(
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
     from factory.formats.write import check_file_place
+    from factory.report.facts import facts_lines
     from factory.report.plain import counts
-    from factory.text import shorten
 
     options = _step_options(context.args)
     if out is not None:
@@ -331,11 +331,17 @@ def apply(
             f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out"
             + (f", let go: {gone}" if gone else "")
         )
-        for name, fact in progress.facts.items():
-            typer.echo(f"    {name}: {shorten(str(fact), 400)}")
+        for line in facts_lines(progress.facts):
+            typer.echo(f"    {line}")
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")
+        if out.name.removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
+            typer.echo(
+                f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
+                ".parquet to keep them",
+                err=True,
+            )
         for path in result.save_tables(out):
             typer.echo(f"written beside it: {path}")
     if not len(result):

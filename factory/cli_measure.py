@@ -18,7 +18,14 @@ SetArgument = Annotated[
     str, typer.Argument(help="A data file, or a run's folder. Tags are the rows' column `tags`.")
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N records.")]
-NAMED_IN_MESSAGE = 3
+NAMED = 3
+"""Rows left out that are named, pairs that are printed."""
+ENGLISH = ("en", "eng", "english")
+PARSED = 2000
+"""English instructions that are parsed unasked: some ten seconds."""
+VENDI = 100
+VENDI_CHARACTERS = 1000
+"""How much of an instruction the Vendi score reads: a long one costs as much time as many short ones."""
 
 
 def measure(
@@ -27,11 +34,20 @@ def measure(
         str | None, typer.Option("--pool", help="The set whose tags diversity is a share of.")
     ] = None,
     vendi: Annotated[
-        int, typer.Option("--vendi", min=0, help="Embed N instructions, evenly spaced, for the Vendi score.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--vendi",
+            min=0,
+            help=f"Embed N instructions, evenly spaced, for the Vendi score; 0: none. Default: {VENDI}.",
+        ),
+    ] = None,
     verb_noun: Annotated[
-        bool, typer.Option("--verb-noun", help="Count verb-noun pairs; needs spaCy's English model.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--verb-noun/--no-verb-noun",
+            help=f"Count verb-noun pairs. Default: in {PARSED:,} instructions, where spaCy's model is installed.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the measures to this JSON file too.")
     ] = None,
@@ -40,7 +56,7 @@ def measure(
         Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
     ] = None,
 ) -> None:
-    """Measure a set: words, languages, tasks, tags, diversity and complexity."""
+    """Measure a set: words, languages, tasks, verb-noun pairs, Vendi score, tags, diversity and complexity."""
     from factory.report.measures import measure_lines, measures
     from factory.tags.measure import tag_counts
 
@@ -50,10 +66,10 @@ def measure(
         _, whole = _table(pool, None)
         tags = tag_counts([[tag["name"] for tag in tags] for tags in whole.values("tags")])
     found = measures(table, name, tags)
-    if verb_noun:
-        found["verb_noun"] = _verb_noun(table)
-    if vendi:
-        found["vendi"] = _vendi(table, vendi, journal)
+    if verb_noun is not False:
+        found["verb_noun"] = _verb_noun(table, needed=verb_noun is True)
+    if vendi != 0:
+        found["vendi"] = _vendi(table, vendi or VENDI, journal, needed=vendi is not None)
     typer.echo("\n".join(measure_lines(found)))
     if out is not None:
         import orjson
@@ -108,42 +124,87 @@ def _table(file: str, limit: int | None) -> tuple[str, Table]:
         open_rows(files[0])
         table = Table.read(files[0])
         return folder.name, table if limit is None else table.take(range(min(limit, len(table))))
+    import orjson
+
     from factory.dataset import load
+    from factory.report.plain import visible
+    from factory.text import shorten
 
     dataset = load(file, limit=limit)
     skipped = list(dataset.dropped)
-    for record in skipped[:NAMED_IN_MESSAGE]:
+    for record in skipped[:NAMED]:
         assert record.dropped is not None
         typer.echo(f"warning: left out: {record.dropped.reason}", err=True)
-    if len(skipped) > NAMED_IN_MESSAGE:
-        typer.echo(f"warning: and {len(skipped) - NAMED_IN_MESSAGE:,} more rows", err=True)
+    if len(skipped) > NAMED:
+        typer.echo(f"warning: and {len(skipped) - NAMED:,} more rows", err=True)
     from factory.table import Table
 
-    return folder.name, Table(dataset.to_arrow())
+    table = Table(dataset.to_arrow())
+    columns = (orjson.loads(meta) for meta in table.values("meta") if '"tags":' in meta)
+    if unread := [tags for row in columns if (tags := row.get("tags"))]:
+        typer.echo(
+            f"warning: {file}: in {len(unread):,} rows the column tags is no list of texts, such as "
+            f'{shorten(visible(str(unread[0])), 60)}: they count as untagged; write ["sql", "joins"]',
+            err=True,
+        )
+    return folder.name, table
 
 
-def _verb_noun(table: Table) -> dict[str, Any]:
+def _verb_noun(table: Table, needed: bool) -> dict[str, Any]:
+    """The verb-noun pairs of the English instructions; of a sample, or why there are none, unless `needed`.
+
+    Raises:
+        MissingDependency: spaCy or its model is not installed, and the pairs are needed.
+    """
+    from factory.errors import MissingDependency
     from factory.measure.verb_noun import verb_noun_pairs
+    from factory.report.plain import visible
+    from factory.report.rows import evenly
 
-    pairs = verb_noun_pairs(
+    texts = [
         text
         for text, language in zip(table.texts("instruction"), table.values("lang"), strict=True)
-        if language == "en"
-    )
+        if language.lower().replace("_", "-").split("-")[0] in ENGLISH and text.strip()
+    ]
+    whole = needed or len(texts) <= PARSED
+    try:
+        pairs = verb_noun_pairs(texts if whole else [texts[at] for at in evenly(len(texts), PARSED)])
+    except MissingDependency as error:
+        if needed:
+            raise
+        return {"different": None, "texts": 0, "top": [], "said": f"not counted: {error}"}
+    parsed = len(texts) if whole else PARSED
     top = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:20]
-    said = f"{len(pairs):,} different in {pairs.total():,} English instructions that have one"
-    return {"different": len(pairs), "top": [[*pair, number] for pair, number in top], "said": said}
+    said = (
+        f"{len(pairs):,} different in the {pairs.total():,} of {parsed:,} English instructions that have one"
+    )
+    said += "" if whole else ", evenly spaced (--verb-noun takes all)"
+    if top:
+        said += "; most often " + ", ".join(f"{' '.join(pair)} {number:,}" for pair, number in top[:NAMED])
+    named = [[*pair, number] for pair, number in top]
+    return {"different": len(pairs), "texts": parsed, "top": named, "said": visible(said)}
 
 
-def _vendi(table: Table, wanted: int, journal: Path | None) -> dict[str, Any]:
+def _vendi(table: Table, wanted: int, journal: Path | None, needed: bool) -> dict[str, Any]:
+    """The Vendi score of so many instructions; why there is none, where it is not `needed`.
+
+    Raises:
+        FactoryError: the embedded model or the journal is not to be had, and the score is needed.
+    """
+    from factory.errors import FactoryError
     from factory.measure.vendi import vendi_score
     from factory.report.rows import evenly
 
     texts = [text for text in table.texts("instruction") if text.strip()]
-    texts = [texts[at] for at in evenly(len(texts), wanted)]
+    texts = [texts[at][:VENDI_CHARACTERS] for at in evenly(len(texts), wanted)]
     if not texts:
         return {"score": None, "texts": 0, "said": "none: there is no instruction"}
-    score = vendi_score(_embedded(texts, journal))
+    try:
+        score = vendi_score(_embedded(texts, journal))
+    except FactoryError as error:
+        if needed:
+            raise
+        return {"score": None, "texts": 0, "said": f"not measured: {error}"}
     said = f"{score:.1f} of at most {len(texts):,} instructions, by the embedded model"
     return {"score": score, "texts": len(texts), "said": said}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from factory.engine.execute import Execution
-from factory.engine.folder import OUTPUTS, write_rows
+from factory.engine.folder import OUTPUTS, rows_as_json, write_whole
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.engine.run import Run, RunOptions, RunResult, run_blocking
@@ -315,7 +315,8 @@ class Dataset:
         Args:
             path: the file; its ending says how (.jsonl, .json, .csv, .parquet, with .gz or without).
             format: "alpaca", "sharegpt", "messages", "parquet" or "records" (lossless: read back as it is); by
-                default what suits the ending.
+                default what suits the ending: for JSON "messages", and "records" where a record has tags, a
+                task or scores, which messages would lose.
 
         Raises:
             OutputError: it cannot be written.
@@ -323,13 +324,21 @@ class Dataset:
         from factory.formats.write import write_file
 
         path = Path(path).expanduser()
+        if format is None and path.name.removesuffix(".gz").endswith((".json", ".jsonl")):
+            format = "records" if self.annotations() else "messages"
         write_file(self, path, format)
         return path
+
+    def annotations(self) -> list[str]:
+        """Which of tags, task and scores any record has: what CSV and rows for training have no place for."""
+        table = self.run()._table
+        return [name for name in ("tags", "task", "scores") if any(table.values(name))]
 
     def save_tables(self, path: str | Path) -> list[Path]:
         """Write what the steps handed out beside the records (`tag_map`) beside `path`; returns the files.
 
-        A table's file has its name after that of `path`: set.jsonl, set.tag_map.jsonl.
+        A table's file has its name after that of `path`: set.jsonl, set.tag_map.jsonl. A file of that name
+        with other rows may have been edited by hand: it stays, and the new one is set.tag_map-2.jsonl.
 
         Raises:
             OutputError: one cannot be written.
@@ -339,8 +348,13 @@ class Dataset:
         tables = {name: rows for step in steps for name, rows in step.tables.items()}
         written = []
         for name, rows in tables.items():
-            written.append(path.with_name(f"{path.name.split('.')[0]}.{name}.jsonl"))
-            write_rows(written[-1], rows)
+            plain, data = f"{path.name.split('.')[0]}.{name}", rows_as_json(rows)
+            place, number = path.with_name(f"{plain}.jsonl"), 1
+            while place.is_file() and place.read_bytes() != data:
+                number += 1
+                place = path.with_name(f"{plain}-{number}.jsonl")
+            write_whole(place, data)
+            written.append(place)
         return written
 
 

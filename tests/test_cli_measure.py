@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def write(path: Path, rows: list[dict[str, object]]) -> str:
 
 
 def factory(*arguments: str) -> str:
+    if arguments[0] == "measure" and "--vendi" not in arguments:
+        arguments = (*arguments, "--vendi", "0")  # needs no model, which takes seconds to load
     done = CliRunner().invoke(app, arguments)
     if isinstance(done.exception, FactoryError):
         raise done.exception
@@ -45,15 +48,71 @@ def test_measure_prints_and_writes_what_a_set_is_like(tmp_path: Path) -> None:
 def test_measure_takes_another_set_as_the_pool(tmp_path: Path) -> None:
     pool = write(tmp_path / "pool.jsonl", [*ROWS])
     part = write(tmp_path / "part.jsonl", ROWS[:1])
-    assert "0.667" in factory("measure", part, "--pool", pool)
+    printed = factory("measure", part, "--pool", pool)
+    assert "0.667" in printed
+    assert "diversity is the share of the pool's tags" in printed
+    assert "the set's own tags: --pool" in factory("measure", pool)
 
 
 def test_measure_without_the_parser_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)
+    given = write(tmp_path / "set.jsonl", [*ROWS])
     with pytest.raises(MissingDependency, match="spacy download"):
-        factory("measure", write(tmp_path / "set.jsonl", [*ROWS]), "--verb-noun")
+        factory("measure", given, "--verb-noun")
+    printed = factory("measure", given)
+    assert "verb-noun pairs: not counted: spaCy is not installed or does not load" in printed
+    assert "most used" in printed
+    assert "verb-noun" not in factory("measure", given, "--no-verb-noun")
+    chinese = write(tmp_path / "zh.jsonl", ROWS[1:2])
+    assert "0 different in the 0 of 0 English instructions" in factory("measure", chinese)
+
+
+def test_measure_counts_pairs_in_english_and_prints_the_commonest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def pairs(texts: list[str]) -> Counter[tuple[str, str]]:
+        asked.extend(texts)
+        return Counter({("write", "poem"): 2, ("say", "hello\x1b[2J"): 1})
+
+    monkeypatch.setattr("factory.measure.verb_noun.verb_noun_pairs", pairs)
+    rows = [*ROWS, {"instruction": "Tell me", "lang": "en_GB"}, {"instruction": "Dis", "lang": "fr"}]
+    printed = factory("measure", write(tmp_path / "set.jsonl", rows))
+    assert asked == ["Write SQL", "Say hello", "Tell me"]
+    assert "2 different in the 3 of 3 English instructions that have one; most often write poem 2" in printed
+    assert "\x1b" not in printed
+    asked.clear()
+    monkeypatch.setattr("factory.cli_measure.PARSED", 2)
+    assert "of 2 English instructions" in factory("measure", str(tmp_path / "set.jsonl"))
+    assert asked == ["Write SQL", "Tell me"]
+    assert "of 3 English instructions" in factory("measure", str(tmp_path / "set.jsonl"), "--verb-noun")
+
+
+@pytest.mark.model
+def test_measure_has_a_vendi_score_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given, out = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "out.json"
+    assert "Vendi score: 1." in factory("measure", given, "--vendi", "100", "--out", str(out))
+    assert 1 < json.loads(out.read_text())["vendi"]["score"] < 3
+    done = CliRunner().invoke(app, ["measure", given])
+    assert "of at most 3 instructions" in done.output
+
+
+def test_a_vendi_score_that_cannot_be_had_does_not_hide_the_other_measures(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    given = write(tmp_path / "set.jsonl", [*ROWS])
+    journal = ["--journal", str(tmp_path / "file" / "journal.db")]
+    done = CliRunner().invoke(app, ["measure", given, *journal])
+    assert done.exit_code == 0
+    assert "Vendi score: not measured: " in done.output
+    assert "most used" in done.output
+    with pytest.raises(FactoryError, match="journal"):
+        factory("measure", given, "--vendi", "5", *journal)
 
 
 def test_compare_prints_both_sets_and_writes_a_page(tmp_path: Path) -> None:
@@ -83,23 +142,55 @@ def test_rows_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None
     assert "3 records" in printed
 
 
+def test_tags_that_are_no_list_are_told_and_count_as_untagged(tmp_path: Path) -> None:
+    given = tmp_path / "set.csv"
+    given.write_text('instruction,tags\nWrite SQL,"sql, \x1b[2Jcoding"\nSing,"[""song""]"\nHum,\n')
+    printed = factory("measure", str(given))
+    assert "in 1 rows the column tags is no list of texts, such as sql, " in printed
+    assert "\x1b" not in printed
+    assert printed.split("complexity\n")[1].split()[:3] == ["set.csv", "3", "1"]
+
+
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         factory("measure", str(tmp_path))
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
 def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{**ROWS[0], "tags": ["SQL"]}, {**ROWS[0], "tags": ["sql"]}, {**ROWS[0], "tags": ["sql!"]}]
     given = write(tmp_path / "set.jsonl", [*rows])
     options = ("--semantic", "null", "--association", "none")
-    printed = factory("apply", "normalize_tags", given, "--out", "out.parquet", *options)
-    assert "'name': 'rules', 'tags': 1" in printed
+    printed = factory("apply", "normalize_tags", given, "--out", f"out.{ending}", *options)
+    assert ["rules", "1", "3", "3"] in [line.split() for line in printed.splitlines()]
     tag_map = tmp_path / "out.tag_map.jsonl"
     lines = [json.loads(line) for line in tag_map.read_text().splitlines()]
     assert {line["raw"]: line["rule"] for line in lines} == {"SQL": "", "sql": "case", "sql!": "characters"}
-    tag_map.write_text("".join(json.dumps({**line, "final": "database"}) + "\n" for line in lines))
-    factory("apply", "normalize_tags", given, "--out", "again.parquet", "--map", str(tag_map))
-    assert "most used   database 3" in factory("measure", "again.parquet")
+    edited = [{**line, "final": "database"} if line["raw"] == "SQL" else line for line in lines]
+    write(tag_map, edited)
+    before = tag_map.read_bytes()
+    printed = factory("apply", "normalize_tags", given, "--out", f"out.{ending}", "--map", str(tag_map))
+    assert "most used   database 3" in factory("measure", f"out.{ending}")
+    assert tag_map.read_bytes() == before
+    assert "written beside it: out.tag_map-2.jsonl" in printed
+
+
+def test_a_csv_file_says_what_it_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = write(tmp_path / "set.jsonl", [*ROWS])
+    assert "no place for tags:" in factory("apply", "dedup_exact", given, "--out", "out.csv")
+
+
+def test_a_map_that_is_broken_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given, tag_map = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "map.jsonl"
+    tag_map.write_text('{"raw": "SQL", "final": "db", "mine": 1}\n{"raw": "coding",\n', encoding="utf-8")
+    printed = factory("apply", "normalize_tags", given, "--out", "out.jsonl", "--map", str(tag_map))
+    assert "map.jsonl:2: the line is not JSON" in printed
+    assert "db 1" in factory("measure", "out.jsonl")
+    tag_map.write_text('{"raw": "SQL", "Final": "db"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"map\.jsonl:1: a row of a tag map says"):
+        factory("apply", "normalize_tags", given, "--out", "out.jsonl", "--map", str(tag_map))

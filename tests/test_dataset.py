@@ -136,6 +136,18 @@ def test_a_saved_file_loads_to_the_same_texts(tmp_path: Path, name: str) -> None
     ]
 
 
+def test_a_saved_json_file_keeps_tags_and_tasks_unless_told_otherwise(tmp_path: Path) -> None:
+    rows = [
+        {**ROWS[0], "tags": [{"tag": "river", "explanation": "asks for one"}], "task": "open_qa"},
+        ROWS[1],
+    ]
+    dataset = sft.load(rows)
+    assert dataset.annotations() == ["tags", "task"]
+    assert list(sft.load(dataset.save(tmp_path / "set.jsonl"))) == list(dataset)
+    first, _ = sft.load(dataset.save(tmp_path / "plain.jsonl", format="messages"))
+    assert (first.tags, first.task) == ((), "")
+
+
 def test_a_wrong_step_option_or_model_is_named_with_the_nearest() -> None:
     dataset = sft.load(ROWS)
     with pytest.raises(AttributeError, match="did you mean 'dedup_rouge'"):

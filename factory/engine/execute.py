@@ -247,7 +247,11 @@ class Execution:
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))
         for name, rows in context.tables.items():
-            write_rows(path.with_name(f"{name}.jsonl"), rows)
+            place = path.with_name(f"{name}.jsonl")
+            if aside := write_rows(place, rows):
+                self.progress.warn(
+                    f"{context.step}: {place} had been changed: what it held is in {aside.name} now"
+                )
         progress.seconds = time.monotonic() - began
         return path
 

@@ -129,13 +129,32 @@ def write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path | None:
     """Write rows as JSON lines, whole or not at all.
+
+    A file with other rows may have been edited by hand: it goes aside first, and its new name is returned.
 
     Raises:
         OutputError: it cannot be written.
     """
-    write_whole(path, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    data = rows_as_json(rows)
+    aside = None
+    try:
+        if path.is_file() and path.read_bytes() != data:
+            aside, number = path.with_name(f"{path.stem}-before{path.suffix}"), 1
+            while aside.exists():
+                number += 1
+                aside = path.with_name(f"{path.stem}-before-{number}{path.suffix}")
+            path.replace(aside)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be moved aside ({error.strerror or error})") from error
+    write_whole(path, data)
+    return aside
+
+
+def rows_as_json(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as JSON lines."""
+    return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from factory.errors import MissingDependency
 
 PARSER = "en_core_web_sm"
+CHARACTERS = 10_000
+"""How much of a text is parsed: what is asked stands near its beginning, and spaCy refuses a million."""
+DOWNLOAD = f"python -m spacy download {PARSER}"
 
 
 class Word(Protocol):
@@ -52,6 +55,9 @@ def verb_noun_pairs(texts: Iterable[str], parse: Parse | None = None) -> Counter
     Raises:
         MissingDependency: spaCy or its English model is not installed.
     """
+    texts = [text[:CHARACTERS] for text in texts]
+    if not texts:
+        return Counter()
     parse = parse or spacy_parser()
     return Counter(pair for words in parse(texts) if (pair := verb_noun(words)) is not None)
 
@@ -64,12 +70,15 @@ def spacy_parser() -> Parse:
     """
     try:
         import spacy
-
-        model: Any = spacy.load(PARSER, disable=["ner"])
-    except (ImportError, OSError) as error:
+    except (ImportError, ValueError) as error:  # ValueError: compiled for another numpy
         raise MissingDependency(
-            "verb-noun pairs need spaCy and its small English model, which no package index has: "
-            f"pip install spacy && python -m spacy download {PARSER}"
+            f"spaCy is not installed or does not load, and verb-noun pairs need it: pip install spacy && {DOWNLOAD}"
+        ) from error
+    try:
+        model: Any = spacy.load(PARSER, disable=["ner"])
+    except (OSError, ValueError) as error:  # ValueError: made for another spaCy
+        raise MissingDependency(
+            f"spaCy's small English model is not installed or does not load, and verb-noun pairs need it: {DOWNLOAD}"
         ) from error
 
     def parse(texts: Iterable[str]) -> Iterable[Sequence[Word]]:

@@ -37,24 +37,27 @@ def stacked_bar(parts: Sequence[tuple[str, int]], whole: int) -> Html:
 
 
 def bar_list(counts: Mapping[str, int], *, in_order: bool = False) -> Html:
-    """Counts as labelled bars, the largest first or in their order; what is past the tenth is summed up."""
+    """Counts as labelled bars, the largest first or in their order; what is past the tenth is summed up.
+
+    The sum has no bar: of a long tail it would make every other bar a dot.
+    """
     items = list(counts.items())
     if not in_order:
         items.sort(key=lambda item: (-item[1], item[0]))
     total = sum(counts.values())
     rest = items[MOST_BARS:]
-    shown = items[:MOST_BARS]
+    shown = [(label, number, number) for label, number in items[:MOST_BARS]]
+    widest = max((number for _, number, _ in shown), default=0)
     if rest:
-        shown.append((f"{count(len(rest))} others", sum(number for _, number in rest)))
-    widest = max((number for _, number in shown), default=0)
+        shown.append((f"{count(len(rest))} others", sum(number for _, number in rest), 0))
     rows = [
         h(
             "li",
             h("span", label or "(none)", class_="label", dir="auto", title=label or None),
-            stacked_bar([("plain", number)], widest),
+            stacked_bar([("plain", bar)], widest),
             h("span", count(number), class_="number", title=f"{number / total:.1%}" if total else None),
         )
-        for label, number in shown
+        for label, number, bar in shown
     ]
     return h("ul", *rows, class_="bars")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from factory.errors import OutputError
@@ -11,23 +11,26 @@ from factory.report.charts import bar_list
 from factory.report.markup import Html, h
 from factory.report.measures import TaggedSet, summary_lines
 from factory.report.page import POLICY
-from factory.report.plain import count, visible
-from factory.tags.measure import (
-    TagSummary,
-    coverage_curve,
-    differences,
-    rare_tags,
-    tag_counts,
-    top_pairs,
-    top_tags,
+from factory.report.plain import clip, count, visible
+from factory.report.tag_charts import (
+    COVERAGE_LEAD,
+    curves,
+    least_used,
+    number,
+    pairs,
+    summary_table,
+    table,
 )
+from factory.tags.measure import differences, other_spellings, tag_counts
+from factory.text import shorten
 
 SHOWN = 20
-WIDTH, HEIGHT = 560, 220
+TAG_CHARACTERS = 100
+"""A given tag may be a whole text."""
 
 
 def write_comparison(path: Path, first: TaggedSet, second: TaggedSet) -> None:
-    """Write the page to `path`.
+    """Write the page to `path`, whole or not at all; its folder is made.
 
     Raises:
         OutputError: it cannot be written.
@@ -35,6 +38,7 @@ def write_comparison(path: Path, first: TaggedSet, second: TaggedSet) -> None:
     page = render_comparison(first, second)
     part = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(page, encoding="utf-8")
         part.replace(path)
     except OSError as error:
@@ -54,17 +58,16 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
             "Measures",
             f"Diversity is the share of the {count(len(pool))} tags of both sets, complexity the mean number "
             "of tags of a tagged record.",
-            _summaries([row for one in sets for row in one.summaries(pool)]),
+            summary_table([one.summaries(pool) for one in sets]),
         ),
         (
             "Coverage",
-            "How many tags a random subset of so many records has, on average. A curve that is still steep at "
-            "its end says that more records would bring more tags.",
-            h("div", _curves(sets), _key(sets), class_="card"),
+            COVERAGE_LEAD,
+            h("div", curves(sets), _key(sets), class_="card"),
         ),
         (
             "Tags of one set only",
-            f"{count(len(shared))} tags are in both sets.",
+            " ".join([f"{count(len(shared))} tags are in both sets.", *_spellings(*counts)]),
             _pair(
                 sets,
                 [
@@ -78,19 +81,9 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
             "Shares of the tagged records of each set.",
             _differences(sets),
         ),
-        ("Most used", "", _pair(sets, [bar_list(dict(top_tags(found, SHOWN))) for found in counts])),
-        (
-            "Pairs",
-            "Tags that most records have together.",
-            _pair(
-                sets,
-                [
-                    bar_list({f"{p.first} + {p.second}": p.records for p in top_pairs(one.tag_lists, 10)})
-                    for one in sets
-                ],
-            ),
-        ),
-        ("Least used", "", _pair(sets, [bar_list(dict(rare_tags(found, 10))) for found in counts])),
+        ("Most used", "", _pair(sets, [bar_list(found) for found in counts])),
+        ("Pairs", "Tags that most records have together.", _pair(sets, [pairs(one) for one in sets])),
+        ("Least used", "", _pair(sets, [least_used(found) for found in counts])),
     ]
     body = [
         h("section", h("h2", title), h("p", lead, class_="lead") if lead else "", content)
@@ -111,42 +104,21 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
     return f"<!doctype html>\n{h('html', head, h('body', header, h('main', *body)), lang='en')}\n"
 
 
-def _summaries(rows: Sequence[TagSummary]) -> Html:
-    heads = ("records", "tagged", "tags", "of one record", "diversity", "complexity")
-    lines = [
-        h(
-            "tr",
-            h("td", row.name, dir="auto"),
-            *(_number(count(n)) for n in (row.records, row.tagged, row.tags, row.once)),
-            _number("none" if row.diversity is None else f"{row.diversity:.3f}"),
-            _number("none" if row.complexity is None else f"{row.complexity:.2f}"),
-        )
-        for row in rows
-    ]
-    return _table([h("th", "set"), *(h("th", head, class_="number") for head in heads)], lines)
-
-
 def _differences(sets: Sequence[TaggedSet]) -> Html:
+    unequal = differences(sets[0].tag_lists, sets[1].tag_lists, SHOWN)
+    if not unequal:
+        return h("p", "There is none.", class_="soft")
     lines = [
         h(
             "tr",
-            h("td", found.tag, dir="auto"),
-            _number(f"{found.first:.1%}"),
-            _number(f"{found.second:.1%}"),
+            h("td", clip(found.tag, TAG_CHARACTERS), dir="auto"),
+            number(f"{found.first:.1%}"),
+            number(f"{found.second:.1%}"),
         )
-        for found in differences(sets[0].tag_lists, sets[1].tag_lists, SHOWN)
+        for found in unequal
     ]
     heads = [h("th", "tag"), *(h("th", one.name, class_="number", dir="auto") for one in sets)]
-    return _table(heads, lines)
-
-
-def _number(text: str) -> Html:
-    return h("td", text, class_="number")
-
-
-def _table(heads: Sequence[Html], rows: Sequence[Html]) -> Html:
-    table = h("table", h("thead", h("tr", *heads)), h("tbody", *rows))
-    return h("div", h("div", table, class_="scroll"), class_="card")
+    return table(heads, lines)
 
 
 def _pair(sets: Sequence[TaggedSet], contents: Sequence[Html]) -> Html:
@@ -157,49 +129,36 @@ def _pair(sets: Sequence[TaggedSet], contents: Sequence[Html]) -> Html:
     return h("div", *cards, class_="grid")
 
 
-def _curves(sets: Sequence[TaggedSet]) -> Html:
-    """Both coverage curves on one scale."""
-    curves = [coverage_curve(one.tag_lists) for one in sets]
-    points = [point for curve in curves for point in curve]
-    most = (
-        max((point.records for point in points), default=1),
-        max((point.tags for point in points), default=1),
-    )
-    lines = []
-    for kind, curve in zip(("kept", "dropped"), curves, strict=True):
-        way = " ".join(
-            f"{'L' if at else 'M'}{WIDTH * p.records / most[0]:.1f} {HEIGHT * (1 - p.tags / most[1]):.1f}"
-            for at, p in enumerate(curve)
-        )
-        if way:
-            lines.append(
-                h(
-                    "path",
-                    d=way,
-                    fill="none",
-                    stroke=f"var(--{kind})",
-                    stroke_width="2",
-                    stroke_linecap="round",
-                )
-            )
-    labels = [
-        h("text", count(most[0]), class_="last", x=str(WIDTH), y=str(HEIGHT + 16)),
-        h("text", f"{count(round(most[1]))} tags", class_="first", x="0", y="-6"),
-    ]
-    return h("svg", *lines, *labels, viewBox=f"0 -20 {WIDTH} {HEIGHT + 42}", role="img")
-
-
 def _key(sets: Sequence[TaggedSet]) -> Html:
     names = zip(("kept", "dropped"), sets, strict=True)
     return h("p", *(h("span", one.name, class_=kind, dir="auto") for kind, one in names), class_="key")
+
+
+def _spellings(first: Collection[str], second: Collection[str]) -> list[str]:
+    """What is to be said of tags that both sets have under different spellings; nothing where there are none."""
+    found = other_spellings(first, second)
+    if not found:
+        return []
+    one, other = (shorten(tag, 60) for tag in found[0])
+    number = "1 more is" if len(found) == 1 else f"{count(len(found))} more are"
+    return [
+        f"{number} in both under different spellings, such as {one!r} and {other!r}: normalise both sets with one "
+        "tag map to compare them by meaning."
+    ]
 
 
 def comparison_lines(first: TaggedSet, second: TaggedSet) -> list[str]:
     """The page in short, as lines to print."""
     counts = tag_counts(first.tag_lists), tag_counts(second.tag_lists)
     pool, shared = counts[0].keys() | counts[1].keys(), counts[0].keys() & counts[1].keys()
-    lines = list(summary_lines([row for one in (first, second) for row in one.summaries(pool)]))
+    lines = list(summary_lines([one.summaries(pool) for one in (first, second)]))
     lines += ["", f"{count(len(pool))} tags in all, {count(len(shared))} in both sets"]
-    for found in differences(first.tag_lists, second.tag_lists, 10):
-        lines.append(f"{found.first:>8.1%} {found.second:>8.1%}  {visible(found.tag)}")
+    lines += [visible(sentence) for sentence in _spellings(*counts)]
+    unequal = differences(first.tag_lists, second.tag_lists, 10)
+    if unequal:
+        lines += ["", "largest differences, as shares of the tagged records of each set"]
+    for found in unequal:
+        lines.append(
+            f"{found.first:>8.1%} {found.second:>8.1%}  {shorten(visible(found.tag), TAG_CHARACTERS)}"
+        )
     return lines

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from factory.report.markup import Html, h, join
-from factory.report.plain import clip, count
+from factory.report.plain import clip, count, visible
+from factory.text import shorten
 
 CHARACTERS = 400
 MOST_ROWS = 50
@@ -24,16 +25,42 @@ def facts_section(steps: Sequence[Mapping[str, Any]]) -> Html:
     return join(h("p", "What the steps found beside the records.", class_="lead"), *cards)
 
 
+def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What one step told, as lines for a terminal."""
+    for name, value in facts.items():
+        name = visible(name.replace("_", " "))
+        if not _is_table(value):
+            yield f"{name}: {shorten(visible(_sentence(value)), CHARACTERS)}"
+            continue
+        columns = list(value[0])
+        cells = [columns, *([_said(row.get(column)) for column in columns] for row in value[:MOST_ROWS])]
+        widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
+        yield f"{name}:"
+        for row in cells:
+            padded = [
+                cell.rjust(width) if isinstance(value[0][column], int | float) else cell.ljust(width)
+                for cell, width, column in zip(row, widths, columns, strict=True)
+            ]
+            yield "    " + visible("  ".join(padded)).rstrip()
+
+
 def _fact(item: tuple[str, Any]) -> Html:
     name, value = item
     name = name.replace("_", " ")
-    if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+    if _is_table(value):
         return _table(name, value)
-    if isinstance(value, Mapping):
-        said = ", ".join(f"{key} {_said(part)}" for key, part in value.items())
-    else:
-        said = _said(value)
-    return h("p", h("span", f"{name}: ", class_="soft"), h("span", clip(said, CHARACTERS), dir="auto"))
+    said = clip(_sentence(value), CHARACTERS)
+    return h("p", h("span", f"{name}: ", class_="soft"), h("span", said, dir="auto"))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _sentence(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return _said(value)
+    return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "none"
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:

@@ -116,10 +116,11 @@ def _table(funnel: Funnel) -> Table:
 
 
 def reasons(step: StepCounts) -> str:
-    """Why a step let records go: "low_score 8, too_long 2; failed: bad_reply 1"."""
+    """Why a step let records go, or without what: "low_score 8, too_long 2; failed: bad_reply 1"."""
     parts = [counts(step.dropped)] if step.dropped else []
     if step.failed:
         parts.append(f"failed: {counts(step.failed)}")
+    parts += [f"{name.replace('_', ' ')}: {counts(kinds)}" for name, kinds in step.missed.items()]
     return "; ".join(parts)
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from factory.errors import InputError
 
 MANIFEST = "manifest.json"
+MISSED = ("untagged", "no_task")
+"""Facts by which a step tells, by kind, how many records went on without what it should have given them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """What one step did: records in, new ones, those let go by kind (judged, or not processed), out."""
+    """What one step did: records in, new ones, those let go by kind (judged, or not processed), out.
+
+    missed: by fact (MISSED) and kind, records that went on without what the step should have given them
+    """
 
     label: str
     entered: int
@@ -24,6 +29,7 @@ class StepCounts:
     dropped: dict[str, int]
     failed: dict[str, int]
     seconds: float
+    missed: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def let_go(self) -> int:
@@ -96,6 +102,7 @@ def read_funnel(manifest: Mapping[str, Any]) -> Funnel:
             dropped=dict(step.get("dropped") or {}),
             failed=dict(step.get("failed") or {}),
             seconds=step.get("seconds", 0.0),
+            missed=_missed(step.get("facts")),
         )
         for step in manifest.get("steps", [])
     )
@@ -116,3 +123,13 @@ def read_funnel(manifest: Mapping[str, Any]) -> Funnel:
         cost=manifest.get("cost"),
         seconds=manifest.get("seconds", 0.0),
     )
+
+
+def _missed(facts: Any) -> dict[str, dict[str, int]]:
+    missed = {}
+    for name in MISSED:
+        kinds = facts.get(name) if isinstance(facts, Mapping) else None
+        numbers = dict(kinds) if isinstance(kinds, Mapping) else {}
+        if found := {kind: number for kind, number in numbers.items() if isinstance(number, int)}:
+            missed[name] = found
+    return missed

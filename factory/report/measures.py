@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from factory.measure.words import distinct_n, language_mix, lengths
 from factory.report.plain import count, visible
+from factory.report.rows import open_rows
 from factory.tags.measure import (
     TagLists,
     TagSummary,
@@ -43,6 +46,28 @@ class TaggedSet(NamedTuple):
         tag_lists = [[tag["name"] for tag in tags] for tags in table.values("tags")]
         return cls(name, tag_lists, [source or "(none)" for source in table.values("source")])
 
+    @classmethod
+    def read(cls, name: str, path: Path) -> Self:
+        """The tags in a Parquet file of records, without reading anything else.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        import pyarrow.compute as pc
+
+        known: dict[str, str] = {}  # each name is held once, however many records have it
+        tag_lists: list[list[str]] = []
+        sources: list[str] = []
+        for batch in open_rows(path).iter_batches(batch_size=1 << 14, columns=["tags", "source"]):
+            tags = batch.column("tags")
+            names = iter(pc.list_flatten(tags).field("name").to_pylist())
+            tag_lists += (
+                [known.setdefault(tag, tag) for tag in itertools.islice(names, number)]
+                for number in pc.list_value_length(tags).to_pylist()
+            )
+            sources += (source or "(none)" for source in batch.column("source").to_pylist())
+        return cls(name, tag_lists, sources)
+
     def summaries(self, pool: Collection[str]) -> list[TagSummary]:
         """The measures of the set, then of each of its sources where there are several."""
         sources = by_source(self.tag_lists, self.sources, pool)
@@ -66,6 +91,7 @@ def measures(table: Table, name: str, pool: Collection[str] | None = None) -> di
             field: (found._asdict() if (found := lengths(rows)) else None) for field, rows in texts.items()
         },
         "distinct": {field: {str(n): distinct_n(rows, n) for n in DISTINCT} for field, rows in texts.items()},
+        "pool": None if pool is None else len(set(pool)),
         "tags": [asdict(row) for row in tagged.summaries(counts if pool is None else pool)],
         "coverage": [point._asdict() for point in coverage_curve(tagged.tag_lists, 10)],
         "top_tags": [list(item) for item in top_tags(counts)],
@@ -97,29 +123,42 @@ def measure_lines(found: dict[str, Any]) -> Iterator[str]:
         if key in found:
             yield f"{title}: {found[key]['said']}"
     yield ""
-    yield from summary_lines([TagSummary(**row) for row in found["tags"]])
+    yield from summary_lines([[TagSummary(**row) for row in found["tags"]]])
+    if found["top_tags"]:
+        own = found["pool"] is None
+        whose = (
+            "of the set's own tags: --pool names the set that it was chosen from"
+            if own
+            else "of the pool's tags"
+        )
+        yield f"diversity is the share {whose}"
     if found["coverage"]:
         points = ", ".join(f"{p['records']:,}: {p['tags']:,.0f}" for p in found["coverage"])
         yield f"tags of a random subset   {points}"
     if found["top_tags"]:
-        yield f"most used   {_listed(found['top_tags'])}"
-        yield f"least used  {_listed(found['rare_tags'])}"
+        yield f"most used   {_listed(found['top_tags'][:SHOWN])}"
+        yield f"least used  {_listed(found['rare_tags'][:SHOWN])}"
     if found["top_pairs"]:
-        yield f"together    {_listed((f'{a} + {b}', n) for a, b, n in found['top_pairs'])}"
+        yield f"together    {_listed((f'{a} + {b}', n) for a, b, n in found['top_pairs'][:SHOWN])}"
 
 
-def summary_lines(rows: Sequence[TagSummary]) -> Iterator[str]:
-    """The measures of sets and sources as a table."""
+def summary_lines(sets: Sequence[Sequence[TagSummary]]) -> Iterator[str]:
+    """The measures of sets as a table: each set, and below it its sources, a little to the right."""
     heads = ("records", "tagged", "tags", "once", "diversity", "complexity")
-    width = max([len("tags"), *(len(_name(row.name)) for row in rows)])
+    rows = [
+        (_name(row.name) if at == 0 else f"  {_name(row.name)}", row)
+        for one in sets
+        for at, row in enumerate(one)
+    ]
+    width = max([len("tags"), *(len(name) for name, _ in rows)])
     yield "  ".join(["tags".ljust(width), *(f"{head:>10}" for head in heads)])
-    for row in rows:
+    for name, row in rows:
         cells = [
             *(count(number) for number in (row.records, row.tagged, row.tags, row.once)),
             _share(row.diversity),
             "none" if row.complexity is None else f"{row.complexity:.2f}",
         ]
-        yield "  ".join([_name(row.name).ljust(width), *(f"{cell:>10}" for cell in cells)])
+        yield "  ".join([name.ljust(width), *(f"{cell:>10}" for cell in cells)])
 
 
 def _name(text: str) -> str:

@@ -20,6 +20,7 @@ from factory.report.markup import Html, h, join
 from factory.report.plain import clip, count, duration, money
 from factory.report.rows import dropped_files, kept_files
 from factory.report.samples import dropped_sample, kept_sample, row_card
+from factory.report.tags import tags_section
 
 REPORT = "report.html"
 RECIPE_CHARACTERS = 100_000
@@ -60,6 +61,7 @@ def render_report(folder: Path) -> str:
         ("funnel", "Funnel", _funnel(funnel)),
         ("facts", "Found on the way", facts_section(manifest.get("steps", []))),
         ("composition", "What is in it", _composition(composition)),
+        ("tags", "Tags", tags_section(folder)),
         ("kept", "Kept", _rows(kept, funnel.kept, "Rows of the result, evenly spaced.", "Nothing was kept.")),
         (
             "dropped",
@@ -155,7 +157,7 @@ def _funnel(funnel: Funnel) -> Html:
             h("span", count(step.made) if step.made else "", class_="number soft"),
             h("span", count(step.passed), class_="number out"),
         ]
-        if step.let_go:
+        if step.let_go or step.missed:
             cells.append(h("span", *_kinds(step), class_="why"))
     names = (("kept", "goes on"), ("dropped", "dropped"), ("failed", "failed"))
     key = h("p", *(h("span", name, class_=kind) for kind, name in names), class_="key")
@@ -165,7 +167,11 @@ def _funnel(funnel: Funnel) -> Html:
 
 def _kinds(step: StepCounts) -> list[Html]:
     chips = []
-    for name, kinds in (("dropped", step.dropped), ("failed", step.failed)):
+    missed = [
+        ("missed", {f"{name.replace('_', ' ')}: {kind}": number for kind, number in kinds.items()})
+        for name, kinds in step.missed.items()
+    ]
+    for name, kinds in (("dropped", step.dropped), ("failed", step.failed), *missed):
         ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
         chips += [
             h("span", f"{kind} ", h("b", count(number)), class_=f"chip {name}")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factory.tags.association import Pair, tag_pairs
+from factory.tags.rules import stemmed
 
 TagLists = Sequence[Sequence[str]]
 """The tags of each record; none for a record that could not be tagged."""
@@ -142,6 +143,13 @@ def top_pairs(tag_lists: TagLists, number: int = 20, min_support: int = 2) -> li
     return sorted(pairs, key=lambda pair: (-pair.records, pair.first, pair.second))[:number]
 
 
+def other_spellings(first: Collection[str], second: Collection[str]) -> list[tuple[str, str]]:
+    """Tags of one set only that the other has under another spelling: by case, special characters or stem."""
+    own, others = set(first).difference(second), set(second).difference(first)
+    by_stem = {stemmed(tag): tag for tag in sorted(others, reverse=True)}
+    return [(tag, by_stem[stem]) for tag in sorted(own) if (stem := stemmed(tag)) in by_stem]
+
+
 class Difference(NamedTuple):
     """A tag and its share of the tagged records of two sets."""
 
@@ -151,11 +159,12 @@ class Difference(NamedTuple):
 
 
 def differences(first: TagLists, second: TagLists, number: int = 20) -> list[Difference]:
-    """The tags whose shares of the tagged records differ most between two sets."""
+    """The tags whose shares of the tagged records differ most between two sets; none that are the same."""
     counts = tag_counts(first), tag_counts(second)
     tagged = [max(1, sum(map(bool, lists))) for lists in (first, second)]
     found = [
         Difference(tag, counts[0][tag] / tagged[0], counts[1][tag] / tagged[1])
         for tag in counts[0].keys() | counts[1].keys()
     ]
-    return sorted(found, key=lambda d: (-abs(d.first - d.second), d.tag))[:number]
+    unequal = [difference for difference in found if difference.first != difference.second]
+    return sorted(unequal, key=lambda d: (-abs(d.first - d.second), d.tag))[:number]

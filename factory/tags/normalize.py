@@ -85,7 +85,8 @@ class NormalizeTags(WholeSet):
         facts["records"] = len(table)
         if not normal.counts:
             context.warn(
-                f"{context.step}: no record has tags, so there is nothing to normalise: tag them first"
+                f"{context.step}: no record has tags, so there is nothing to normalise: tag them first, or give "
+                'each row a list of them, "tags": ["sql", "joins"]'
             )
             facts["stages"] = [stage._asdict() for stage in normal.stages]
             return table
@@ -132,7 +133,7 @@ def _tell(normal: Normalization, records: int, context: Context) -> None:
     if last.records < given.records:
         context.warn(
             f"{context.step}: {given.records - last.records:,} records have no tag left: all of theirs were "
-            "rare or could not be used"
+            f"{why_dropped(normal)}"
         )
     if normal.counts and last.records >= FEW_TAGGED:
         tag, uses = min(normal.counts.items(), key=lambda item: (-item[1], item[0]))
@@ -153,6 +154,12 @@ def _tell(normal: Normalization, records: int, context: Context) -> None:
         )
 
 
+def why_dropped(normal: Normalization) -> str:
+    """Why a tag went, as the end of a sentence."""
+    by_map = normal.stages[-1].name == "map"
+    return "dropped by the tag map" if by_map else "rare or could not be used"
+
+
 def _renamed(table: Table, normal: Normalization, context: Context) -> Iterator[Record]:
     finals = normal.finals()
     event = context.event("normalize_tags")
@@ -161,6 +168,6 @@ def _renamed(table: Table, normal: Normalization, context: Context) -> Iterator[
         if tags != record.tags:
             record = record.with_tags(tags, event)
             if not tags:
-                note = "all of its tags were rare or could not be used"
+                note = f"all of its tags were {why_dropped(normal)}"
                 record = replace(record, notes={**record.notes, "tag": note})
         yield record

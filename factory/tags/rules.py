@@ -12,7 +12,7 @@ from factory.text import normal_form
 Key = TypeVar("Key", bound=Hashable)
 
 # "+" and "#" stay where they end a word: C, C++ and C# are three intentions.
-_SPECIAL = re.compile(r"(?<!\w)[+#]+|[^\w+#]+|_+")
+_SPECIAL = re.compile(r"(?<![\w+#])[+#]+|[^\w+#]+|_+")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HAN_SPACE = re.compile(rf"(?<=[{_HAN}]) | (?=[{_HAN}])")
 _ENGLISH_WORD = re.compile(r"[a-z]{3,}")

@@ -37,7 +37,8 @@ class TagIntents(PerRecord):
 
     A record that cannot be tagged, or one of whose turns cannot, goes on without tags: its history says
     "untagged" and its note "tag" says why. A part of its tags would count as low complexity. With `required`
-    it is set aside as failed instead.
+    it is set aside as failed instead. How many were tagged, how many not and why, and how many single tags
+    were too long to be one, is in the manifest and the report.
 
     Source: #InsTag (arXiv 2308.07074), section 3.
 
@@ -74,9 +75,13 @@ class TagIntents(PerRecord):
         name = "tag/instag" if self.vocabulary is None else "tag/instag_closed"
         prompt = load_prompt(name, record.lang or detect_language(record.prompt))
         answers: list[Answer] = []
+        facts = context.facts
+        for fact, none in (("tagged", 0), ("untagged", {}), ("unusable_tags", 0)):
+            facts.setdefault(fact, none)
         try:
             tags = await self._tags(record, prompt, answers, context)
         except RecordFailed as error:
+            facts["untagged"][error.kind] = facts["untagged"].get(error.kind, 0) + 1
             event = context.event("untagged", *answers, prompt=prompt)
             untagged = replace(record.with_tags((), event), notes={**record.notes, "tag": str(error)})
             yield (
@@ -85,6 +90,7 @@ class TagIntents(PerRecord):
                 else untagged
             )
         else:
+            facts["tagged"] += 1
             yield _tagged(record, tags, context.event("tag", *answers, prompt=prompt))
 
     async def _tags(
@@ -109,12 +115,13 @@ class TagIntents(PerRecord):
             answers.append(answer)
             assert isinstance(answer.data, NamedTags)
             named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
+            context.facts["unusable_tags"] += sum(not _usable(tag.tag) for tag in answer.data.tags)
             if closed is not None:
                 named, unknown = closed.chosen(named)
                 context.facts["outside"] += len(unknown)
                 if not named and unknown:
                     raise RecordFailed(
-                        "no_tags",
+                        "outside_vocabulary",
                         f"none of the tags that the model named is in the vocabulary: {shorten(', '.join(unknown))}",
                     )
             if not named:
@@ -173,9 +180,13 @@ def clean_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
     kept: dict[str, Tag] = {}
     for tag in tags:
         name = " ".join(tag.name.split())
-        if 0 < len(name) <= TAG_CHARACTERS:
+        if _usable(name):
             kept.setdefault(name.casefold(), Tag(name, " ".join(tag.explanation.split())))
     return tuple(kept.values())
+
+
+def _usable(name: str) -> bool:
+    return 0 < len(" ".join(name.split())) <= TAG_CHARACTERS
 
 
 def _tagged(record: Record, tags: tuple[Tag, ...], event: Event) -> Record:

@@ -28,15 +28,22 @@ class MapRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TagMap:
-    """Given tags and what becomes of them: {raw: final}, where "" means dropped."""
+    """Given tags and what becomes of them: {raw: final}, where "" means dropped; no final is renamed again."""
 
     finals: Mapping[str, str]
     _by_stem: Mapping[str, str]
 
     @classmethod
     def of(cls, rows: Iterable[MapRow]) -> TagMap:
-        """The map of these rows. A spelling that is in none of them is looked up by its stem."""
-        rows = list(rows)
+        """The map of these rows. A spelling that is in none of them is looked up by its stem.
+
+        A final tag that another row renames or drops goes where that row says: to rename a whole family, one
+        edits the row of its name alone.
+
+        Raises:
+            ValueError: tags are renamed in a circle.
+        """
+        rows = _followed(list(rows))
         by_stem: dict[str, str] = {}
         # Where several raw tags share a stem, the most used of them speaks for it.
         for row in sorted(rows, key=lambda row: (-row.records, row.raw)):
@@ -52,7 +59,8 @@ class TagMap:
         """The map of a file's rows, each with its line; a row is an object of `raw` and `final`.
 
         Raises:
-            InputError: a row is not such an object, or two rows say different things of one tag.
+            InputError: a row is not such an object, two rows say different things of one tag, or rows rename
+                tags in a circle.
         """
         read: dict[str, MapRow] = {}
         lines: dict[str, int] = {}
@@ -71,7 +79,10 @@ class TagMap:
                 )
             read[raw] = MapRow(raw, final, "", count if isinstance(count, int) else 0)
             lines.setdefault(raw, line)
-        return cls.of(read.values())
+        try:
+            return cls.of(read.values())
+        except ValueError as error:
+            raise InputError(f"{file}: {error}") from error
 
     def names(self) -> list[str]:
         """The tags that stay, sorted: the map as a closed vocabulary."""
@@ -83,6 +94,23 @@ class TagMap:
         if known is None:
             known = self._by_stem.get(stemmed(raw))
         return known
+
+
+def _followed(rows: list[MapRow]) -> list[MapRow]:
+    """The rows with each final tag followed through the rows that rename it."""
+    renames = {row.raw: row.final for row in rows if row.raw != row.final}
+    ends: dict[str, str] = {}
+    for raw in renames:
+        way: dict[str, None] = {}
+        at = raw
+        while at in renames and at not in ends:
+            if at in way:
+                circle = shorten(" -> ".join(map(repr, [*way, at])), 200)
+                raise ValueError(f"tags are renamed in a circle, {circle}: let one of them stay as it is")
+            way[at] = None
+            at = renames[at]
+        ends |= dict.fromkeys(way, ends.get(at, at))
+    return [row._replace(final=ends.get(row.raw, row.final)) for row in rows]
 
 
 def renamed(tags: Iterable[Tag], finals: Mapping[str, str]) -> tuple[Tag, ...]:

@@ -37,7 +37,8 @@ class LabelTask(PerRecord):
 
     The model chooses among `categories` and is shown what each means; a reply outside of them is asked for
     again. The names are the same for every language, so that a set of several is one whole. A record whose
-    task cannot be had goes on without one: its history says "no_task" and its note "task" says why.
+    task cannot be had goes on without one: its history says "no_task", its note "task" says why, and the
+    manifest and the report say how many there were.
 
     `task_by_example` does the same from labelled examples, without asking a chat model.
 
@@ -72,6 +73,9 @@ class LabelTask(PerRecord):
         language = record.lang or detect_language(record.prompt)
         prompt = load_prompt("tag/task", language)
         choices = self.categories or explained(prompt_language(language))
+        facts = context.facts
+        facts.setdefault("named", 0)
+        missed: dict[str, int] = facts.setdefault("no_task", {})
         try:
             if not record.prompt.strip():
                 raise RecordFailed("no_instruction", "there is no user turn to name the task of")
@@ -85,10 +89,12 @@ class LabelTask(PerRecord):
                 schema=task_schema(tuple(choices)),
             )
         except RecordFailed as error:
+            missed[error.kind] = missed.get(error.kind, 0) + 1
             event = context.event("no_task", prompt=prompt)
             yield replace(record, task="", notes={**record.notes, "task": str(error)}).with_event(event)
         else:
             assert isinstance(answer.data, ChosenTask)
+            facts["named"] += 1
             notes = {key: note for key, note in record.notes.items() if key != "task"}
             event = context.event("task", answer, prompt=prompt)
             yield replace(record, task=answer.data.task, notes=notes).with_event(event)

@@ -20,6 +20,8 @@ from factory.tags.classify import Classifier, Predicted, cross_validate
 
 INPUT_CHARACTERS = 300
 """How much of an input is read: that there is one tells the task, what it says does not."""
+TASK_COLUMNS = ("task", "category")
+"""What the readers take a record's task from."""
 FEWEST = 2
 """Examples that a label needs to be learnt."""
 
@@ -27,10 +29,10 @@ FEWEST = 2
 class TaskByExample(WholeSet):
     """Name each record's task from labelled examples: a linear classifier over embeddings, no chat model.
 
-    `examples` is a file of rows like any other, whose `task` (or `category`) column is filled. The manifest
-    says how well the classifier did on examples it had not seen (five-fold cross-validation), beside the
-    baseline of always saying the commonest label. A record it is less sure of than `min_certainty` is left
-    without a task, and counted.
+    `examples` is a file of rows like any other, whose `task` (or `category`) column is filled; `column` names
+    another one. The manifest and the report say how well the classifier did on examples it had not seen
+    (five-fold cross-validation), beside `majority`, the accuracy of always saying the commonest label. A record
+    it is less sure of than `min_certainty` is left without a task, and counted.
 
     The linear classifiers are multinomial logistic regression and ridge regression; `centroid` takes the label
     whose mean embedding is nearest, which does best on a handful of examples.
@@ -42,6 +44,9 @@ class TaskByExample(WholeSet):
     name: ClassVar[str] = "task_by_example"
 
     examples: Path = Field(description="the file of labelled rows")
+    column: str = Field(
+        "task", min_length=1, description="the column of the labels; task is read from category too"
+    )
     method: Literal["logistic", "ridge", "centroid"] = Field("logistic", description="the classifier")
     min_certainty: float = Field(
         0.0, ge=0, lt=1, description="leave a record without a task where the classifier is less sure"
@@ -60,7 +65,7 @@ class TaskByExample(WholeSet):
         examples = self._examples(context)
         embedder = context.embedder(self.model)
         vectors = await embedder.embed([task_text(record) for record in examples])
-        labels = [record.task for record in examples]
+        labels = [self._label(record) for record in examples]
         validated = await asyncio.to_thread(cross_validate, vectors, labels, self.method)
         context.facts["validated"] = validated._asdict()
         if validated.accuracy <= validated.majority:
@@ -95,18 +100,22 @@ class TaskByExample(WholeSet):
         labelled = [
             record
             for record in context.read_records(self.examples)
-            if record.task.strip() and record.prompt.strip()
+            if self._label(record) and record.prompt.strip()
         ]
-        counts = Counter(record.task for record in labelled)
+        counts = Counter(map(self._label, labelled))
         alone = sorted(task for task, count in counts.items() if count < FEWEST)
         if len(counts) - len(alone) < 2:
             raise InputError(
                 f"{self.examples}: a classifier needs two tasks with {FEWEST} labelled rows or more each: "
-                "fill the column 'task'"
+                f"fill the column {self.column!r}, or name another with `column`"
             )
         if alone:
             context.warn(f"{context.step}: left out, with a single example each: {', '.join(alone[:10])}")
-        return [record for record in labelled if counts[record.task] >= FEWEST]
+        return [record for record in labelled if counts[self._label(record)] >= FEWEST]
+
+    def _label(self, record: Record) -> str:
+        label = record.task if self.column in TASK_COLUMNS else record.meta.get(self.column)
+        return str(label).strip() if isinstance(label, str | int) else ""
 
 
 def task_text(record: Record) -> str:

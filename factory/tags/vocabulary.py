@@ -38,7 +38,11 @@ class Vocabulary:
         mapped: list[tuple[int, Mapping[str, Any]]] = []
         for line, row in rows:
             name = row.get("tag")
-            mapped.append((line, {"raw": name, "final": name} if isinstance(name, str) else row))
+            if "raw" not in row and not (isinstance(name, str) and name.strip()):
+                raise InputError(
+                    f'{file}:{line}: a row of a tag set says {{"tag": "a tag"}}, or raw and final as a tag map does'
+                )
+            mapped.append((line, row if "raw" in row else {"raw": name, "final": name}))
         found = cls(TagMap.read(mapped, file))
         if not found.names:
             raise InputError(f"{file}: holds no tag: every row's final is empty")

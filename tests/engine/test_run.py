@@ -436,3 +436,24 @@ def test_what_steps_tell_and_hand_out_is_in_the_runs_folder(tmp_path: Path) -> N
     again = run(data, tmp_path, "again")
     assert [fact["path"] for fact in again.manifest["inputs"]] == [str(path), str(tag_map)]
     assert again.manifest["steps"][1]["facts"]["unknown"] == 0
+
+
+def test_a_table_that_was_edited_in_the_runs_folder_goes_aside_when_the_run_is_repeated(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tagged.jsonl"
+    path.write_bytes(orjson.dumps({"instruction": "Join two tables", "output": "x", "tags": ["SQL"]}))
+    steps = [{"read": {"path": str(path)}}, {"normalize_tags": {"semantic": None}}]
+    data = {"name": "tags", "steps": steps}
+    tag_map = run(data, tmp_path).folder / "steps" / "02-normalize_tags" / "tag_map.jsonl"
+    made = tag_map.read_bytes()
+    assert not any("had been changed" in said for said in run(data, tmp_path).manifest["warnings"])
+    edits = [b'{"raw": "SQL", "final": "databases"}\n', b'{"raw": "SQL", "final": ""}\n']
+    for edit in edits:
+        tag_map.write_bytes(edit)
+        told = run(data, tmp_path).manifest["warnings"]
+        assert tag_map.read_bytes() == made
+        assert any(f"{tag_map} had been changed" in said for said in told)
+    aside = sorted(tag_map.parent.glob("tag_map-before*"))
+    assert [file.name for file in aside] == ["tag_map-before-2.jsonl", "tag_map-before.jsonl"]
+    assert [file.read_bytes() for file in aside] == edits[::-1]

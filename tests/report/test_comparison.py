@@ -44,9 +44,39 @@ def test_both_sets_are_measured_against_the_tags_of_both() -> None:
     assert any(line.split() == ["0.0%", "100.0%", "诗歌"] for line in lines)
 
 
+def test_tags_that_differ_in_spelling_alone_are_told() -> None:
+    other = TaggedSet("other", [["SQL", "Joins"], ["诗歌。"]], ["s", "s"])
+    said = "2 more are in both under different spellings, such as 'join' and 'Joins'"
+    assert any(said in line for line in comparison_lines(FIRST, other))
+    assert said in Reader(render_comparison(FIRST, other)).text
+    assert "1 more is in both" in "\n".join(
+        comparison_lines(SECOND._replace(tag_lists=[["诗歌"], []]), other)
+    )
+    assert "spellings" not in "\n".join(comparison_lines(FIRST, SECOND))
+
+
+def test_sets_that_are_alike_have_no_differences() -> None:
+    assert not any("differences" in line for line in comparison_lines(FIRST, FIRST))
+    assert "There is none." in Reader(render_comparison(FIRST, FIRST)).text
+
+
+def test_a_source_stands_to_the_right_of_its_set() -> None:
+    lines = comparison_lines(FIRST, SECOND)
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["alpha", "", "", "贝塔"]
+    assert Reader(render_comparison(FIRST, SECOND)).elements.count(
+        ("td", {"dir": "auto", "class": "part"})
+    ) == len("xy")
+
+
+def test_most_used_tags_sum_up_all_others() -> None:
+    many = TaggedSet("many", [[f"t{at}"] for at in range(30)], ["s"] * 30)
+    text = Reader(render_comparison(many, many)).text
+    assert (text.count("20 others"), text.count("10 others")) == (2, 0)
+
+
 def test_the_page_holds_both_sets_and_fetches_nothing() -> None:
     reader = Reader(render_comparison(FIRST, SECOND))
-    assert {name for name, _ in reader.elements} <= ALLOWED | {"path"}
+    assert {name for name, _ in reader.elements} <= ALLOWED
     assert "alpha beside 贝塔" in reader.text
     assert "Largest differences" in reader.text
     assert not [
@@ -59,8 +89,14 @@ def test_hostile_tags_and_names_stay_text() -> None:
     hostile = TaggedSet(HOSTILE, [[HOSTILE, "sql"]] * 2, [HOSTILE, "y"])
     page = render_comparison(hostile, SECOND)
     assert "<script" not in page
-    assert {name for name, _ in Reader(page).elements} <= ALLOWED | {"path"}
+    assert {name for name, _ in Reader(page).elements} <= ALLOWED
     assert "\x1b" not in "\n".join(comparison_lines(hostile, SECOND))
+
+
+def test_a_tag_of_two_hundred_words_fits_a_line() -> None:
+    essay = TaggedSet("essay", [["word " * 200]], ["s"])
+    assert max(map(len, comparison_lines(essay, SECOND))) < 130
+    assert "899 more characters" in Reader(render_comparison(essay, SECOND)).text
 
 
 @given(ANY_TAGS, ANY_TAGS)
@@ -71,8 +107,11 @@ def test_any_two_sets_can_be_compared(first: list[list[str]], second: list[list[
 
 
 def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"no/page\.html: cannot be written"):
-        write_comparison(tmp_path / "no" / "page.html", FIRST, SECOND)
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match=r"file/page\.html: cannot be written"):
+        write_comparison(tmp_path / "file" / "page.html", FIRST, SECOND)
+    write_comparison(tmp_path / "new" / "page.html", FIRST, SECOND)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
 
 
 def test_measures_are_plain_json_and_missing_ones_are_none() -> None:
@@ -90,6 +129,13 @@ def test_measures_print_whatever_the_set(lists: list[list[str]]) -> None:
     text = "\n".join(measure_lines(measures(table(*lists), "set")))
     assert text.startswith(f"{len(lists)} records")
     assert "\x1b" not in text
+
+
+def test_the_first_tags_are_not_said_to_be_all_but_ten() -> None:
+    lines = list(measure_lines(measures(table(*([f"t{at}", "all"] for at in range(50))), "set")))
+    (line,) = [line for line in lines if line.startswith("most used")]
+    assert line.startswith("most used   all 50, t0 1, ")
+    assert "more" not in line
 
 
 def test_diversity_is_a_share_of_the_pools_tags() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from factory.errors import InputError
 from factory.report.funnel import print_funnel
 from factory.report.manifest import read_funnel, read_manifest
+from factory.report.page import render_report
 
 
 def printed(manifest: dict[str, Any], folder: Path, **options: Any) -> str:
@@ -56,6 +57,24 @@ def test_many_reasons_do_not_break_the_columns(run_folder: Path) -> None:
     text = printed(manifest, run_folder)
     assert all(f"reason_number_{at} {1_000_000 + at:,}" in " ".join(text.split()) for at in range(12))
     assert max(map(len, text[: text.index(str(run_folder))].splitlines())) <= 80
+
+
+def test_records_that_went_on_untagged_are_told_beside_those_let_go(run_folder: Path) -> None:
+    manifest = read_manifest(run_folder)
+    assert manifest["steps"][3]["label"] == "04-tag"
+    manifest["steps"][3]["facts"] = {
+        "tagged": 39,
+        "untagged": {"no_tags": 1200, "bad_reply": 2},
+        "no_task": {},
+    }
+    text = printed(manifest, run_folder)
+    row = next(line for line in text.splitlines() if line.startswith("04-tag"))
+    assert "untagged: no_tags 1,200," in row
+    (run_folder / "manifest.json").write_text(json.dumps(manifest))
+    page = render_report(run_folder)
+    assert '<span class="chip missed">untagged: no_tags <b>1,200</b></span>' in page
+    manifest["steps"][3]["facts"] = {"untagged": {"odd": "words"}, "no_task": 3}
+    assert "words" not in printed(manifest, run_folder)
 
 
 def test_where_nothing_survived_it_says_where_everything_went(empty_run: Path) -> None:

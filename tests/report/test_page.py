@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from factory.errors import InputError
 from factory.record import Event, new_record
-from factory.report.charts import distribution, length_distribution
+from factory.report.charts import bar_list, distribution, length_distribution
 from factory.report.composition import compose
 from factory.report.markup import h, join
 from factory.report.page import render_report, write_report
@@ -26,7 +26,7 @@ from factory.table import Table
 VOID = {"meta"}
 ALLOWED = set(
     """html head meta title style body header main footer section nav article a b p h1 h2 h3 div span small
-    dl dt dd ul li table thead tbody tr th td pre svg g rect text""".split()  # noqa: SIM905
+    dl dt dd ul li table thead tbody tr th td pre svg g rect text path""".split()  # noqa: SIM905
 )
 
 
@@ -56,6 +56,13 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text += data
+
+
+def test_the_sum_of_a_long_tail_does_not_set_the_scale_of_the_bars() -> None:
+    reader = Reader(bar_list({f"t{at}": 10 for at in range(100)}))
+    widths = [attributes["width"] for name, attributes in reader.elements if name == "rect"]
+    assert widths == ["100.000"] * 10
+    assert "90 others900" in reader.text
 
 
 def test_the_page_is_written_and_tells_the_run(run_folder: Path) -> None:

@@ -53,6 +53,11 @@ LISTS = st.lists(st.lists(TAGS, max_size=5), max_size=12)
         ("sql_query", "sql query", plain_words),
         ("翻译。", "翻译", plain_words),
         ("Python 编程", "Python编程", plain_words),
+        ("Python\u3000编程", "Ｐｙｔｈｏｎ编程", plain_words),
+        ("《诗歌》", "「诗歌」", plain_words),
+        ("写作（创意）", "写作(创意)", folded),
+        ("数据、分析？", "数据-分析", plain_words),
+        ("C＃ 编程", "c#编程", plain_words),
         ("writing poems", "write poem", stemmed),
         ("data analysis!", "Data Analysis", stemmed),
     ],
@@ -63,7 +68,15 @@ def test_spellings_of_one_tag_share_a_key(one: str, other: str, key: object) -> 
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("C", "C++"), ("C++", "C#"), ("翻译", "文本翻译"), ("!", "?"), ("sql", "nosql")]
+    ("one", "other"),
+    [
+        ("C", "C++"),
+        ("C++", "C#"),
+        ("C+", "C++"),
+        ("翻译", "文本翻译"),
+        ("!", "?"),
+        ("sql", "nosql"),
+    ],
 )
 def test_different_tags_keep_different_keys(one: str, other: str) -> None:
     assert stemmed(one) != stemmed(other)
@@ -270,6 +283,42 @@ def test_an_edited_map_finds_other_spellings_of_what_it_knows() -> None:
 def test_a_bad_map_is_refused_with_its_line(row: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=rf"map\.jsonl:2: .*{says}"):
         TagMap.read([(1, {"raw": "a", "final": "b"}), (2, row)], "map.jsonl")
+
+
+def test_a_family_is_renamed_by_the_row_of_its_name() -> None:
+    rows = [MapRow("SQL", "sql"), MapRow("sql", "databases"), MapRow("noise", "junk"), MapRow("junk", "")]
+    tag_map = TagMap.of(rows)
+    assert {raw: tag_map.final(raw) for raw in ("SQL", "sql", "noise", "junk")} == {
+        "SQL": "databases",
+        "sql": "databases",
+        "noise": "",
+        "junk": "",
+    }
+    assert tag_map.names() == ["databases"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", *"abcdefg"])), max_size=8))
+def test_applying_a_map_twice_is_applying_it_once_unless_it_is_a_circle(pairs: list[tuple[str, str]]) -> None:
+    rows = [MapRow(raw, final) for raw, final in dict(pairs).items()]
+    try:
+        tag_map = TagMap.of(rows)
+    except ValueError:
+        return  # a circle
+    for row in rows:
+        final = tag_map.final(row.raw)
+        assert final is not None
+        assert final == "" or tag_map.final(final) == final
+
+
+def test_a_map_that_renames_in_a_circle_is_refused() -> None:
+    rows = [{"raw": "x", "final": "a"}, {"raw": "a", "final": "b"}, {"raw": "b", "final": "a"}]
+    with pytest.raises(InputError, match=r"map\.jsonl: .* a circle, 'x' -> 'a' -> 'b' -> 'a'"):
+        TagMap.read(enumerate(rows, start=1), "map.jsonl")
+
+
+def test_a_long_chain_of_renames_is_followed_at_once() -> None:
+    rows = [MapRow(f"t{at}", f"t{at + 1}") for at in range(20_000)]
+    assert TagMap.of(rows).final("t0") == "t20000"
 
 
 def test_renamed_tags_keep_the_first_explanation_and_come_once() -> None:

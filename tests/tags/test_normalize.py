@@ -184,6 +184,12 @@ def test_tags_that_a_map_lacks_are_kept_or_dropped_as_asked(unknown: Any, left: 
     assert step.inputs() == (Path("map.jsonl"),)
 
 
+def test_tags_that_a_map_drops_are_told_as_such() -> None:
+    records, _, said = run(NormalizeTags(map=Path("map.jsonl")), [["junk"]], [{"raw": "junk", "final": ""}])
+    assert records[0].notes["tag"] == "all of its tags were dropped by the tag map"
+    assert any(sentence.endswith("all of theirs were dropped by the tag map") for sentence in said)
+
+
 def test_a_bad_map_stops_with_its_line() -> None:
     with pytest.raises(InputError, match=r"map\.jsonl:1"):
         run(NormalizeTags(map=Path("map.jsonl")), [["a"]], [{"raw": "a"}])

@@ -57,6 +57,21 @@ def test_a_record_that_cannot_be_tagged_goes_on_untagged(bad: str | Exception) -
     assert untagged.notes["tag"]
 
 
+def test_what_could_not_be_tagged_is_counted_by_its_reason() -> None:
+    replies = iter(
+        [reply("sql"), reply("x" * 61, "word " * 200, "poem"), reply("x" * 61), reply(), "no json"]
+    )
+    context, _ = scripted_context(lambda ask: next(replies))
+    for at in range(5):
+        process(TagIntents(), new_record(f"Query {at}"), context)
+    process(TagIntents(), replace(new_record("x"), messages=()), context)
+    assert context.facts == {
+        "tagged": 2,
+        "untagged": {"no_tags": 1, "bad_reply": 2, "no_instruction": 1},
+        "unusable_tags": 3,
+    }
+
+
 def test_one_turn_that_cannot_be_tagged_leaves_the_record_untagged() -> None:
     history = (Message("user", "Hi"), Message("assistant", "Hello"))
 

@@ -16,6 +16,7 @@ from factory.tags.measure import (
     coverage_curve,
     differences,
     diversity,
+    other_spellings,
     rare_tags,
     summarize,
     tag_counts,
@@ -89,6 +90,12 @@ def test_differences_compare_shares_of_the_tagged_records() -> None:
     found = differences(first, second)
     assert found[0] == ("b", 0.0, 1.0)
     assert found[1] == ("a", 1.0, 0.25)
+    assert differences(first, [["a"], ["a"], ["a"]]) == []
+
+
+def test_tags_of_one_set_only_are_found_under_other_spellings() -> None:
+    found = other_spellings(["SQL", "joins", "same", "诗歌"], ["sql", "SQL!", "same", "诗歌。", "poem"])
+    assert found == [("SQL", "SQL!"), ("诗歌", "诗歌。")]
 
 
 @given(ANY_LISTS)

@@ -19,7 +19,7 @@ from factory.errors import InputError, RecordFailed
 from factory.record import Record, new_record
 from factory.step import Context
 from factory.table import Table
-from factory.tags.classify import Classifier, Method, cross_validate
+from factory.tags.classify import PENALTIES, Classifier, Method, choose_penalty, cross_validate
 from factory.tags.task import CATEGORIES, LabelTask, task_schema
 from factory.tags.task_by_example import TaskByExample
 
@@ -49,6 +49,14 @@ def test_a_reply_outside_the_categories_is_no_task(bad: str | Exception) -> None
     assert record.dropped is None
     assert record.events[-1].operation == "no_task"
     assert record.notes["task"]
+
+
+def test_records_without_a_task_are_counted_by_their_reason() -> None:
+    replies = iter(['{"task": "math"}', '{"task": "cooking"}', "no json"])
+    context, _ = scripted_context(lambda ask: next(replies))
+    for at in range(3):
+        process(LabelTask(), new_record(f"Add {at}"), context)
+    assert context.facts == {"named": 1, "no_task": {"bad_reply": 2}}
 
 
 def test_categories_of_ones_own_replace_the_default() -> None:
@@ -130,6 +138,42 @@ def test_validation_is_the_same_each_time_and_takes_rare_labels() -> None:
     assert (first.examples, first.labels) == (60, 4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_fewer_examples_than_folds_are_validated_on_as_many_folds_as_there_are(method: Method) -> None:
+    vectors, names = clouds(4, "ab", 5.0)
+    validated = cross_validate(vectors, names, method)
+    assert (validated.examples, validated.labels, validated.majority) == (4, 2, 0.5)
+    assert 0 <= validated.accuracy <= 1
+
+
+@pytest.mark.parametrize("method", ["logistic", "ridge"])
+def test_the_penalty_is_chosen_without_the_examples_that_are_held_out(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, names = clouds(50, "abc", 1.0)
+    seen: list[set[bytes]] = []
+
+    def choose(rows: NDArray[np.float32], labels: Sequence[str], method: Method) -> float:
+        seen.append({row.tobytes() for row in rows})
+        return choose_penalty(rows, labels, method)
+
+    monkeypatch.setattr("factory.tags.classify.choose_penalty", choose)
+    cross_validate(vectors, names, method)
+    # In each of five folds some rows are not seen, and each row is one of them once.
+    assert len(seen) == 5
+    assert [sum(row.tobytes() not in rows for rows in seen) for row in vectors] == [1] * 50
+
+
+@pytest.mark.parametrize("method", ["logistic", "ridge"])
+def test_the_penalty_that_does_best_is_chosen(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, names = clouds(60, "aaab", 3.0)
+    # So strong a penalty leaves the intercept alone, which says "a" each time.
+    for penalties in ((1e9, 10.0), (10.0, 1e9)):
+        monkeypatch.setitem(PENALTIES, method, penalties)
+        assert choose_penalty(vectors, names, method) == 10.0
+    assert choose_penalty(vectors[:2], ["a", "b"], method) == 10.0
+
+
 def test_one_label_is_nothing_to_tell_apart() -> None:
     vectors, _ = clouds(4, "ab", 1.0)
     with pytest.raises(ValueError, match="two labels"):
@@ -194,6 +238,19 @@ def test_an_unsure_guess_is_not_made() -> None:
     (record,), facts, _ = run(step, [new_record("neither")], EXAMPLES)
     assert record.task == ""
     assert facts["unsure"] == 1
+
+
+def test_labels_come_from_the_column_that_is_named() -> None:
+    examples = [
+        replace(record, task="", meta={"class": f" {record.task} ", "n": at})
+        for at, record in enumerate(EXAMPLES)
+    ]
+    step = TaskByExample(examples=Path("labelled.jsonl"), column="class")
+    (named,), facts, _ = run(step, [new_record("A poem please")], examples)
+    assert named.task == "writing"
+    assert facts["validated"]["examples"] == len(EXAMPLES)
+    with pytest.raises(InputError, match=r"fill the column 'n', or name another with `column`"):
+        run(TaskByExample(examples=Path("labelled.jsonl"), column="n"), [], examples)
 
 
 def test_a_task_with_one_example_is_left_out_with_a_word() -> None:

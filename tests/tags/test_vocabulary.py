@@ -68,7 +68,7 @@ def test_the_model_is_shown_the_tags_and_asked_in_its_language(text: str, langua
     assert "\npoetry\nsql\n" in asked
     assert record.events[-1].prompt == f"{language}/tag/instag_closed@1"
     assert record.tags == (Tag("sql", "why"),)
-    assert context.facts == {"vocabulary": 2, "outside": 0}
+    assert (context.facts["vocabulary"], context.facts["outside"]) == (2, 0)
 
 
 def test_other_names_of_a_tag_mean_it_and_come_once() -> None:
@@ -82,7 +82,7 @@ def test_a_set_that_fits_nothing_leaves_the_record_untagged_with_the_reason() ->
     assert record.tags == ()
     assert record.events[-1].operation == "untagged"
     assert "none of the tags that the model named is in the vocabulary: cooking, 烹饪" in record.notes["tag"]
-    assert context.facts["outside"] == 2
+    assert (context.facts["outside"], context.facts["untagged"]) == (2, {"outside_vocabulary": 1})
 
 
 def test_of_a_large_set_the_nearest_tags_are_shown() -> None:
@@ -99,8 +99,11 @@ def test_a_set_without_tags_is_refused(rows: list[dict[str, str]]) -> None:
 
 
 def test_a_row_that_is_no_tag_is_refused_with_its_line() -> None:
-    with pytest.raises(InputError, match=r"tags\.jsonl:2"):
-        tagged(reply("sql"), [{"tag": "sql"}, {"name": "poetry"}])
+    for row in ({"name": "poetry"}, {"tag": " "}):
+        with pytest.raises(InputError, match=r"tags\.jsonl:2: a row of a tag set says"):
+            tagged(reply("sql"), [{"tag": "sql"}, row])
+    with pytest.raises(InputError, match=r"tags\.jsonl:1: a row of a tag map says"):
+        tagged(reply("sql"), [{"raw": "sql"}])
 
 
 def test_a_vocabulary_is_embedded_once() -> None:
