@@ -175,9 +175,9 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
     for step in plan.steps:
         options = ", ".join(f"{key}={value}" for key, value in step.options.items())
         typer.echo(f"{step.label}  {options}")
-        if step.calls:
-            per_record = step.calls / max(1, plan.sampled)
-            typer.echo(f"    asks {step.model}, {per_record:.1f} calls for each record that came in")
+        for name, asked in step.asked.items():
+            per_record = asked.calls / max(1, plan.sampled)
+            typer.echo(f"    asks {name}, at most {per_record:.1f} calls for each record that came in")
     for step in plan.steps:
         for number, prompt in enumerate(step.prompts, start=1):
             typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")

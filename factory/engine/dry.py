@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
 
-from factory.engine.progress import StepProgress
-from factory.engine.stream import Stream
-from factory.errors import FactoryError
+from factory.errors import FactoryError, RecordFailed
 from factory.formats.reference import reference_records, reference_rows
 from factory.models.base import Answer, ChatModel, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
 from factory.recipe import Recipe
 from factory.record import Message, Record
-from factory.step import Context, PerRecord, Source
+from factory.step import Context, PerRecord, Source, Step, WholeSet
 from factory.text import estimate_tokens
 
-SAMPLE = 16
-"""Records that are carried through the per-record steps to count calls."""
+SAMPLE = 64
+"""Records that are carried through the steps to count calls."""
+
+log = logging.getLogger("factory")
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one model would be asked; `reply_tokens` at the most."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
 
 
 @dataclass(slots=True)
 class DryStep:
-    """What one step would ask for the sampled records; `prompts` are those for the first of them."""
+    """What one step would ask of each model for the sampled records; `prompts` are those for the first of them."""
 
     label: str
     options: Mapping[str, Any]
-    model: str = ""
-    calls: int = 0
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
+    asked: dict[str, Asked] = field(default_factory=dict)
     prompts: list[tuple[Message, ...]] = field(default_factory=list)
     showing: bool = True
 
@@ -54,23 +62,22 @@ class DryRun:
 
     def totals(self) -> tuple[int, int, int]:
         """Calls, prompt tokens and reply tokens at most, for all records."""
+        asked = [one for step in self.steps for one in step.asked.values()]
         return (
-            round(sum(step.calls for step in self.steps) * self.scale),
-            round(sum(step.prompt_tokens for step in self.steps) * self.scale),
-            round(sum(step.reply_tokens for step in self.steps) * self.scale),
+            math.ceil(sum(one.calls for one in asked) * self.scale),
+            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale),
+            math.ceil(sum(one.reply_tokens for one in asked) * self.scale),
         )
 
     def most_cost(self, recipe: Recipe) -> float | None:
         """The most that the calls could cost, None where the recipe gives no prices."""
         total, known = 0.0, False
-        for step in self.steps:
-            price = getattr(recipe.models.get(step.model), "price", None)
+        for name, asked in (item for step in self.steps for item in step.asked.items()):
+            price = getattr(recipe.models.get(name), "price", None)
             if price is not None:
                 known = True
-                total += (
-                    (step.prompt_tokens * price.input + step.reply_tokens * price.output) * self.scale / 1e6
-                )
-        return total if known else None
+                total += asked.prompt_tokens * price.input + asked.reply_tokens * price.output
+        return total * self.scale / 1e6 if known else None
 
 
 class _DryChat:
@@ -93,15 +100,16 @@ class _DryChat:
         logprobs: int | None = None,
     ) -> Answer:
         book = self._book
-        book.model = self.name
-        book.calls += 1
-        book.prompt_tokens += sum(estimate_tokens(message.content) for message in messages)
-        book.reply_tokens += max_tokens
+        asked = book.asked.setdefault(self.name, Asked())
+        asked.calls += 1
+        asked.prompt_tokens += sum(estimate_tokens(message.content) for message in messages)
+        asked.reply_tokens += max_tokens
         if book.showing:
             book.prompts.append(tuple(messages))
-        text = f"[reply number {book.calls} of {self.name}, as the step {book.label} would get it]"
+        text = f"[reply number {asked.calls} of {self.name}, as the step {book.label} would get it]"
         data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema()))
-        places = (TokenLogprob("...", 0.0),) if logprobs is not None else ()
+        # A grader that reads the probabilities of digits finds one, and goes on to its next question.
+        places = (TokenLogprob("1", 0.0),) if logprobs is not None else ()
         return Answer(text, self.name, (), data=data, logprobs=places)
 
     async def ask_many(
@@ -124,11 +132,11 @@ class _DryChat:
         ]
 
     async def score_text(self, text: str) -> ScoredText:
-        book = self._book
-        book.model = self.name
-        book.calls += 1
         tokens = estimate_tokens(text)
-        book.prompt_tokens += tokens
+        if text:  # an empty one is not sent
+            asked = self._book.asked.setdefault(self.name, Asked())
+            asked.calls += 1
+            asked.prompt_tokens += tokens
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
@@ -171,7 +179,10 @@ def _stand_in(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) 
 
 
 async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
-    """Carry a few records through the per-record steps with a model that only takes notes.
+    """Carry the first records through the steps with a model that only takes notes.
+
+    A step is rehearsed (see `PerRecord.rehearse`), and nothing that it drops is lost to the steps behind it: a
+    stand-in meets no condition. So what is counted is the most that these records can cost.
 
     Raises:
         FactoryError: the recipe's input cannot be read.
@@ -192,19 +203,36 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
             expected = None if expected is None or count is None else expected + count
     if not rows:
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
-    steps = [
-        (step, _context(recipe, book))
-        for step, book in zip(recipe.steps, books, strict=True)
-        if isinstance(step, PerRecord)
-    ]
+    steps = [(step, _context(recipe, book)) for step, book in zip(recipe.steps, books, strict=True)]
     for row in rows:
-        stream = Stream(steps, [StepProgress(context.step) for _, context in steps], window=1)
-        await stream.run(iter([row]), lambda record: None)
+        records = [row]
+        for step, context in steps:
+            records = [given for record in records for given in await _rehearsed(step, record, context)]
         for book in books:
             book.showing = False
     if expected is not None and limit is not None:
         expected = min(expected, limit)
     return DryRun(books, len(rows), expected)
+
+
+async def _rehearsed(step: Step, record: Record, context: Context) -> list[Record]:
+    """What goes on to the next step; what a step did not give on, a real reply might make it give."""
+    given: list[Record] = []
+    try:
+        if isinstance(step, PerRecord):
+            async for child in step.rehearse(record, context):
+                given.append(child)
+        elif isinstance(step, WholeSet):
+            await step.rehearse(record, context)
+    except FactoryError as error:
+        if not isinstance(error, RecordFailed):
+            raise
+    except Exception as error:  # a step, perhaps a plug-in's, that cannot work with a stand-in
+        log.warning(
+            "%s cannot be rehearsed, so it may ask more: %s: %s", context.step, type(error).__name__, error
+        )
+    live = [child for child in given if child.dropped is None]
+    return live or [replace(child, dropped=None) for child in given[:1]] or [record]
 
 
 def _context(recipe: Recipe, book: DryStep) -> Context:

@@ -119,6 +119,10 @@ class JudgeCascade(WholeSet):
             context.warn(self._sentence(found, context))
         return Table.from_records(records)
 
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`: where the cheap model is of no use, every record is asked for."""
+        await judge_record(self._grader, record, context, score=self.name)
+
     async def _features(self, records: Sequence[Record], context: Context) -> NDArray[np.float64]:
         columns = [simple_features(records), score_features(records, self.cheap)]
         for name in self.cheap:

@@ -81,6 +81,10 @@ class JudgePair(WholeSet):
         self._report(records, context)
         return judged
 
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`."""
+        await self._judge(record, context)
+
     def _names(self) -> tuple[str, str, str]:
         rubric = self._rubrics["en"].name
         return f"judge_pair.{rubric}", f"judge_pair_given.{rubric}", f"judge_pair_swapped.{rubric}"
