@@ -306,7 +306,7 @@ def apply(
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
-    from factory.report.plain import counts
+    from factory.report.plain import counts, fact, visible
     from factory.text import shorten
 
     options = _step_options(context.args)
@@ -325,8 +325,9 @@ def apply(
             f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out"
             + (f", let go: {gone}" if gone else "")
         )
-        for name, fact in progress.facts.items():
-            typer.echo(f"    {name}: {shorten(str(fact), 400)}")
+        for name, told in progress.facts.items():
+            said = fact(told) if not isinstance(told, list) else str(told)
+            typer.echo(f"    {name.replace('_', ' ')}: {shorten(visible(said), 400)}")
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")

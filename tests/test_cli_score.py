@@ -82,6 +82,21 @@ def test_steps_add_their_scores_with_the_options_that_are_set(tmp_path: Path) ->
     assert any(line.split()[:2] == ["ifd.cherry", "perplexity"] for line in done.stdout.splitlines())
 
 
+def test_a_score_of_one_step_alone_is_told_with_its_correlation_with_length(tmp_path: Path) -> None:
+    def echo(request: object) -> Say:
+        tokens = [part + " " for part in request["prompt"].split(" ")]  # type: ignore[index]
+        values = [None, *(-1.0 / at for at in range(1, len(tokens)))]
+        return Say(body={"choices": [{"logprobs": {"tokens": tokens, "token_logprobs": values}}]})
+
+    rows = [new_record(f"say {n}", output="some more words " * n + "end") for n in range(1, 8)]
+    write_file(rows, tmp_path / "rows.jsonl", "alpaca")
+    with in_thread(ScriptedServer(complete=echo)) as server:
+        model = f"{{provider: openai, base_url: '{server.base_url}', model: scripted}}"
+        done = factory("apply", "ifd", "rows.jsonl", "--model", model, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "    spearman with answer length: ifd " in done.stdout
+
+
 def test_a_server_that_tells_no_log_probabilities_is_named_with_what_does(tmp_path: Path) -> None:
     write_file([new_record("a", output="b c")], tmp_path / "rows.jsonl", "alpaca")
     with in_thread(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from factory.report.markup import Html, h, join
-from factory.report.plain import clip, count
+from factory.report.plain import clip, fact
 
 CHARACTERS = 400
 MOST_ROWS = 50
@@ -29,11 +29,7 @@ def _fact(item: tuple[str, Any]) -> Html:
     name = name.replace("_", " ")
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         return _table(name, value)
-    if isinstance(value, Mapping):
-        said = ", ".join(f"{key} {_said(part)}" for key, part in value.items())
-    else:
-        said = _said(value)
-    return h("p", h("span", f"{name}: ", class_="soft"), h("span", clip(said, CHARACTERS), dir="auto"))
+    return h("p", h("span", f"{name}: ", class_="soft"), h("span", clip(fact(value), CHARACTERS), dir="auto"))
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
@@ -41,16 +37,8 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
     kinds = {column: "number" if isinstance(rows[0][column], int | float) else None for column in columns}
     heads = [h("th", column.replace("_", " "), class_=kinds[column]) for column in columns]
     lines = [
-        h("tr", *(h("td", clip(_said(row.get(c)), CHARACTERS), class_=kinds[c], dir="auto") for c in columns))
+        h("tr", *(h("td", clip(fact(row.get(c)), CHARACTERS), class_=kinds[c], dir="auto") for c in columns))
         for row in rows[:MOST_ROWS]
     ]
     table = h("table", h("thead", h("tr", *heads)), h("tbody", *lines))
     return h("div", h("p", name, class_="soft"), table, class_="scroll")
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return count(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,7 @@ from factory.score.features import principal_components, score_features, simple_
 from factory.score.grader import Grader
 from factory.score.judge import exchanges, judge_record
 from factory.score.keep import Condition, keep_where
+from factory.score.lengths import ScoreLengths
 from factory.score.rubric import load_rubric
 from factory.score.side_by_side import side_by_side
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
@@ -115,6 +116,10 @@ class JudgeCascade(WholeSet):
                 records[at] = keep_where(records[at], score, self.keep, context.step)
             else:
                 records[at] = self._cheaply(records[at], score, likely, bool(found.decisions[row]), context)
+        lengths = ScoreLengths()
+        for record in records:
+            lengths.note_scores(record, [score])
+        context.facts.update(lengths.facts())
         if open_rows:
             context.warn(self._sentence(found, context))
         return Table.from_records(records)
