@@ -294,7 +294,12 @@ def apply(
     step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The file to write: .jsonl, .json, .csv or .parquet. Where records have scores or tags, .jsonl and "
+            ".json keep all of each.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     limit: Annotated[
@@ -306,10 +311,12 @@ def apply(
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
     from factory.dataset import load
+    from factory.formats.write import lossless_layout
     from factory.report.plain import counts, fact, visible
     from factory.text import shorten
 
     options = _step_options(context.args)
+    lossless = None if out is None else lossless_layout(out)
     dataset = load(file, limit=limit, strict=strict)
     skipped = len(dataset.dropped)
     for record in list(dataset.dropped)[:20]:
@@ -329,7 +336,10 @@ def apply(
             said = fact(told) if not isinstance(told, list) else str(told)
             typer.echo(f"    {name.replace('_', ' ')}: {shorten(visible(said), 400)}")
     if out is not None:
-        result.save(out)
+        marked = any(record.scores or record.tags for record in result)
+        if marked and lossless is None and out.suffix.lower() != ".parquet":
+            typer.echo(f"warning: {out} has no place for scores and tags: end its name in .jsonl", err=True)
+        result.save(out, lossless if marked else None)
         typer.echo(f"{len(result):,} records written to {out}")
         for path in result.save_tables(out):
             typer.echo(f"written beside it: {path}")

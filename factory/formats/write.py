@@ -117,12 +117,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
         ValueError: a record has no request.
     """
     path = Path(path)
-    packed = path.name.endswith(".gz")
-    ending = os.path.splitext(path.name.removesuffix(".gz"))[1].lower()
-    if ending not in _FITTING or (packed and ending == ".parquet"):
-        raise OutputError(
-            f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
-        )
+    ending, packed = _ending(path)
     layout = format or _FITTING[ending][0]
     _known([layout], path, FILE_LAYOUTS)
     if layout not in _FITTING[ending]:
@@ -142,6 +137,27 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
         else:
             stream.writelines(orjson.dumps(item) + b"\n" for item in counted)
     return _written(path, facts.rows, counted.replaced)
+
+
+def lossless_layout(path: str | Path) -> str | None:
+    """The layout in which a file of this name holds all of a record; None where it can hold its texts at most.
+
+    Raises:
+        OutputError: the name does not tell how to write it.
+    """
+    ending, _ = _ending(Path(path))
+    return "records" if "records" in _FITTING[ending] else None
+
+
+def _ending(path: Path) -> tuple[str, bool]:
+    """The ending that says how rows are written, and whether they are packed."""
+    packed = path.name.lower().endswith(".gz")
+    ending = os.path.splitext(path.name[:-3] if packed else path.name)[1].lower()
+    if ending not in _FITTING or (packed and ending == ".parquet"):
+        raise OutputError(
+            f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"
+        )
+    return ending, packed
 
 
 class _Rows:
