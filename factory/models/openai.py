@@ -24,7 +24,7 @@ from factory.models.refusal import BadRequest
 from factory.models.structured import instruct_json, strict_schema
 
 _log = logging.getLogger(__name__)
-_SCORING = "it takes `echo` and `logprobs` in /completions, which a vLLM server has; `provider: transformers` needs no server"
+_SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
 # What a request can do without, where a model refuses it (reasoning models take no temperature, for one).
 _OPTIONAL = frozenset({"temperature", "top_p", "seed", "stop"})
 
