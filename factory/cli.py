@@ -310,6 +310,7 @@ def apply(
     ] = False,
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
+    from factory.cli_score import not_scored
     from factory.dataset import load
     from factory.formats.write import lossless_layout
     from factory.report.plain import counts, fact, visible
@@ -335,6 +336,8 @@ def apply(
         for name, told in progress.facts.items():
             said = fact(told) if not isinstance(told, list) else str(told)
             typer.echo(f"    {name.replace('_', ' ')}: {shorten(visible(said), 400)}")
+    for sentence in not_scored(result):
+        typer.echo(f"    {sentence}")
     if out is not None:
         marked = any(record.scores or record.tags for record in result)
         if marked and lossless is None and out.suffix.lower() != ".parquet":

@@ -120,6 +120,22 @@ def lines(dataset: Dataset, top: float) -> list[str]:
     return told
 
 
+def not_scored(dataset: Dataset) -> list[str]:
+    """Of each score that some record was to have and lacks, how many lack it and why most of them do."""
+    from factory.text import shorten
+
+    wanted, _ = _missing_everywhere(dataset)
+    counted: dict[str, Counter[str]] = {name: Counter() for name in sorted(wanted)}
+    for record in dataset:
+        for name in wanted.intersection(record.notes).difference(record.scores):
+            counted[name][record.notes[name]] += 1
+    return [
+        f"{_name(name)}: {reasons.total():,} of {len(dataset):,} records have none: "
+        f"{shorten(reasons.most_common(1)[0][0], 200)}"
+        for name, reasons in counted.items()
+    ]
+
+
 def columns(dataset: Dataset) -> dict[str, Scores]:
     """Every score that a record has or was to have, the number of tags, and the words of the answers."""
     import numpy as np

@@ -183,6 +183,9 @@ def test_a_score_that_no_record_could_have_is_told_with_the_reason(
     assert "no usable reply after 3 tries" in line
     assert "\x1b" not in done.stdout
     assert "name steps that score" not in done.stdout
+    alone = factory("apply", "judge", "rows.jsonl", "--model", model(judge), cwd=tmp_path)
+    assert "    judge.quality: 3 of 3 records have none: " in alone.stdout
+    assert "no usable reply after 3 tries" in alone.stdout
 
 
 def test_records_that_a_condition_let_go_are_told_and_so_is_an_empty_result(
