@@ -122,6 +122,13 @@ class JudgeCascade(WholeSet):
         context.facts.update(lengths.facts())
         if open_rows:
             calls = np.array([len(exchanges(records[at], rubric)) for at in open_rows])
+            context.facts["cascade"] = {
+                "records": len(open_rows),
+                "asked": int(found.asked.sum()),
+                "calls_saved": int(calls[~found.asked].sum()),
+                "held_out": found.checked,
+                "decided_otherwise": found.wrong,
+            }
             context.warn(self._sentence(found, calls, context))
         return Table.from_records(records)
 

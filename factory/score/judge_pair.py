@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -146,7 +146,12 @@ class JudgePair(WholeSet):
         longer = np.array([len(first) - len(second) for first, second in pairs], np.float64)
         missing = len(records) - len(judged)
         note = f"; {missing:,} have no verdict" if missing else ""
-        context.warn(f"{context.step}: {summarise(given, swapped, longer).sentence()}{note}")
+        summary = summarise(given, swapped, longer)
+        context.facts["pairs"] = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(summary).items()
+        }
+        context.warn(f"{context.step}: {summary.sentence()}{note}")
 
 
 class PairVerdict(BaseModel):

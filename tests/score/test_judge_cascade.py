@@ -64,6 +64,11 @@ def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decision
     assert len(asked) == calls
     assert f"asked for {calls:,} of 1,000 records, {1000 - calls:,} calls" in told[0]
     assert "at least 90% of all decisions are its own with 95% confidence" in told[0]
+    context, chat = scripted_context(grade)
+    asyncio.run(STEP.run(Table.from_records(rows), context))
+    facts = context.facts["cascade"]
+    assert facts["calls_saved"] == 1000 - facts["asked"] == 1000 - len(chat.asks) > 500
+    assert facts["held_out"] >= 50
 
 
 def test_a_record_says_who_decided_it() -> None:
