@@ -63,7 +63,10 @@ def bounds(recipe: Recipe, plan: DryRun) -> Estimate:
 
 
 def spent(progress: RunProgress) -> Estimate:
-    """What a run came to, replies from the journal counted as if they had been asked for."""
+    """What a run came to, replies from the journal counted as if they had been asked for.
+
+    Embeddings are left out as they are of an estimate: how many go into one call depends on what is known already.
+    """
     models = progress.models.values()
     prompts = [usage.prompt_tokens + usage.replayed_prompt_tokens for usage in models]
     replies = [usage.completion_tokens + usage.replayed_completion_tokens for usage in models]
@@ -72,7 +75,7 @@ def spent(progress: RunProgress) -> Estimate:
     return Estimate(
         progress.steps[0].passed if progress.steps else 0,
         0,
-        progress.calls + progress.replayed,
+        sum(usage.calls + usage.replayed for usage in models if not usage.embeds),
         sum(prompts),
         sum(replies),
         sum(known) if known else None,

@@ -143,3 +143,17 @@ def test_no_run_makes_more_calls_than_were_told_however_the_replies_fall(
         .manifest["estimate"]
     )
     assert 0.5 < told["calls"]["ratio"] <= 1
+
+
+def test_embeddings_count_neither_as_told_nor_as_asked(tmp_path: Path, server: ScriptedServer) -> None:
+    server.script = lambda request: '{"reason": "so", "score": 4}'
+    at = {"base_url": server.base_url, "model": "scripted"}
+    models = {"m": {"provider": "openai", **at}, "e": {"provider": "openai_embeddings", **at}}
+    made = recipe(tmp_path, {"judge": {}}, {"dedup_semantic": {"threshold": 1.0}}, models=models)
+    for folder in ("one", "two"):  # the second time from the journal, text by text
+        told = (
+            Run(made, RunOptions(tmp_path / folder, journal=tmp_path / "journal.db"))
+            .execute()
+            .manifest["estimate"]
+        )
+        assert (told["calls"]["at_most"], told["calls"]["came_to"]) == (4, 4)
