@@ -165,7 +165,7 @@ def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
     calls, prompt, reply = plan.totals()
     cost = plan.most_cost(recipe)
     price = f", at most {cost:,.2f} at the recipe's prices" if cost is not None else ""
-    typer.echo(f"About {calls:,} calls, {prompt:,} prompt tokens, at most {reply:,} reply tokens{price}.")
+    typer.echo(f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}.")
     typer.confirm("Go on?", abort=True)
 
 
@@ -185,8 +185,8 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
                 typer.echo(f"[{message.role}]\n{_printable(message.content)}")
     calls, prompt_tokens, reply_tokens = plan.totals()
     typer.echo(
-        f"\nEstimate: {calls:,} calls, {prompt_tokens:,} prompt tokens, at most {reply_tokens:,} reply tokens"
-        " if no record is dropped on the way. Replies that are in the journal cost nothing."
+        f"\nEstimate: at most {calls:,} calls, {prompt_tokens:,} prompt tokens and {reply_tokens:,} reply tokens,"
+        " as if no record were dropped on the way. Replies that are in the journal cost nothing."
     )
     cost = plan.most_cost(recipe)
     if cost is not None:

@@ -6,6 +6,7 @@ import functools
 import itertools
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -80,12 +81,19 @@ class DryRun:
         return total * self.scale / 1e6 if known else None
 
 
-class _DryChat:
-    """A chat model that writes down what it is asked and answers with a marked stand-in."""
+_STAND_IN = re.compile(r"\[reply number [\d,]+ of [^\[\]]*? would get it\]")
 
-    def __init__(self, name: str, book: DryStep) -> None:
+
+class _DryChat:
+    """A chat model that writes down what it is asked and answers with a marked stand-in.
+
+    longest: the tokens that each stand-in so far could have been in place of its own
+    """
+
+    def __init__(self, name: str, book: DryStep, longest: dict[str, int]) -> None:
         self.name = name
         self._book = book
+        self._longest = longest
 
     async def ask(
         self,
@@ -102,15 +110,20 @@ class _DryChat:
         book = self._book
         asked = book.asked.setdefault(self.name, Asked())
         asked.calls += 1
-        asked.prompt_tokens += sum(estimate_tokens(message.content) for message in messages)
+        asked.prompt_tokens += sum(self._most_tokens(message.content) for message in messages)
         asked.reply_tokens += max_tokens
         if book.showing:
             book.prompts.append(tuple(messages))
-        text = f"[reply number {asked.calls} of {self.name}, as the step {book.label} would get it]"
-        data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema()))
+        text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
+        self._longest[text] = max(0, max_tokens - estimate_tokens(text))
+        data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema(), text))
         # A grader that reads the probabilities of digits finds one, and goes on to its next question.
         places = (TokenLogprob("1", 0.0),) if logprobs is not None else ()
         return Answer(text, self.name, (), data=data, logprobs=places)
+
+    def _most_tokens(self, text: str) -> int:
+        """The tokens of a text in which every stand-in is as long as the reply could be."""
+        return estimate_tokens(text) + sum(self._longest.get(found, 0) for found in _STAND_IN.findall(text))
 
     async def ask_many(
         self,
@@ -136,7 +149,7 @@ class _DryChat:
         if text:  # an empty one is not sent
             asked = self._book.asked.setdefault(self.name, Asked())
             asked.calls += 1
-            asked.prompt_tokens += tokens
+            asked.prompt_tokens += self._most_tokens(text)
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
@@ -153,29 +166,29 @@ class _DryEmbedder:
         return np.ones((len(texts), 1), np.float32)
 
 
-def _stand_in(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
-    """A small instance of a JSON schema: highest numbers, false, one element in each list."""
+def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | None = None) -> Any:
+    """A small instance of a JSON schema: `text`, highest numbers, false, one element in each list."""
     root = schema if root is None else root
     if "$ref" in schema:
-        return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+        return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], text, root)
     if "enum" in schema:
         return schema["enum"][0]
     if "const" in schema:
         return schema["const"]
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            return _stand_in(schema[key][0], root)
+            return _stand_in(schema[key][0], text, root)
     match schema.get("type"):
         case "object":
-            return {name: _stand_in(part, root) for name, part in schema.get("properties", {}).items()}
+            return {name: _stand_in(part, text, root) for name, part in schema.get("properties", {}).items()}
         case "array":
-            return [_stand_in(schema.get("items", {}), root)]
+            return [_stand_in(schema.get("items", {}), text, root)]
         case "integer" | "number":
             return schema.get("maximum", schema.get("minimum", 1))
         case "boolean":
             return False
         case _:
-            return "..."
+            return "..." if "maxLength" in schema else text
 
 
 async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
@@ -197,13 +210,14 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
     expected: int | None = 0
     for step, book in zip(recipe.steps, books, strict=True):
         if isinstance(step, Source):
-            live = (r for r in step.records(_context(recipe, book)) if r.dropped is None)
+            live = (r for r in step.records(_context(recipe, book, {})) if r.dropped is None)
             rows += itertools.islice(live, take - len(rows))
             count = step.expected()
             expected = None if expected is None or count is None else expected + count
     if not rows:
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
-    steps = [(step, _context(recipe, book)) for step, book in zip(recipe.steps, books, strict=True)]
+    longest: dict[str, int] = {}
+    steps = [(step, _context(recipe, book, longest)) for step, book in zip(recipe.steps, books, strict=True)]
     for row in rows:
         records = [row]
         for step, context in steps:
@@ -235,9 +249,9 @@ async def _rehearsed(step: Step, record: Record, context: Context) -> list[Recor
     return live or [replace(child, dropped=None) for child in given[:1]] or [record]
 
 
-def _context(recipe: Recipe, book: DryStep) -> Context:
+def _context(recipe: Recipe, book: DryStep, longest: dict[str, int]) -> Context:
     def chat(name: str) -> ChatModel:
-        return _DryChat(resolve_model(recipe.models, name, "chat"), book)
+        return _DryChat(resolve_model(recipe.models, name, "chat"), book, longest)
 
     def silent(sentence: str) -> None:
         """A run says it when it comes to it."""

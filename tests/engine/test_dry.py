@@ -103,6 +103,20 @@ def test_each_model_is_reckoned_at_its_own_price(tmp_path: Path) -> None:
     assert plan.most_cost(made) == pytest.approx(tokens * (1 + 100) / 1e6)
 
 
+def test_a_reply_that_a_later_prompt_quotes_counts_there_as_long_as_it_may_be(tmp_path: Path) -> None:
+    def prompt_tokens(step: str, **options: Any) -> int:
+        made = recipe(tmp_path, {"evolve": {"model": "m", "rounds": 1}}, {step: {"model": "m", **options}})
+        return sum(asked.prompt_tokens for step in planned(made).steps for asked in step.asked.values())
+
+    # Three children with their answers: 1,024 and 2,048 tokens at the most.
+    assert prompt_tokens("judge") > 3 * (1024 + 2048)
+    # The criticism of a refined answer stands in one prompt of each of 3 rounds of 6 records, the answer in 8 others.
+    grown = prompt_tokens("refine", judge="m", max_tokens=3000) - prompt_tokens(
+        "refine", judge="m", max_tokens=2000
+    )
+    assert grown == 1000 * 6 * (3 + 2 * 2 + 3)
+
+
 def test_more_records_than_are_rehearsed_are_counted_in_proportion_and_said_so(tmp_path: Path) -> None:
     made = recipe(tmp_path, {"judge": {"model": "m"}}, rows=1000)
     plan = planned(made)
