@@ -165,7 +165,7 @@ def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
     calls, prompt, reply = plan.totals()
     cost = plan.most_cost(recipe)
     price = f", at most {cost:,.2f} at the recipe's prices" if cost is not None else ""
-    typer.echo(f"About {calls:,} calls, {prompt:,} prompt tokens, at most {reply:,} reply tokens{price}.")
+    typer.echo(f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}.")
     typer.confirm("Go on?", abort=True)
 
 
@@ -175,9 +175,9 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
     for step in plan.steps:
         options = ", ".join(f"{key}={value}" for key, value in step.options.items())
         typer.echo(f"{step.label}  {options}")
-        if step.calls:
-            per_record = step.calls / max(1, plan.sampled)
-            typer.echo(f"    asks {step.model}, {per_record:.1f} calls for each record that came in")
+        for name, asked in step.asked.items():
+            per_record = asked.calls / max(1, plan.sampled)
+            typer.echo(f"    asks {name}, at most {per_record:.1f} calls for each record that came in")
     for step in plan.steps:
         for number, prompt in enumerate(step.prompts, start=1):
             typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")
@@ -185,8 +185,8 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
                 typer.echo(f"[{message.role}]\n{_printable(message.content)}")
     calls, prompt_tokens, reply_tokens = plan.totals()
     typer.echo(
-        f"\nEstimate: {calls:,} calls, {prompt_tokens:,} prompt tokens, at most {reply_tokens:,} reply tokens"
-        " if no record is dropped on the way. Replies that are in the journal cost nothing."
+        f"\nEstimate: at most {calls:,} calls, {prompt_tokens:,} prompt tokens and {reply_tokens:,} reply tokens,"
+        " as if no record were dropped on the way. Replies that are in the journal cost nothing."
     )
     cost = plan.most_cost(recipe)
     if cost is not None:
@@ -294,7 +294,12 @@ def apply(
     step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The file to write: .jsonl, .json, .csv or .parquet. Where records have scores or tags, .jsonl and "
+            ".json keep all of each.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     limit: Annotated[
@@ -308,6 +313,7 @@ def apply(
     ] = None,
 ) -> None:
     """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
+    from factory.cli_score import not_scored
     from factory.dataset import load
     from factory.formats.write import check_file_place
     from factory.report.facts import facts_lines
@@ -333,10 +339,12 @@ def apply(
         )
         for line in facts_lines(progress.facts):
             typer.echo(f"    {line}")
+    for sentence in not_scored(result):
+        typer.echo(f"    {sentence}")
     if out is not None:
         result.save(out)
         typer.echo(f"{len(result):,} records written to {out}")
-        if out.name.removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
+        if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
             typer.echo(
                 f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
                 ".parquet to keep them",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -12,6 +12,10 @@ from factory.errors import InputError
 
 if TYPE_CHECKING:
     from factory.score.calibrate import Calibration
+
+TEXT = "output"
+
+Rows: TypeAlias = list[Mapping[str, Any]]
 
 _PAIR = {
     **dict.fromkeys(("0", "tie", "tied", "c", "both", "equal"), 0),
@@ -31,13 +35,15 @@ def calibrate(
         ),
     ],
     label: Annotated[str, typer.Option("--label", help="The column of the labels.")],
-    text: Annotated[
-        str, typer.Option("--text", help="The column of the answers, for their length.")
-    ] = "output",
+    text: Annotated[str, typer.Option("--text", help="The column of the answers, for their length.")] = TEXT,
     first: Annotated[str, typer.Option("--first", help="Pairs: the column of the first answers.")] = "",
     second: Annotated[str, typer.Option("--second", help="Pairs: the column of the second answers.")] = "",
     good: Annotated[
-        str, typer.Option("--good", help="Which labels are good, such as '>= 4'. Default: the higher of two.")
+        str,
+        typer.Option(
+            "--good",
+            help="Which labels are good: '>= 4', or the one text that is. Default: the higher of two numbers.",
+        ),
     ] = "",
 ) -> None:
     """Hold scores against labels: agreement, correlation, confusion, bias, and a threshold. Calls nobody.
@@ -48,42 +54,123 @@ def calibrate(
     rows = list(_rows(file))
     if bool(first) != bool(second):
         raise InputError("--first and --second go together: name the columns of both answers of a pair")
+    made = _made(rows, score, bool(first), file)
     for option, column in (("--score", score), ("--label", label), ("--first", first), ("--second", second)):
-        made = option == "--score" and column in ("length", "longer")
-        if column and not made and all(_value(row, column) is None for row in rows):
-            raise InputError(f"{file}: no row has {column!r}, the column of {option}; {_known(rows)}")
-    found = _pairs(rows, score, label, first, second) if first else _single(rows, score, label, text, good)
+        if column and not (made and option == "--score"):
+            _check(rows, column, option, file)
+    if first:
+        found = _pairs(rows, score, label, first, second, made)
+        expected = ": those of pairs are 1 or A, 2 or B, 0 or tie"
+    else:
+        found = _single(rows, score, label, text, good, made, file)
+        expected = ""
+    if not found.rows:
+        raise InputError(f"{file}: no row has both a score and a label that can be read{expected}")
     typer.echo("\n".join(found.lines()))
 
 
-def _pairs(rows: list[Mapping[str, Any]], score: str, label: str, first: str, second: str) -> Calibration:
+def _made(rows: Rows, score: str, pairs: bool, file: Path) -> bool:
+    """Whether the scores are made of the answers' lengths, which no column holds."""
+    if score not in ("length", "longer") or _there(rows, score):
+        return False
+    if score == "longer" and not pairs:
+        raise InputError("--score longer compares the answers of a pair: name them with --first and --second")
+    if score == "length" and pairs:
+        raise InputError("--score length is for single answers: of pairs it is --score longer")
+    return True
+
+
+def _check(rows: Rows, column: str, option: str, file: Path) -> None:
+    if not _there(rows, column):
+        raise InputError(f"{file}: no row has {column!r}, the column of {option}; {_known(rows)}")
+    if all(_value(row, column) in (None, "") for row in rows):
+        raise InputError(f"{file}: {column!r}, the column of {option}, is empty in every row")
+
+
+def _pairs(rows: Rows, score: str, label: str, first: str, second: str, made: bool) -> Calibration:
     from factory.score.calibrate import calibrate_pairs
 
     lengths = [[len(str(_value(row, column) or "")) for row in rows] for column in (first, second)]
     said: list[int | None]
-    if score == "longer":
+    if made:
         said = [0 if a == b else 1 if a > b else 2 for a, b in zip(*lengths, strict=True)]
     else:
-        fractions = any(_value(row, score) == 0.5 for row in rows) or score.startswith("judge_pair")
-        said = [_outcome(_value(row, score)) if fractions else _winner(_value(row, score)) for row in rows]
-    return calibrate_pairs(said, [_winner(_value(row, label)) for row in rows], *lengths)
+        values = [_value(row, score) for row in rows]
+        fractions = 0.5 in values or "judge_pair" in score
+        said = [_outcome(value) if fractions else _winner(value) for value in values]
+        _tell_unread(values, said, score)
+    wanted = [_value(row, label) for row in rows]
+    winners = [_winner(value) for value in wanted]
+    _tell_unread(wanted, winners, label)
+    return calibrate_pairs(said, winners, *lengths)
 
 
-def _single(rows: list[Mapping[str, Any]], score: str, label: str, text: str, good: str) -> Calibration:
+def _tell_unread(values: list[Any], winners: Sequence[int | None], column: str) -> None:
+    from factory.text import shorten
+
+    read = zip(values, winners, strict=True)
+    unread = [value for value, winner in read if winner is None and value not in (None, "")]
+    if unread:
+        typer.echo(
+            f"warning: {len(unread):,} values of {column!r}, such as {shorten(str(unread[0]), 30)!r}, name no winner "
+            "and count as missing",
+            err=True,
+        )
+
+
+def _single(rows: Rows, score: str, label: str, text: str, good: str, made: bool, file: Path) -> Calibration:
     from factory.score.calibrate import calibrate_classes, calibrate_scores
     from factory.score.keep import Condition
 
+    texts = [_answer(row, text) for row in rows]
+    lengths = [float(len(one)) if isinstance(one, str) else float("nan") for one in texts]
+    if not any(isinstance(one, str) for one in texts):
+        if made or text != TEXT:
+            raise InputError(
+                f"{file}: no row has an answer in {text!r}, the column of --text; {_known(rows)}"
+            )
+        typer.echo(
+            f"warning: no row has an answer in {text!r}: name its column with --text, for length", err=True
+        )
+    said: list[Any] = lengths if made else [_value(row, score) for row in rows]
+    wanted = [_value(row, label) for row in rows]
+    stray = _first_text(said), _first_text(wanted)
+    if stray[0] and stray[1]:
+        if good:
+            raise InputError("--good says from which label on a score is good, and these scores are classes")
+        return calibrate_classes([_class(value) for value in said], [_class(value) for value in wanted])
+    if stray[0]:
+        raise InputError(
+            f"{file}: {score!r} has the text {stray[0]} where the labels are numbers: leave a missing score empty"
+        )
+    if stray[1]:
+        return calibrate_scores(
+            _floats(said), _good_texts(wanted, good, stray[1], label, file), lengths=lengths
+        )
     try:
         condition = Condition.parse(good) if good else None
     except ValueError as error:
         raise InputError(f"--good {error}") from error
-    texts = [_value(row, text) for row in rows]
-    lengths = [float(len(one)) if isinstance(one, str) else float("nan") for one in texts]
-    said: list[Any] = lengths if score == "length" else [_value(row, score) for row in rows]
-    wanted = [_value(row, label) for row in rows]
-    if any(_number(value) is None and value not in (None, "") for value in (*said, *wanted)):
-        return calibrate_classes([_class(value) for value in said], [_class(value) for value in wanted])
     return calibrate_scores(_floats(said), _floats(wanted), lengths=lengths, good=condition)
+
+
+def _good_texts(labels: list[Any], good: str, stray: str, label: str, file: Path) -> list[float]:
+    """1 for the label named by --good, 0 for any other text, NaN where there is none."""
+    named = [_class(value) for value in labels]
+    if good not in named:
+        raise InputError(
+            f"{file}: {label!r} has texts such as {stray}, and the scores are numbers: name the label that is good "
+            "with --good"
+        )
+    return [float("nan") if name is None else float(name == good) for name in named]
+
+
+def _first_text(values: list[Any]) -> str:
+    """The first value that is no number, quoted; "" where all are numbers."""
+    from factory.text import shorten
+
+    texts = (value for value in values if value not in (None, "") and _number(value) is None)
+    return next((repr(shorten(str(value), 30)) for value in texts), "")
 
 
 def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
@@ -110,6 +197,27 @@ def _value(row: Mapping[str, Any], column: str) -> Any:
     return None
 
 
+def _answer(row: Mapping[str, Any], column: str) -> Any:
+    """The answer of a row: its column, or the last turn of a conversation where it has no such column."""
+    value = _value(row, column)
+    turns = row.get("messages") or row.get("conversations")
+    if value is not None or column != TEXT or not isinstance(turns, list):
+        return value
+    last = turns[-1]
+    if not isinstance(last, Mapping) or (last.get("role") or last.get("from")) not in ("assistant", "gpt"):
+        return None
+    return last.get("content") or last.get("value")
+
+
+def _there(rows: Rows, column: str) -> bool:
+    """Whether any row has this column, be it empty."""
+    return any(
+        column in holder or f"score.{column}" in holder
+        for row in rows
+        for holder in (row, _mapping(row.get("scores")), _mapping(row.get("meta")))
+    )
+
+
 def _mapping(holder: Any) -> Mapping[str, Any]:
     """The scores or meta of a record as its files hold them: an object, pairs, or JSON text."""
     from factory.formats.values import loads
@@ -128,11 +236,14 @@ def _mapping(holder: Any) -> Mapping[str, Any]:
     return {}
 
 
-def _known(rows: list[Mapping[str, Any]]) -> str:
+def _known(rows: Rows) -> str:
     from factory.text import shorten
 
     names = dict.fromkeys(
-        str(name) for row in rows[:20] for holder in (row, _mapping(row.get("scores"))) for name in holder
+        str(name)
+        for row in rows[:20]
+        for holder in (row, _mapping(row.get("scores")), _mapping(row.get("meta")))
+        for name in holder
     )
     return f"there are {', '.join(shorten(name, 30) for name in list(names)[:30]) or 'none'}"
 
@@ -151,6 +262,8 @@ def _floats(values: list[Any]) -> list[float]:
 
 
 def _class(value: Any) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return None if value is None or value == "" else str(value)
 
 

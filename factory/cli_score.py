@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,7 +32,9 @@ def score(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="The file to write: .jsonl keeps all of each row, or .json, .csv, .parquet."
+            "--out",
+            help="The file to write: .jsonl and .json keep all of each row; .parquet has its texts, its tags and a "
+            "column for each score.",
         ),
     ] = None,
     set_: Annotated[
@@ -53,6 +56,7 @@ def score(
 ) -> None:
     """Add scores to a file's rows and tell how the scores agree with each other and with length."""
     from factory.dataset import load
+    from factory.report.plain import counts
     from factory.step import Source, find_step
 
     names = [_ALIASES.get(name.strip(), name.strip()) for name in with_.split(",") if name.strip()]
@@ -60,8 +64,7 @@ def score(
         if issubclass(find_step(name), Source):
             raise FactoryError(f"--with {name}: that step brings records in; name steps that score")
     options = _options(set_ or [], names)
-    if out is not None and out.name.removesuffix(".gz").endswith(".csv"):
-        raise FactoryError(f"{out}: a .csv file has no place for scores: end the name in .jsonl or .parquet")
+    layout = None if out is None else _layout(out)
     dataset = load(file, limit=limit)
     skipped = len(dataset.dropped)
     for record in list(dataset.dropped)[:20]:
@@ -72,11 +75,17 @@ def score(
     result = dataset.run(seed=seed, journal=journal)
     for warning in result.progress.warnings if result.progress else ():
         typer.echo(f"warning: {warning}", err=True)
+    for step in result.progress.steps if result.progress else ():
+        if gone := {**step.dropped, **step.failed}:
+            typer.echo(
+                f"{step.label}: {step.entered:,} in, {step.passed:,} out, let go: {counts(gone)}", err=True
+            )
     if not len(result):
+        typer.echo("No record is left, so that there is nothing to compare.", err=True)
         raise typer.Exit(EXIT_NOTHING_DONE)
     typer.echo("\n".join(lines(result, top)))
     if out is not None:
-        result.save(out, "records" if ".json" in out.suffixes or ".jsonl" in out.suffixes else None)
+        result.save(out, layout)
         typer.echo(f"\n{len(result):,} records written to {out}")
     if skipped or (result.progress is not None and result.progress.failed):
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
@@ -86,18 +95,21 @@ def lines(dataset: Dataset, top: float) -> list[str]:
     """What is told of the scores of a finished dataset: each of them, then every pair."""
     from factory.report.plain import visible
     from factory.score.agreement import agreements
+    from factory.text import shorten
 
     scores = columns(dataset)
     why = _why_missing(dataset, scores)
     table: list[tuple[str, ...]] = [("score", "rows", "median", "with length", "not scored")]
     pairs = agreements(scores, top)
     for name, values in scores.items():
-        known = sorted(value for value in values.tolist() if not math.isnan(value))
-        median = f"{known[len(known) // 2]:.4g}" if known else "-"
+        known = [value for value in values.tolist() if not math.isnan(value)]
+        median = f"{statistics.median(known):.4g}" if known else "-"
         along = next(
             (pair.spearman for pair in pairs if (pair.first, pair.second) == (name, LENGTH)), math.nan
         )
-        table.append((visible(name), f"{len(known):,}", median, _number(along), visible(why[name])))
+        table.append(
+            (_name(name), f"{len(known):,}", median, _number(along), shorten(visible(why[name]), 200))
+        )
     told = _aligned(table)
     others = [pair for pair in pairs if pair.second != LENGTH or len(scores) == 2]
     if others:
@@ -108,21 +120,53 @@ def lines(dataset: Dataset, top: float) -> list[str]:
     return told
 
 
+def not_scored(dataset: Dataset) -> list[str]:
+    """Of each score that some record was to have and lacks, how many lack it and why most of them do."""
+    from factory.text import shorten
+
+    wanted, _ = _missing_everywhere(dataset)
+    counted: dict[str, Counter[str]] = {name: Counter() for name in sorted(wanted)}
+    for record in dataset:
+        for name in wanted.intersection(record.notes).difference(record.scores):
+            counted[name][record.notes[name]] += 1
+    return [
+        f"{_name(name)}: {reasons.total():,} of {len(dataset):,} records have none: "
+        f"{shorten(reasons.most_common(1)[0][0], 200)}"
+        for name, reasons in counted.items()
+    ]
+
+
 def columns(dataset: Dataset) -> dict[str, Scores]:
-    """Every score that a record has, the number of tags where there are any, and the words of the answers."""
+    """Every score that a record has or was to have, the number of tags, and the words of the answers."""
     import numpy as np
 
     from factory.table import Table
     from factory.text import word_count
 
     table = Table(dataset.to_arrow())
-    found: dict[str, Scores] = {name: table.scores(name) for name in table.score_names()}
+    wanted, untagged = _missing_everywhere(dataset)
+    names = sorted({*table.score_names(), *wanted})
+    found: dict[str, Scores] = {name: table.scores(name) for name in names}
     # A record without tags was not tagged, or could not be: that is no low number of them.
     tags = np.array([len(tags) or np.nan for tags in table.values("tags")], dtype=np.float64)
-    if not np.isnan(tags).all():
+    if untagged or not np.isnan(tags).all():
         found[TAGS] = tags
     found[LENGTH] = np.array([word_count(text) for text in table.texts("output")], dtype=np.float64)
     return found
+
+
+def _missing_everywhere(dataset: Dataset) -> tuple[set[str], bool]:
+    """The scores that some record was to have and lacks, and whether one could not be tagged.
+
+    A score that could not be had is an operation in the record's history, with a note of the same name.
+    """
+    wanted: set[str] = set()
+    untagged = False
+    for record in dataset:
+        operations = {event.operation for event in record.events}
+        wanted |= {name for name in record.notes if name in operations and name not in record.scores}
+        untagged |= "untagged" in operations
+    return wanted - {"tag"}, untagged
 
 
 def _why_missing(dataset: Dataset, scores: dict[str, Scores]) -> dict[str, str]:
@@ -140,12 +184,10 @@ def _why_missing(dataset: Dataset, scores: dict[str, Scores]) -> dict[str, str]:
 
 
 def _pairs(pairs: list[Agreement]) -> list[tuple[str, ...]]:
-    from factory.report.plain import visible
-
     rows: list[tuple[str, ...]] = [("", "", "Spearman", "overlap", "by chance", "rows")]
     for pair in pairs:
         numbers = (_number(pair.spearman), _share(pair.overlap), _share(pair.chance), f"{pair.rows:,}")
-        rows.append((visible(pair.first), visible(pair.second), *numbers))
+        rows.append((_name(pair.first), _name(pair.second), *numbers))
     return rows
 
 
@@ -164,6 +206,24 @@ def _options(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]
             raise FactoryError(f"--set {setting}: --with names no step {step!r}{nearest(step, names)}")
         options.setdefault(step, {})[option] = option_value(text)
     return options
+
+
+def _layout(out: Path) -> str | None:
+    """How a file that holds scores is written; asked before anything is paid for."""
+    from factory.formats.write import check_file_place
+
+    name = out.name.lower().removesuffix(".gz")
+    if name.endswith(".csv"):
+        raise FactoryError(f"{out}: a .csv file has no place for scores: end the name in .jsonl or .parquet")
+    check_file_place(out.expanduser())
+    return None if name.endswith(".parquet") else "records"
+
+
+def _name(score: str) -> str:
+    from factory.report.plain import visible
+    from factory.text import shorten
+
+    return shorten(visible(score), 44)
 
 
 def _number(value: float) -> str:

@@ -324,7 +324,7 @@ class Dataset:
         from factory.formats.write import write_file
 
         path = Path(path).expanduser()
-        if format is None and path.name.removesuffix(".gz").endswith((".json", ".jsonl")):
+        if format is None and path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl")):
             format = "records" if self.annotations() else "messages"
         write_file(self, path, format)
         return path

@@ -130,6 +130,13 @@ class PerRecord(Step):
             RecordFailed: this record cannot go on; the engine sets it aside and the run continues.
         """
 
+    def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """What `process` gives where it makes every call that it could make; models give stand-ins.
+
+        An estimate counts the calls. A step whose calls depend on what the replies say overrides it.
+        """
+        return self.process(record, context)
+
 
 class WholeSet(Step):
     """A step that sees all records at once."""
@@ -137,6 +144,12 @@ class WholeSet(Step):
     @abstractmethod
     async def run(self, table: Table, context: Context) -> Table:
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
+
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """Make every call that `run` could make for one record; models give stand-ins, an estimate counts them.
+
+        A step that asks a chat model overrides it.
+        """
 
 
 def _no_files(path: Path) -> Iterator[Any]:

@@ -98,6 +98,20 @@ class Refine(PerRecord):
             events=(*child.events, *rest),
         )
 
+    async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.rehearse`: a gain in every round."""
+        if not record.output.strip():
+            return
+        work = _Work(record, record.output)
+        language = record.lang or detect_language(record.prompt)
+        await self._grade(work, work.answer, language, context)
+        for round in range(1, self.rounds + 1):
+            work.answer = await self._rewrite(work, round, language, context) or work.answer
+            await self._grade(work, work.answer, language, context)
+        if self.keep_parents:
+            yield record
+        yield record.child(record.instruction, work.events[0], input=record.input, output=work.answer)
+
     async def _rounds(self, work: _Work, context: Context) -> str:
         """Refine until it ends; says why it did."""
         language = work.record.lang or detect_language(work.record.prompt)

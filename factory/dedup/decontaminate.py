@@ -15,7 +15,7 @@ from factory.dedup.embedding import embed_texts
 from factory.dedup.leaks import Leak, find_leaks
 from factory.dedup.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
 from factory.errors import InputError
-from factory.record import Drop
+from factory.record import Drop, Record
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_file
 from factory.table import Table
 from factory.text import rouge_tokens, shorten
@@ -138,6 +138,15 @@ class Decontaminate(WholeSet):
         for sentence in _summary(context.facts["benchmarks"]):
             context.warn(sentence)
         return _with_events(table, verdicts, context).drop(drops)
+
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`: a judge is shown as many neighbours as it may be."""
+        (text,) = Table.from_records([record]).texts("prompt" if self.field == "all" else self.field)
+        if self.rephrased != "judged" or not text.strip():
+            return
+        # An item stands in for those that an embedding would find: about as long as the text, which is near to it.
+        near = [Neighbour(text, 0, 1.0)] * self.neighbours
+        await judge_neighbours(context.chat(self.judge), near, [Item("benchmark", "1", text)])
 
     def _items(self, context: Context) -> list[Item]:
         """The items of all benchmarks.

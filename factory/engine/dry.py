@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
+import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
 
-from factory.engine.progress import StepProgress
-from factory.engine.stream import Stream
-from factory.errors import FactoryError
+from factory.errors import FactoryError, RecordFailed
 from factory.formats.reference import reference_records, reference_rows
 from factory.models.base import Answer, ChatModel, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
 from factory.recipe import Recipe
 from factory.record import Message, Record
-from factory.step import Context, PerRecord, Source
+from factory.step import Context, PerRecord, Source, Step, WholeSet
 from factory.text import estimate_tokens
 
-SAMPLE = 16
-"""Records that are carried through the per-record steps to count calls."""
+SAMPLE = 64
+"""Records that are carried through the steps to count calls."""
+
+log = logging.getLogger("factory")
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one model would be asked; `reply_tokens` at the most."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
 
 
 @dataclass(slots=True)
 class DryStep:
-    """What one step would ask for the sampled records; `prompts` are those for the first of them."""
+    """What one step would ask of each model for the sampled records; `prompts` are those for the first of them."""
 
     label: str
     options: Mapping[str, Any]
-    model: str = ""
-    calls: int = 0
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
+    asked: dict[str, Asked] = field(default_factory=dict)
     prompts: list[tuple[Message, ...]] = field(default_factory=list)
     showing: bool = True
 
@@ -54,31 +63,37 @@ class DryRun:
 
     def totals(self) -> tuple[int, int, int]:
         """Calls, prompt tokens and reply tokens at most, for all records."""
+        asked = [one for step in self.steps for one in step.asked.values()]
         return (
-            round(sum(step.calls for step in self.steps) * self.scale),
-            round(sum(step.prompt_tokens for step in self.steps) * self.scale),
-            round(sum(step.reply_tokens for step in self.steps) * self.scale),
+            math.ceil(sum(one.calls for one in asked) * self.scale),
+            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale),
+            math.ceil(sum(one.reply_tokens for one in asked) * self.scale),
         )
 
     def most_cost(self, recipe: Recipe) -> float | None:
         """The most that the calls could cost, None where the recipe gives no prices."""
         total, known = 0.0, False
-        for step in self.steps:
-            price = getattr(recipe.models.get(step.model), "price", None)
+        for name, asked in (item for step in self.steps for item in step.asked.items()):
+            price = getattr(recipe.models.get(name), "price", None)
             if price is not None:
                 known = True
-                total += (
-                    (step.prompt_tokens * price.input + step.reply_tokens * price.output) * self.scale / 1e6
-                )
-        return total if known else None
+                total += asked.prompt_tokens * price.input + asked.reply_tokens * price.output
+        return total * self.scale / 1e6 if known else None
+
+
+_STAND_IN = re.compile(r"\[reply number [\d,]+ of [^\[\]]*? would get it\]")
 
 
 class _DryChat:
-    """A chat model that writes down what it is asked and answers with a marked stand-in."""
+    """A chat model that writes down what it is asked and answers with a marked stand-in.
 
-    def __init__(self, name: str, book: DryStep) -> None:
+    longest: the tokens that each stand-in so far could have been in place of its own
+    """
+
+    def __init__(self, name: str, book: DryStep, longest: dict[str, int]) -> None:
         self.name = name
         self._book = book
+        self._longest = longest
 
     async def ask(
         self,
@@ -93,16 +108,22 @@ class _DryChat:
         logprobs: int | None = None,
     ) -> Answer:
         book = self._book
-        book.model = self.name
-        book.calls += 1
-        book.prompt_tokens += sum(estimate_tokens(message.content) for message in messages)
-        book.reply_tokens += max_tokens
+        asked = book.asked.setdefault(self.name, Asked())
+        asked.calls += 1
+        asked.prompt_tokens += sum(self._most_tokens(message.content) for message in messages)
+        asked.reply_tokens += max_tokens
         if book.showing:
             book.prompts.append(tuple(messages))
-        text = f"[reply number {book.calls} of {self.name}, as the step {book.label} would get it]"
-        data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema()))
-        places = (TokenLogprob("...", 0.0),) if logprobs is not None else ()
+        text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
+        self._longest[text] = max(0, max_tokens - estimate_tokens(text))
+        data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema(), text))
+        # A grader that reads the probabilities of digits finds one, and goes on to its next question.
+        places = (TokenLogprob("1", 0.0),) if logprobs is not None else ()
         return Answer(text, self.name, (), data=data, logprobs=places)
+
+    def _most_tokens(self, text: str) -> int:
+        """The tokens of a text in which every stand-in is as long as the reply could be."""
+        return estimate_tokens(text) + sum(self._longest.get(found, 0) for found in _STAND_IN.findall(text))
 
     async def ask_many(
         self,
@@ -124,11 +145,11 @@ class _DryChat:
         ]
 
     async def score_text(self, text: str) -> ScoredText:
-        book = self._book
-        book.model = self.name
-        book.calls += 1
         tokens = estimate_tokens(text)
-        book.prompt_tokens += tokens
+        if text:  # an empty one is not sent
+            asked = self._book.asked.setdefault(self.name, Asked())
+            asked.calls += 1
+            asked.prompt_tokens += self._most_tokens(text)
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
@@ -145,33 +166,36 @@ class _DryEmbedder:
         return np.ones((len(texts), 1), np.float32)
 
 
-def _stand_in(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
-    """A small instance of a JSON schema: highest numbers, false, one element in each list."""
+def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | None = None) -> Any:
+    """A small instance of a JSON schema: `text`, highest numbers, false, one element in each list."""
     root = schema if root is None else root
     if "$ref" in schema:
-        return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+        return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], text, root)
     if "enum" in schema:
         return schema["enum"][0]
     if "const" in schema:
         return schema["const"]
     for key in ("anyOf", "oneOf", "allOf"):
         if key in schema:
-            return _stand_in(schema[key][0], root)
+            return _stand_in(schema[key][0], text, root)
     match schema.get("type"):
         case "object":
-            return {name: _stand_in(part, root) for name, part in schema.get("properties", {}).items()}
+            return {name: _stand_in(part, text, root) for name, part in schema.get("properties", {}).items()}
         case "array":
-            return [_stand_in(schema.get("items", {}), root)]
+            return [_stand_in(schema.get("items", {}), text, root)]
         case "integer" | "number":
             return schema.get("maximum", schema.get("minimum", 1))
         case "boolean":
             return False
         case _:
-            return "..."
+            return "..." if "maxLength" in schema else text
 
 
 async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
-    """Carry a few records through the per-record steps with a model that only takes notes.
+    """Carry the first records through the steps with a model that only takes notes.
+
+    A step is rehearsed (see `PerRecord.rehearse`), and nothing that it drops is lost to the steps behind it: a
+    stand-in meets no condition. So what is counted is the most that these records can cost.
 
     Raises:
         FactoryError: the recipe's input cannot be read.
@@ -186,20 +210,18 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
     expected: int | None = 0
     for step, book in zip(recipe.steps, books, strict=True):
         if isinstance(step, Source):
-            live = (r for r in step.records(_context(recipe, book)) if r.dropped is None)
+            live = (r for r in step.records(_context(recipe, book, {})) if r.dropped is None)
             rows += itertools.islice(live, take - len(rows))
             count = step.expected()
             expected = None if expected is None or count is None else expected + count
     if not rows:
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
-    steps = [
-        (step, _context(recipe, book))
-        for step, book in zip(recipe.steps, books, strict=True)
-        if isinstance(step, PerRecord)
-    ]
+    longest: dict[str, int] = {}
+    steps = [(step, _context(recipe, book, longest)) for step, book in zip(recipe.steps, books, strict=True)]
     for row in rows:
-        stream = Stream(steps, [StepProgress(context.step) for _, context in steps], window=1)
-        await stream.run(iter([row]), lambda record: None)
+        records = [row]
+        for step, context in steps:
+            records = [given for record in records for given in await _rehearsed(step, record, context)]
         for book in books:
             book.showing = False
     if expected is not None and limit is not None:
@@ -207,9 +229,29 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
     return DryRun(books, len(rows), expected)
 
 
-def _context(recipe: Recipe, book: DryStep) -> Context:
+async def _rehearsed(step: Step, record: Record, context: Context) -> list[Record]:
+    """What goes on to the next step; what a step did not give on, a real reply might make it give."""
+    given: list[Record] = []
+    try:
+        if isinstance(step, PerRecord):
+            async for child in step.rehearse(record, context):
+                given.append(child)
+        elif isinstance(step, WholeSet):
+            await step.rehearse(record, context)
+    except FactoryError as error:
+        if not isinstance(error, RecordFailed):
+            raise
+    except Exception as error:  # a step, perhaps a plug-in's, that cannot work with a stand-in
+        log.warning(
+            "%s cannot be rehearsed, so it may ask more: %s: %s", context.step, type(error).__name__, error
+        )
+    live = [child for child in given if child.dropped is None]
+    return live or [replace(child, dropped=None) for child in given[:1]] or [record]
+
+
+def _context(recipe: Recipe, book: DryStep, longest: dict[str, int]) -> Context:
     def chat(name: str) -> ChatModel:
-        return _DryChat(resolve_model(recipe.models, name, "chat"), book)
+        return _DryChat(resolve_model(recipe.models, name, "chat"), book, longest)
 
     def silent(sentence: str) -> None:
         """A run says it when it comes to it."""

@@ -179,6 +179,7 @@ class Execution:
                 batches.settle()  # stops here, so that no file of half the records is left
         for progress in self.progress.steps[start:end]:
             progress.seconds = time.monotonic() - began
+            progress.facts.update(progress.lengths.facts())
         return kept_path
 
     def _read(self, source: Source, context: Context, progress: StepProgress) -> Iterator[Record]:

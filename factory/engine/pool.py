@@ -83,6 +83,7 @@ class ModelPool:
             usage = self._usage(
                 f"{name} (embeddings)" if name == EMBEDDED else name, provider.identity, options
             )
+            usage.embeds = True
             self._embedders[name] = JournalledEmbeddings(
                 name, provider, self._journal, usage, self._gate, concurrency=options.concurrency
             )

@@ -59,8 +59,8 @@ def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | 
 
 def _refuse_batches(recipe: Recipe) -> None:
     for label, step in zip(recipe.labels(), recipe.steps, strict=True):
-        for field in step.model_fields_of("chat"):
-            name = resolve_model(recipe.models, getattr(step, field), "chat")
+        for _, named in step.models_of("chat"):
+            name = resolve_model(recipe.models, named, "chat")
             options = recipe.models.get(name)
             if isinstance(options, OpenAIOptions) and options.batch is not None:
                 raise RecipeError(

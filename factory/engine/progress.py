@@ -9,6 +9,7 @@ from typing import Any
 
 from factory.engine.usage import ModelUsage
 from factory.record import Record
+from factory.score.lengths import ScoreLengths
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class StepProgress:
     done: records the step has finished with; dropped: by kind, judged not good enough
     failed: by kind, could not be processed; total: records that will come, None while unknown
     facts, tables: what the step told and handed out beside its records; see `Context`
+    lengths: the scores that it gave, beside the lengths of the answers
     """
 
     label: str
@@ -32,6 +34,7 @@ class StepProgress:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    lengths: ScoreLengths = field(default_factory=ScoreLengths)
 
     @property
     def in_flight(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class ModelUsage:
     """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing.
 
-    prices are for a million tokens; busy_seconds is the time that calls took, added up
+    prices are for a million tokens; busy_seconds is the time that calls took, added up; embeds: an embedding model
     """
 
     model: str = ""
@@ -27,6 +27,7 @@ class ModelUsage:
     busy_seconds: float = 0.0
     price_input: float | None = None
     price_output: float | None = None
+    embeds: bool = False
 
     @property
     def cost(self) -> float | None:

@@ -41,6 +41,10 @@ def read_key(variable: str) -> str:
     return key
 
 
+class NotServed(RunStopped):
+    """The server has the model, and does not do with it what was asked."""
+
+
 class Endpoint:
     """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own."""
 
@@ -135,7 +139,7 @@ class Endpoint:
                 f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?"
             )
         if self._model in names:
-            return RunStopped(f"{self.base_url} cannot do this with model {self._model!r}: {words}")
+            return NotServed(f"{self.base_url} cannot do this with model {self._model!r}: {words}")
         shown = ", ".join(shorten(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
         return RunStopped(
             f"{self.base_url} has no model {self._model!r}; it has {redact(shown, self._key) or 'none'}"

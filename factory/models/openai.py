@@ -15,15 +15,16 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from factory.errors import RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.completion import read_completion, read_samples, read_scores
-from factory.models.endpoint import OPENAI_HOST, Endpoint
+from factory.models.endpoint import OPENAI_HOST, Endpoint, NotServed
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
 from factory.models.structured import instruct_json, strict_schema
 
 _log = logging.getLogger(__name__)
+_SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
 # What a request can do without, where a model refuses it (reasoning models take no temperature, for one).
 _OPTIONAL = frozenset({"temperature", "top_p", "seed", "stop"})
 
@@ -156,13 +157,21 @@ class OpenAIChat(OpenAIBodies):
         Asked of `/completions`, which vLLM and SGLang serve, with `echo` and no token generated.
         """
         body = {"model": self._options.model, "prompt": text, "echo": True, "max_tokens": 0, "logprobs": 1}
-        scores = read_scores(await self._endpoint.post("/completions", body))
+        try:
+            scores = read_scores(await self._endpoint.post("/completions", body))
+        except NotServed as error:
+            raise self._tells_none(f": {error}") from None
+        except BadRequest as refusal:
+            # This text or any text may be to blame: both are said.
+            raise RecordFailed(refusal.kind, f"{refusal}; {_SCORING}") from None
         if scores is None:
-            raise RunStopped(
-                f"{self._endpoint.base_url} does not tell the log-probabilities of a given text "
-                "(`echo` and `logprobs` of /completions): a vLLM server does, and so does `provider: transformers`"
-            )
+            raise self._tells_none("")
         return scores
+
+    def _tells_none(self, why: str) -> RunStopped:
+        return RunStopped(
+            f"{self._endpoint.base_url} does not tell the log-probabilities of a given text{why}; {_SCORING}"
+        )
 
     async def close(self) -> None:
         """Close every socket."""

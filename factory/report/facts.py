@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from factory.report.markup import Html, h, join
-from factory.report.plain import clip, count, visible
+from factory.report.plain import clip, fact, visible
 from factory.text import shorten
 
 CHARACTERS = 400
@@ -30,10 +30,10 @@ def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in facts.items():
         name = visible(name.replace("_", " "))
         if not _is_table(value):
-            yield f"{name}: {shorten(visible(_sentence(value)), CHARACTERS)}"
+            yield f"{name}: {shorten(visible(fact(value)), CHARACTERS)}"
             continue
         columns = list(value[0])
-        cells = [columns, *([_said(row.get(column)) for column in columns] for row in value[:MOST_ROWS])]
+        cells = [columns, *([fact(row.get(column)) for column in columns] for row in value[:MOST_ROWS])]
         widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
         yield f"{name}:"
         for row in cells:
@@ -49,7 +49,7 @@ def _fact(item: tuple[str, Any]) -> Html:
     name = name.replace("_", " ")
     if _is_table(value):
         return _table(name, value)
-    said = clip(_sentence(value), CHARACTERS)
+    said = clip(fact(value), CHARACTERS)
     return h("p", h("span", f"{name}: ", class_="soft"), h("span", said, dir="auto"))
 
 
@@ -57,27 +57,13 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
-def _sentence(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return _said(value)
-    return ", ".join(f"{key} {_said(part)}" for key, part in value.items()) or "none"
-
-
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
     columns = list(rows[0])
     kinds = {column: "number" if isinstance(rows[0][column], int | float) else None for column in columns}
     heads = [h("th", column.replace("_", " "), class_=kinds[column]) for column in columns]
     lines = [
-        h("tr", *(h("td", clip(_said(row.get(c)), CHARACTERS), class_=kinds[c], dir="auto") for c in columns))
+        h("tr", *(h("td", clip(fact(row.get(c)), CHARACTERS), class_=kinds[c], dir="auto") for c in columns))
         for row in rows[:MOST_ROWS]
     ]
     table = h("table", h("thead", h("tr", *heads)), h("tbody", *lines))
     return h("div", h("p", name, class_="soft"), table, class_="scroll")
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return count(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # What no screen shows as itself, or what changes how its neighbours are shown: controls (terminal escapes
 # begin with one), line and paragraph separators, marks that turn the reading direction, invisible tag
@@ -57,3 +59,14 @@ def clock(seconds: float) -> str:
 def money(amount: float) -> str:
     """An amount in the currency of the recipe's prices; a small one keeps its digits."""
     return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"
+
+
+def fact(value: Any) -> str:
+    """What a step told of its work, on one line: a number, a text, or several of them by name."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {fact(part)}" for key, part in value.items()) or "none"
+    if value is None:
+        return "none"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return count(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

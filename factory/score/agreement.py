@@ -35,19 +35,26 @@ class Agreement(NamedTuple):
 def top_overlap(first: Scores, second: Scores, share: float, *, lowest: bool = False) -> tuple[float, float]:
     """The share of the top picks of `first` that are top picks of `second`, and what chance would give.
 
-    Among the rows that have both, `share` of them are picked, rounded, at least one; the earlier row goes first
-    among equals. `lowest` picks the smallest values.
+    Among the rows that have both, `share` of them are picked, rounded, at least one. Where some of several equal
+    rows are picked, it is the mean over all ways to pick them: by the order of the rows, two judges that give the
+    same level to everything would seem to agree. `lowest` picks the smallest values.
     """
     both = ~(np.isnan(first) | np.isnan(second))
     rows = int(both.sum())
     if not rows:
         return float("nan"), float("nan")
     count = max(1, round(share * rows))
-    picked = [
-        set(np.argsort(column[both] if lowest else -column[both], kind="stable")[:count].tolist())
-        for column in (first, second)
-    ]
-    return len(picked[0] & picked[1]) / count, count / rows
+    sign = 1 if lowest else -1
+    picked = _chance_of_pick(sign * first[both], count) @ _chance_of_pick(sign * second[both], count)
+    return float(picked) / count, count / rows
+
+
+def _chance_of_pick(values: Scores, count: int) -> Scores:
+    """The chance of each row to be among the `count` smallest: 1 or 0, but for rows equal to the last of them."""
+    last = np.partition(values, count - 1)[count - 1]
+    below, equal = values < last, values == last
+    chances: Scores = below + equal * ((count - below.sum()) / equal.sum())
+    return chances
 
 
 def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreement]:

@@ -37,7 +37,8 @@ class Calibration:
     kappa: Cohen's kappa, agreement beyond chance; None where it is not defined
     spearman, pearson: correlation of scores and labels on scales
     auc: chance that a good row scores higher than a bad one
-    threshold: the score that tells good from bad best
+    threshold: the score that tells good from bad best, None where none does so better than chance
+    lacking: why there is no correlation or no threshold, in words
     confusion: counts by (label, score's class), where there are classes
     length_of_score, length_of_label: Spearman's correlation of each with the length of the answer
     longer_of_score, longer_of_label: share of the pairs with a winner where that is the longer answer
@@ -60,11 +61,13 @@ class Calibration:
     longer_of_label: float | None = None
     first_of_score: float | None = None
     first_of_label: float | None = None
+    lacking: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The calibration in words, a line for each finding."""
         lines = [
-            f"{self.rows:,} rows have a score and a label"
+            ("1 row has" if self.rows == 1 else f"{self.rows:,} rows have")
+            + " a score and a label"
             + (f", {self.missing:,} lack one" if self.missing else "")
         ]
         if self.accuracy is not None and self.likely is not None:
@@ -81,6 +84,7 @@ class Calibration:
                 f"suggested threshold: >= {self.threshold.at:g} (accuracy {self.threshold.accuracy:.1%}, "
                 f"mean over good and bad {self.threshold.balanced:.1%}, on the rows it was chosen by)"
             )
+        lines.extend(self.lacking)
         for what, of_score, of_label in (
             ("the longer answer wins", self.longer_of_score, self.longer_of_label),
             ("the first answer wins", self.first_of_score, self.first_of_label),
@@ -131,6 +135,12 @@ def calibrate_scores(
     elif len(values) == 2:
         is_good = wanted == values[1]
     threshold = None if is_good is None else suggest_threshold(said, is_good)
+    if threshold is not None and threshold.balanced <= 0.5:
+        threshold = None
+    rho = spearman(said, wanted)
+    lacking = [_why_no_correlation(said, wanted)] if rho is None else []
+    if threshold is None and len(said):
+        lacking.append(_why_no_threshold(is_good, values))
     confusion: Counter[tuple[str, str]] = Counter()
     if is_good is not None and threshold is not None:
         names = ("bad", "good")
@@ -141,14 +151,33 @@ def calibrate_scores(
     return Calibration(
         rows=len(said),
         missing=total - len(said),
-        spearman=spearman(said, wanted),
+        spearman=rho,
         pearson=pearson(said, wanted),
         auc=None if is_good is None else area_under_curve(said, is_good),
         threshold=threshold,
         confusion=confusion,
         length_of_score=spearman(said, long),
         length_of_label=spearman(wanted, long),
+        lacking=tuple(lacking),
     )
+
+
+def _why_no_correlation(said: NDArray[np.float64], wanted: NDArray[np.float64]) -> str:
+    if len(said) < 3:
+        return "correlation: not defined for fewer than three rows"
+    return f"correlation: not defined where all {'labels' if np.ptp(wanted) == 0 else 'scores'} are equal"
+
+
+def _why_no_threshold(is_good: NDArray[np.bool_] | None, labels: NDArray[np.float64]) -> str:
+    if is_good is None:
+        if len(labels) < 2:
+            return "no threshold: all labels are equal"
+        return (
+            f"no threshold: the labels have {len(labels):,} values; say which are good, such as --good '>= 4'"
+        )
+    if is_good.all() or not is_good.any():
+        return f"no threshold: {'every' if is_good.all() else 'no'} label is good"
+    return "no threshold: no score tells good from bad better than chance"
 
 
 def calibrate_classes(scores: Sequence[str | None], labels: Sequence[str | None]) -> Calibration:

@@ -53,7 +53,7 @@ class IFD(PerRecord):
 
     At 1 the instruction is of no help, above 1 it is in the way: the papers drop those (`keep: "< 1"`) and keep
     the highest of the others (`keep_top`). On Alpaca that favours long answers: look at the correlation with the
-    length, which `keep_top` and `factory score` tell.
+    length, which a run tells with the step, and `keep_top` and `factory score` beside the picks.
 
     Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
 

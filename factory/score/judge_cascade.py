@@ -16,6 +16,7 @@ from factory.score.features import principal_components, score_features, simple_
 from factory.score.grader import Grader
 from factory.score.judge import exchanges, judge_record
 from factory.score.keep import Condition, keep_where
+from factory.score.lengths import ScoreLengths
 from factory.score.rubric import load_rubric
 from factory.score.side_by_side import side_by_side
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
@@ -59,8 +60,8 @@ class JudgeCascade(WholeSet):
     """A shipped rubric, or the path of a rubric file that ends in .md."""
     keep: Condition
     """The decision: the condition that the strong judge's score must meet, such as ">= 4"."""
-    cheap: tuple[str, ...] = ()
-    """Scores that the cheap model may use, such as judge.quality by a weak model."""
+    cheap: str | tuple[str, ...] = ()
+    """A score that the cheap model may use, such as judge.quality by a weak model, or a list of them."""
     embeddings: bool = True
     """Let the cheap model use an embedding of instruction and answer."""
     embedder: EmbeddingModelName = ""
@@ -115,13 +116,30 @@ class JudgeCascade(WholeSet):
                 records[at] = keep_where(records[at], score, self.keep, context.step)
             else:
                 records[at] = self._cheaply(records[at], score, likely, bool(found.decisions[row]), context)
+        lengths = ScoreLengths()
+        for record in records:
+            lengths.note_scores(record, [score])
+        context.facts.update(lengths.facts())
         if open_rows:
-            context.warn(self._sentence(found, context))
+            calls = np.array([len(exchanges(records[at], rubric)) for at in open_rows])
+            context.facts["cascade"] = {
+                "records": len(open_rows),
+                "asked": int(found.asked.sum()),
+                "calls_saved": int(calls[~found.asked].sum()),
+                "held_out": found.checked,
+                "decided_otherwise": found.wrong,
+            }
+            context.warn(self._sentence(found, calls, context))
         return Table.from_records(records)
 
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`: where the cheap model is of no use, every record is asked for."""
+        await judge_record(self._grader, record, context, score=self.name)
+
     async def _features(self, records: Sequence[Record], context: Context) -> NDArray[np.float64]:
-        columns = [simple_features(records), score_features(records, self.cheap)]
-        for name in self.cheap:
+        cheap = (self.cheap,) if isinstance(self.cheap, str) else self.cheap
+        columns = [simple_features(records), score_features(records, cheap)]
+        for name in cheap:
             if records and all(name not in record.scores for record in records):
                 known = sorted({score for record in records for score in record.scores})
                 context.warn(
@@ -144,13 +162,20 @@ class JudgeCascade(WholeSet):
             return decided
         return decided.drop(context.step, "low_score", f"{score}: {note}", {"chance": likely})
 
-    def _sentence(self, found: Cascade, context: Context) -> str:
+    def _sentence(self, found: Cascade, calls: NDArray[np.int64], context: Context) -> str:
+        """What was saved; `calls` is how many each record takes, one for each turn that is judged."""
         rows, asked = len(found.asked), int(found.asked.sum())
-        counts = f"{context.step}: the strong judge was asked for {asked:,} of {rows:,} records"
+        told = f"{context.step}: the strong judge was asked for {asked:,} of {rows:,} records"
+        undecided = sum(decision is None for decision in found.decisions)
+        if undecided:
+            told += f" and could grade {asked - undecided:,} of them"
+        if undecided == asked:
+            return told
         if asked == rows:
-            return f"{counts}: the cheap model is not sure enough of any to reach the agreement of {self.agreement:.0%}"
+            return f"{told}: the cheap model is not sure enough of any to reach the agreement of {self.agreement:.0%}"
+        saved = int(calls[~found.asked].sum())
         return (
-            f"{counts}, {rows - asked:,} calls ({(rows - asked) / rows:.0%}) saved; at least "
+            f"{told}, {saved:,} calls ({saved / calls.sum():.0%}) saved; at least "
             f"{self.agreement:.0%} of all decisions are its own with {self.confidence:.0%} confidence "
             f"({found.checked:,} records held out, {found.wrong:,} decided otherwise where the cheap model is sure; "
             f"rounds: {found.rounds})"

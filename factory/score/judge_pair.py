@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -81,6 +81,10 @@ class JudgePair(WholeSet):
         self._report(records, context)
         return judged
 
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`."""
+        await self._judge(record, context)
+
     def _names(self) -> tuple[str, str, str]:
         rubric = self._rubrics["en"].name
         return f"judge_pair.{rubric}", f"judge_pair_given.{rubric}", f"judge_pair_swapped.{rubric}"
@@ -142,7 +146,12 @@ class JudgePair(WholeSet):
         longer = np.array([len(first) - len(second) for first, second in pairs], np.float64)
         missing = len(records) - len(judged)
         note = f"; {missing:,} have no verdict" if missing else ""
-        context.warn(f"{context.step}: {summarise(given, swapped, longer).sentence()}{note}")
+        summary = summarise(given, swapped, longer)
+        context.facts["pairs"] = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(summary).items()
+        }
+        context.warn(f"{context.step}: {summary.sentence()}{note}")
 
 
 class PairVerdict(BaseModel):

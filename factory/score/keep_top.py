@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 import numpy as np
@@ -56,7 +57,12 @@ class KeepTop(WholeSet):
             context.warn(
                 f"{context.step}: no record has the score {self.score!r}{nearest(self.score, table.score_names())}"
             )
-        size = self.count if self.count is not None else max(1, int(len(table) * (self.share or 0)))
+        # A share of 0.29 of 100 records is 29, and as a binary fraction a little less.
+        size = (
+            self.count
+            if self.count is not None
+            else max(1, math.floor(len(table) * (self.share or 0) + 1e-9))
+        )
         self._tell_length(table, context, size)
         sign = -1 if self.order == "highest" else 1
         ranked = [at for at in np.argsort(sign * scores, kind="stable").tolist() if not np.isnan(scores[at])]

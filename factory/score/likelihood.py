@@ -115,6 +115,10 @@ def align(scored: Scored, max_length: int) -> Passes:
         if one is not None and other is not None
     ]
     if not pairs:
+        if scored.cut:
+            raise Unscored(
+                f"the prompt leaves no room for the answer in the {max_length} tokens that are read"
+            )
         raise Unscored("the answer is a single token, and nothing comes before it that could predict it")
     conditioned, direct = zip(*pairs, strict=True)
     if not all(math.isfinite(value) for value in (*conditioned, *direct)):

@@ -97,17 +97,17 @@ def length_controlled(outcomes: NDArray[np.float64], longer: NDArray[np.float64]
     A simplified form of AlpacaEval 2's (arXiv 2404.04475): logit P(win) = a + b tanh(d / std(d)) by logistic
     regression, where d is the difference in length, and the win rate is the prediction at d = 0. Theirs has a
     third term, how hard each instruction is for the baseline, which takes many models' outcomes to know; and
-    it is regularised by cross-validation, this by a weak ridge. As theirs it is 0.5 for answers against
-    themselves, and swapping the two sides of all pairs gives 1 minus it.
+    it is regularised by an L1 penalty chosen by cross-validation, this by a weak ridge. As theirs it is 0.5 for
+    answers against themselves, and swapping the two sides of all pairs gives 1 minus it. Where all differences
+    are the same, nothing tells what length does, and it is the win rate.
 
     outcomes: wins of the first answer, shape (n,), from 0 to 1 with 0.5 for a tie
     longer: by how much the first answer is longer than the second, shape (n,)
     """
     if not len(outcomes):
         return None
-    # The root mean square, not the spread about the mean: it must not change when the sides are swapped.
-    scale = float(np.sqrt(np.mean(longer**2)))
-    effect = np.tanh(longer / scale) if scale > 0 else np.zeros(len(longer))
+    spread = float(longer.std(ddof=1)) if len(longer) > 1 else 0.0
+    effect = np.tanh(longer / spread) if spread > 0 else np.zeros(len(longer))
     features = np.column_stack([np.ones(len(outcomes)), effect])
     weights = fit_logistic(features, outcomes, np.array([1e-3, 1.0]))
     return float(sigmoid(weights[:1])[0])

@@ -31,16 +31,25 @@ _SCORE = re.compile(
 )
 _BARE = re.compile(rf"[\s*_`]*(?P<number>{_NUMBER})")
 _GAP = r"[ \t]{0,8}"
-# What may stand behind a score: "/5", " out of 5", "分（满分5分）", closing marks.
+# What may stand behind a score: "/5", " points out of 5", "(on a scale of 1 to 5)", "分（满分5分）", "（5分制）".
+_UNIT = r"(?:分|points?\b|pts?\b|stars?\b)?"
+_SCALE = (
+    r"[/／]|(?:out[ ])?of\b(?:[ ]a[ ](?:possible|total[ ]of|maximum[ ]of))?|on[ ]a[ ]scale[ ](?:of|from|to)\b"
+    r"|满分[为是]?"
+)
 _OUT_OF = re.compile(
-    rf"{_GAP}分?{_GAP}(?:[/／]|out\ of|[（(，,]?{_GAP}满分[为是]?){_GAP}"
-    rf"(?P<most>{_NUMBER})(?:{_GAP}分)?(?:{_GAP}[)）])?",
+    rf"{_GAP}{_UNIT}{_GAP}[（(，,]?{_GAP}"
+    rf"(?:(?:{_SCALE}){_GAP}(?:[01]{_GAP}(?:[-–~～到至]|to\b){_GAP})?(?P<most>{_NUMBER})(?:{_GAP}分)?"
+    rf"|(?P<system>{_NUMBER}){_GAP}分制)"
+    rf"(?:{_GAP}[)）])?",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
     rf"{_GAP}分?{_GAP}(?:[-–—~～、]|to\b|or\b|and\b|到|至|或|和){_GAP}(?:{_NUMBER})", re.IGNORECASE
 )
-_BEHIND = re.compile(rf"(?!分)[\w%％°]|[.．/／]{_DIGIT}")
+# "3, 4" and "4 | 5", where the line then ends; "4. 2 facts are wrong" is a score and a sentence.
+_SEVERAL = re.compile(rf"{_GAP}(?:[,，;；&|｜]|[ \t]){_GAP}(?:{_NUMBER}){_GAP}[.。]?{_GAP}(?:\n|\Z)")
+_BEHIND = re.compile(rf"(?!分)[\w%％°+＋±]|[-−](?=\s|\Z)|[.．/／]{_DIGIT}")
 
 
 class ParsedScore(NamedTuple):
@@ -98,12 +107,13 @@ def _read(reply: str, match: re.Match[str], minimum: int, maximum: int) -> Parse
         return ParsedScore(None, f"states a range, not a score: {shorten(said + another[0], 30)!r}")
     out_of = _OUT_OF.match(reply, end)
     if out_of is not None:
-        most = whole_number(out_of["most"])
-        if most != maximum:
-            return ParsedScore(
-                None, f"states {shown!r} on a scale to {shorten(out_of['most'], 20)}, not {maximum}"
-            )
+        most = out_of["most"] or out_of["system"]
+        if whole_number(most) != maximum:
+            return ParsedScore(None, f"states {shown!r} on a scale to {shorten(most, 20)}, not {maximum}")
         end = out_of.end()
+    several = _SEVERAL.match(reply, end)
+    if several is not None:
+        return ParsedScore(None, f"states several numbers: {shorten(said + several[0], 30)!r}")
     if _BEHIND.match(reply, end):
         around = reply[match.start("number") : end + 8]
         return ParsedScore(None, f"states what is no plain number: {shorten(around, 30)!r}")

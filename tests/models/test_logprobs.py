@@ -100,15 +100,23 @@ async def test_a_given_text_is_scored_token_by_token_and_its_first_token_has_no_
     ids=["no logprobs", "no choice", "nothing", "only what it generated"],
 )
 async def test_a_server_that_does_not_score_its_prompt_stops_the_run_in_one_sentence(say: Say) -> None:
-    with pytest.raises(RunStopped, match=r"does not tell the log-probabilities of a given text .*vLLM"):
+    with pytest.raises(RunStopped, match=r"does not tell the log-probabilities of a given text; .*vLLM"):
         await score(say)
 
 
 async def test_a_server_without_text_completions_stops_the_run(server: ScriptedServer) -> None:
     chat = provider(server)
-    with pytest.raises(RunStopped, match=r"cannot do this with model 'scripted'"):
+    with pytest.raises(
+        RunStopped, match=r"log-probabilities of a given text: .*404.*vLLM.*provider: transformers"
+    ):
         await chat.score_text("text")
     await chat.close()
+
+
+async def test_a_server_that_refuses_to_echo_names_what_does() -> None:
+    with pytest.raises(RecordFailed, match=r"refused the request: echo is not supported; .*vLLM") as caught:
+        await score(refuse(400, "echo is not supported"))
+    assert caught.value.kind == "bad_request"
 
 
 async def test_a_text_that_does_not_fit_fails_its_record_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def test_a_ranking_agrees_wholly_with_itself_and_not_at_all_with_its_reverse(num
     if len(set(numbers)) > 1:
         assert spearman(values, np.exp(values / 10)) == pytest.approx(1)
         assert spearman(values, -values) == pytest.approx(-1)
-    assert top_overlap(values, values, 0.3)[0] == 1
+    distinct = np.unique(values)
+    assert top_overlap(distinct, distinct, 0.3)[0] == 1
 
 
 def test_a_constant_column_or_a_single_row_has_no_correlation() -> None:
@@ -46,6 +48,26 @@ def test_rows_that_lack_a_score_do_not_count() -> None:
     (found,) = agreements({"a": a, "b": b}, 0.34)
     assert (found.rows, found.spearman, found.overlap) == (3, pytest.approx(1), 1)
     assert found.chance == pytest.approx(1 / 3)
+
+
+@given(NUMBERS, st.floats(0.05, 0.9), st.randoms(use_true_random=False))
+def test_picks_among_equals_agree_as_often_as_chance_has_it(
+    numbers: list[int], share: float, draw: Random
+) -> None:
+    values = np.array(numbers, dtype=float)
+    overlap, chance = top_overlap(np.ones(len(values)), values, share)
+    assert overlap == pytest.approx(chance)
+    order = draw.sample(range(len(values)), len(values))
+    assert top_overlap(values[order], np.abs(values)[order], share) == pytest.approx(
+        top_overlap(values, np.abs(values), share)
+    ), "the order of the rows does not matter"
+
+
+def test_sure_picks_count_whole_and_those_among_equals_in_part() -> None:
+    # Of the second, row 0 is picked for sure and one of the rows 1 to 3: row 1 in one of three ways.
+    assert top_overlap(np.array([9.0, 8, 1, 1]), np.array([9.0, 5, 5, 5]), 0.5)[0] == pytest.approx(
+        (1 + 1 / 3) / 2
+    )
 
 
 def test_picks_are_the_highest_or_the_lowest() -> None:

@@ -63,7 +63,31 @@ def test_a_condition_says_which_labels_are_good() -> None:
 def test_labels_of_one_kind_separate_nothing() -> None:
     found = calibrate_scores([1, 2, 3], [1, 1, 1])
     assert found.auc is found.threshold is found.spearman is None
-    assert "3 rows" in found.lines()[0]
+    assert found.lines() == [
+        "3 rows have a score and a label",
+        "correlation: not defined where all labels are equal",
+        "no threshold: all labels are equal",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "good", "says"),
+    [
+        ([5, 5, 5, 5], [1, 2, 1, 2], None, "no score tells good from bad better than chance"),
+        ([4, 3, 2, 1], [1, 1, 2, 2], None, "no score tells good from bad better than chance"),
+        ([1, 2, 3, 4], [1, 2, 3, 4], None, "the labels have 4 values; say which are good"),
+        ([1, 2, 3, 4], [1, 2, 3, 4], ">= 9", "no label is good"),
+        ([1, 2, 3, 4], [1, 2, 3, 4], ">= 0", "every label is good"),
+    ],
+    ids=["ties", "turned round", "a scale", "none good", "all good"],
+)
+def test_where_no_threshold_can_be_suggested_the_reason_is_told(
+    scores: list[float], labels: list[float], good: str | None, says: str
+) -> None:
+    found = calibrate_scores(scores, labels, good=None if good is None else Condition.parse(good))
+    assert found.threshold is None
+    assert found.confusion == {}
+    assert says in found.lines()[-1]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=2, max_size=40))
@@ -139,14 +163,15 @@ def test_the_command_reads_scores_of_a_runs_records(tmp_path: Path) -> None:
     event = Event("02-judge", "judge.quality")
     records = [
         new_record("Q?", output="x" * at, occurrence=at, meta={"human": at % 2}).with_score(
-            "judge.quality", None if at == 0 else 1 + at % 5, event
+            "judge.quality", None if at == 0 else 1 + at % 2, event
         )
         for at in range(20)
     ]
     Table.from_records(records).write(tmp_path / "kept.parquet")
     said = command(str(tmp_path / "kept.parquet"), "--score", "judge.quality", "--label", "human")
     assert said.startswith("19 rows have a score and a label, 1 lack one")
-    assert "suggested threshold" in said
+    assert "suggested threshold: >= 2 " in said
+    assert "Spearman with the answer's length" in said
 
 
 def test_the_command_reads_verdicts_of_judge_pair_as_winners(tmp_path: Path) -> None:
@@ -187,6 +212,60 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, options: list[str], says: str
     path.write_text('{"score": 1, "human": 2}\n{"score": 2, "human": 1}\n')
     with pytest.raises(InputError, match=says):
         command(str(path), *options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "says"),
+    [
+        ([{"score": None, "human": 1}], [], "'score', the column of --score, is empty in every row"),
+        ([{"score": 1, "human": ""}], [], "'human', the column of --label, is empty in every row"),
+        ([{"score": 1}, {"human": 1}], [], "no row has both a score and a label"),
+        ([{"score": "nan", "human": 1}], [], "no row has both a score and a label"),
+        ([{"score": 1, "human": "好"}, {"score": 2, "human": "差"}], [], "has texts such as '好'.*--good"),
+        ([{"score": 1, "human": "好"}], ["--good", "better"], "has texts such as '好'.*--good"),
+        ([{"score": 4, "human": 1}, {"score": "4.5/5", "human": 2}], [], "'score' has the text '4.5/5'"),
+        ([{"score": "a", "human": "a"}], ["--good", ">= 1"], "these scores are classes"),
+        ([{"score": 1, "human": 1}], ["--text", "answer"], "no row has an answer in 'answer'"),
+        ([{"score": 1, "human": 1}], ["--score", "longer"], "name them with --first and --second"),
+        ([{"score": 1, "human": 1}], ["--score", "length"], "no row has an answer in 'output'"),
+        (
+            [{"score": 1, "human": "X", "a": "x", "b": "y"}],
+            ["--first", "a", "--second", "b"],
+            "1 or A, 2 or B",
+        ),
+        (
+            [{"human": 1, "a": "x", "b": "y"}],
+            ["--first", "a", "--second", "b", "--score", "length"],
+            "longer",
+        ),
+    ],
+    ids=lambda case: None,
+)
+def test_what_cannot_be_calibrated_is_one_sentence_and_no_number(
+    tmp_path: Path, rows: list[dict[str, object]], options: list[str], says: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        command(str(path), "--score", "score", "--label", "human", *options)
+
+
+def test_a_text_label_that_is_good_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"score": at, "human": "好" if at > 2 else "差", "output": "字" * at} for at in range(1, 5)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"score": 9, "human": ""}]))
+    said = command(str(path), "--score", "score", "--label", "human", "--good", "好")
+    assert "4 rows have a score and a label, 1 lack one" in said
+    assert "suggested threshold: >= 3 (accuracy 100.0%" in said
+
+
+def test_winners_that_cannot_be_read_are_counted_aloud(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"score": 1, "human": label, "a": "xx", "b": "y"} for label in (1, 2, "both bad\x1b[0m", None)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = command(str(path), "--score", "score", "--label", "human", "--first", "a", "--second", "b")
+    assert "warning: 1 values of 'human', such as 'both bad [0m', name no winner" in said
+    assert "2 rows have a score and a label, 2 lack one" in said
 
 
 def test_a_bad_row_is_told_with_its_line(tmp_path: Path) -> None:

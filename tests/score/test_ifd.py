@@ -182,6 +182,13 @@ def test_a_prompt_that_fills_all_that_is_read_leaves_nothing_to_score() -> None:
     assert exact.notes["ifd"] == "the prompt fills all of the 4 tokens that are read"
 
 
+def test_an_answer_that_was_not_sent_for_a_long_prompt_is_not_called_a_single_token() -> None:
+    # By the estimate 2,250 tokens, by this model one.
+    done = run(IFD(), new_record("-" * 9_000, output="yes indeed"), Reader())
+    assert done.scores == {}
+    assert done.notes["ifd"] == "the prompt leaves no room for the answer in the 1024 tokens that are read"
+
+
 def test_a_model_with_a_smaller_context_is_sent_less() -> None:
     done = run(IFD(), new_record("Go on", output="word " * 5_000), Reader(context=700))
     assert "ifd" in done.scores

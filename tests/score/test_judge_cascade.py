@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from step_context import Ask, scripted_context
 
 from factory.errors import RecordFailed
-from factory.record import Event, Record, new_record
+from factory.record import Event, Message, Record, new_record
 from factory.score.features import principal_components, score_features, simple_features, standardised
 from factory.score.judge_cascade import JudgeCascade
+from factory.score.keep import Condition
 from factory.table import Table
 
 STEP = JudgeCascade(keep=">= 4", cheap=("judge.quality",), embeddings=False, agreement=0.9, labels=100)
@@ -63,6 +64,11 @@ def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decision
     assert len(asked) == calls
     assert f"asked for {calls:,} of 1,000 records, {1000 - calls:,} calls" in told[0]
     assert "at least 90% of all decisions are its own with 95% confidence" in told[0]
+    context, chat = scripted_context(grade)
+    asyncio.run(STEP.run(Table.from_records(rows), context))
+    facts = context.facts["cascade"]
+    assert facts["calls_saved"] == 1000 - facts["asked"] == 1000 - len(chat.asks) > 500
+    assert facts["held_out"] >= 50
 
 
 def test_a_record_says_who_decided_it() -> None:
@@ -115,6 +121,32 @@ def test_a_record_that_the_judge_cannot_grade_is_set_aside_with_its_reason() -> 
     assert judged[7].dropped is not None
     assert judged[7].dropped.failed
     assert "no reply" in judged[7].dropped.reason
+
+
+def test_a_judge_that_grades_nothing_is_said_so_and_not_blamed_on_the_cheap_model() -> None:
+    judged, told, _ = run(STEP, records(30), lambda ask: "I'm sorry, but I can't rate this.")
+    assert told == [
+        "03-judge_cascade: the strong judge was asked for 30 of 30 records and could grade 0 of them"
+    ]
+    assert all(record.dropped is not None and record.dropped.failed for record in judged)
+
+
+def test_what_is_saved_is_counted_in_calls_where_a_record_takes_several() -> None:
+    """Every answer of a conversation is judged by itself."""
+    first = (Message("user", "Question?"), Message("assistant", "An answer worth 5 points."))
+    rows = [
+        replace(record, messages=(*first, *record.messages)) if at % 2 else record
+        for at, record in enumerate(records(1000))
+    ]
+    _, told, calls = run(STEP.model_copy(update={"keep": Condition.parse(">= 3.5")}), rows)
+    found = re.search(r"([\d,]+) calls", told[0])
+    assert found is not None
+    assert int(found[1].replace(",", "")) == 1500 - calls > 0
+
+
+def test_one_cheap_score_needs_no_list() -> None:
+    one = JudgeCascade.model_validate({**STEP.model_dump(), "cheap": "judge.quality"})
+    assert run(one, records(600))[2] == run(STEP, records(600))[2]
 
 
 def test_a_cheap_score_that_no_record_has_is_told() -> None:

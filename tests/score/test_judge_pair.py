@@ -57,6 +57,23 @@ def test_an_answer_wins_where_both_orders_say_so() -> None:
     assert "first answer wins 1, loses 0 and ties 0 of 1 pairs" in told[0]
 
 
+def test_the_manifest_has_what_the_verdicts_say() -> None:
+    context, _ = scripted_context(prefer("good"), step="02-judge_pair")
+    asyncio.run(STEP.run(Table.from_records([row(0), row(1), row(2, second="good")]), context))
+    assert context.facts["pairs"] == {
+        "pairs": 3,
+        "wins": 2,
+        "losses": 0,
+        "agreement": 0.6667,
+        "opposite": 0.3333,
+        "first_shown": 1.0,
+        "longer_wins": 1.0,
+        "win_rate": 0.8333,
+        "controlled": context.facts["pairs"]["controlled"],
+    }
+    assert 0.5 < context.facts["pairs"]["controlled"] < 1
+
+
 def test_a_judge_that_takes_what_is_shown_first_makes_a_tie_and_is_told() -> None:
     (judged, *_), told = run(STEP, [row(at) for at in range(4)], lambda ask: verdict("A"))
     assert judged.scores["judge_pair.quality"] == 0.5

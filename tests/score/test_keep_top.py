@@ -44,6 +44,7 @@ def test_the_highest_are_kept_in_the_order_of_the_set() -> None:
 def test_a_share_is_of_all_records_that_come_in_rounded_down_and_at_least_one() -> None:
     assert len(kept(KeepTop(score="ifd", share=0.5), [0.1, 0.2, 0.3, None, 0.5])[0]) == 2
     assert len(kept(KeepTop(score="ifd", share=0.01), [0.1, 0.2])[0]) == 1
+    assert len(kept(KeepTop(score="ifd", share=0.29), [float(at) for at in range(100)])[0]) == 29
 
 
 def test_the_lowest_are_kept_where_they_are_wanted_and_the_first_among_equals() -> None:

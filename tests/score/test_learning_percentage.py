@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import gzip
+import json
 import math
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from factory.score.learning_percentage import LearningPercentage, hardest_in_clu
 ORACLES = Path(__file__).parents[2] / "../shared/data/oracles"
 
 
+@functools.cache
 def published(name: str) -> dict[str, NDArray[np.float64]]:
     path = ORACLES / f"small2large_{name}_perplexity.csv.gz"
     if not path.is_file():
@@ -34,10 +37,10 @@ def published(name: str) -> dict[str, NDArray[np.float64]]:
 @pytest.mark.parametrize(
     ("data", "model", "rho", "rho_approximation", "rho_before"),
     [
-        ("alpaca", "opt-350m", 0.71, 0.80, 0.79),
-        ("alpaca", "llama2-7b", 0.96, 0.97, 0.97),
-        ("dolly", "opt-350m", 0.70, 0.66, None),
-        ("dolly", "llama2-7b", 0.94, 0.96, None),
+        ("alpaca", "opt-350m", 0.712, 0.801, 0.794),
+        ("alpaca", "llama2-7b", 0.958, 0.974, 0.970),
+        ("dolly", "opt-350m", 0.699, 0.655, None),
+        ("dolly", "llama2-7b", 0.939, 0.963, None),
     ],
 )
 def test_a_small_models_ranking_agrees_with_a_large_ones_as_much_as_was_published(
@@ -49,19 +52,85 @@ def test_a_small_models_ranking_agrees_with_a_large_ones_as_much_as_was_publishe
         return [columns[f"{name}.epoch_{epoch}"] for epoch in ("pre", "1", "3")]
 
     small, large = perplexities(model), perplexities("llama2-13b")
-    assert spearman(learning_percentage(*small), learning_percentage(*large)) == pytest.approx(rho, abs=0.005)
+    assert spearman(learning_percentage(*small), learning_percentage(*large)) == pytest.approx(rho, abs=6e-4)
     approximations = [learning_percentage(*some[:2]) for some in (small, large)]
-    assert spearman(*approximations) == pytest.approx(rho_approximation, abs=0.0055)
+    assert spearman(*approximations) == pytest.approx(rho_approximation, abs=6e-4)
     if rho_before is not None:
-        assert spearman(small[0], large[0]) == pytest.approx(rho_before, abs=0.005)
+        assert spearman(small[0], large[0]) == pytest.approx(rho_before, abs=6e-4)
 
 
-def test_both_forms_of_the_published_learning_percentage_rank_alike() -> None:
+@pytest.mark.parametrize(
+    ("model", "medians", "forms_alike"),
+    [("opt-350m", (11.74, 4.83, 3.92), 0.81), ("llama2-13b", (4.17, 1.75, 1.07), 0.85)],
+)
+def test_both_forms_of_the_published_learning_percentage_rank_alike(
+    model: str, medians: tuple[float, ...], forms_alike: float
+) -> None:
     columns = published("alpaca")
-    before, after, end = (columns[f"opt-350m.epoch_{epoch}"] for epoch in ("pre", "1", "3"))
-    assert [round(float(np.median(c)), 2) for c in (after, end)] == [4.83, 3.92]
+    before, after, end = (columns[f"{model}.epoch_{epoch}"] for epoch in ("pre", "1", "3"))
+    assert [np.median(column) for column in (before, after, end)] == pytest.approx(medians, abs=0.0055)
     both = spearman(learning_percentage(before, after, end), learning_percentage(before, after))
-    assert both == pytest.approx(0.81, abs=0.005)
+    assert both == pytest.approx(forms_alike, abs=0.0055)
+
+
+@pytest.fixture(scope="module")
+def topics() -> NDArray[np.int64]:
+    """Alpaca's rows in 1,000 clusters by topic. The authors' own, of MiniLM embeddings, were not published."""
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
+    from threadpoolctl import threadpool_limits
+
+    path = ORACLES / "../nc_optional/alpaca_en_52k.jsonl.gz"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not beside the repository")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    texts = [f"{row['instruction']} {row['input']} {row['output']}" for row in rows]
+    words = TfidfVectorizer(sublinear_tf=True, min_df=5, stop_words="english").fit_transform(texts)
+    means = MiniBatchKMeans(1000, batch_size=4096, n_init=1, max_iter=5, random_state=42)
+    with threadpool_limits(1):  # threads that wait for each other cost more than they spare
+        vectors = normalize(TruncatedSVD(64, n_iter=2, random_state=0).fit_transform(words))
+        return np.asarray(means.fit_predict(vectors.astype(np.float32)), np.int64)
+
+
+@pytest.mark.parametrize(
+    ("model", "approximate", "percent", "overlap"),
+    [
+        ("opt-350m", False, 10, 0.370),
+        ("llama2-7b", False, 10, 0.735),
+        ("opt-350m", True, 10, 0.441),
+        ("llama2-7b", True, 10, 0.776),
+        ("opt-350m", False, 1, 0.200),
+        ("llama2-7b", False, 1, 0.596),
+    ],
+)
+def test_the_hardest_rows_of_each_topic_are_shared_with_a_large_model_as_published(
+    topics: NDArray[np.int64], model: str, approximate: bool, percent: int, overlap: float
+) -> None:
+    """As near as clusters of another making allow: another seed of them moves the overlap by 0.01."""
+    columns = published("alpaca")
+
+    def picks(name: str, clusters: NDArray[np.int64]) -> set[int]:
+        perplexities = [columns[f"{name}.epoch_{epoch}"] for epoch in ("pre", "1", "3")]
+        percentage = learning_percentage(*perplexities[: 2 if approximate else 3])
+        return set(hardest_in_clusters(percentage, clusters, percent).tolist())
+
+    def shared(clusters: NDArray[np.int64]) -> float:
+        small, large = picks(model, clusters), picks("llama2-13b", clusters)
+        assert len(small) == len(large)
+        return len(small & large) / len(small)
+
+    # Of 52,002 rows: 5,667 and 1,038 in the published picks, since each cluster gives a little more than its share.
+    published_size = {10: 5_667, 1: 1_038}[percent]
+    assert len(picks(model, topics)) == pytest.approx(published_size, rel=0.07)
+    assert shared(topics) == pytest.approx(overlap, abs=0.015 if percent == 10 else 0.035)
+    if percent == 10:
+        everything = np.zeros(len(topics), np.int64)
+        assert abs(shared(everything) - overlap) > abs(shared(topics) - overlap), (
+            "without clusters it is another"
+        )
 
 
 def test_a_drop_that_came_whole_in_the_first_epoch_is_one_and_no_drop_is_zero() -> None:

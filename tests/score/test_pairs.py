@@ -72,9 +72,26 @@ def test_answers_against_themselves_win_half_at_equal_lengths() -> None:
 def test_a_side_that_wins_by_length_alone_wins_half_at_equal_lengths() -> None:
     draw = np.random.default_rng(0)
     longer = draw.normal(200, 300, 4000)
-    outcome = (draw.random(4000) < sigmoid(2 * np.tanh(longer / np.sqrt(np.mean(longer**2))))).astype(float)
+    outcome = (draw.random(4000) < sigmoid(2 * np.tanh(longer / longer.std()))).astype(float)
     assert outcome.mean() > 0.6
     assert length_controlled(outcome, longer) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_difference_in_length_is_measured_in_spreads_of_the_differences_as_alpacaeval_does() -> None:
+    draw = np.random.default_rng(2)
+    longer = draw.normal(
+        400, 100, 500
+    )  # far from 0 on the mean, where the root mean square is another measure
+    spreads = (longer - longer.mean()) / longer.std(ddof=1)
+    outcome = (draw.random(500) < sigmoid(spreads)).astype(float)
+    design = np.column_stack([np.ones(500), np.tanh(longer / longer.std(ddof=1))])
+    weights = fit_logistic(design, outcome, np.array([1e-3, 1.0]))
+    assert length_controlled(outcome, longer) == pytest.approx(sigmoid(weights[:1])[0])
+
+
+def test_where_all_differences_are_the_same_the_controlled_rate_is_the_rate() -> None:
+    assert length_controlled(np.array([1.0, 1, 1, 0]), np.full(4, 7.0)) == pytest.approx(0.75, abs=1e-3)
+    assert length_controlled(np.array([0.5]), np.array([7.0])) == pytest.approx(0.5)
 
 
 def test_a_side_that_wins_by_merit_alone_keeps_its_rate() -> None:
