@@ -58,7 +58,7 @@ def calibrate_threshold(
     for record in list(dataset.dropped)[:20]:
         if record.dropped is not None:
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
-    written = [text for text in Table(dataset.to_arrow()).texts(field) if text.strip()]
+    written = [text for text in Table(dataset.to_arrow()).texts(field, earlier_turns=True) if text.strip()]
     texts = [written[place] for place in evenly(len(written), sample)]
     if len(texts) < 2:
         typer.echo(

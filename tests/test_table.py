@@ -106,6 +106,17 @@ def test_the_texts_of_a_table_are_the_views_of_its_records(
     for chosen, rows in ((table, originals), (table.take(at), [originals[index] for index in at])):
         for field, view in VIEWS.items():
             assert chosen.texts(field) == [view(record) for record in rows]
+        for field in ("instruction", "prompt", "both"):
+            assert chosen.texts(field, earlier_turns=True) == [
+                "\n".join([*earlier_turns(record), VIEWS[field](record)]) for record in rows
+            ]
+        for field in ("input", "output"):
+            assert chosen.texts(field, earlier_turns=True) == chosen.texts(field)
+
+
+def earlier_turns(record: Record) -> list[str]:
+    before = record.messages[: max(record.last_user, 0)]
+    return [message.content for message in before if message.role != "system"]
 
 
 def test_the_texts_of_a_part_of_an_arrow_table_are_those_of_that_part() -> None:

@@ -73,7 +73,7 @@ def digests(table: Table, field: str) -> NDArray[np.uint64]:
     found = bytearray()
     for start in range(0, len(narrow), BLOCK):
         block = narrow.take(range(start, min(start + BLOCK, len(narrow))))
-        for texts in zip(*(block.texts(one) for one in fields), strict=True):
+        for texts in zip(*(block.texts(one, earlier_turns=True) for one in fields), strict=True):
             forms = [exact_form(text) for text in texts]
             # No form has a line end, so that what stands in the prompt is never taken for the output's.
             whole = "\n".join(forms).encode("utf-8", "surrogatepass") if any(forms) else b""
@@ -98,7 +98,8 @@ class DedupExact(WholeSet):
     Keeps the first of each family, in the order of the set. Texts are the same where their Unicode NFKC forms
     are, whatever the case, the white space, the width of characters (Ａ and A), the style of quotes and
     dashes, and the marks that end a phrase (`.` `,` `;` `:` `!` `?` and their Chinese forms). All other signs
-    count: C is not C#, 5! is not 5, x² is not x2. A blank text is the same as none.
+    count: C is not C#, 5! is not 5, x² is not x2. A blank text is the same as none. Earlier turns of a conversation
+    count as part of its prompt, a system turn does not.
 
     It misses whatever differs by one word, a number, a typing error, a bracket or a mark within a word, and
     what is inserted before or after: `dedup_rouge` finds those in short texts, `dedup_minhash` in long ones,
@@ -158,5 +159,5 @@ class DedupExact(WholeSet):
         for at in range(0, len(kept), BLOCK):
             rows = kept[at : at + BLOCK]
             some = table.take(rows - start)
-            for row, id, text in zip(rows.tolist(), some.ids(), some.texts(field), strict=True):
+            for row, id, text in zip(rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True):
                 yield row, f"identical with {id}{where} ({shorten(text, 60)})"

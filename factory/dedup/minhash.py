@@ -23,7 +23,7 @@ class DedupMinHash(WholeSet):
     Similarity: Jaccard, the runs of `shingle` words that two texts share over all that they have. Each Chinese
     character is a word, so that a run of 5 is two or three Chinese words. Drops when it is greater than
     `threshold`. Texts of fewer words than `shingle` are close only where they are the same; a text without
-    words is never close to anything.
+    words is never close to anything. Earlier turns of a conversation stand before its last one, a system turn apart.
 
     MinHash finds what to compare (Broder, 1997; over training sets, Lee et al., arXiv 2107.06499), and the
     shingles themselves decide: nothing is dropped wrongly, and some are missed. The step tells which share of
@@ -65,7 +65,7 @@ class DedupMinHash(WholeSet):
         Raises:
             MissingDependency: `rensa` is not installed.
         """
-        texts = table.texts(self.field)
+        texts = table.texts(self.field, earlier_turns=True)
         drops = await asyncio.to_thread(self._drops, texts, table.ids(), context)
         return table.drop(drops)
 

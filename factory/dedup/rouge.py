@@ -24,7 +24,7 @@ class DedupRouge(WholeSet):
 
     Keeps the first of each family, in the order of the set. Exact: the result is that of comparing every pair
     with rouge-score, without doing so. Chinese counts too: each character is a word. A text without any word
-    is never close to anything.
+    is never close to anything. Earlier turns of a conversation stand before its instruction, a system turn apart.
 
     With `reference`, a record too close to one of those files' records is dropped as well, so that nothing
     comes back that the seeds or an earlier release hold.
@@ -127,7 +127,7 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, table: Table, field: str) -> _Rows:
-        return cls(table.ids(), table.texts(field), table.values("task"))
+        return cls(table.ids(), table.texts(field, earlier_turns=True), table.values("task"))
 
     def groups(self, scope: str) -> dict[str, list[int]]:
         """The records to be compared with each other, by task, or all under one name."""

@@ -24,7 +24,8 @@ class DedupSemantic(WholeSet):
 
     Keeps one of each family: the first in the order of the set, or with `keep: best` that of the highest
     `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
-    `threshold`. A blank text is never close to anything.
+    `threshold`. A blank text is never close to anything. Earlier turns of a conversation stand before its last
+    one, a system turn apart.
 
     Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. The
     decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
@@ -95,7 +96,7 @@ class DedupSemantic(WholeSet):
         """
         if self.engine == "ray":
             require_ray()
-        texts = table.texts(self.field)
+        texts = table.texts(self.field, earlier_turns=True)
         written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
         if not len(written):
             return table

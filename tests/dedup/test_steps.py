@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from scripted_server import Say, ScriptedServer, refuse
 
 import factory as sft
+from factory.dedup.exact import DedupExact
+from factory.dedup.minhash import DedupMinHash
 from factory.dedup.rouge import DedupRouge
 from factory.dedup.semantic import DedupSemantic
 from factory.errors import InputError, RunStopped
-from factory.record import Drop, Event, Record, new_record
+from factory.record import Drop, Event, Message, Record, new_record
 from factory.step import Context, WholeSet
 from factory.table import Table
 
@@ -110,6 +112,24 @@ def test_a_chinese_duplicate_is_dropped_character_by_character() -> None:
     assert records[0].id in result[2].dropped.reason
     assert "请写一首关于大海的短诗。" in result[2].dropped.reason
     assert result[2].dropped.numbers["rouge_l"] == pytest.approx(9 / 11)
+
+
+@pytest.mark.parametrize("step", [DedupExact(), DedupMinHash(), DedupRouge(), DedupSemantic()])
+def test_conversations_that_end_in_the_same_words_are_told_apart_by_the_turns_before(step: WholeSet) -> None:
+    def conversation(first: str, reply: str, system: str = "") -> Record:
+        turns = [Message("system", system)] if system else []
+        turns += [Message("user", first), Message("assistant", reply)]
+        return new_record("继续", history=turns, occurrence=len(system))
+
+    records = [
+        conversation("Name a river.", "The Danube"),
+        conversation("How do I sort a list?", "By sorted()"),
+        conversation("Name a river.", "The Danube", system="Be brief."),
+    ]
+    result = run(step, records, ScriptedEmbedder())
+    assert kept(result) == [0, 1]
+    assert result[2].dropped is not None
+    assert "Name a river." in result[2].dropped.reason
 
 
 @pytest.mark.parametrize("step", [DedupRouge(), DedupSemantic()])
