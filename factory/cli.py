@@ -327,7 +327,7 @@ def apply(
     for record in list(dataset.dropped)[:20]:
         if record.dropped is not None:
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
-    result = dataset.then(step, **options).run(seed=seed, journal=journal)
+    result = dataset.then(step, **options).run(seed=seed, journal=journal, show_progress=True)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)

@@ -107,7 +107,7 @@ def dedup(
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
     for name, options in steps:
         dataset = dataset.then(name, field=field, **options)
-    result = dataset.run(journal=journal)
+    result = dataset.run(journal=journal, show_progress=True)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)

@@ -72,7 +72,7 @@ def score(
             typer.echo(f"warning: skipped: {record.dropped.reason}", err=True)
     for name in names:
         dataset = dataset.then(name, **options.get(name, {}))
-    result = dataset.run(seed=seed, journal=journal)
+    result = dataset.run(seed=seed, journal=journal, show_progress=True)
     for warning in result.progress.warnings if result.progress else ():
         typer.echo(f"warning: {warning}", err=True)
     for step in result.progress.steps if result.progress else ():

@@ -7,6 +7,7 @@ needed: `len`, iteration, indexing, `dropped`, `to_pandas`, `save`. Showing a da
 
 from __future__ import annotations
 
+import contextlib
 import html
 import itertools
 import tempfile
@@ -164,11 +165,14 @@ class Dataset:
 
     # -- running -------------------------------------------------------------------------------------------
 
-    def run(self, *, seed: int = 0, journal: str | Path | None = None) -> Dataset:
+    def run(
+        self, *, seed: int = 0, journal: str | Path | None = None, show_progress: bool = False
+    ) -> Dataset:
         """Run what is pending and give the finished dataset; a second call gives the same one.
 
         Every reply is journalled (in outputs/journal.db unless told otherwise): running again asks only what
-        is new.
+        is new. With `show_progress` counts, rates and the time left are shown while it runs, in a notebook, on a
+        terminal, or as a line every few seconds on the standard error stream.
 
         Raises:
             RunStopped: no record could go on.
@@ -176,10 +180,11 @@ class Dataset:
         if not self._pending:
             return self
         if self._result is None:
-            self._result = self._run(seed, Path(journal) if journal is not None else OUTPUTS / "journal.db")
+            path = Path(journal) if journal is not None else OUTPUTS / "journal.db"
+            self._result = self._run(seed, path, show_progress)
         return self._result
 
-    def _run(self, seed: int, journal_path: Path) -> Dataset:
+    def _run(self, seed: int, journal_path: Path, show_progress: bool) -> Dataset:
         journal = Journal(journal_path)
         try:
             with tempfile.TemporaryDirectory(prefix="factory-") as folder:
@@ -188,7 +193,8 @@ class Dataset:
                 )
                 if journal.recovered:
                     execution.progress.warn(journal.recovered)
-                kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
+                with _shown(execution.progress) if show_progress else contextlib.nullcontext():
+                    kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
                 dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
                 everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))
                 result = Dataset(
@@ -443,6 +449,15 @@ def _name(models: dict[str, ModelEntry], value: Any) -> str:
     name = f"{getattr(entry, 'provider', 'langchain')}-{len(models) + 1}"
     models[name] = entry
     return name
+
+
+def _shown(progress: RunProgress) -> contextlib.AbstractContextManager[object]:
+    """Shows the progress while the block lasts; warnings and last counts are the caller's to say."""
+    from rich.console import Console
+
+    from factory.report.live import LiveProgress
+
+    return LiveProgress(progress, Console(stderr=True), brief=True)
 
 
 def _lacks(package: str) -> Exception:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from scripted_server import ScriptedServer, echo
+from scripted_server import Say, ScriptedServer, echo
 
 import factory as sft
 from factory.errors import InputError, RecipeError
@@ -204,3 +204,19 @@ def test_records_made_by_hand_flow_like_any_other() -> None:
     record = new_record("Say hi.", output="Hi.")
     assert isinstance(record, Record)
     assert [r.id for r in sft.load([record]).dedup_rouge()] == [record.id]
+
+
+def test_progress_is_shown_while_it_runs_where_it_is_asked_for(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("factory.report.live.LINE_SECONDS", 0.01)
+    monkeypatch.setattr("factory.report.live.REFRESH_SECONDS", 0.01)
+    server.script = lambda request: Say("Fine.", delay=0.2)
+    asked = sft.load([{"instruction": f"Name {n} fish."} for n in range(3)])
+    asked.respond(model=teacher(server)).run(show_progress=True)
+    shown = capsys.readouterr().err
+    assert "01-respond" in shown
+    assert "in flight" in shown
+    assert "req/s" in shown
+    asked.respond(model=teacher(server)).run()
+    assert capsys.readouterr().err == ""

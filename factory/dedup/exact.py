@@ -159,5 +159,7 @@ class DedupExact(WholeSet):
         for at in range(0, len(kept), BLOCK):
             rows = kept[at : at + BLOCK]
             some = table.take(rows - start)
-            for row, id, text in zip(rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True):
+            for row, id, text in zip(
+                rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True
+            ):
                 yield row, f"identical with {id}{where} ({shorten(text, 60)})"

@@ -185,11 +185,15 @@ def plain_line(before: Sample | None, sample: Sample, rates: Rates) -> str:
 
 
 class LiveProgress:
-    """Shows a run's progress while the `with` block lasts. A fault in showing never reaches the run."""
+    """Shows a run's progress while the `with` block lasts. A fault in showing never reaches the run.
 
-    def __init__(self, progress: ProgressLike, console: Console) -> None:
+    brief: leave to the caller what it says at the end, the warnings and the last counts
+    """
+
+    def __init__(self, progress: ProgressLike, console: Console, *, brief: bool = False) -> None:
         self._progress = progress
         self._console = console
+        self._brief = brief
         self._rates = Rates()
         self._shown: Sample | None = None
         self._warned = 0
@@ -214,14 +218,15 @@ class LiveProgress:
         if self._thread is not None:
             self._thread.join()
         with contextlib.suppress(Exception):
-            self._look(last=True)
+            self._look(last=not self._brief)
         with contextlib.suppress(Exception):
             if self._live is not None:
                 # What a finished run did, the funnel tells; of one that stopped this is all there is.
                 self._live.transient = kind is None
                 self._live.stop()
         with contextlib.suppress(Exception):
-            self._say_more_warnings()
+            if not self._brief:
+                self._say_more_warnings()
 
     def _follow(self) -> None:
         line_due = time.monotonic() + LINE_SECONDS
@@ -236,7 +241,8 @@ class LiveProgress:
     def _look(self, *, write_line: bool = False, last: bool = False) -> None:
         sample = take_sample(self._progress)
         self._rates.add(sample)
-        self._warn()
+        if not self._brief:
+            self._warn()
         if self._live is not None:
             self._live.update(self._table(sample), refresh=True)
         elif (write_line or last) and (self._shown is None or sample.steps != self._shown.steps):
