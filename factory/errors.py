@@ -71,10 +71,6 @@ class RunStopped(FactoryError):
     exit_code = EXIT_NOTHING_DONE
 
 
-class NoLogprobs(RunStopped):
-    """A model was asked for the log-probabilities of what it generates and does not tell them."""
-
-
 class RunInterrupted(FactoryError):
     """The person at the terminal stopped the run; what was answered is in the journal."""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from factory.errors import NoLogprobs, RecordFailed
+from factory.errors import RecordFailed
 from factory.models.base import Answer, Reply
 from factory.record import Message, Record
 from factory.step import Context, PerRecord
@@ -72,8 +72,6 @@ class ScriptedChat:
                 data = schema.model_validate_json(reply.text)
             except ValidationError as error:
                 raise RecordFailed("bad_reply", "the reply does not fit its schema") from error
-        if logprobs is not None and not reply.logprobs:
-            raise NoLogprobs(f"model `{self.name}` does not tell the log-probabilities")
         return Answer(reply.text, self.name, (call,), reply.finish_reason, data=data, logprobs=reply.logprobs)
 
     async def ask_many(

@@ -19,7 +19,7 @@ from factory.engine.limiter import Limiter
 from factory.engine.rate import Rate
 from factory.engine.reply_schema import json_schema, named_error, read_json
 from factory.engine.usage import Gate, ModelUsage
-from factory.errors import NoLogprobs, RecordFailed, RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import (
     Answer,
     ChatProvider,
@@ -311,14 +311,8 @@ class JournalledChat(Caller):
         place in the limiter until then, so that no more than `concurrency` calls' replies can ever be lost.
 
         Raises:
-            NoLogprobs: log-probabilities were asked for, and it has none.
             RunStopped: the journal cannot be written.
         """
-        if call.request.logprobs is not None and reply.text and not reply.logprobs:
-            raise NoLogprobs(
-                f"model `{self.name}` does not tell the log-probabilities of what it generates: "
-                "an OpenAI-compatible server such as vLLM does"
-            )
         await self._journal.put(
             call.key, "chat", self.provider.identity, orjson.dumps(call.sent), _dump_reply(reply)
         )

@@ -7,9 +7,9 @@ journal, the limits and the counters. Steps never see a provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -47,12 +47,20 @@ class TokenLogprob(NamedTuple):
     """One generated token.
 
     logprob: its natural log-probability, given all before it
-    top: the likeliest tokens at its place with theirs, the likeliest first
+    top: the likeliest tokens at its place with theirs, the likeliest first; none where none of them has a number
+        in it: they are asked for to read scores, and would be ten times the reply in the journal
     """
 
     token: str
     logprob: float
     top: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def read(cls, token: str, logprob: float, top: Iterable[tuple[str, float]]) -> Self:
+        """What a provider was told of a token."""
+        likeliest = tuple(top)
+        number = any(letter.isnumeric() for other, _ in likeliest for letter in other)
+        return cls(token, logprob, likeliest if number else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +243,11 @@ class ChatModel(Protocol):
     ) -> Answer:
         """Ask once and read the answer; with `schema`, one that fits it (asked again where it does not).
 
-        With `logprobs`, the answer has each token's log-probability and so many likeliest ones at its place.
+        With `logprobs`, the answer has each token's log-probability, and so many likeliest ones at the places
+        where a number stands or might; none where the model tells none.
 
         Raises:
             RecordFailed: no usable reply was to be had for these messages.
-            NoLogprobs: the model does not tell log-probabilities.
             RunStopped: the model cannot answer anything any more.
         """
         ...

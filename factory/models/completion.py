@@ -97,10 +97,10 @@ def _read_logprobs(data: Any) -> tuple[TokenLogprob, ...]:
         return ()
     try:
         return tuple(
-            TokenLogprob(
+            TokenLogprob.read(
                 str(place["token"]),
                 float(place["logprob"]),
-                tuple((str(top["token"]), float(top["logprob"])) for top in place.get("top_logprobs") or ()),
+                ((str(top["token"]), float(top["logprob"])) for top in place.get("top_logprobs") or ()),
             )
             for place in data.get("content") or ()
         )

@@ -95,7 +95,7 @@ class OpenAIChat(OpenAIBodies):
     """Sends one chat request, reads one reply.
 
     A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
-    optional parameter that a model does not support (temperature, top_p, seed, stop) is left out from then
+    optional parameter that a model does not support (temperature, top_p, seed, stop, logprobs) is left out from then
     on. Several samples of a prompt go out as one request with `n`; a server that takes none is asked one by
     one from then on.
     """
@@ -186,13 +186,17 @@ class OpenAIChat(OpenAIBodies):
         try:
             return await self._endpoint.post("/chat/completions", body)
         except BadRequest as refusal:
-            blamed = refusal.param if refusal.param in _OPTIONAL else ""
-            if not (refusal.unsupported and blamed in body) or blamed in self._options.extra_body:
+            blamed = refusal.param if refusal.param in _OPTIONAL and refusal.unsupported else ""
+            if (
+                "logprob" in f"{refusal.param} {refusal}"
+            ):  # said in many ways, by some without naming the field
+                blamed = "logprobs"
+            if blamed not in body or blamed in self._options.extra_body:
                 raise
-        self._left_out.add(blamed)
+        dropped = {blamed, "top_logprobs"} if blamed == "logprobs" else {blamed}
+        self._left_out |= dropped
         _log.warning("%s does not support %s; it is left out", self._options.model, blamed)
-        del body[blamed]
-        return await self._ask(body)
+        return await self._ask({name: value for name, value in body.items() if name not in dropped})
 
 
 def _turns(messages: tuple[Any, ...]) -> list[dict[str, str]]:

@@ -82,7 +82,7 @@ class VLLMChat:
         done = await self._ask({"messages": messages, "params": params, "schema": request.schema})
         text, reasoning = split_reasoning(done["text"])
         logprobs = tuple(
-            TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
+            TokenLogprob.read(token, logprob, ((other, value) for other, value in top))
             for token, logprob, top in done["logprobs"]
         )
         return Reply(text, done["finish"], Usage(*done["usage"]), reasoning, logprobs)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from factory.errors import RecordFailed
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Answer, TokenLogprob
 from factory.prompt import load_prompt
 from factory.record import Record
@@ -88,6 +88,11 @@ class Deita(PerRecord):
             prompt.render(**values), temperature=0.0, max_tokens=4, logprobs=_CANDIDATES
         )
         answers.append(answer)
+        if answer.text.strip() and not answer.logprobs:
+            raise RunStopped(
+                f"{answer.model} does not tell the log-probabilities of what it generates, of which this score is "
+                "made: a vLLM server does; or use `judge`, which takes the level that is stated"
+            )
         return expected_level(answer.logprobs)
 
 

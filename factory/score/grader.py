@@ -7,11 +7,10 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
-from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from factory.errors import NoLogprobs, RecordFailed
+from factory.errors import RecordFailed
 from factory.models.base import Answer
 from factory.prompt import Prompt, load_prompt
 from factory.record import Message
@@ -81,14 +80,6 @@ class Grade:
 
 
 @dataclass(slots=True)
-class _Tells:
-    """Whether a model tells log-probabilities; who asks first finds out, while the others wait."""
-
-    finding_out: asyncio.Lock = field(default_factory=asyncio.Lock)
-    known: bool | None = None
-
-
-@dataclass(slots=True)
 class _Opinion:
     """What one judge said: a distribution over levels for each sample that could be read."""
 
@@ -110,9 +101,8 @@ class Grader:
     max_tokens: int = 1024
     reply: Literal["json", "line"] = "json"
     expected: bool = False
-    _tells: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Tells]] = field(
-        default_factory=WeakKeyDictionary, compare=False, repr=False
-    )
+    _silent: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Models that were said to tell no log-probabilities."""
 
     def rubric(self, language: str) -> Rubric:
         """The rubric for records of this language."""
@@ -189,22 +179,15 @@ class Grader:
             return await self._samples(model, messages, rubric, context, None)
         levels = rubric.maximum - rubric.minimum + 1
         logprobs = min(MOST_LOGPROBS, max(5, 2 * levels))
-        tells = self._tells.setdefault(asyncio.get_running_loop(), {}).setdefault(model, _Tells())
-        if tells.known is None:
-            async with tells.finding_out:
-                if tells.known is None:
-                    try:
-                        answers = await self._samples(model, messages, rubric, context, logprobs)
-                    except NoLogprobs as error:
-                        tells.known = False
-                        context.warn(
-                            f"{context.step}: {error}; the level that it states counts instead, and its spread "
-                            "is missing (draw several `samples` at a temperature to have one)"
-                        )
-                    else:
-                        tells.known = True
-                        return answers
-        return await self._samples(model, messages, rubric, context, logprobs if tells.known else None)
+        answers = await self._samples(model, messages, rubric, context, logprobs)
+        name = next((answer.model for answer in answers if answer.text and not answer.logprobs), None)
+        if name is not None and name not in self._silent:
+            self._silent.add(name)
+            context.warn(
+                f"{context.step}: {name} does not tell log-probabilities; the level that it states counts, and the "
+                "spread is missing (several `samples` at a temperature have one)"
+            )
+        return answers
 
     async def _samples(
         self,

@@ -25,10 +25,11 @@ class Judge(PerRecord):
     score: a sum would favour long conversations. The score is stored as "judge.<rubric>" on the scale in the
     rubric's header (minimum to maximum; the shipped ones: 1 to 5), the reason as the note of that name.
 
-    With several models, or `samples` of one, the score is the mean over them, each model counting alike. With
-    `expected` it is the expectation over the levels by the log-probabilities of the tokens at the score's
-    place. Either way "judge_spread.<rubric>" is the standard deviation: how sure the judges are. A model that
-    does not tell log-probabilities is said so once and its stated level counts; its spread is missing.
+    Where the server tells log-probabilities, the score is the expectation over the levels by those of the
+    tokens at the score's place, seldom a whole number: a threshold suits it that lies between two levels. With
+    `expected: false`, and of a model that tells none, which is said once, the level that is stated counts.
+    With several models, or `samples` of one, the score is the mean over them, each model counting alike.
+    "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how sure they are.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the
     score is missing and the note says why. It is never clamped and never replaced by a default. A record one
@@ -42,7 +43,7 @@ class Judge(PerRecord):
     Example:
         - judge: {model: teacher, rubric: quality, keep: ">= 4"}
         - judge: {model: teacher, rubric: complexity}
-        - judge: {model: [teacher, other], samples: 4, temperature: 1, expected: true}
+        - judge: {model: [teacher, other], samples: 4, temperature: 1}
     """
 
     name: ClassVar[str] = "judge"
@@ -59,7 +60,7 @@ class Judge(PerRecord):
     """Which turns of a conversation are judged."""
     samples: int = Field(1, ge=1)
     """Replies drawn from each model; above 1 they need a temperature."""
-    expected: bool = False
+    expected: bool = True
     """Take the expectation over the levels by log-probabilities, where the server tells them."""
     reply: Literal["json", "line"] = "json"
     """How the score is asked for: as JSON, or, for judges trained to write free text, on a last line

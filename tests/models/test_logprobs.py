@@ -24,6 +24,11 @@ GENERATED = [
         "top_logprobs": [{"token": "Par", "logprob": -0.5}, {"token": "Lon", "logprob": -1.25}],
     },
     {"token": "is", "logprob": 0.0, "top_logprobs": []},
+    {
+        "token": "four",
+        "logprob": -0.5,
+        "top_logprobs": [{"token": "four", "logprob": -0.5}, {"token": "4", "logprob": -1.25}],
+    },
 ]
 USAGE = {"prompt_tokens": 3, "completion_tokens": 0}
 
@@ -62,10 +67,33 @@ async def test_a_reply_has_the_log_probabilities_that_were_asked_for(server: Scr
     reply = await chat.send(asked)
     await chat.close()
     assert reply.logprobs == (
-        TokenLogprob("Par", -0.5, (("Par", -0.5), ("Lon", -1.25))),
+        TokenLogprob("Par", -0.5),  # no number is near: what else was likely would only fill the journal
         TokenLogprob("is", 0.0),
+        TokenLogprob("four", -0.5, (("four", -0.5), ("4", -1.25))),
     )
     assert (server.requests[0]["logprobs"], server.requests[0]["top_logprobs"]) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refuse(400, "You are not allowed to request logprobs from this model."),
+        refuse(400, "Unsupported parameter", param="top_logprobs", code="unsupported_parameter"),
+    ],
+)
+async def test_a_model_that_refuses_to_tell_them_is_asked_without_them_from_then_on(
+    server: ScriptedServer, refusal: Say
+) -> None:
+    server.script = lambda request: refusal if "logprobs" in request else "4"
+    chat = provider(server)
+    asked = ChatRequest((Message("user", "How many?"),), 0.0, 9, logprobs=2)
+    assert [(reply.text, reply.logprobs) for reply in (await chat.send(asked), await chat.send(asked))] == [
+        ("4", ()),
+        ("4", ()),
+    ]
+    await chat.close()
+    assert ["logprobs" in request for request in server.requests] == [True, False, False]
+    assert not any("top_logprobs" in request for request in server.requests[1:])
 
 
 async def test_nobody_is_asked_for_log_probabilities_that_nobody_wants(server: ScriptedServer) -> None:

@@ -163,8 +163,7 @@ def test_a_request_joins_those_that_run_and_its_reply_does_not_wait_for_theirs(n
 
     assert [reply.text for reply in asked(ask)] == ["to one", "to two", "to last", "to long"]
     steps = [set(note["step"]) for note in notes()[1:]]
-    assert {"long", "one"} in steps
-    assert {"long", "two"} in steps
+    assert {"long", "two"} in steps  # "one" may have gone out before the task of "long" began
 
 
 def test_a_request_that_was_cancelled_leaves_the_others_alone(notes: Any) -> None:
@@ -205,10 +204,13 @@ def test_a_schema_goes_to_structured_outputs_and_a_cut_reply_says_so(notes: Any)
 def test_log_probabilities_are_read_of_generated_and_of_given_text(notes: Any) -> None:
     async def ask(chat: VLLMChat) -> Any:
         assert isinstance(chat, TextScorer)
-        return await asyncio.gather(chat.send(request("a", logprobs=1)), chat.score_text("巴黎"))
+        return await asyncio.gather(chat.send(request("4", logprobs=1)), chat.score_text("巴黎"))
 
     reply, scores = asked(ask)
-    assert reply.logprobs == tuple(TokenLogprob(letter, -0.5, ((letter, -0.5),)) for letter in "to a")
+    assert reply.logprobs == (
+        *(TokenLogprob(letter, -0.5) for letter in "to "),
+        TokenLogprob("4", -0.5, (("4", -0.5),)),
+    )
     assert scores == TokenLogprobs(("巴", "黎"), (None, -1.5), Usage(2, 1))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from factory.errors import RecordFailed
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Answer, TokenLogprob
 from factory.record import Message, Record, new_record
 from factory.score.deita import Deita, expected_level
@@ -90,3 +90,14 @@ def test_chinese_is_asked_in_chinese() -> None:
     grader = Grader(place(d2=1.0), place(d3=1.0))
     run(new_record("写一首诗", output="好"), grader)
     assert "复杂度" in grader.asked[0]
+
+
+def test_a_model_that_tells_no_log_probabilities_stops_the_run_and_the_way_out_is_named() -> None:
+    class Silent(Grader):
+        """Replies as a server does that knows of no log-probabilities."""
+
+        async def ask(self, messages: Any, **options: Any) -> Answer:
+            return Answer("4", "m", ("call-1",))
+
+    with pytest.raises(RunStopped, match="does not tell the log-probabilities.*use `judge`"):
+        run(new_record("x", output="y"), Silent())

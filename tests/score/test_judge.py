@@ -243,9 +243,9 @@ def test_a_server_without_log_probabilities_is_said_so_once_and_its_stated_level
 
     judged = asyncio.run(judge_all())
     assert [record.scores for record in judged] == [{"judge.quality": 4.0}] * 5
-    assert [ask.logprobs is not None for ask in chat.asks].count(True) == 1, "one call finds out"
+    assert len(chat.asks) == 5, "no reply is thrown away"
     assert len(told) == 1
-    assert "does not tell the log-probabilities" in told[0]
+    assert "does not tell log-probabilities" in told[0]
     assert "samples" in told[0]
 
 

@@ -58,7 +58,7 @@ def test_expected_scores_come_from_a_servers_log_probabilities(server: ScriptedS
 
     server.script = complete
     for _ in range(2):  # the second time from the journal
-        (done, *_) = sft.load(ROWS[:1]).judge(model=teacher(server), expected=True).run()
+        (done, *_) = sft.load(ROWS[:1]).judge(model=teacher(server)).run()
         assert done.scores["judge.quality"] == pytest.approx(10 / 3)
         assert done.scores["judge_spread.quality"] == pytest.approx(math.sqrt(8) / 3)
     assert len(server.requests) == 1
@@ -68,13 +68,12 @@ def test_a_server_that_tells_no_log_probabilities_gives_stated_scores_and_says_s
     server: ScriptedServer,
 ) -> None:
     server.script = lambda request: '{"reason": "so", "score": 4}'
-    done = sft.load(ROWS).judge(model=teacher(server), expected=True).run()
+    done = sft.load(ROWS).judge(model=teacher(server)).run()
     assert [record.scores for record in done] == [{"judge.quality": 4.0}] * 3
     assert done.progress is not None
     (told,) = done.progress.warnings
-    assert "does not tell the log-probabilities of what it generates" in told
-    assert "the level that it states counts instead" in told
-    assert sum("logprobs" in request for request in server.requests) == 1
+    assert "does not tell log-probabilities; the level that it states counts" in told
+    assert len(server.requests) == 3
 
 
 def test_a_cascade_asks_the_strong_judge_for_some_rows_and_decides_all(server: ScriptedServer) -> None:
