@@ -99,5 +99,5 @@ def test_a_model_that_tells_no_log_probabilities_stops_the_run_and_the_way_out_i
         async def ask(self, messages: Any, **options: Any) -> Answer:
             return Answer("4", "m", ("call-1",))
 
-    with pytest.raises(RunStopped, match="does not tell the log-probabilities.*use `judge`"):
+    with pytest.raises(RunStopped, match=r"does not tell the log-probabilities.*use `judge`"):
         run(new_record("x", output="y"), Silent())
