@@ -67,7 +67,12 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
         ),
         (
             "Tags of one set only",
-            " ".join([f"{count(len(shared))} tags are in both sets.", *_spellings(*counts)]),
+            " ".join(
+                [
+                    f"{count(len(shared))} tag{'s are' if len(shared) != 1 else ' is'} in both sets.",
+                    *_spellings(*counts),
+                ]
+            ),
             _pair(
                 sets,
                 [
