@@ -135,11 +135,12 @@ async def test_log_probabilities_change_a_calls_key_only_where_they_are_asked_fo
     assert with_them.calls == (call_key("chat", "test:model", {**sent, "logprobs": 0}).hex(),)
 
 
-async def test_a_model_that_leaves_log_probabilities_out_stops_the_run_before_anything_is_kept(
+async def test_a_reply_without_the_log_probabilities_that_were_asked_for_is_kept_as_it_is(
     journal: Journal,
 ) -> None:
     provider = Chat()
     for _ in range(2):
-        with pytest.raises(RunStopped, match="does not tell the log-probabilities of what it generates"):
-            await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9, logprobs=1)
-    assert len(provider.asked) == 2
+        answer = await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9, logprobs=1)
+        assert answer.text
+        assert answer.logprobs == ()
+    assert len(provider.asked) == 1, "it was paid for, and is not asked for again"
