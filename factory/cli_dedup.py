@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli_threshold import EmbeddingAddress, EmbeddingName
 from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
 
 if TYPE_CHECKING:
@@ -49,16 +50,8 @@ def dedup(
     field: Annotated[
         str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
     ] = "prompt",
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", help="The embedding model's name on its server. Default: the embedded model."
-        ),
-    ] = "",
-    base_url: Annotated[
-        str,
-        typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
-    ] = "",
+    model: EmbeddingName = "",
+    base_url: EmbeddingAddress = "",
     workers: Annotated[
         int,
         typer.Option("--workers", min=1, help="Threads, or Ray's processors, for --rouge and --semantic."),

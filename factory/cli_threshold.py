@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from factory.dedup.embedding import Embedded
 
 FIELDS = ("instruction", "prompt", "output", "both")
+EmbeddingName = Annotated[
+    str,
+    typer.Option("--model", help="The embedding model's name on its server. Default: the embedded model."),
+]
+EmbeddingAddress = Annotated[
+    str,
+    typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
+]
 
 
 def calibrate_threshold(
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", help="The embedding model's name on its server. Default: the embedded model."
-        ),
-    ] = "",
-    base_url: Annotated[
-        str,
-        typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
-    ] = "",
+    model: EmbeddingName = "",
+    base_url: EmbeddingAddress = "",
     field: Annotated[
         str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
     ] = "prompt",

@@ -16,8 +16,8 @@ from factory.step import Context, PerRecord
 log = logging.getLogger("factory")
 
 WAITING = 16
-"""Seeds inside, those that are done and wait for their turn too, for each that may be worked on: enough that a
-record which takes sixteen times as long as the others holds up none."""
+"""Seeds inside, those that are done and wait for their turn too, for each that may be worked on: a record
+that takes fifteen times as long as the others holds up none."""
 
 
 class Stream:

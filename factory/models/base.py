@@ -48,7 +48,7 @@ class TokenLogprob(NamedTuple):
 
     logprob: its natural log-probability, given all before it
     top: the likeliest tokens at its place with theirs, the likeliest first; none where none of them has a number
-        in it: they are asked for to read scores, and would be ten times the reply in the journal
+        in it: they are asked for to read scores, and would make the journal of a judge seven times as large
     """
 
     token: str
