@@ -20,7 +20,8 @@ def to_array(values: Sequence[Any] | NDArray[Any], kind: pa.DataType) -> pa.Arra
     """Values as an Arrow array of this type; None is a null.
 
     kind: text, numbers, truth values, and lists, maps and structs of those. A struct's value is a tuple or
-        a dict in the order of its fields, a map's a list of pairs.
+        a dict in the order of its fields, a map's a list of pairs. Where all of a struct's values end before its last
+        fields, those are null.
 
     Raises:
         OverflowError: 32 bits do not reach over the bytes of a string column, or the items of a list column.
@@ -40,7 +41,8 @@ def to_array(values: Sequence[Any] | NDArray[Any], kind: pa.DataType) -> pa.Arra
         none = (None,) * len(fields)
         rows = (none if row is None else row.values() if isinstance(row, dict) else row for row in values)
         parts = list(zip(*rows, strict=True)) or [()] * len(fields)
-        children = [to_array(part, field.type) for part, field in zip(parts, fields, strict=True)]
+        children = [to_array(part, field.type) for part, field in zip(parts, fields, strict=False)]
+        children += [pa.nulls(len(values), field.type) for field in fields[len(parts) :]]
         return pa.Array.from_buffers(kind, len(values), [_validity(values)], children=children)
     if types.is_list(kind) or types.is_map(kind):
         lists = [() if value is None else value for value in values]

@@ -1,9 +1,16 @@
-"""Tokens, languages and normal forms: one meaning of "word" for all of factory, Chinese too."""
+"""How a turn becomes text; tokens, languages and normal forms: one meaning of "word" everywhere, Chinese too."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from factory.record import Message, ToolCall
 
 # Scripts written without spaces between words. Each of their characters is a token of its own: Han (with its
 # extensions and compatibility forms), Hiragana, Katakana, Bopomofo, Hangul syllables, and Thai/Lao/Khmer/Myanmar.
@@ -21,6 +28,38 @@ _KANA = re.compile("[\u3041-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f]+")
+
+
+def turn_text(turn: Message) -> str:
+    """A turn as every step that reads text reads it: what it shows, what it says, what it calls, a line each.
+
+    A call is compact JSON with its keys sorted, so that two turns that differ in their calls alone differ in their
+    text. Reasoning is no part of it. A picture stands as its kind and address; one that is given as data, as a
+    hash of it.
+    """
+    if not turn.calls and not turn.media:
+        return turn.content
+    shown = [f"[{media.kind}: {_address(media.uri)}]" for media in turn.media]
+    return "\n".join([*shown, *([turn.content] if turn.content else []), *map(call_text, turn.calls)])
+
+
+def call_text(call: ToolCall) -> str:
+    """A call of a tool as compact JSON of its name and arguments, keys sorted."""
+    try:
+        arguments = orjson.loads(call.arguments)
+    except ValueError:
+        arguments = call.arguments
+    said = {"name": call.name, "arguments": arguments}
+    try:
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # a lone surrogate in the name, or nested too deep to be written again
+        return f"{call.name}({call.arguments})"
+
+
+def _address(uri: str) -> str:
+    if not uri.startswith("data:"):
+        return uri
+    return f"data {hashlib.blake2b(uri.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
 
 def rouge_tokens(text: str) -> list[str]:

@@ -6,71 +6,17 @@ import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from any_record import drops, finite, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.errors import OutputError
-from factory.record import Drop, Event, Message, Record, Tag, new_record
+from factory.record import Drop, Event, Record, Tag, new_record
 from factory.table import BATCH, RecordWriter, Table, record_schema
-
-texts = st.text(max_size=12)
-finite = st.floats(allow_nan=False)
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=6,
-)
-few = {"max_size": 3}
-events = st.builds(
-    Event,
-    texts,
-    texts,
-    texts,
-    texts,
-    st.lists(texts, **few).map(tuple),
-    st.lists(texts, **few).map(tuple),
-    st.integers(0, 100),
-)
-drops = st.builds(Drop, texts, texts, texts, st.dictionaries(texts, finite, **few), st.booleans())
-messages = st.lists(
-    st.builds(Message, st.sampled_from(["system", "user", "assistant", "tool"]), texts), max_size=5
-).map(tuple)
-
-
-@st.composite
-def records(draw: Callable[..., Any]) -> Record:
-    record = Record(
-        id=draw(texts),
-        messages=draw(messages),
-        source=draw(texts),
-        lang=draw(texts),
-        task=draw(texts),
-        tags=draw(st.lists(st.builds(Tag, texts, texts), **few).map(tuple)),
-        scores=draw(st.dictionaries(texts, finite, **few)),
-        notes=draw(st.dictionaries(texts, texts, **few)),
-        events=draw(st.lists(events, **few).map(tuple)),
-        dropped=draw(st.none() | drops),
-        meta=draw(st.dictionaries(texts, json_values, **few)),
-    )
-    if draw(st.booleans()):
-        made = new_record(draw(texts), input=draw(texts), output=draw(texts), history=record.messages)
-        record = Record(
-            **{
-                **{f: getattr(record, f) for f in record.__slots__},
-                "messages": made.messages,
-                "input_chars": made.input_chars,
-            }
-        )
-    return record
-
+from factory.text import turn_text
 
 sets = st.lists(records(), max_size=6)
 VIEWS: dict[str, Callable[[Record], str]] = {
@@ -116,7 +62,7 @@ def test_the_texts_of_a_table_are_the_views_of_its_records(
 
 def earlier_turns(record: Record) -> list[str]:
     before = record.messages[: max(record.last_user, 0)]
-    return [message.content for message in before if message.role != "system"]
+    return [turn_text(message) for message in before if message.role != "system"]
 
 
 def test_the_texts_of_a_part_of_an_arrow_table_are_those_of_that_part() -> None:
@@ -283,7 +229,9 @@ def test_a_lone_surrogate_becomes_the_replacement_character_and_moves_no_border(
 @pytest.mark.parametrize("value", [{1, 2}, 2**70, {1: "a"}, object()])
 def test_meta_that_is_no_json_is_one_sentence_that_names_the_record(value: object) -> None:
     record = new_record("a", meta={"x": value})
-    with pytest.raises(OutputError, match=f"record {record.id}: its meta cannot be kept as JSON"):
+    with pytest.raises(
+        OutputError, match=f"record {record.id}: what its source carried along cannot be kept as JSON"
+    ):
         Table.from_records([record])
 
 

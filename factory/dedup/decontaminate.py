@@ -175,14 +175,8 @@ class Decontaminate(WholeSet):
         """The texts of each record that are searched."""
         if self.field != "all":
             yield from ([text] for text in table.texts(self.field))
-            return
-        for batch in table.arrow.select(["messages"]).to_batches(max_chunksize=1024):
-            messages = batch.column("messages")
-            contents = messages.flatten().field("content").to_pylist()
-            end = 0
-            for length in messages.value_lengths().to_pylist():
-                yield contents[end : end + length]
-                end += length
+        else:
+            yield from table.turn_texts()
 
     def _drops(self, leaks: Mapping[int, Sequence[Leak]], table: Table, context: Context) -> dict[int, Drop]:
         drops = {}

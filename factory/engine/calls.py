@@ -158,7 +158,7 @@ class JournalledChat(Caller):
     def call_of(self, request: ChatRequest) -> Call:
         """What the journal knows a request by."""
         sent: dict[str, Any] = {
-            "messages": [list(message) for message in request.messages],
+            "messages": [list(message[:2]) for message in request.messages],
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "top_p": request.top_p,

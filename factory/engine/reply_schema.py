@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from factory.models.base import ChatRequest, Reply
 from factory.prompt import load_prompt
-from factory.record import Message
 from factory.text import detect_language
 
 
@@ -71,6 +70,7 @@ def named_error(request: ChatRequest, problem: str) -> ChatRequest:
     Not as a turn of its own behind the reply: a small model takes the complaint for the text to work on, and goes
     on with a reply that repeats itself.
     """
-    *before, (role, content) = request.messages
-    (complaint,) = load_prompt("repair/json", detect_language(content)).render(problem=problem)
-    return replace(request, messages=(*before, Message(role, f"{content}\n\n{complaint.content}")))
+    *before, last = request.messages
+    (complaint,) = load_prompt("repair/json", detect_language(last.content)).render(problem=problem)
+    last = last._replace(content=f"{last.content}\n\n{complaint.content}")
+    return replace(request, messages=(*before, last))

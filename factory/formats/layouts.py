@@ -84,7 +84,7 @@ def survey(records: Iterable[Record], layouts: Sequence[str], *, unanswered: boo
 
 def mended(record: Record) -> tuple[Record, int]:
     """The record with every text well-formed, and how many texts held lone surrogates."""
-    messages = tuple(Message(role, well_formed(content)) for role, content in record.messages)
+    messages = tuple(turn._replace(content=well_formed(turn.content)) for turn in record.messages)
     replaced = sum(old != new for old, new in zip(record.messages, messages, strict=True))
     return replace(
         record,
@@ -103,9 +103,9 @@ def row(record: Record, layout: str, facts: Survey) -> Row:
     if layout == "records":
         return record_row(record)
     if layout == "sharegpt":
-        turns = [{"from": _FROM[role], "value": content} for role, content in record.messages]
+        turns = [{"from": _FROM[turn.role], "value": turn.content} for turn in record.messages]
         return {"id": record.id, "conversations": turns}
-    messages = [{"role": role, "content": content} for role, content in record.messages]
+    messages = [{"role": turn.role, "content": turn.content} for turn in record.messages]
     if layout == "messages":
         return {"id": record.id, "messages": messages}
     exchange = {"instruction": record.instruction, "input": record.input, "output": record.output}

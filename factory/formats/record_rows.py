@@ -13,7 +13,8 @@ from typing import Any
 
 from factory.formats.shapes import BadShape
 from factory.formats.values import plain
-from factory.record import Drop, Event, Message, Record, Tag
+from factory.record import Event, Message, Record, Tag
+from factory.table import read_drop
 
 VERSION = 1
 
@@ -68,7 +69,7 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
             scores={name: float(value) for name, value in values["scores"].items() if value is not None},
             notes={name: _text(value) for name, value in values["notes"].items()},
             events=tuple(_event(event) for event in values["events"]),
-            dropped=None if values["dropped"] is None else Drop(**values["dropped"]),
+            dropped=None if values["dropped"] is None else read_drop(values["dropped"]),
             meta=dict(values["meta"]),
             input_chars=input_chars,
         )

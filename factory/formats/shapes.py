@@ -89,7 +89,9 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
         input_chars = _split(values, messages)
     lang = _label(values, "lang", "language")
     if not lang:
-        texts = {role: text for role, text in messages if role != "system"}  # the last of each role
+        texts = {
+            turn.role: turn.content for turn in messages if turn.role != "system"
+        }  # the last of each role
         lang = detect_language(texts["user"]) or detect_language(texts.get("assistant", ""))
     return Parsed(
         messages,

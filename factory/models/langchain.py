@@ -153,7 +153,7 @@ def _turns(messages: Sequence[Message]) -> list[BaseMessage]:
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
     kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "assistant": AIMessage}
-    return [kinds.get(role, HumanMessage)(content=content) for role, content in messages]
+    return [kinds.get(turn.role, HumanMessage)(content=turn.content) for turn in messages]
 
 
 def _read(answer: AIMessage) -> Reply:

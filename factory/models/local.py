@@ -108,7 +108,7 @@ class LocalChat:
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         temperature, top_p, max_tokens = self._options.sampling(request)
         body: dict[str, Any] = {
-            "messages": [{"role": role, "content": content} for role, content in request.messages],
+            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
             "temperature": temperature,
             "top_p": top_p,
             "max_tokens": max_tokens,

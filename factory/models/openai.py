@@ -22,6 +22,7 @@ from factory.models.endpoint import OPENAI_HOST, Endpoint, NotServed
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
 from factory.models.structured import instruct_json, strict_schema
+from factory.record import Message
 
 _log = logging.getLogger(__name__)
 _SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
@@ -199,5 +200,5 @@ class OpenAIChat(OpenAIBodies):
         return await self._ask({name: value for name, value in body.items() if name not in dropped})
 
 
-def _turns(messages: tuple[Any, ...]) -> list[dict[str, str]]:
-    return [{"role": role, "content": content} for role, content in messages]
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.content} for turn in messages]

@@ -64,7 +64,7 @@ def instruct_json(messages: Sequence[Message], schema: Mapping[str, Any]) -> tup
     """
     users = [index for index, message in enumerate(messages) if message.role == "user"]
     at = users[-1] if users else len(messages) - 1
-    role, content = messages[at]
-    words = _IN_WORDS[prompt_language(detect_language(content))]
-    turn = Message(role, f"{content}\n\n{words}\n{orjson.dumps(schema).decode()}")
+    asked = messages[at]
+    words = _IN_WORDS[prompt_language(detect_language(asked.content))]
+    turn = asked._replace(content=f"{asked.content}\n\n{words}\n{orjson.dumps(schema).decode()}")
     return (*messages[:at], turn, *messages[at + 1 :])

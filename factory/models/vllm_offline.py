@@ -78,7 +78,7 @@ class VLLMChat:
             "seed": request.seed,
             "logprobs": request.logprobs,
         }
-        messages = [{"role": role, "content": content} for role, content in request.messages]
+        messages = [{"role": turn.role, "content": turn.content} for turn in request.messages]
         done = await self._ask({"messages": messages, "params": params, "schema": request.schema})
         text, reasoning = split_reasoning(done["text"])
         logprobs = tuple(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from factory.columns import to_array
 from factory.errors import InputError
 from factory.record import Record
-from factory.table import from_batch, record_schema
+from factory.table import COLUMNS, from_batch, to_schema
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -39,8 +39,7 @@ def open_rows(path: Path) -> pq.ParquetFile:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error}); run the recipe again to make it anew") from error
-    missing = [name for name in record_schema().names if name not in file.schema_arrow.names]
-    if missing:
+    if missing := [name for name in COLUMNS if name not in file.schema_arrow.names]:
         raise InputError(f"{path}: lacks the column {missing[0]}; it was not written by a run")
     return file
 
@@ -60,7 +59,7 @@ def rows_at(path: Path, positions: Iterable[int]) -> list[Record]:
             here.append(wanted[at] - start)
             at += 1
         if here:
-            records.extend(from_batch(file.read_row_group(group).take(to_array(here, pa.int64()))))
+            records.extend(from_batch(to_schema(file.read_row_group(group).take(to_array(here, pa.int64())))))
         start = end
     return records
 

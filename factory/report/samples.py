@@ -9,7 +9,7 @@ from factory.record import Record
 from factory.report.markup import Html, h, join, language
 from factory.report.plain import clip
 from factory.report.rows import evenly, open_rows, rows_at
-from factory.text import shorten
+from factory.text import shorten, turn_text
 
 ROWS = 12
 TEXT_CHARACTERS = 3000
@@ -61,7 +61,7 @@ def row_card(record: Record) -> Html:
             class_="verdict",
         )
     asked = [
-        _text(turn.role, turn.content, EARLIER_CHARACTERS) for turn in record.messages[: record.last_user]
+        _text(turn.role, turn_text(turn), EARLIER_CHARACTERS) for turn in record.messages[: record.last_user]
     ]
     asked += [_text("instruction", record.instruction)]
     asked += [_text("input", record.input)] if record.input else []

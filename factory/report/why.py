@@ -12,7 +12,7 @@ from factory.record import Event, Record
 from factory.report.lookup import Lookup
 from factory.report.manifest import MANIFEST, read_manifest
 from factory.report.plain import clip, count, visible
-from factory.text import shorten
+from factory.text import shorten, turn_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -202,7 +202,7 @@ def _event(event: Event) -> str:
 
 def _texts(record: Record) -> Iterator[Line]:
     earlier = record.messages[: max(record.last_user, 0)]
-    turns = [(turn.role, turn.content) for turn in earlier]
+    turns = [(turn.role, turn_text(turn)) for turn in earlier]
     turns += [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
     for name, text in turns:
         if text or name == "output":

@@ -18,7 +18,7 @@ from factory.score.expectation import json_score_place, level_weights, mean_and_
 from factory.score.parse_score import ParsedScore, parse_score
 from factory.score.rubric import Rubric
 from factory.step import Context
-from factory.text import prompt_language, shorten
+from factory.text import prompt_language, shorten, turn_text
 
 REASON_CHARACTERS = 400
 """Bound of a reason where the server keeps to the schema: a small model may go on for ever."""
@@ -59,9 +59,9 @@ def _not_bool(value: object) -> object:
 def transcript(conversation: Sequence[Message], language: str) -> str:
     """The turns as a judge reads them: a single turn as it is, several with the name of each role."""
     if len(conversation) == 1:
-        return conversation[0].content
+        return turn_text(conversation[0])
     roles = _ROLES[prompt_language(language)]
-    return "\n\n".join(f"{roles.get(role, role)}: {content}" for role, content in conversation)
+    return "\n\n".join(f"{roles.get(turn.role, turn.role)}: {turn_text(turn)}" for turn in conversation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def test_a_leading_system_turn_is_kept_and_tools_answer() -> None:
     roles = ["system", "human", "gpt", "observation", "gpt"]
     record = one({"conversations": [{"from": role, "value": role} for role in roles]})
     assert [turn.role for turn in record.messages] == ["system", "user", "assistant", "tool", "assistant"]
-    assert (record.system, record.output) == ("system", "gpt")
+    assert (record.system, record.output) == ("system", "gpt\nobservation\ngpt")
 
 
 def test_a_conversation_that_ends_with_a_user_turn_waits_for_an_answer() -> None:
