@@ -139,12 +139,14 @@ def _look(rows: Iterator[RawRow], file: str, shape: str | None) -> tuple[list[Ra
 
 def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
     source = row.source or source
+    # What only some rows have tells them apart too; plain rows keep the ids that they always had.
+    lineage = [source, *(repr(more) for more in (row.tools, row.answers) if more)]
     # The key is the id of a first occurrence, so that `seen` needs eight bytes for a row and no text.
-    key = bytes.fromhex(record_id(row.messages, source))
+    key = bytes.fromhex(record_id(row.messages, *lineage))
     occurrence = seen.get(key, 0)
     seen[key] = occurrence + 1
     return Record(
-        id=record_id(row.messages, source, str(occurrence)),
+        id=record_id(row.messages, *lineage, str(occurrence)),
         messages=row.messages,
         source=source,
         lang=row.lang,
@@ -152,6 +154,12 @@ def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
         tags=row.tags,
         meta=row.meta,
         input_chars=row.input_chars,
+        tools=row.tools,
+        template_arguments=row.template_arguments,
+        answers=row.answers,
+        chosen=row.chosen,
+        license=row.license,
+        form=orjson.dumps(row.form, option=orjson.OPT_SORT_KEYS).decode() if row.form else "",
     )
 
 

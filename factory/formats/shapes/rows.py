@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from factory.formats.shapes.base import BadShape, Parsed
 from factory.formats.values import loads, plain, well_formed
 from factory.record import Message, Tag, join_input
 from factory.text import detect_language, shorten
@@ -35,23 +35,6 @@ _ROLES = {
     **dict.fromkeys(("tool", "observation", "function_response", "function"), "tool"),
 }
 _CALLS = ("function_call", "function-call", "tool_call")
-
-
-class BadShape(ValueError):
-    """The row cannot be a record; the message says why and how to mend it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A row understood: the conversation, how much of its last user turn is input, and what came along."""
-
-    messages: tuple[Message, ...]
-    input_chars: int
-    source: str
-    lang: str
-    task: str
-    tags: tuple[Tag, ...]
-    meta: Mapping[str, Any]
 
 
 def recognise(rows: Sequence[Mapping[str, Any]]) -> str | None:
