@@ -76,7 +76,7 @@ def measure(
     if out is not None:
         import orjson
 
-        from factory.engine.folder import write_whole
+        from factory.whole_file import write_whole
 
         write_whole(out, orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
         typer.echo(f"written to {out}")

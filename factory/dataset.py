@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from factory.engine.execute import Execution
-from factory.engine.folder import OUTPUTS, rows_as_json, write_whole
+from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.engine.run import Run, RunOptions, RunResult, run_blocking
@@ -33,6 +33,7 @@ from factory.record import Record
 from factory.step import Source, Step, find_step, named_file, nearest, step_names
 from factory.table import Table
 from factory.text import shorten
+from factory.whole_file import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

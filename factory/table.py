@@ -27,10 +27,12 @@ from factory.record import (
     ToolCall,
 )
 from factory.text import turn_text
+from factory.whole_file import whole_file
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
 BATCH = 1024
@@ -359,7 +361,7 @@ class Table:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The table in a Parquet file that `RecordWriter` or `write` made."""
+        """The table in a Parquet file that `write_records` or `write` made."""
         import pyarrow.parquet as pq
 
         # Not `read_table`: it imports pandas wherever that is installed.
@@ -369,7 +371,7 @@ class Table:
 
     def write(self, path: Path) -> None:
         """Write the table to a Parquet file, whole or not at all."""
-        with RecordWriter(path) as writer:
+        with write_records(path) as writer:
             for batch in self.arrow.to_batches(max_chunksize=BATCH):
                 writer.write_batch(batch)
 
@@ -472,63 +474,48 @@ class Table:
 
 
 class RecordWriter:
-    """Writes records to a Parquet file as they come; the file appears under its name only when complete."""
+    """Adds records to a Parquet file as they come. See `write_records`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, parquet: pq.ParquetWriter) -> None:
         self.rows = 0
-        self._part = path.with_name(path.name + ".part")
         self._held: list[Record] = []
-        self._writer: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        try:
-            if kind is None:
-                self.close()
-        finally:
-            with contextlib.suppress(OSError):  # the error that came first is the one to tell
-                if self._writer is not None:
-                    self._writer.close()
-            with contextlib.suppress(OSError):
-                self._part.unlink(missing_ok=True)
+        self._parquet = parquet
 
     def write(self, record: Record) -> None:
         """Add one record."""
         self._held.append(record)
         if len(self._held) == BATCH:
-            self._flush()
+            self.flush()
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Add an Arrow batch of records."""
-        import pyarrow.parquet as pq
-
-        try:
-            if self._writer is None:
-                self._part.parent.mkdir(parents=True, exist_ok=True)
-                self._writer = pq.ParquetWriter(self._part, record_schema(), compression="zstd")
-            self._writer.write_batch(batch)
-        except OSError as error:
-            raise self._cannot(error) from error
+        self._parquet.write_batch(batch)
         self.rows += batch.num_rows
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is held."""
         held, self._held = self._held, []
-        self.write_batch(to_batch(held))
+        if held:
+            self.write_batch(to_batch(held))
 
-    def close(self) -> None:
-        """Write what is held and put the file in its place."""
-        if self._held or self._writer is None:
-            self._flush()
+
+@contextlib.contextmanager
+def write_records(path: Path) -> Iterator[RecordWriter]:
+    """A writer of records to a Parquet file, which appears under its name only when it is complete.
+
+    Raises:
+        OutputError: the file cannot be written, or a record holds what no JSON can.
+    """
+    import pyarrow.parquet as pq
+
+    with whole_file(path, "free some space, or name another folder") as file:
+        parquet = pq.ParquetWriter(file, record_schema(), compression="zstd")
+        writer = RecordWriter(parquet)
         try:
-            self._writer.close()
-            self._writer = None
-            self._part.replace(self.path)
-        except OSError as error:
-            raise self._cannot(error) from error
-
-    def _cannot(self, error: OSError) -> OutputError:
-        why = error.strerror or str(error)
-        return OutputError(f"{self.path}: cannot be written ({why}); free some space, or name another folder")
+            yield writer
+            writer.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # the error that came first is the one to tell
+                parquet.close()
+            raise
+        parquet.close()

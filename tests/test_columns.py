@@ -61,10 +61,10 @@ def test_records_are_written_and_exported_without_importing_pandas() -> None:
 import sys, tempfile, pathlib
 from factory.formats.write import write_dataset
 from factory.record import new_record
-from factory.table import RecordWriter, Table
+from factory.table import write_records, Table
 folder = pathlib.Path(tempfile.mkdtemp())
 record = new_record("Hi?", output="Yes.", source="s")
-with RecordWriter(folder / "a.parquet") as writer:
+with write_records(folder / "a.parquet") as writer:
     writer.write(record)
 write_dataset(Table.read(folder / "a.parquet").records(), folder / "out", ["parquet", "messages"])
 assert (folder / "out/parquet/train.parquet").is_file()

@@ -27,7 +27,7 @@ from factory.models.options import LocalOptions
 from factory.recipe import NO_BUDGET, Budget
 from factory.record import Record
 from factory.step import Context, PerRecord, Source, Step, WholeSet
-from factory.table import RecordWriter, Table
+from factory.table import Table, write_records
 
 WINDOW_PER_CALL = 4
 """Seeds worked on in a stream for each call its models may have in flight: enough to keep a server full."""
@@ -174,7 +174,10 @@ class Execution:
             self.progress.steps[first].total = self._expected(start, first) if table is None else len(table)
         kept_path = self.folder / label / "kept.parquet"
         began = time.monotonic()
-        with RecordWriter(kept_path) as kept, RecordWriter(kept_path.with_name("dropped.parquet")) as dropped:
+        with (
+            write_records(kept_path) as kept,
+            write_records(kept_path.with_name("dropped.parquet")) as dropped,
+        ):
             stream = Stream(steps, self.progress.steps[first:end], self._window(steps))
             await stream.run(
                 chained, lambda record: (kept if record.dropped is None else dropped).write(record)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from factory.errors import OutputError
+from factory.whole_file import is_part, put_in_place, write_whole
 
 OUTPUTS = Path("outputs")
 """Where runs and the journal land, below the current folder, unless told otherwise."""
@@ -51,6 +52,9 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], overwrite: bool) -> 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for entry in folder.iterdir():
+            if is_part(entry):  # what a killed run was writing
+                entry.unlink()
         there = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
         raise OutputError(
@@ -112,23 +116,6 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file, whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space"
-        ) from error
-
-
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path | None:
     """Write rows as JSON lines, whole or not at all.
 
@@ -145,7 +132,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path | None:
             while aside.exists():
                 number += 1
                 aside = path.with_name(f"{path.stem}-before-{number}{path.suffix}")
-            path.replace(aside)
+            put_in_place(path, aside)
     except OSError as error:
         raise OutputError(f"{path}: cannot be moved aside ({error.strerror or error})") from error
     write_whole(path, data)

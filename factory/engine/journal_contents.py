@@ -5,7 +5,6 @@ All of it works while another process writes: nothing here holds the journal for
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import sqlite3
 import sys
@@ -22,6 +21,7 @@ import orjson
 from factory.engine.journal import open_journal
 from factory.engine.journal_care import beside, in_use
 from factory.errors import InputError, OutputError
+from factory.whole_file import whole_file
 
 _BATCH = 500
 _DAY = 86400.0
@@ -171,17 +171,13 @@ def export(path: Path, out: Path | None, *, vectors: bool = False) -> int:
         return _write_lines(path, sys.stdout.buffer, vectors)
     if out.exists():
         raise OutputError(f"{out} is there already: name another file, or remove it first")
-    part = beside(out, ".part")
-    try:
-        with gzip.open(part, "wb") if out.suffix == ".gz" else part.open("wb") as file:
-            count = _write_lines(path, file, vectors)
-        part.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    return count
+    if not out.parent.is_dir():
+        raise OutputError(f"{out} cannot be written: there is no folder {out.parent}: check the name")
+    with whole_file(out) as file:
+        if out.suffix != ".gz":
+            return _write_lines(path, file, vectors)
+        with gzip.open(file, "wb") as packed:
+            return _write_lines(path, packed, vectors)
 
 
 def _write_lines(path: Path, file: IO[bytes] | gzip.GzipFile, vectors: bool) -> int:

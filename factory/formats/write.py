@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import difflib
-import errno
 import gzip
 import hashlib
 import io
@@ -26,6 +25,7 @@ from factory.formats.card import MARK, card, llama_factory, twin
 from factory.formats.json_traps import JsonTraps
 from factory.formats.layouts import FILE_LAYOUTS, LAYOUTS, Row, Survey, mended, row, schema, survey
 from factory.record import Record
+from factory.whole_file import cannot_write, part_of, whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,7 +123,7 @@ def write_file(records: Iterable[Record], path: str | Path, format: str | None =
     if layout == "parquet":
         return _write_parquet(records, path, layout, facts)
     counted = _Rows(records, layout, facts)
-    with _replacing(path) as file, _packing(file, packed) as stream:
+    with whole_file(path) as file, _packing(file, packed) as stream:
         if ending == ".csv":
             _csv(counted, stream)
         elif ending == ".json":
@@ -142,13 +142,13 @@ def check_file_place(path: Path, format: str | None = None) -> None:
         OutputError: as `write_file`, for what can be told without the records.
     """
     _file_layout(path, format)
-    part = _part(path)
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
         part.unlink()
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_why(error)}") from error
+        raise cannot_write(path, error) from error
 
 
 def _file_layout(path: Path, format: str | None) -> tuple[str, bool, str]:
@@ -184,7 +184,7 @@ def _write_json_lines(
     records: Iterable[Record], path: Path, layout: str, facts: Survey, traps: JsonTraps
 ) -> WrittenFile:
     rows = _Rows(records, layout, facts)
-    with _replacing(path) as file:
+    with whole_file(path) as file:
         for item in rows:
             line = orjson.dumps(item) + b"\n"
             file.write(line)
@@ -196,7 +196,7 @@ def _write_parquet(records: Iterable[Record], path: Path, layout: str, facts: Su
     import pyarrow.parquet as pq
 
     rows, columns = _Rows(records, layout, facts), schema(layout, facts)
-    with _replacing(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
+    with whole_file(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
         left = iter(rows)
         while group := list(itertools.islice(left, _ROW_GROUP)):
             for batch in _batches(group, columns):
@@ -232,7 +232,7 @@ def _csv(rows: Iterable[Row], stream: BinaryIO) -> None:
 
 
 def _write_bytes(path: Path, data: bytes) -> WrittenFile:
-    with _replacing(path) as file:
+    with whole_file(path) as file:
         file.write(data)
     return _written(path, 0, 0)
 
@@ -240,46 +240,6 @@ def _write_bytes(path: Path, data: bytes) -> WrittenFile:
 def _written(path: Path, rows: int, replaced: int) -> WrittenFile:
     with path.open("rb") as file:
         return WrittenFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest(), replaced)
-
-
-def _part(path: Path) -> Path:
-    """Where a file is written until it is whole."""
-    return path.with_name(f".{path.name}.part")
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all of it is on the disk, and leaves no trace otherwise.
-
-    Raises:
-        OutputError: the disk is full, or the place cannot be written.
-    """
-    part = _part(path)
-    try:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-            _sync_folder(path.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_why(error)}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable too, where the system lets a folder be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -290,13 +250,6 @@ def _packing(file: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
     # No name and no time in the header: the same rows give the same bytes.
     with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
         yield cast(BinaryIO, stream)
-
-
-def _why(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full: free some space and run again"
-    reason = (error.strerror or str(error) or "input/output error").lower()
-    return f"{reason}: choose another place or change its permissions"
 
 
 def _known(layouts: Sequence[str], where: Path, known: Sequence[str] = LAYOUTS) -> None:
@@ -330,7 +283,7 @@ def _claim(folder: Path) -> None:
                     f"{folder} holds files that are not an earlier export: choose an empty folder"
                 )
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {_why(error)}") from error
+        raise cannot_write(folder, error) from error
 
 
 def _file_name(layout: str) -> str:

@@ -6,7 +6,6 @@ results file holds is data like any other: it is read, never trusted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from factory.models.base import Reply, TransientFailure
 from factory.models.completion import read_completion
 from factory.models.refusal import ModelNotFound, raise_for_status
 from factory.text import shorten
+from factory.whole_file import whole_file
 
 MOST_REQUESTS = 50_000
 """Requests that one file may hold."""
@@ -65,17 +65,8 @@ def write_durably(path: Path, lines: Iterable[bytes]) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space"
-        ) from error
+    with whole_file(path) as file:
+        file.writelines(lines)
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory.errors import OutputError
+from factory.whole_file import write_whole
 
 # Nothing is fetched and nothing runs, whatever a row holds: a second wall behind the escaping.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -19,10 +19,4 @@ def write_page(path: Path, page: str, mend: str) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); {mend}") from error
+    write_whole(path, page.encode(), mend)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from factory.record import Event, Record, Tag, new_record
-from factory.table import RecordWriter
+from factory.table import write_records
 
 STEPS = ("01-read", "02-evolve", "03-respond", "04-tag", "05-judge", "06-dedup_rouge", "07-export")
 SEEDS = (
@@ -166,7 +166,7 @@ def _write(folder: Path, label: str, kept: list[Record], dropped: list[Record]) 
 
 
 def _write_file(path: Path, records: list[Record]) -> None:
-    with RecordWriter(path) as writer:
+    with write_records(path) as writer:
         for record in records:
             writer.write(record)
 

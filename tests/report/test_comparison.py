@@ -108,7 +108,7 @@ def test_any_two_sets_can_be_compared(first: list[list[str]], second: list[list[
 
 def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OutputError, match=r"file/page\.html: cannot be written"):
+    with pytest.raises(OutputError, match=r"file/page\.html cannot be written"):
         write_comparison(tmp_path / "file" / "page.html", FIRST, SECOND)
     write_comparison(tmp_path / "new" / "page.html", FIRST, SECOND)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]

@@ -13,13 +13,13 @@ from factory.record import Event, Tag, new_record
 from factory.report.measures import TaggedSet
 from factory.report.page import render_report
 from factory.report.tags import tags_section
-from factory.table import RecordWriter, Table
+from factory.table import Table, write_records
 
 ROWS = {"raw": "SQL", "final": "sql", "rule": "case", "records": 7}
 
 
 def write(path: Path, *tag_lists: list[str], source: str = "a") -> None:
-    with RecordWriter(path) as writer:
+    with write_records(path) as writer:
         for at, tags in enumerate(tag_lists):
             record = new_record(f"Query {at}", source=source)
             writer.write(record.with_tags([Tag(name) for name in tags], Event("02-tag", "tag")))

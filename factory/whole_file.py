@@ -1,0 +1,84 @@
+"""Files that are there whole or not at all, and stay there: written beside their place, synced, renamed, synced."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from factory.errors import OutputError
+
+MEND = "choose another place or change its permissions"
+"""What a person can do where a file cannot be written and no better advice is known."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(f".{path.name}.part")
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is what a killed process left of `part_of`."""
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of `path` once all of it is on the disk.
+
+    Its folder is made. Where the writing fails, the file that was there before stays as it was and no part is left.
+
+    Args:
+        mend: what the person can do where it cannot be written; a full disk has advice of its own.
+
+    Raises:
+        OutputError: the disk is full, or the place cannot be written.
+    """
+    part = part_of(path)
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            put_in_place(part, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise cannot_write(path, error, mend) from error
+
+
+def write_whole(path: Path, data: bytes, mend: str = MEND) -> None:
+    """Write a small file, whole or not at all; arguments and errors are those of `whole_file`."""
+    with whole_file(path, mend) as file:
+        file.write(data)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a file that is whole and synced its name, and make the name durable.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    os.replace(part, path)
+    # Some systems do not let a folder be opened or synced; the name is durable there when the system says so.
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def cannot_write(path: Path, error: OSError, mend: str = MEND) -> OutputError:
+    """The sentence for a file that cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{path} cannot be written: the disk is full: free some space and run again")
+    reason = (error.strerror or str(error) or "input/output error").lower()
+    return OutputError(f"{path} cannot be written: {reason}: {mend}")
