@@ -12,26 +12,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory.dataset import Dataset, load, model, run
+    from factory.api.dataset import Dataset, load, model, run
+    from factory.api.runnable import as_runnable
+    from factory.data.record import Message, Record, Tag
     from factory.errors import FactoryError
-    from factory.recipe import Recipe, load_recipe
-    from factory.record import Message, Record, Tag
-    from factory.runnable import as_runnable
+    from factory.recipe.recipe import Recipe, load_recipe
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Dataset": "factory.dataset",
+    "Dataset": "factory.api.dataset",
     "FactoryError": "factory.errors",
-    "Message": "factory.record",
-    "Recipe": "factory.recipe",
-    "Record": "factory.record",
-    "Tag": "factory.record",
-    "as_runnable": "factory.runnable",
-    "load": "factory.dataset",
-    "load_recipe": "factory.recipe",
-    "model": "factory.dataset",
-    "run": "factory.dataset",
+    "Message": "factory.data.record",
+    "Recipe": "factory.recipe.recipe",
+    "Record": "factory.data.record",
+    "Tag": "factory.data.record",
+    "as_runnable": "factory.api.runnable",
+    "load": "factory.api.dataset",
+    "load_recipe": "factory.recipe.recipe",
+    "model": "factory.api.dataset",
+    "run": "factory.api.dataset",
 }
 
 __all__ = [

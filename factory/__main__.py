@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 
-from factory.garbage import RARELY
+from factory.data.gc_pause import RARELY
 
 
 def main() -> None:
     """Run the command line."""
     # From the start, because imports make objects by the thousand, and all of them stay.
     gc.set_threshold(*RARELY)
-    from factory.cli import main as run
+    from factory.cli.app import main as run
 
     run()
 

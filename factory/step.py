@@ -29,18 +29,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from factory.data.prompt import Prompt
+from factory.data.record import Event, Record
+from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
 from factory.models.base import Answer, ChatModel, EmbeddingModel, ScoredText
-from factory.prompt import Prompt
-from factory.record import Event, Record
-from factory.text import shorten
 
 if TYPE_CHECKING:
-    from factory.table import Table
+    from factory.data.table import Table
 
 STEP_GROUP = "factory.steps"
 
-SHIPPED = {"factory:seeds": Path(__file__).parent / "seeds" / "seeds.jsonl"}
+SHIPPED = {"factory:seeds": Path(__file__).parent / "data" / "seeds" / "seeds.jsonl"}
 """Names of the files that come with the package: the seed tasks."""
 
 

@@ -8,7 +8,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from factory.record import Candidate, Drop, Event, Media, Message, Missing, Record, Tag, ToolCall, new_record
+from factory.data.record import (
+    Candidate,
+    Drop,
+    Event,
+    Media,
+    Message,
+    Missing,
+    Record,
+    Tag,
+    ToolCall,
+    new_record,
+)
 
 texts = st.text(max_size=12)
 finite = st.floats(allow_nan=False)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from factory.data.record import Message, Record
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Reply
-from factory.record import Message, Record
 from factory.step import Context, PerRecord
 
 

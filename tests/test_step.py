@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory import step as step_module
+from factory.data.record import Event, Record
 from factory.errors import RecipeError
 from factory.models.base import Answer
-from factory.record import Event, Record
-from factory.reference import option_rows
+from factory.recipe.option_docs import option_rows
 from factory.step import Context, PerRecord, Source, Step, WholeSet, find_step, nearest, step_names
 
 BUILT_IN = [

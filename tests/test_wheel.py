@@ -59,9 +59,9 @@ def test_the_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     expected |= {f"factory/_{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "prompts").rglob("*.md")}
     assert {
         "factory/py.typed",
-        "factory/recipes/quickstart.yaml",
-        "factory/seeds/seeds.jsonl",
-        "factory/report/page.css",
+        "factory/recipe/ready/quickstart.yaml",
+        "factory/data/seeds/seeds.jsonl",
+        "factory/report/page/page.css",
         "factory/_prompts/en/tag/instag.md",
         "factory/_prompts/zh/tag/instag.md",
     } <= expected

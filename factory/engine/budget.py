@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from factory.engine.progress import RunProgress
-from factory.recipe import Budget
+from factory.recipe.recipe import Budget
 
 
 def spent_reason(budget: Budget, progress: RunProgress, in_flight: int) -> str:

@@ -11,23 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.engine.batch import Batches, is_waiting
+from factory.data.formats.reference import reference_records, reference_rows
+from factory.data.gc_pause import rare_collections
+from factory.data.record import Record
+from factory.data.table import Table, write_records
+from factory.engine.batch.chat import Batches, is_waiting
 from factory.engine.budget import spent_reason
+from factory.engine.calls.pool import ModelPool
+from factory.engine.calls.usage import Gate
 from factory.engine.folder import write_rows
-from factory.engine.journal import Journal
-from factory.engine.pool import ModelPool
+from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
-from factory.engine.usage import Gate
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
-from factory.formats.reference import reference_records, reference_rows
-from factory.garbage import rare_collections
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
-from factory.recipe import NO_BUDGET, Budget
-from factory.record import Record
+from factory.recipe.recipe import NO_BUDGET, Budget
 from factory.step import Context, PerRecord, Source, Step, WholeSet
-from factory.table import Table, write_records
 
 WINDOW_PER_CALL = 4
 """Seeds worked on in a stream for each call its models may have in flight: enough to keep a server full."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from factory.data.whole_file import is_part, put_in_place, write_whole
 from factory.errors import OutputError
-from factory.whole_file import is_part, put_in_place, write_whole
 
 OUTPUTS = Path("outputs")
 """Where runs and the journal land, below the current folder, unless told otherwise."""

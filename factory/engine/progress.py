@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.engine.usage import ModelUsage
-from factory.record import Record
-from factory.score.lengths import ScoreLengths
+from factory.data.record import Record
+from factory.engine.calls.usage import ModelUsage
+from factory.statistics.lengths import ScoreLengths
 
 
 @dataclass(slots=True)

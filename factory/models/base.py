@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias, ru
 
 from pydantic import BaseModel
 
-from factory.record import Message
+from factory.data.record import Message
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from factory.data.record import Message
+from factory.data.text import shorten
 from factory.errors import MissingDependency, MissingSecret, RecipeError, RunStopped
 from factory.models.base import ChatRequest, Reply, TransientFailure, Unreachable, Usage
-from factory.models.completion import split_reasoning
-from factory.models.openai import identity_of
+from factory.models.openai.chat import identity_of
+from factory.models.openai.completion import split_reasoning
+from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
+from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions
-from factory.models.refusal import ModelNotFound, raise_for_status, redact
-from factory.models.structured import instruct_json
-from factory.record import Message
-from factory.text import shorten
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -18,7 +18,7 @@ from factory.models.options import (
 )
 
 if TYPE_CHECKING:
-    from factory.models.serve import LocalServer
+    from factory.models.vllm.server import LocalServer
 
 
 Servers: TypeAlias = "dict[tuple[str, tuple[str, ...]], LocalServer]"
@@ -36,24 +36,24 @@ def chat_provider(options: ChatOptions, servers: Servers | None = None) -> ChatP
     match options:
         case OpenAIOptions(serve=True):
             servers = {} if servers is None else servers
-            from factory.models.serve import LocalServer
-            from factory.models.served import ServedChat
+            from factory.models.vllm.served_chat import ServedChat
+            from factory.models.vllm.server import LocalServer
 
             key = (options.model, options.serve_arguments)
             if key not in servers:
                 servers[key] = LocalServer(options.model, arguments=options.serve_arguments)
             return ServedChat(options, servers[key])
         case OpenAIOptions():
-            from factory.models.openai import OpenAIChat
+            from factory.models.openai.chat import OpenAIChat
 
             chats = [OpenAIChat(options, address) for address in options.addresses]
             if len(chats) == 1:
                 return chats[0]
-            from factory.models.balanced import BalancedChat
+            from factory.models.openai.balanced import BalancedChat
 
             return BalancedChat(chats)
         case LocalOptions():
-            from factory.models.local import LocalChat
+            from factory.models.llama.chat import LocalChat
 
             return LocalChat(options)
         case LangChainOptions():
@@ -61,11 +61,11 @@ def chat_provider(options: ChatOptions, servers: Servers | None = None) -> ChatP
 
             return langchain_chat(options)
         case VLLMOptions():
-            from factory.models.vllm_offline import VLLMChat
+            from factory.models.vllm.offline import VLLMChat
 
             return VLLMChat(options)
         case TransformersOptions():
-            from factory.models.transformers_scorer import TransformersScorer
+            from factory.models.torch.scorer import TransformersScorer
 
             return TransformersScorer(options)
         case _:
@@ -80,7 +80,7 @@ def embedding_provider(options: EmbeddingOptions) -> EmbeddingProvider:
 
             return LocalEmbeddings(options)
         case OpenAIEmbeddingOptions():
-            from factory.models.openai_embeddings import OpenAIEmbeddings
+            from factory.models.openai.embeddings import OpenAIEmbeddings
 
             return OpenAIEmbeddings(options)
         case _:

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from factory.measure.words import distinct_n, language_mix, lengths
+from factory.data.text import shorten
 from factory.report.plain import count, visible
-from factory.report.rows import open_rows
-from factory.tags.measure import (
+from factory.report.run_files.rows import open_rows
+from factory.statistics.words import distinct_n, language_mix, lengths
+from factory.steps.tags.tag_sets.measure import (
     TagLists,
     TagSummary,
     by_source,
@@ -23,10 +24,9 @@ from factory.tags.measure import (
     top_pairs,
     top_tags,
 )
-from factory.text import shorten
 
 if TYPE_CHECKING:
-    from factory.table import Table
+    from factory.data.table import Table
 
 NAME_CHARACTERS = 44
 SHOWN = 10

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.record import new_record
-from factory.score.cascade import Request, cascade
-from factory.score.features import principal_components, simple_features, standardised
+from factory.data.record import new_record
+from factory.steps.judging.verdicts.cascade import Request, cascade
+from factory.steps.judging.verdicts.features import principal_components, simple_features, standardised
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 ROWS = 4000

@@ -20,8 +20,8 @@ import numpy as np
 from bench_rouge import timed
 from numpy.typing import NDArray
 
-from factory.dedup.approximate_join import ivf_join, semdedup
-from factory.dedup.cosine_join import cosine_join
+from factory.steps.dedup.semantic.approximate import ivf_join, semdedup
+from factory.steps.dedup.semantic.join import cosine_join
 
 THRESHOLD = 0.9
 DIMENSIONS = 384

@@ -25,10 +25,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from factory.dataset import load
-from factory.record import Record
-from factory.score.correlation import spearman
-from factory.score.ifd import superfiltering_contexts
+from factory.api.dataset import load
+from factory.data.record import Record
+from factory.statistics.correlation import spearman
+from factory.steps.score.ifd import superfiltering_contexts
 
 HERE = Path(__file__).parent
 DOLLY = HERE.parents[1] / "../shared/data/pool/dolly_en.jsonl.gz"
@@ -69,7 +69,7 @@ def loop(folder: str, dtype: str, records: list[Record], limit: int, threads: in
 
 def step(folder: str, dtype: str, records: list[Record], journal: Path) -> list[float]:
     """The step in a run: journal, limits and all."""
-    from factory.dataset import model
+    from factory.api.dataset import model
 
     weak = model("transformers", model=folder, dtype=dtype, device="cpu")
     result = load(records).ifd(model=weak).run(journal=journal)

@@ -27,8 +27,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from factory.dedup.benchmark import Item, benchmark_items
-from factory.dedup.leaks import find_leaks
+from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
+from factory.steps.dedup.leaks.find import find_leaks
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 Cosines = NDArray[np.float32]

@@ -23,11 +23,11 @@ import bench_cosine
 import bench_rouge
 import numpy as np
 
-from factory.dedup import ray_join
-from factory.dedup.cosine_join import cosine_join
-from factory.dedup.ray_join import cosine_join_on_ray, ray_session, rouge_join_on_ray
-from factory.dedup.rouge_join import rouge_join, rouge_join_block
-from factory.text import rouge_tokens
+from factory.data.text import rouge_tokens
+from factory.steps.dedup.joins import ray as ray_join
+from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, rouge_join_on_ray
+from factory.steps.dedup.rouge.join import rouge_join, rouge_join_block
+from factory.steps.dedup.semantic.join import cosine_join
 
 T = TypeVar("T")
 

@@ -24,9 +24,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.dedup.minhash_join import minhash_join
-from factory.dedup.rouge_join import encode, rouge_join
-from factory.text import rouge_tokens
+from factory.data.text import rouge_tokens
+from factory.steps.dedup.minhash.join import minhash_join
+from factory.steps.dedup.rouge.join import encode, rouge_join
 
 ALPACA = Path(__file__).parents[2] / "../shared/data/nc_optional/alpaca_en_52k.jsonl.gz"
 PROCESS = Path("/proc/self")

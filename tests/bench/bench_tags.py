@@ -21,8 +21,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.tags.measure import coverage_curve, tag_counts, top_pairs
-from factory.tags.normalization import Normalization
+from factory.steps.tags.tag_sets.measure import coverage_curve, tag_counts, top_pairs
+from factory.steps.tags.tag_sets.normalization import Normalization
 
 INTENTIONS, DIMENSIONS = 30_000, 384
 MIN_SHARE, MIN_SUPPORT, MIN_CONFIDENCE, DISTANCE = 6.5e-5, 40, 0.99, 0.05

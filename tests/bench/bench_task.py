@@ -14,10 +14,10 @@ import json
 import random
 from pathlib import Path
 
+from factory.data.record import new_record
 from factory.engine.outside import with_embedder
-from factory.record import new_record
-from factory.tags.classify import Method, cross_validate
-from factory.tags.task_by_example import FEWEST, task_text
+from factory.statistics.classify import Method, cross_validate
+from factory.steps.tags.task_by_example import FEWEST, task_text
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 METHODS: tuple[Method, ...] = ("centroid", "ridge", "logistic")

@@ -18,20 +18,20 @@ from scripted_server import Say, ScriptedServer, echo
 from test_run import helpful, recipe_data, result_bytes, run, seeds
 from typer.testing import CliRunner
 
-from factory.cli import app
-from factory.engine.batch import BatchWaiting
-from factory.engine.batch_folder import TRIES, BatchFolder
+from factory.cli.app import app
+from factory.data.record import Message, Record
+from factory.data.table import Table
+from factory.engine.batch.chat import BatchWaiting
+from factory.engine.batch.folder import TRIES, BatchFolder
 from factory.engine.execute import Execution
-from factory.engine.journal import Journal
+from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecipeError, RecordFailed, RunStopped
-from factory.models import batch_files
 from factory.models.base import TransientFailure
-from factory.models.batch_files import read_reply
+from factory.models.openai import batch_files
+from factory.models.openai.batch_files import read_reply
 from factory.models.options import OpenAIOptions
-from factory.recipe import build_recipe
-from factory.record import Message, Record
+from factory.recipe.recipe import build_recipe
 from factory.step import ChatModelName, Context, WholeSet
-from factory.table import Table
 
 Spoil = Callable[[int, dict[str, Any]], list[bytes]]
 

@@ -19,7 +19,7 @@ from scripted_server import Say, ScriptedServer, echo, in_thread
 import factory as sft
 from factory.engine.run import Run, RunOptions
 from factory.errors import InputError, OutputError, RunStopped
-from factory.recipe import Recipe, build_recipe
+from factory.recipe.recipe import Recipe, build_recipe
 
 
 def seeds(path: Path, count: int = 12) -> Path:
@@ -396,7 +396,7 @@ def test_the_manifest_tells_how_far_the_estimate_was_off_and_a_replay_tells_the_
 def test_a_probe_measures_on_a_few_records_whose_replies_the_run_then_has(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    from factory.engine.probe import estimate, probe
+    from factory.engine.plan.probe import estimate, probe
 
     server.script = helpful
     recipe = build_recipe(recipe_data(server, seeds(tmp_path / "seeds.jsonl")))

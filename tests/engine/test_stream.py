@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.data.record import Record, new_record
 from factory.engine.progress import StepProgress
 from factory.engine.stream import WAITING, Stream
 from factory.errors import RecordFailed, RunStopped
-from factory.record import Record, new_record
 from factory.step import Context, PerRecord
 
 

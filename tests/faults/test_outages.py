@@ -21,15 +21,15 @@ import yaml
 from scripted_server import Say, ScriptedServer, digest, echo, in_thread, refuse
 
 import factory as sft
-from factory.engine import caller
+from factory.engine.calls import caller
 from factory.errors import RunStopped
 
 CONCURRENCY = 8
-COMMAND = [sys.executable, "-c", "from factory.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from factory.cli.app import main; main()"]
 # A limit on the size of any file stands for a full disk: writing beyond it fails as a full disk does.
 FULL_DISK = (
     "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    "resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); from factory.cli import main; main()"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); from factory.cli.app import main; main()"
 )
 
 

@@ -17,7 +17,7 @@ import pytest
 from scripted_server import Say, ScriptedServer, digest, echo, refuse
 
 import factory as sft
-from factory.engine import caller
+from factory.engine.calls import caller
 
 RECORDS = 2000
 FAULTY = 0.3

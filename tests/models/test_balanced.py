@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from factory.models import balanced
-from factory.models.balanced import BalancedChat
+from factory.data.record import Message
 from factory.models.base import ChatRequest, Reply, Unreachable
-from factory.record import Message
+from factory.models.openai import balanced
+from factory.models.openai.balanced import BalancedChat
 
 pytestmark = pytest.mark.anyio
 REQUEST = ChatRequest((Message("user", "hi"),), 0.0, 9)

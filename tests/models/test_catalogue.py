@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from factory.errors import MissingDependency, RecipeError
-from factory.models import catalogue, weights
+from factory.models.llama import catalogue, weights
 
 
 def test_the_packaged_models_come_first_and_say_what_they_are() -> None:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 128, 200])
 @pytest.mark.parametrize(("heads", "groups"), [(6, 6), (6, 2), (4, 1)])
 def test_it_is_scaled_dot_product_attention(length: int, heads: int, groups: int) -> None:
-    from factory.models.causal_attention import causal_attention
+    from factory.models.torch.causal_attention import causal_attention
 
     torch.manual_seed(length)
     query = torch.randn(3, heads, length, 16)
@@ -47,7 +47,7 @@ def hidden(model: Any, length: int = 150) -> Any:
 
 
 def test_a_model_computes_what_it_computed() -> None:
-    from factory.models import causal_attention
+    from factory.models.torch import causal_attention
 
     model = llama()
     before = hidden(model)
@@ -70,7 +70,7 @@ def test_a_model_computes_what_it_computed() -> None:
 
 
 def test_a_window_stays_a_window() -> None:
-    from factory.models.causal_attention import use_causal_attention
+    from factory.models.torch.causal_attention import use_causal_attention
 
     model = llama(sliding_window=100)
     before = hidden(model)
@@ -81,7 +81,7 @@ def test_a_window_stays_a_window() -> None:
 
 
 def test_a_model_with_another_attention_stays_as_it_is() -> None:
-    from factory.models.causal_attention import use_causal_attention
+    from factory.models.torch.causal_attention import use_causal_attention
 
     model = llama(attn_implementation="eager")
     with torch.inference_mode():
@@ -90,7 +90,7 @@ def test_a_model_with_another_attention_stays_as_it_is() -> None:
 
 
 def test_a_model_whose_probe_differs_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from factory.models import causal_attention
+    from factory.models.torch import causal_attention
 
     own = causal_attention.causal_attention
     monkeypatch.setattr(causal_attention, "causal_attention", lambda *arguments: 2 * own(*arguments))

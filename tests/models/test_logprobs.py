@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from scripted_server import Say, ScriptedServer, in_thread, refuse
 
+from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
-from factory.models.balanced import BalancedChat
 from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, TransientFailure, Usage
-from factory.models.openai import OpenAIChat
+from factory.models.openai.balanced import BalancedChat
+from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
-from factory.record import Message
 
 pytestmark = pytest.mark.anyio
 

@@ -13,11 +13,11 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 from scripted_server import HTML, Say, ScriptedServer, refuse
 
+from factory.data.record import Message
 from factory.errors import MissingSecret, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
-from factory.models.openai import OpenAIChat
+from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
-from factory.record import Message
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import pytest
 
 def test_a_packed_model_computes_what_it_computed() -> None:
     torch = pytest.importorskip("torch")
-    from factory.models.packed_linear import pack_linear_layers
+    from factory.models.torch.packed_linear import pack_linear_layers
 
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(24, 40), torch.nn.ReLU(), torch.nn.Linear(40, 8, bias=False))
@@ -24,7 +24,7 @@ def test_a_packed_model_computes_what_it_computed() -> None:
 
 def test_layers_of_other_kinds_and_types_stay() -> None:
     torch = pytest.importorskip("torch")
-    from factory.models.packed_linear import pack_linear_layers
+    from factory.models.torch.packed_linear import pack_linear_layers
 
     class Own(torch.nn.Linear):  # type: ignore[name-defined,misc]
         pass

@@ -18,15 +18,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from factory.data.record import Message
 from factory.errors import MissingDependency, RunStopped
-from factory.models import serve
 from factory.models.base import ChatRequest, TransientFailure
-from factory.models.engine_arguments import changing_arguments, read_flags
-from factory.models.openai import OpenAIChat
+from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
 from factory.models.providers import Servers, chat_provider
-from factory.models.serve import LocalServer, last_words
-from factory.record import Message
+from factory.models.vllm import server as serve
+from factory.models.vllm.engine_arguments import changing_arguments, read_flags
+from factory.models.vllm.server import LocalServer, last_words
 
 HELLO = ChatRequest((Message("user", "hello"),), 0.0, 9)
 
@@ -183,7 +183,7 @@ def test_a_server_that_is_still_starting_can_be_stopped(pids: Path) -> None:
 
 def test_a_server_ends_with_its_starter_even_where_that_is_killed(pids: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from factory.models.serve import LocalServer\n"
+        "import sys; from factory.models.vllm.server import LocalServer\n"
         "server = LocalServer('tiny', arguments=['--pids', sys.argv[1]]); server.start()\n"
         "print('up', flush=True); server.wait()"
     )

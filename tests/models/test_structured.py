@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from scripted_server import instance
 
+from factory.data.record import Message
+from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import LocalOptions, ModelOptions, OpenAIOptions
 from factory.models.providers import chat_provider, embedding_provider
-from factory.models.structured import instruct_json, strict_schema
-from factory.record import Message
 
 
 class Part(BaseModel):

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from factory.data.record import Message
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, TextScorer
 from factory.models.options import TransformersOptions
 from factory.models.providers import chat_provider
-from factory.record import Message
 
 TEXTS = [
     "the capital of France",

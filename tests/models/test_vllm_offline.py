@@ -16,12 +16,12 @@ from typing import Any
 import orjson
 import pytest
 
+from factory.data.record import Message
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models import vllm_offline
 from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, Usage
 from factory.models.options import VLLMOptions
-from factory.models.vllm_offline import VLLMChat
-from factory.record import Message
+from factory.models.vllm import offline as vllm_offline
+from factory.models.vllm.offline import VLLMChat
 
 STAND_IN = """
 import json, os, sys, time
@@ -267,8 +267,8 @@ def test_the_engine_ends_with_its_starter_even_where_that_is_killed(notes: Any) 
         "import asyncio, sys\n"
         "from factory.models.base import ChatRequest\n"
         "from factory.models.options import VLLMOptions\n"
-        "from factory.models.vllm_offline import VLLMChat\n"
-        "from factory.record import Message\n"
+        "from factory.models.vllm.offline import VLLMChat\n"
+        "from factory.data.record import Message\n"
         "async def go():\n"
         "    chat = VLLMChat(VLLMOptions(model='tiny'))\n"
         "    await chat.send(ChatRequest((Message('user', 'hi'),), 0.0, 9))\n"

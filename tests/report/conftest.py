@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from factory.record import Event, Record, Tag, new_record
-from factory.table import write_records
+from factory.data.record import Event, Record, Tag, new_record
+from factory.data.table import write_records
 
 STEPS = ("01-read", "02-evolve", "03-respond", "04-tag", "05-judge", "06-dedup_rouge", "07-export")
 SEEDS = (

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from real_server import ARGUMENTS
 
-from factory.models.serve import LocalServer
+from factory.models.vllm.server import LocalServer
 
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

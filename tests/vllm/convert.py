@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from factory.models.catalogue import get_model
+from factory.models.llama.catalogue import get_model
 
 
 def convert(folder: Path) -> None:

@@ -13,11 +13,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import orjson
 
+from factory.data.record import Message
 from factory.models.base import ChatRequest
-from factory.models.openai import OpenAIChat
+from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
-from factory.models.serve import LocalServer
-from factory.record import Message
+from factory.models.vllm.server import LocalServer
 
 ARGUMENTS = ("--enforce-eager", "--max-model-len", "4096", "--max-num-seqs", "64")
 """For a small machine: no compilation, little memory."""

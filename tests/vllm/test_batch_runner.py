@@ -12,7 +12,7 @@ import orjson
 from real_server import ARGUMENTS, recipe, seeds, usage
 
 import factory as sft
-from factory.engine.batch import BatchWaiting
+from factory.engine.batch.chat import BatchWaiting
 
 RECORDS = 8
 MOST_ROUNDS = 6

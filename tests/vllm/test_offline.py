@@ -15,7 +15,7 @@ from real_server import PARIS, PARIS_LOGPROBS, descendants, recipe, request, see
 import factory as sft
 from factory.errors import RecordFailed
 from factory.models.options import VLLMOptions
-from factory.models.vllm_offline import VLLMChat
+from factory.models.vllm.offline import VLLMChat
 
 ENGINE = {"enforce_eager": True, "max_num_seqs": 64}
 
@@ -90,5 +90,5 @@ def engines() -> list[int]:
     return [
         pid
         for pid in descendants(os.getpid())
-        if b"factory.models.vllm_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"factory.models.vllm.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]

@@ -31,14 +31,14 @@ from real_server import (
 )
 
 import factory as sft
-from factory.engine.calls import JournalledChat
-from factory.engine.journal import Journal
-from factory.engine.usage import Gate, ModelUsage
+from factory.data.record import Message
+from factory.engine.calls.chat import JournalledChat
+from factory.engine.calls.usage import Gate, ModelUsage
+from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
 from factory.models.base import Answer
-from factory.models.openai import OpenAIChat
-from factory.models.serve import LocalServer
-from factory.record import Message
+from factory.models.openai.chat import OpenAIChat
+from factory.models.vllm.server import LocalServer
 
 
 class City(BaseModel):

@@ -15,7 +15,7 @@ import pytest
 from real_server import metric, recipe, seeds, usage
 
 import factory as sft
-from factory.models.serve import LocalServer
+from factory.models.vllm.server import LocalServer
 
 TOKENS = 96
 FLIGHT = 32

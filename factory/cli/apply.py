@@ -1,0 +1,97 @@
+"""`factory apply`: one step alone, on a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from factory.cli.common import load_file
+from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
+
+
+def apply(
+    context: typer.Context,
+    step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
+    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The file to write: .jsonl, .json, .csv or .parquet. Where records have scores or tags, .jsonl and "
+            ".json keep all of each.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
+    ] = False,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
+    from factory.cli.score import not_scored
+    from factory.data.formats.write import check_file_place
+    from factory.report.page.facts import facts_lines
+    from factory.report.plain import counts
+
+    options = _step_options(context.args)
+    if out is not None:
+        check_file_place(out.expanduser())
+    dataset, skipped = load_file(file, limit, strict=strict, out=out)
+    result = dataset.then(step, **options).run(seed=seed, journal=journal, show_progress=True)
+    assert result.progress is not None
+    for warning in result.progress.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    for progress in result.progress.steps:
+        gone = counts({**progress.dropped, **progress.failed})
+        typer.echo(
+            f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out"
+            + (f", let go: {gone}" if gone else "")
+        )
+        for line in facts_lines(progress.facts):
+            typer.echo(f"    {line}")
+    for sentence in not_scored(result):
+        typer.echo(f"    {sentence}")
+    if out is not None:
+        result.save(out)
+        typer.echo(f"{len(result):,} records written to {out}")
+        if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
+            typer.echo(
+                f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
+                ".parquet to keep them",
+                err=True,
+            )
+        for path in result.save_tables(out):
+            typer.echo(f"written beside it: {path}")
+    if not len(result):
+        raise typer.Exit(EXIT_NOTHING_DONE)
+    if skipped or result.progress.failed:
+        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+
+
+def _step_options(words: list[str]) -> dict[str, Any]:
+    """["--threshold", "0.8", "--field=output"] as {"threshold": 0.8, "field": "output"}; values are YAML."""
+    from factory.recipe.overrides import option_value
+
+    options: dict[str, Any] = {}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if not word.startswith("--"):
+            raise FactoryError(f"{word}: unexpected; a step's options are written --option value")
+        key, equals, text = word[2:].partition("=")
+        if not equals:
+            text = left.pop(0) if left and not left[0].startswith("--") else "true"
+        options[key.replace("-", "_")] = option_value(text)
+    return options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(apply)

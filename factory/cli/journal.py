@@ -1,0 +1,121 @@
+"""`factory journal`: look into the journal, take replies out of it, write it out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from factory.errors import FactoryError
+
+app = typer.Typer(
+    help="Look at the replies that are kept, remove some, or write them out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+JournalOption = Annotated[
+    Path | None, typer.Option("--journal", help="The journal. Default: outputs/journal.db.")
+]
+
+
+@app.command()
+def stats(journal: JournalOption = None) -> None:
+    """Count the replies by kind and model."""
+    from factory.engine.journal.contents import file_size, groups
+    from factory.report.plain import visible
+
+    path = _path(journal)
+    found = groups(path)
+    total = sum(group.replies for group in found)
+    typer.echo(f"{path}: {_size(file_size(path))}, {total:,} replies")
+    if not found:
+        return
+    rows = [("kind", "model", "replies", "size", "oldest", "newest")]
+    for group in found:
+        times = (_day(group.oldest), _day(group.newest))
+        rows.append((group.kind, visible(group.model), f"{group.replies:,}", _size(group.size), *times))
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at in (2, 3) else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+@app.command()
+def prune(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Replies of this model, as `factory journal stats` names it."),
+    ] = None,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", min=0, help="Replies that are older than so many days.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    journal: JournalOption = None,
+) -> None:
+    """Remove replies; a run that needs one of them asks its model again."""
+    from factory.engine.journal.contents import groups, matching
+    from factory.engine.journal.contents import prune as remove
+    from factory.step import nearest
+
+    if model is None and older_than is None:
+        raise FactoryError("name what is to go: --model MODEL, --older-than DAYS, or both")
+    path = _path(journal)
+    names = sorted({group.model for group in groups(path)})
+    if model is not None and model not in names:
+        raise FactoryError(f"{path} holds no reply of model {model!r}{nearest(model, names)}")
+    keys = matching(path, model, older_than)
+    if not keys:
+        typer.echo(f"{path} holds no such reply; nothing was removed")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise FactoryError(f"{len(keys):,} replies would go; say --yes to remove them")
+        typer.confirm(
+            f"Remove {len(keys):,} replies from {path}? They would have to be paid for again.", abort=True
+        )
+    done = remove(path, keys)
+    left = f"{path} was {_size(done.before)} and is {_size(done.after)}"
+    if not done.shrunk:
+        left = "another process has the journal open: its file shrinks when it is pruned again after that"
+    typer.echo(f"{done.replies:,} replies removed; {left}")
+
+
+@app.command()
+def export(
+    out: Annotated[
+        Path | None, typer.Argument(help="The file to write, .jsonl or .jsonl.gz. Default: the terminal.")
+    ] = None,
+    vectors: Annotated[
+        bool,
+        typer.Option("--vectors", help="Write the numbers of embeddings too, not their dimension alone."),
+    ] = False,
+    journal: JournalOption = None,
+) -> None:
+    """Write each request and its reply as a line of JSON."""
+    from factory.engine.journal.contents import export as write
+
+    count = write(_path(journal), out, vectors=vectors)
+    if out is not None:
+        typer.echo(f"{count:,} replies written to {out}")
+
+
+def _path(journal: Path | None) -> Path:
+    from factory.engine.folder import OUTPUTS
+
+    return journal if journal is not None else OUTPUTS / "journal.db"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
+
+
+def _day(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,193 @@
+"""`factory run` and `factory estimate`: a recipe, its plan, its cost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factory.cli.common import command_again
+from factory.errors import (
+    EXIT_NOTHING_DONE,
+    EXIT_SOME_RECORDS_FAILED,
+    FactoryError,
+    RunInterrupted,
+    RunStopped,
+)
+
+if TYPE_CHECKING:
+    from factory.engine.plan.rehearsal import DryRun
+    from factory.recipe.recipe import Recipe
+
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run's folder. Default: one of its own below outputs/.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override an option: step.field=value. Repeatable.")
+]
+
+
+def run(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    set_: SetOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan, the prompts and an estimate; call nobody.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before calls that cost money.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another run in the same folder.")
+    ] = False,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Run a recipe. The same command again goes on where a stopped run was, and asks nothing twice."""
+    from factory.recipe.recipe import load_recipe
+
+    loaded = load_recipe(recipe, tuple(set_ or ()))
+    if dry_run:
+        from factory.engine.run import with_export
+
+        loaded = with_export(loaded)
+        _show_plan(loaded, _dry(loaded, limit))
+        return
+    if not yes and sys.stdin.isatty() and any(getattr(m, "price", None) for m in loaded.models.values()):
+        _confirm_cost(loaded, limit)
+    _run(loaded, out, limit, journal, strict=strict, overwrite=overwrite)
+
+
+def _run(
+    recipe: Recipe,
+    out: Path | None,
+    limit: int | None,
+    journal: Path | None,
+    *,
+    strict: bool,
+    overwrite: bool,
+) -> None:
+    from rich.console import Console
+
+    from factory.engine.run import Run, RunOptions
+    from factory.report.terminal.funnel import print_funnel
+    from factory.report.terminal.live import LiveProgress
+
+    console = Console(stderr=True)
+    the_run = Run(recipe, RunOptions(out, limit, journal, strict, overwrite))
+    live: list[LiveProgress] = []
+
+    def start(progress: Any) -> None:
+        live.append(LiveProgress(progress, console).__enter__())
+
+    error: FactoryError | None = None
+    try:
+        result = the_run.execute(on_start=start)
+    except FactoryError as caught:
+        error = caught
+    finally:
+        for shown in live:
+            shown.__exit__(None, None, None)
+    if error is not None:
+        if isinstance(error, (RunStopped, RunInterrupted)):
+            answered = the_run.progress.calls + the_run.progress.replayed
+            typer.echo(
+                f"{error}\nSaved: {answered:,} replies in the journal; none is asked for again. To go on:\n"
+                f"    {command_again()}",
+                err=True,
+            )
+            raise typer.Exit(error.exit_code)
+        raise error
+    from factory.report.page.page import write_report
+
+    write_report(result.folder)
+    print_funnel(result.manifest, Console(), result.folder)
+    if result.kept == 0:
+        raise typer.Exit(EXIT_NOTHING_DONE)
+    if result.failed:
+        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+
+
+def _dry(recipe: Recipe, limit: int | None) -> DryRun:
+    from factory.engine.plan.rehearsal import dry_run
+    from factory.engine.run import run_blocking
+
+    return run_blocking(lambda: dry_run(recipe, limit))
+
+
+def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
+    plan = _dry(recipe, limit)
+    calls, prompt, reply = plan.totals()
+    cost = plan.most_cost(recipe)
+    price = f", at most {cost:,.2f} at the recipe's prices" if cost is not None else ""
+    typer.echo(f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}.")
+    typer.confirm("Go on?", abort=True)
+
+
+def _show_plan(recipe: Recipe, plan: DryRun) -> None:
+    records = f"{plan.records:,}" if plan.records is not None else f"at least {plan.sampled:,}"
+    typer.echo(f"{recipe.name}: {records} records in, seed {recipe.seed}, recipe {recipe.hash()}\n")
+    for step in plan.steps:
+        options = ", ".join(f"{key}={value}" for key, value in step.options.items())
+        typer.echo(f"{step.label}  {options}")
+        for name, asked in step.asked.items():
+            per_record = asked.calls / max(1, plan.sampled)
+            typer.echo(f"    asks {name}, at most {per_record:.1f} calls for each record that came in")
+    for step in plan.steps:
+        for number, prompt in enumerate(step.prompts, start=1):
+            typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")
+            for message in prompt:
+                typer.echo(f"[{message.role}]\n{_printable(message.content)}")
+    calls, prompt_tokens, reply_tokens = plan.totals()
+    typer.echo(
+        f"\nEstimate: at most {calls:,} calls, {prompt_tokens:,} prompt tokens and {reply_tokens:,} reply tokens,"
+        " as if no record were dropped on the way. Replies that are in the journal cost nothing."
+    )
+    cost = plan.most_cost(recipe)
+    if cost is not None:
+        typer.echo(f"At the recipe's prices: at most {cost:,.4f}.")
+
+
+def _printable(text: str) -> str:
+    """Text of data as it may go to a terminal: no control characters."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def estimate(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
+    ] = None,
+    probe: Annotated[
+        int, typer.Option("--probe", min=0, help="Run the first N records for real and measure on them.")
+    ] = 0,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
+    ] = None,
+) -> None:
+    """Tell the calls, tokens, money and time that a run will take."""
+    from factory.engine.plan import probe as probing
+    from factory.recipe.recipe import load_recipe
+
+    loaded = load_recipe(recipe, tuple(set_ or ()))
+    told = probing.probe(loaded, probe, limit, journal) if probe else probing.estimate(loaded, limit)
+    typer.echo("\n".join(told.lines()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(run)
+    app.command()(estimate)

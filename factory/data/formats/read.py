@@ -1,0 +1,175 @@
+"""Reading a data file into records, one row at a time; a row that cannot be one is told apart, never lost."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from factory.data.formats.files import base_name, check_file, file_format
+from factory.data.formats.record_rows import is_record_row, read_record_row
+from factory.data.formats.rows import RawRow, raw_rows
+from factory.data.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise
+from factory.data.record import Record, record_id
+from factory.data.text import shorten
+from factory.errors import InputError
+
+_ENOUGH = 20  # good rows that decide the shape of a file
+_PATIENCE = 1000  # rows held while looking for them
+_SHOWN = 200  # characters of a bad row that are kept
+
+
+class BadRow(NamedTuple):
+    """A row that is not a record.
+
+    file: the file, or the name of the object, it came from
+    line: line number from 1 (JSONL, CSV) or row number from 1 (JSON, Parquet, Python objects)
+    reason: what is wrong and how to mend it, one sentence
+    text: the row, shortened to one line
+    """
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+
+def read_records(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    shape: str | None = None,
+    limit: int | None = None,
+    source: str | None = None,
+) -> Iterator[Record | BadRow]:
+    """The records of a data file, in its order, with a `BadRow` for each row that is not one.
+
+    Reads as a stream, so that the file's size does not matter; only a JSON document is held whole. Lone
+    surrogates in a text become U+FFFD. Blank lines are skipped. Ids are the same whenever the same content
+    is read under the same source; identical rows are told apart by their order. A row of the `records` layout is
+    read back as the record that it was.
+
+    Args:
+        path: the file; one packed by gzip is unpacked as it is read.
+        format: "jsonl", "json", "csv", "tsv" or "parquet"; by default what the name says.
+        shape: "alpaca", "sharegpt" or "messages"; by default what the first good rows are.
+        limit: give at most this many records.
+        source: where rows come from that have no `source` column; by default the file's name without endings.
+
+    Raises:
+        InputError: the file is missing, empty or damaged, or none of its rows has a known shape.
+    """
+    path = Path(path)
+    check_file(path)
+    rows = raw_rows(path, file_format(path, format))
+    source = base_name(path) if source is None else source
+    return records_of(rows, str(path), source, shape=shape, limit=limit)
+
+
+def records_of(
+    rows: Iterable[RawRow], file: str, source: str, *, shape: str | None = None, limit: int | None = None
+) -> Iterator[Record | BadRow]:
+    """The records of raw rows; `file` names them in errors. A value that is a record already passes as it is.
+
+    Raises:
+        InputError: there is no row, the shape asked for does not exist, or none is recognised.
+    """
+    if shape is not None and shape not in SHAPES:
+        near = difflib.get_close_matches(shape, SHAPES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}"
+        raise InputError(f"{file}: there is no shape {shape!r}: {hint}")
+    records = _records(iter(rows), file, source, shape)
+    return records if limit is None else _first(records, limit)
+
+
+def _first(rows: Iterator[Record | BadRow], limit: int) -> Iterator[Record | BadRow]:
+    left = limit
+    while left > 0 and (row := next(rows, None)) is not None:
+        left -= isinstance(row, Record)
+        yield row
+
+
+def _records(rows: Iterator[RawRow], file: str, source: str, shape: str | None) -> Iterator[Record | BadRow]:
+    head, shape = _look(rows, file, shape)
+    seen: dict[bytes, int] = {}
+    for row in itertools.chain(head, rows):
+        if isinstance(row.value, Record):
+            yield row.value
+            continue
+        try:
+            if row.problem:
+                raise BadShape(row.problem)
+            if not isinstance(row.value, Mapping):
+                raise BadShape("it is not an object with named fields: write one object for each row")
+            if is_record_row(row.value):
+                yield read_record_row(row.value)
+            else:
+                yield _record(parse_row(row.value, shape), source, seen)
+        except BadShape as error:
+            yield BadRow(file, row.place, str(error), _shown(row))
+
+
+def _look(rows: Iterator[RawRow], file: str, shape: str | None) -> tuple[list[RawRow], str]:
+    """The first rows, held until they tell the shape, and the shape."""
+    head: list[RawRow] = []
+    good = 0
+    for row in itertools.islice(rows, 1 if shape else _PATIENCE):
+        head.append(row)
+        good += isinstance(row.value, Mapping)
+        if good == _ENOUGH:
+            break
+    if not head:
+        raise InputError(f"{file} is empty: it needs at least one row")
+    if shape is not None:
+        return head, shape
+    objects = [row.value for row in head if isinstance(row.value, Mapping)]
+    found = recognise(objects)
+    if found is None and objects:
+        names = ", ".join(shorten(str(name), 30) for name in itertools.islice(objects[0], 8))
+        raise InputError(
+            f"{file}: its rows have no known shape, only {names or 'nothing'}: name the columns "
+            "'instruction' and 'output', or 'messages' or 'conversations' for a list of turns"
+        )
+    return head, found or "alpaca"
+
+
+def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
+    source = row.source or source
+    # What only some rows have tells them apart too; plain rows keep the ids that they always had.
+    lineage = [source, *(repr(more) for more in (row.tools, row.answers) if more)]
+    # The key is the id of a first occurrence, so that `seen` needs eight bytes for a row and no text.
+    key = bytes.fromhex(record_id(row.messages, *lineage))
+    occurrence = seen.get(key, 0)
+    seen[key] = occurrence + 1
+    return Record(
+        id=record_id(row.messages, *lineage, str(occurrence)),
+        messages=row.messages,
+        source=source,
+        lang=row.lang,
+        task=row.task,
+        tags=row.tags,
+        meta=row.meta,
+        input_chars=row.input_chars,
+        tools=row.tools,
+        template_arguments=row.template_arguments,
+        answers=row.answers,
+        chosen=row.chosen,
+        license=row.license,
+        form=orjson.dumps(row.form, option=orjson.OPT_SORT_KEYS).decode() if row.form else "",
+    )
+
+
+def _shown(row: RawRow) -> str:
+    raw = row.raw
+    if raw is None:
+        try:
+            raw = orjson.dumps(row.value, default=str)
+        except (TypeError, ValueError):
+            raw = str(row.value)[:_SHOWN]
+    if isinstance(raw, bytes):
+        raw = raw[: 4 * _SHOWN].decode("utf-8", "replace")
+    return shorten(raw[: 4 * _SHOWN].encode("utf-8", "replace").decode(), _SHOWN)

@@ -1,0 +1,262 @@
+"""Chat models as steps are handed them: journalled and counted. Neither step nor provider knows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+from pydantic import BaseModel
+
+from factory.data.record import Message
+from factory.data.text import estimate_tokens, shorten
+from factory.engine.batch.chat import BatchChat
+from factory.engine.calls.caller import Caller
+from factory.engine.calls.reply_schema import json_schema, named_error, read_json
+from factory.engine.calls.scoring import score_text
+from factory.engine.calls.usage import Gate, ModelUsage
+from factory.engine.journal.journal import Journal
+from factory.engine.journal.keys import call_key
+from factory.errors import RecordFailed
+from factory.models.base import (
+    Answer,
+    ChatProvider,
+    ChatRequest,
+    Reply,
+    ScoredText,
+    TokenLogprob,
+    Usage,
+)
+
+SCHEMA_TRIES = 3
+"""How often a model is asked for a reply that fits its schema: once, and twice more with the error named."""
+
+Result = TypeVar("Result")
+
+
+class Call(NamedTuple):
+    """A request as the journal knows it: what its key is a hash of, and the key."""
+
+    request: ChatRequest
+    sent: dict[str, Any]
+    key: bytes
+
+
+class JournalledChat(Caller):
+    """A chat provider behind the journal and the limits: the `ChatModel` that steps ask."""
+
+    def __init__(
+        self,
+        name: str,
+        provider: ChatProvider,
+        journal: Journal,
+        usage: ModelUsage,
+        gate: Gate,
+        *,
+        seed: int = 0,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            provider.concurrency,
+            usage,
+            gate,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+        )
+        self.provider = provider
+        self._journal = journal
+        self._seed = seed
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        sample: int = 0,
+        logprobs: int | None = None,
+    ) -> Answer:
+        """See `ChatModel.ask`."""
+        wanted = None if schema is None else json_schema(schema)
+        request = ChatRequest(
+            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
+        )
+        return await self.answer(self._sampled(request, sample), schema)
+
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> list[Answer]:
+        """See `ChatModel.ask_many`."""
+        from factory.engine.calls.samples import ask_samples
+
+        wanted = None if schema is None else json_schema(schema)
+        request = ChatRequest(
+            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
+        )
+        return await ask_samples(self, [self._sampled(request, sample) for sample in range(n)], schema)
+
+    def _sampled(self, request: ChatRequest, sample: int) -> ChatRequest:
+        # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
+        seed = _sample_seed(self._seed, sample) if request.temperature > 0 else None
+        return replace(request, sample=sample, seed=seed)
+
+    async def answer(
+        self, request: ChatRequest, schema: type[BaseModel] | None, fresh: Reply | None = None
+    ) -> Answer:
+        """The answer to a request, asked again where it does not fit `schema`.
+
+        fresh: the reply to the request, where it was just paid for and journalled
+        """
+        calls: list[str] = []
+        for attempt in range(1 if schema is None else SCHEMA_TRIES):
+            call = self.call_of(request)
+            reply, replayed = (fresh, False) if fresh is not None else await self.reply(call)
+            fresh = None
+            calls.append(call.key.hex())
+            data, problem = None, ""
+            if schema is not None:
+                data, problem = read_json(reply, schema)
+            if not problem:
+                return Answer(
+                    reply.text,
+                    self.provider.identity,
+                    tuple(calls),
+                    reply.finish_reason,
+                    reply.reasoning,
+                    data,
+                    replayed,
+                    reply.logprobs,
+                )
+            self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
+            request = named_error(request, problem)
+        raise RecordFailed(
+            "bad_reply",
+            f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
+        )
+
+    async def score_text(self, text: str) -> ScoredText:
+        """See `ChatModel.score_text`."""
+        return await score_text(self, self.provider, self._journal, text)
+
+    def call_of(self, request: ChatRequest) -> Call:
+        """What the journal knows a request by."""
+        sent: dict[str, Any] = {
+            "messages": [list(message[:2]) for message in request.messages],
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "top_p": request.top_p,
+            "stop": request.stop,
+            "schema": request.schema,
+            "seed": request.seed,
+            "sample": request.sample,
+        }
+        if request.logprobs is not None:
+            sent["logprobs"] = request.logprobs
+        return Call(request, sent, call_key("chat", self.provider.identity, sent))
+
+    def stored(self, call: Call) -> Reply | None:
+        """The reply that the journal has, or None."""
+        stored = self._journal.get(call.key)
+        return None if stored is None else _load_reply(stored, self._journal)
+
+    async def keep(self, call: Call, reply: Reply) -> None:
+        """Journal a reply, and count its tokens.
+
+        The journal comes before everything else: a reply is used only once it is durable. The call keeps its
+        place in the limiter until then, so that no more than `concurrency` calls' replies can ever be lost.
+
+        Raises:
+            RunStopped: the journal cannot be written.
+        """
+        await self._journal.put(
+            call.key, "chat", self.provider.identity, orjson.dumps(call.sent), _dump_reply(reply)
+        )
+        self.usage.prompt_tokens += reply.usage.prompt_tokens
+        self.usage.completion_tokens += reply.usage.completion_tokens
+
+    async def reply(self, call: Call) -> tuple[Reply, bool]:
+        """The reply to a call, and whether it came from the journal."""
+        reply = self.stored(call)
+        if reply is not None:
+            self.usage.replayed += 1
+            self.usage.replayed_prompt_tokens += reply.usage.prompt_tokens
+            self.usage.replayed_completion_tokens += reply.usage.completion_tokens
+            return reply, True
+
+        async def attempt() -> list[Reply]:
+            began = time.monotonic()
+            if isinstance(self.provider, BatchChat):
+                reply = self.provider.take(call.key, call.request)
+            else:
+                reply = await self.provider.send(call.request)
+            self.usage.busy_seconds += time.monotonic() - began
+            await self.keep(call, reply)
+            self.usage.calls += 1
+            return [reply]
+
+        async def make() -> Reply:
+            return (await self.send_counted(attempt, call.request))[0]
+
+        return await self.once(call.key, make), False
+
+    async def send_counted(
+        self, attempt: Callable[[], Awaitable[list[Reply]]], request: ChatRequest, n: int = 1
+    ) -> list[Reply]:
+        """`send` an attempt at `n` replies to a request, its tokens taken from the model's rate."""
+        # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
+        guess = 0
+        if self._token_rate is not None:
+            prompt = sum(estimate_tokens(message.content) for message in request.messages)
+            guess = prompt + n * request.max_tokens // 2
+        replies: list[Reply] = await self.send(attempt, guess)
+        if self._token_rate is not None:
+            took = sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in replies)
+            self._token_rate.settle(took - guess)
+        return replies
+
+
+def _sample_seed(seed: int, sample: int) -> int:
+    digest = hashlib.blake2b(f"{seed}/{sample}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") & 0x7FFFFFFF
+
+
+def _dump_reply(reply: Reply) -> bytes:
+    usage = [reply.usage.prompt_tokens, reply.usage.completion_tokens]
+    stored: dict[str, Any] = {
+        "text": reply.text,
+        "finish": reply.finish_reason,
+        "usage": usage,
+        "reasoning": reply.reasoning,
+    }
+    if reply.logprobs:
+        stored["logprobs"] = [list(place) for place in reply.logprobs]
+    return orjson.dumps(stored)
+
+
+def _load_reply(stored: bytes, journal: Journal) -> Reply:
+    try:
+        data = orjson.loads(stored)
+        logprobs = tuple(
+            TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
+            for token, logprob, top in data.get("logprobs", ())
+        )
+        return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise journal.damaged("a stored reply is not whole") from error

@@ -1,0 +1,104 @@
+"""The models of a run, by name, made when a step first asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from factory.engine.batch.chat import Batches
+from factory.engine.calls.chat import JournalledChat
+from factory.engine.calls.usage import Gate, ModelUsage
+from factory.engine.journal.journal import Journal
+from factory.engine.progress import RunProgress
+from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
+from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
+from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
+from factory.models.providers import Servers, chat_provider, embedding_provider
+
+
+class ModelPool:
+    """Makes each model once and closes them all at the end."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelEntry],
+        journal: Journal,
+        progress: RunProgress,
+        gate: Gate,
+        seed: int,
+    ) -> None:
+        self._options = models
+        self._journal = journal
+        self._progress = progress
+        self._gate = gate
+        self._seed = seed
+        self._chats: dict[str, ChatModel] = {}
+        self._embedders: dict[str, EmbeddingModel] = {}
+        self._providers: list[ChatProvider | EmbeddingProvider] = []
+        self._servers: Servers = {}
+        self.batches = Batches(journal, progress.warn)
+
+    def chat(self, name: str) -> ChatModel:
+        """The chat model of this name. See `Context.chat`."""
+        made = self._chats.get(name)
+        if made is not None:  # asked for by every record: resolving a name each time shows in a profile
+            return made
+        asked, name = name, resolve_model(self._options, name, "chat")
+        if name not in self._chats:
+            options = self._options.get(name) or LocalOptions()
+            assert not isinstance(options, EMBEDDING_OPTIONS)
+            if isinstance(options, OpenAIOptions) and options.batch is not None:
+                provider: ChatProvider = self.batches.chat(name, options)
+                self._providers.append(provider)
+                # Nothing is sent, so there is no rate to keep.
+                options = options.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
+            elif isinstance(options, ChatOptions):
+                provider = chat_provider(options, self._servers)
+                self._providers.append(provider)
+            else:  # made by the caller, who closes it
+                provider = options
+            usage = self._usage(name, provider.identity, options)
+            self._chats[name] = JournalledChat(
+                name,
+                provider,
+                self._journal,
+                usage,
+                self._gate,
+                seed=self._seed,
+                requests_per_minute=getattr(options, "requests_per_minute", None),
+                tokens_per_minute=getattr(options, "tokens_per_minute", None),
+            )
+        self._chats[asked] = self._chats[name]
+        return self._chats[name]
+
+    def embedder(self, name: str) -> EmbeddingModel:
+        """The embedding model of this name. See `Context.embedder`."""
+        from factory.engine.calls.embeddings import JournalledEmbeddings
+
+        name = resolve_model(self._options, name, "embedding")
+        if name not in self._embedders:
+            options = self._options.get(name) or LocalEmbeddingOptions()
+            assert isinstance(options, EMBEDDING_OPTIONS)
+            provider = embedding_provider(options)
+            self._providers.append(provider)
+            usage = self._usage(
+                f"{name} (embeddings)" if name == EMBEDDED else name, provider.identity, options
+            )
+            usage.embeds = True
+            self._embedders[name] = JournalledEmbeddings(
+                name, provider, self._journal, usage, self._gate, concurrency=options.concurrency
+            )
+        return self._embedders[name]
+
+    def _usage(self, name: str, identity: str, options: ModelEntry) -> ModelUsage:
+        price = getattr(options, "price", None)
+        usage = ModelUsage(identity, options.concurrency)
+        if price is not None:
+            usage.price_input, usage.price_output = price.input, price.output
+        self._progress.models[name] = usage
+        return usage
+
+    async def close(self) -> None:
+        """Free what the providers hold."""
+        for provider in self._providers:
+            await provider.close()
+        self.batches.close()

@@ -1,0 +1,1 @@
+"""The journal of replies: none is asked for twice."""

@@ -1,0 +1,188 @@
+"""What a journal holds, and how to take from it: counts, removal of what is no longer wanted, export.
+
+All of it works while another process writes: nothing here holds the journal for longer than a moment.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import orjson
+
+from factory.data.whole_file import whole_file
+from factory.engine.journal.journal import open_journal
+from factory.engine.journal.recovery import beside, in_use
+from factory.errors import InputError, OutputError
+
+_BATCH = 500
+_DAY = 86400.0
+
+
+class Group(NamedTuple):
+    """The replies of one kind from one model; `size` in bytes, times in seconds since 1970."""
+
+    kind: str
+    model: str
+    replies: int
+    size: int
+    oldest: float
+    newest: float
+
+
+class Pruned(NamedTuple):
+    """What `prune` removed, and the bytes that the files took before and after."""
+
+    replies: int
+    before: int
+    after: int
+    shrunk: bool
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A journal that is there; what SQLite says against it becomes one sentence."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such journal; a run makes it, and --journal FILE names another")
+    connection, recovered = open_journal(path)
+    try:
+        if recovered:
+            sys.stderr.write(f"warning: {recovered}\n")
+        yield connection
+    except sqlite3.Error as error:
+        raise OutputError(f"the journal {path} cannot be read or written: {error}") from error
+    finally:
+        connection.close()
+
+
+def file_size(path: Path) -> int:
+    """Bytes that the journal takes, with what has not yet been moved from its log."""
+    files = (path, beside(path, "-wal"))
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def groups(path: Path) -> list[Group]:
+    """The replies by kind and model.
+
+    Raises:
+        InputError: there is no such journal.
+        OutputError: it cannot be read.
+    """
+    with _opened(path) as connection:
+        rows = connection.execute(
+            "SELECT kind, model, count(*), sum(length(request) + length(reply)), min(created), max(created) "
+            "FROM replies GROUP BY kind, model ORDER BY kind, model"
+        )
+        return [Group(*row) for row in rows]
+
+
+def matching(path: Path, model: str | None, older_than: float | None) -> list[bytes]:
+    """The keys of the replies from this model that are older than so many days; None: whatever it is."""
+    before = None if older_than is None else time.time() - older_than * _DAY
+    with _opened(path) as connection:
+        rows = connection.execute(
+            "SELECT key FROM replies WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR created < ?2)",
+            (model, before),
+        )
+        return [key for (key,) in rows]
+
+
+def prune(path: Path, keys: list[bytes]) -> Pruned:
+    """Remove replies and give their space back to the disk.
+
+    The file keeps its size while another process has it open: making it smaller would hold that one up.
+
+    Raises:
+        InputError: there is no such journal.
+        OutputError: it cannot be written, or there is no room to make it smaller.
+    """
+    shared = in_use(path)
+    size = file_size(path)
+    with _opened(path) as connection:
+        for at in range(0, len(keys), _BATCH):
+            with connection:
+                connection.executemany(
+                    "DELETE FROM replies WHERE key = ?", [(key,) for key in keys[at : at + _BATCH]]
+                )
+        if not shared:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Pruned(len(keys), size, file_size(path), not shared)
+
+
+def exported(path: Path, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
+    """Every reply with its request, in the order of the keys; an embedding with its text and dimension.
+
+    Raises:
+        InputError: there is no such journal.
+        OutputError: it cannot be read.
+    """
+    last = b""
+    with _opened(path) as connection:
+        while True:
+            rows = connection.execute(
+                "SELECT key, kind, model, created, request, reply FROM replies WHERE key > ? ORDER BY key LIMIT ?",
+                (last, _BATCH),
+            ).fetchall()
+            if not rows:
+                return
+            for key, kind, model, created, request, reply in rows:
+                row = {
+                    "key": key.hex(),
+                    "kind": kind,
+                    "model": model,
+                    "created": datetime.fromtimestamp(created, UTC).isoformat(timespec="seconds"),
+                }
+                try:
+                    yield row | _readable(kind, request, reply, vectors)
+                except ValueError as error:
+                    raise OutputError(
+                        f"the journal {path} holds a reply that cannot be read (key {key.hex()}): {error}"
+                    ) from error
+            last = rows[-1][0]
+
+
+def _readable(kind: str, request: bytes, reply: bytes, vectors: bool) -> dict[str, Any]:
+    if kind != "embedding":
+        return {"request": orjson.loads(request), "reply": orjson.loads(reply)}
+    numbers = array("f", reply)
+    row: dict[str, Any] = {"text": request.decode(), "dimension": len(numbers)}
+    return row | {"vector": numbers.tolist()} if vectors else row
+
+
+def export(path: Path, out: Path | None, *, vectors: bool = False) -> int:
+    """Write every reply as a line of JSON to `out` (gzip where it ends in .gz) or to standard output.
+
+    The file is there whole or not at all. Returns the number of lines.
+
+    Raises:
+        InputError: there is no such journal.
+        OutputError: `out` is there already or cannot be written, or the journal cannot be read.
+    """
+    if out is None:
+        return _write_lines(path, sys.stdout.buffer, vectors)
+    if out.exists():
+        raise OutputError(f"{out} is there already: name another file, or remove it first")
+    if not out.parent.is_dir():
+        raise OutputError(f"{out} cannot be written: there is no folder {out.parent}: check the name")
+    with whole_file(out) as file:
+        if out.suffix != ".gz":
+            return _write_lines(path, file, vectors)
+        with gzip.open(file, "wb") as packed:
+            return _write_lines(path, packed, vectors)
+
+
+def _write_lines(path: Path, file: IO[bytes] | gzip.GzipFile, vectors: bool) -> int:
+    count = 0
+    for row in exported(path, vectors=vectors):
+        file.write(orjson.dumps(row) + b"\n")
+        count += 1
+    return count

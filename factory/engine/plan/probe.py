@@ -1,0 +1,70 @@
+"""What a run will take, asked before it: bounds from a dry run, or figures of a few records really run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from factory.engine.plan.estimate import Estimate, bounds, spent
+from factory.engine.plan.rehearsal import dry_run
+from factory.engine.run import Run, RunOptions, run_blocking
+from factory.errors import RecipeError
+from factory.models.naming import resolve_model
+from factory.models.options import OpenAIOptions
+from factory.recipe.recipe import Recipe
+
+
+def estimate(recipe: Recipe, limit: int | None = None) -> Estimate:
+    """What the recipe can take at the most; asks nobody.
+
+    Raises:
+        FactoryError: the recipe's input cannot be read.
+    """
+    return bounds(recipe, run_blocking(lambda: dry_run(recipe, limit)))
+
+
+def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | None = None) -> Estimate:
+    """Run the first `count` records for real and carry what they took to all of them.
+
+    Time is what the calls took, shared among as many as may be in flight; a server that slows down when it is
+    full takes longer.
+
+    Raises:
+        RecipeError: a step asks a model by batch, of which nothing can be measured here and now.
+        FactoryError: as a run.
+    """
+    _refuse_batches(recipe)
+    records = estimate(recipe, limit).records
+    with tempfile.TemporaryDirectory(prefix="factory-") as folder:
+        run = Run(recipe, RunOptions(Path(folder) / "probe", min(count, records), journal))
+        run.execute()
+    taken = spent(run.progress)
+    scale = records / max(1, min(count, records))
+    seconds = None
+    if all(usage.replayed == 0 for usage in run.progress.models.values()):
+        seconds = sum(
+            usage.busy_seconds / max(1, usage.concurrency) for usage in run.progress.models.values()
+        )
+        seconds = max(seconds * scale, run.progress.seconds)
+    return Estimate(
+        records,
+        min(count, records),
+        round(taken.calls * scale),
+        round(taken.prompt_tokens * scale),
+        round(taken.reply_tokens * scale),
+        None if taken.cost is None else taken.cost * scale,
+        seconds,
+    )
+
+
+def _refuse_batches(recipe: Recipe) -> None:
+    for label, step in zip(recipe.labels(), recipe.steps, strict=True):
+        for _, named in step.models_of("chat"):
+            name = resolve_model(recipe.models, named, "chat")
+            options = recipe.models.get(name)
+            if isinstance(options, OpenAIOptions) and options.batch is not None:
+                raise RecipeError(
+                    f"model `{name}` of step {label} is asked by batch, so no record can be run to measure on: "
+                    f"leave --probe out for the most that a run can take, or put models.{name}.batch=null to "
+                    "measure with calls"
+                )

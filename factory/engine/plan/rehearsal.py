@@ -1,0 +1,266 @@
+"""A dry run: the plan, the prompts of one record, and what a run would ask at the most. Calls nobody."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from factory.data.formats.reference import reference_records, reference_rows
+from factory.data.record import Message, Record
+from factory.data.text import estimate_tokens
+from factory.errors import FactoryError, RecordFailed
+from factory.models.base import Answer, ChatModel, ScoredText, TokenLogprob, Vectors
+from factory.models.naming import resolve_model
+from factory.recipe.recipe import Recipe
+from factory.step import Context, PerRecord, Source, Step, WholeSet
+
+SAMPLE = 64
+"""Records that are carried through the steps to count calls."""
+
+log = logging.getLogger("factory")
+
+
+@dataclass(slots=True)
+class Asked:
+    """What one model would be asked; `reply_tokens` at the most."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+
+
+@dataclass(slots=True)
+class DryStep:
+    """What one step would ask of each model for the sampled records; `prompts` are those for the first of them."""
+
+    label: str
+    options: Mapping[str, Any]
+    asked: dict[str, Asked] = field(default_factory=dict)
+    prompts: list[tuple[Message, ...]] = field(default_factory=list)
+    showing: bool = True
+
+
+@dataclass(slots=True)
+class DryRun:
+    """The plan of a run. Step counts are for `sampled` records; `scale` carries them to all of them."""
+
+    steps: list[DryStep]
+    sampled: int
+    records: int | None
+
+    @property
+    def scale(self) -> float:
+        """All records over those sampled."""
+        return (self.records or self.sampled) / max(1, self.sampled)
+
+    def totals(self) -> tuple[int, int, int]:
+        """Calls, prompt tokens and reply tokens at most, for all records."""
+        asked = [one for step in self.steps for one in step.asked.values()]
+        return (
+            math.ceil(sum(one.calls for one in asked) * self.scale),
+            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale),
+            math.ceil(sum(one.reply_tokens for one in asked) * self.scale),
+        )
+
+    def most_cost(self, recipe: Recipe) -> float | None:
+        """The most that the calls could cost, None where the recipe gives no prices."""
+        total, known = 0.0, False
+        for name, asked in (item for step in self.steps for item in step.asked.items()):
+            price = getattr(recipe.models.get(name), "price", None)
+            if price is not None:
+                known = True
+                total += asked.prompt_tokens * price.input + asked.reply_tokens * price.output
+        return total * self.scale / 1e6 if known else None
+
+
+_STAND_IN = re.compile(r"\[reply number [\d,]+ of [^\[\]]*? would get it\]")
+
+
+class _DryChat:
+    """A chat model that writes down what it is asked and answers with a marked stand-in.
+
+    longest: the tokens that each stand-in so far could have been in place of its own
+    """
+
+    def __init__(self, name: str, book: DryStep, longest: dict[str, int]) -> None:
+        self.name = name
+        self._book = book
+        self._longest = longest
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        sample: int = 0,
+        logprobs: int | None = None,
+    ) -> Answer:
+        book = self._book
+        asked = book.asked.setdefault(self.name, Asked())
+        asked.calls += 1
+        asked.prompt_tokens += sum(self._most_tokens(message.content) for message in messages)
+        asked.reply_tokens += max_tokens
+        if book.showing:
+            book.prompts.append(tuple(messages))
+        text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
+        self._longest[text] = max(0, max_tokens - estimate_tokens(text))
+        data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema(), text))
+        # A grader that reads the probabilities of digits finds one, and goes on to its next question.
+        places = (TokenLogprob("1", 0.0),) if logprobs is not None else ()
+        return Answer(text, self.name, (), data=data, logprobs=places)
+
+    def _most_tokens(self, text: str) -> int:
+        """The tokens of a text in which every stand-in is as long as the reply could be."""
+        return estimate_tokens(text) + sum(self._longest.get(found, 0) for found in _STAND_IN.findall(text))
+
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        schema: type[BaseModel] | None = None,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> list[Answer]:
+        # Counted as so many calls, which is what a server that takes one sample at a time is asked.
+        options: dict[str, Any] = {"schema": schema, "top_p": top_p, "stop": stop, "logprobs": logprobs}
+        return [
+            await self.ask(messages, temperature=temperature, max_tokens=max_tokens, sample=sample, **options)
+            for sample in range(n)
+        ]
+
+    async def score_text(self, text: str) -> ScoredText:
+        tokens = estimate_tokens(text)
+        if text:  # an empty one is not sent
+            asked = self._book.asked.setdefault(self.name, Asked())
+            asked.calls += 1
+            asked.prompt_tokens += self._most_tokens(text)
+        logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
+        return ScoredText(("...",) * tokens, logprobs, self.name, ())
+
+
+@dataclass(slots=True)
+class _DryEmbedder:
+    """An embedding model to which all texts are the same."""
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        return np.ones((len(texts), 1), np.float32)
+
+
+def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | None = None) -> Any:
+    """A small instance of a JSON schema: `text`, highest numbers, false, one element in each list."""
+    root = schema if root is None else root
+    if "$ref" in schema:
+        return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], text, root)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            return _stand_in(schema[key][0], text, root)
+    match schema.get("type"):
+        case "object":
+            return {name: _stand_in(part, text, root) for name, part in schema.get("properties", {}).items()}
+        case "array":
+            return [_stand_in(schema.get("items", {}), text, root)]
+        case "integer" | "number":
+            return schema.get("maximum", schema.get("minimum", 1))
+        case "boolean":
+            return False
+        case _:
+            return "..." if "maxLength" in schema else text
+
+
+async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
+    """Carry the first records through the steps with a model that only takes notes.
+
+    A step is rehearsed (see `PerRecord.rehearse`), and nothing that it drops is lost to the steps behind it: a
+    stand-in meets no condition. So what is counted is the most that these records can cost.
+
+    Raises:
+        FactoryError: the recipe's input cannot be read.
+    """
+    labels = recipe.labels()
+    books = [
+        DryStep(label, step.model_dump(exclude_unset=True))
+        for label, step in zip(labels, recipe.steps, strict=True)
+    ]
+    take = SAMPLE if limit is None else min(SAMPLE, limit)
+    rows: list[Record] = []
+    expected: int | None = 0
+    for step, book in zip(recipe.steps, books, strict=True):
+        if isinstance(step, Source):
+            live = (r for r in step.records(_context(recipe, book, {})) if r.dropped is None)
+            rows += itertools.islice(live, take - len(rows))
+            count = step.expected()
+            expected = None if expected is None or count is None else expected + count
+    if not rows:
+        raise FactoryError("no row of the input can be read, so there is nothing to plan")
+    longest: dict[str, int] = {}
+    steps = [(step, _context(recipe, book, longest)) for step, book in zip(recipe.steps, books, strict=True)]
+    for row in rows:
+        records = [row]
+        for step, context in steps:
+            records = [given for record in records for given in await _rehearsed(step, record, context)]
+        for book in books:
+            book.showing = False
+    if expected is not None and limit is not None:
+        expected = min(expected, limit)
+    return DryRun(books, len(rows), expected)
+
+
+async def _rehearsed(step: Step, record: Record, context: Context) -> list[Record]:
+    """What goes on to the next step; what a step did not give on, a real reply might make it give."""
+    given: list[Record] = []
+    try:
+        if isinstance(step, PerRecord):
+            async for child in step.rehearse(record, context):
+                given.append(child)
+        elif isinstance(step, WholeSet):
+            await step.rehearse(record, context)
+    except FactoryError as error:
+        if not isinstance(error, RecordFailed):
+            raise
+    except Exception as error:  # a step, perhaps a plug-in's, that cannot work with a stand-in
+        log.warning(
+            "%s cannot be rehearsed, so it may ask more: %s: %s", context.step, type(error).__name__, error
+        )
+    live = [child for child in given if child.dropped is None]
+    return live or [replace(child, dropped=None) for child in given[:1]] or [record]
+
+
+def _context(recipe: Recipe, book: DryStep, longest: dict[str, int]) -> Context:
+    def chat(name: str) -> ChatModel:
+        return _DryChat(resolve_model(recipe.models, name, "chat"), book, longest)
+
+    def silent(sentence: str) -> None:
+        """A run says it when it comes to it."""
+
+    return Context(
+        book.label,
+        recipe.seed,
+        chat,
+        _DryEmbedder,
+        read_records=functools.partial(reference_records, warn=silent),
+        read_rows=functools.partial(reference_rows, warn=silent),
+    )

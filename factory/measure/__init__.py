@@ -1,1 +1,0 @@
-"""Measures of a whole set that need no tags: words, verbs and their objects, spread of meaning. Plain functions."""

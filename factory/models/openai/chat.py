@@ -1,0 +1,204 @@
+"""A chat model behind an OpenAI-compatible server, asked over plain HTTP.
+
+The `openai` package is not used to send: importing it takes 0.8 s and its transport 2 to 3 ms of processor
+time for each request, several times what the rest of a call costs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from factory.data.record import Message
+from factory.errors import RecordFailed, RunStopped
+from factory.models.base import ChatRequest, Reply, TokenLogprobs
+from factory.models.openai.completion import read_completion, read_samples, read_scores
+from factory.models.openai.endpoint import OPENAI_HOST, Endpoint, NotServed
+from factory.models.openai.refusal import BadRequest
+from factory.models.openai.structured import instruct_json, strict_schema
+from factory.models.options import OpenAIOptions
+
+_log = logging.getLogger(__name__)
+_SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
+# What a request can do without, where a model refuses it (reasoning models take no temperature, for one).
+_OPTIONAL = frozenset({"temperature", "top_p", "seed", "stop"})
+
+
+def identity_of(provider: str, model: str, choices: Mapping[str, Any]) -> str:
+    """The name of what answers: provider, model, and a hash of the options that change its replies."""
+    chosen = {name: value for name, value in choices.items() if value not in (None, {}, "")}
+    if not chosen:
+        return f"{provider}:{model}"
+    digest = hashlib.sha256(orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"{provider}:{model}#{digest[:12]}"
+
+
+class OpenAIBodies:
+    """The bodies of chat requests to a model, and its identity; needs no server and no key."""
+
+    def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
+        self.identity = identity_of(
+            "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
+        )
+        self._options = options
+        self._openai = urlsplit(address or options.addresses[0]).hostname == OPENAI_HOST
+        self._limit = "max_completion_tokens" if self._openai else "max_tokens"
+        self._formats: dict[bytes, orjson.Fragment] = {}
+        self._left_out: set[str] = set()
+
+    def body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        """What is sent for a request of `n` samples; a schema goes out as `response_format`."""
+        body = self._body(request, n)
+        if request.schema is not None:
+            key = orjson.dumps(request.schema)
+            body["response_format"] = self._formats.get(key) or self._format(key, request.schema)
+        return body
+
+    def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        temperature, top_p, max_tokens = self._options.sampling(request)
+        body: dict[str, Any] = {
+            "model": self._options.model,
+            "messages": _turns(request.messages),
+            "temperature": temperature,
+            self._limit: max_tokens,
+        }
+        if top_p != 1.0:
+            body["top_p"] = top_p
+        if request.stop:
+            body["stop"] = request.stop
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if n > 1:
+            body["n"] = n
+        if request.logprobs is not None:
+            body.update(logprobs=True, top_logprobs=request.logprobs)
+        for name in self._left_out:
+            body.pop(name, None)
+        body.update(self._options.extra_body)
+        return body
+
+    def _format(self, key: bytes, schema: Mapping[str, Any]) -> orjson.Fragment:
+        """The `response_format` of a schema, serialised once for all its requests."""
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title") or "reply"))[:64]
+        sent = strict_schema(schema) if self._openai else schema
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "schema": sent, "strict": True}}
+        self._formats[key] = orjson.Fragment(orjson.dumps(wanted))
+        return self._formats[key]
+
+
+class OpenAIChat(OpenAIBodies):
+    """Sends one chat request, reads one reply.
+
+    A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
+    optional parameter that a model does not support (temperature, top_p, seed, stop, logprobs) is left out from then
+    on. Several samples of a prompt go out as one request with `n`; a server that takes none is asked one by
+    one from then on.
+    """
+
+    def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
+        super().__init__(options, address)
+        self.concurrency = options.concurrency
+        self._endpoint = Endpoint(
+            address or options.addresses[0],
+            model=options.model,
+            key_env=options.api_key_env,
+            timeout=options.timeout,
+        )
+        self._in_words: set[bytes] = set()
+        self.sends_samples = "n" not in options.extra_body
+
+    async def send(self, request: ChatRequest) -> Reply:
+        """Send one request once; raises as `ChatProvider.send`."""
+        return read_completion(await self._completion(request))
+
+    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
+        """See `SampleSender`. At a temperature of 0, where vLLM refuses `n`, it gives the first alone."""
+        first, n = requests[0], len(requests)
+        if n == 1 or not self.sends_samples or self._options.sampling(first)[0] == 0:
+            return [await self.send(first)]
+        try:
+            replies, given = read_samples(await self._completion(first, n))
+        except BadRequest:
+            # `n` or something else in the request may be to blame; asking for one tells which.
+            replies, given = [await self.send(first)], 0
+        if given < n and self.sends_samples:
+            self.sends_samples = False
+            _log.warning(
+                "%s gives no %d samples of one request; it is asked one by one", self._options.model, n
+            )
+        return replies[:n]
+
+    async def _completion(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
+        """The server's completion of a request, with `n` choices."""
+        schema = request.schema
+        if schema is None:
+            return await self._ask(self._body(request, n))
+        key = orjson.dumps(schema)
+        if key in self._in_words:
+            return await self._ask_in_words(request, schema, n)
+        try:
+            return await self._ask(self.body(request, n))
+        except BadRequest:
+            # The schema or something else in the request may be to blame; asking in words tells which.
+            completion = await self._ask_in_words(request, schema, n)
+        if key not in self._in_words:
+            self._in_words.add(key)
+            _log.warning("%s takes no such JSON schema; it is asked for JSON in words", self._options.model)
+        return completion
+
+    async def score_text(self, text: str) -> TokenLogprobs:
+        """The log-probabilities of a given text; see `TextScorer`.
+
+        Asked of `/completions`, which vLLM and SGLang serve, with `echo` and no token generated.
+        """
+        body = {"model": self._options.model, "prompt": text, "echo": True, "max_tokens": 0, "logprobs": 1}
+        try:
+            scores = read_scores(await self._endpoint.post("/completions", body))
+        except NotServed as error:
+            raise self._tells_none(f": {error}") from None
+        except BadRequest as refusal:
+            # This text or any text may be to blame: both are said.
+            raise RecordFailed(refusal.kind, f"{refusal}; {_SCORING}") from None
+        if scores is None:
+            raise self._tells_none("")
+        return scores
+
+    def _tells_none(self, why: str) -> RunStopped:
+        return RunStopped(
+            f"{self._endpoint.base_url} does not tell the log-probabilities of a given text{why}; {_SCORING}"
+        )
+
+    async def close(self) -> None:
+        """Close every socket."""
+        await self._endpoint.close()
+
+    async def _ask_in_words(self, request: ChatRequest, schema: Mapping[str, Any], n: int) -> dict[str, Any]:
+        body = self._body(request, n)
+        body["messages"] = _turns(instruct_json(request.messages, schema))
+        return await self._ask(body)
+
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._endpoint.post("/chat/completions", body)
+        except BadRequest as refusal:
+            blamed = refusal.param if refusal.param in _OPTIONAL and refusal.unsupported else ""
+            if (
+                "logprob" in f"{refusal.param} {refusal}"
+            ):  # said in many ways, by some without naming the field
+                blamed = "logprobs"
+            if blamed not in body or blamed in self._options.extra_body:
+                raise
+        dropped = {blamed, "top_logprobs"} if blamed == "logprobs" else {blamed}
+        self._left_out |= dropped
+        _log.warning("%s does not support %s; it is left out", self._options.model, blamed)
+        return await self._ask({name: value for name, value in body.items() if name not in dropped})
+
+
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.content} for turn in messages]

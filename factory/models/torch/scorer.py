@@ -1,0 +1,193 @@
+"""A transformers model in this process that scores given texts, in batches of like length, in threads of its own.
+
+On a processor each thread computes a batch alone. Threads that share a batch wait for each other at every
+operation, spinning: on a busy machine of two cores a loop in two threads took three times the processor time of the
+same loop in one, and more than that of the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from factory.data.text import shorten
+from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
+from factory.models.base import ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.llama.weights import fingerprint
+from factory.models.openai.chat import identity_of
+from factory.models.options import TransformersOptions
+
+if TYPE_CHECKING:
+    from factory.models.torch.causal_scoring import CausalScorer
+
+_GATHER_SECONDS = 0.02
+"""How long a batch waits for those who are just about to ask: little beside what it takes to compute."""
+_SLOTS = 8
+"""Most batches computed at the same time on a processor."""
+
+
+class _Job(NamedTuple):
+    tokens: tuple[str, ...]
+    ids: list[int]
+    result: asyncio.Future[list[float]]
+
+
+class TransformersScorer:
+    """Scores texts; all that wait are sorted by length and computed in batches. Implements `TextScorer`.
+
+    The model is loaded with the first text. It runs no code that comes with the model.
+
+    Raises:
+        MissingDependency: torch or transformers is not installed.
+    """
+
+    def __init__(self, options: TransformersOptions) -> None:
+        for package in ("torch", "transformers"):
+            spec = importlib.util.find_spec(package)
+            if spec is None or spec.origin is None:  # a folder of that name on the path is not the package
+                raise MissingDependency(
+                    f"the transformers provider needs {package}: pip install 'sft-factory[torch]'"
+                )
+        self._options = options
+        name = options.model
+        weights = sorted(Path(options.model).expanduser().glob("*.safetensors"))
+        if weights:
+            name = f"{Path(options.model).name}@{'+'.join(fingerprint(path) for path in weights)}"
+        self.identity = identity_of(
+            "transformers", name, {"dtype": "" if options.dtype == "auto" else options.dtype}
+        )
+        self.concurrency = options.concurrency
+        self._slots = 1 if options.device not in ("auto", "cpu") else min(_cores(), _SLOTS)
+        self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="torch")
+        self._loading: asyncio.Future[CausalScorer] | None = None
+        self._waiting: list[_Job] = []
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def send(self, request: ChatRequest) -> Reply:
+        """It does not chat.
+
+        Raises:
+            RunStopped: always; names the providers that do.
+        """
+        raise RunStopped(
+            f"{self._options.model} is here to score texts (provider: transformers): for replies name a model of "
+            "provider vllm, openai or local"
+        )
+
+    async def score_text(self, text: str) -> TokenLogprobs:
+        """The log-probabilities of the tokens of `text`; see `TextScorer`.
+
+        Raises:
+            RecordFailed: the text is longer than the model's context.
+            RecipeError: there is no such model, or it cannot be loaded.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loading is None:
+            self._loading = loop.run_in_executor(self._threads, self._load)
+        scorer = await asyncio.shield(self._loading)
+        tokens, ids = scorer.tokenize(text)
+        if len(ids) > scorer.context:
+            raise RecordFailed(
+                "context_length",
+                f"the text has {len(ids):,} tokens and does not fit the model's context of {scorer.context:,}",
+            )
+        if not ids:
+            return TokenLogprobs((), ())
+        job = _Job(tokens, ids, loop.create_future())
+        self._waiting.append(job)
+        if len(self._working) < (self._slots if scorer.on_processor else 1):
+            worker = asyncio.create_task(self._work(scorer))
+            self._working.add(worker)
+            worker.add_done_callback(self._working.discard)
+        logprobs = await job.result
+        return TokenLogprobs(tokens, (None, *logprobs), Usage(len(ids), 0))
+
+    async def close(self) -> None:
+        """Let go what waits, and free the model once the batches that are being computed are done."""
+        for job in self._waiting:
+            job.result.cancel()
+        self._waiting.clear()
+        for worker in list(self._working):
+            worker.cancel()
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        if self._loading is not None:
+            self._loading.cancel()
+        self._loading = None
+
+    async def _work(self, scorer: CausalScorer) -> None:
+        """Compute what waits, batch after batch, until nothing does."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(_GATHER_SECONDS)
+        while batch := self._take(self._options.batch_tokens or scorer.batch_tokens):
+            try:
+                scored = await loop.run_in_executor(self._threads, scorer.score, [job.ids for job in batch])
+            except Exception as error:
+                problem = _problem(error, self._options.model)
+                for job in batch:
+                    if not job.result.done():
+                        job.result.set_exception(problem)
+            else:
+                for job, logprobs in zip(batch, scored, strict=True):
+                    if not job.result.done():
+                        job.result.set_result(logprobs)
+                await asyncio.sleep(0)  # those who got one may ask for the next before a batch is taken
+
+    def _take(self, most: int) -> list[_Job]:
+        """The longest texts that wait, as many as fit into `most` tokens when padded to the first; one at least."""
+        self._waiting = [job for job in self._waiting if not job.result.done()]  # the others were cancelled
+        self._waiting.sort(key=lambda job: len(job.ids))
+        if not self._waiting:
+            return []
+        count = max(1, most // len(self._waiting[-1].ids))
+        batch = self._waiting[-count:]
+        del self._waiting[-count:]
+        return batch
+
+    def _load(self) -> CausalScorer:
+        from factory.models.torch.causal_scoring import CausalScorer
+
+        options = self._options
+        try:
+            return CausalScorer(
+                str(Path(options.model).expanduser())
+                if Path(options.model).expanduser().is_dir()
+                else options.model,
+                dtype=options.dtype,
+                device=options.device,
+                share_threads=self._slots == 1,
+            )
+        except Exception as error:  # transformers lets its own and its transport's errors through
+            why = shorten(str(error).split("\n")[0], 160) or type(error).__name__
+            raise RecipeError(
+                f"the model {options.model!r} cannot be loaded by transformers ({why}): name a folder with a causal "
+                "language model and its tokenizer, or its name on the Hugging Face hub"
+            ) from error
+
+
+def _problem(error: Exception, model: str) -> Exception:
+    if "out of memory" in str(error).lower():
+        return RunStopped(
+            f"{model}: there is not enough memory for a batch: set a smaller `batch_tokens`, or another `device`"
+        )
+    return RecordFailed("call_failed", f"{model}: {type(error).__name__}: {shorten(str(error), 160)}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def score_texts(options: TransformersOptions, texts: list[str]) -> list[TokenLogprobs]:
+    """The log-probabilities of many texts, outside of a run."""
+
+    async def score() -> list[Any]:
+        scorer = TransformersScorer(options)
+        try:
+            return await asyncio.gather(*(scorer.score_text(text) for text in texts))
+        finally:
+            await scorer.close()
+
+    return asyncio.run(score())

@@ -1,0 +1,1 @@
+"""vLLM: servers started here, and its engine without a server."""

@@ -1,0 +1,69 @@
+"""What steps told of their work beside their counts: the tags after each stage, how well a classifier did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from factory.data.text import shorten
+from factory.report.page.markup import Html, h, join
+from factory.report.plain import clip, fact, visible
+
+CHARACTERS = 400
+MOST_ROWS = 50
+
+
+def facts_section(steps: Sequence[Mapping[str, Any]]) -> Html:
+    """A card for each step that told something; nothing where none did. `steps` as the manifest has them."""
+    cards = [
+        h("div", h("h3", str(step.get("label", "")), dir="auto"), *map(_fact, facts.items()), class_="card")
+        for step in steps
+        if isinstance(facts := step.get("facts"), Mapping) and facts
+    ]
+    if not cards:
+        return join()
+    return join(h("p", "What the steps found beside the records.", class_="lead"), *cards)
+
+
+def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What one step told, as lines for a terminal."""
+    for name, value in facts.items():
+        name = visible(name.replace("_", " "))
+        if not _is_table(value):
+            yield f"{name}: {shorten(visible(fact(value)), CHARACTERS)}"
+            continue
+        columns = list(value[0])
+        cells = [columns, *([fact(row.get(column)) for column in columns] for row in value[:MOST_ROWS])]
+        widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
+        yield f"{name}:"
+        for row in cells:
+            padded = [
+                cell.rjust(width) if isinstance(value[0][column], int | float) else cell.ljust(width)
+                for cell, width, column in zip(row, widths, columns, strict=True)
+            ]
+            yield "    " + visible("  ".join(padded)).rstrip()
+
+
+def _fact(item: tuple[str, Any]) -> Html:
+    name, value = item
+    name = name.replace("_", " ")
+    if _is_table(value):
+        return _table(name, value)
+    said = clip(fact(value), CHARACTERS)
+    return h("p", h("span", f"{name}: ", class_="soft"), h("span", said, dir="auto"))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
+    columns = list(rows[0])
+    kinds = {column: "number" if isinstance(rows[0][column], int | float) else None for column in columns}
+    heads = [h("th", column.replace("_", " "), class_=kinds[column]) for column in columns]
+    lines = [
+        h("tr", *(h("td", clip(fact(row.get(c)), CHARACTERS), class_=kinds[c], dir="auto") for c in columns))
+        for row in rows[:MOST_ROWS]
+    ]
+    table = h("table", h("thead", h("tr", *heads)), h("tbody", *lines))
+    return h("div", h("p", name, class_="soft"), table, class_="scroll")

@@ -1,0 +1,292 @@
+"""The report of a run: one page that needs nothing beside it, and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from factory.report.page.charts import bar_list, distribution, length_distribution, stacked_bar
+from factory.report.page.composition import Composition, compose
+from factory.report.page.facts import facts_section
+from factory.report.page.families import families_section
+from factory.report.page.file import POLICY, write_page
+from factory.report.page.markup import Html, h, join
+from factory.report.page.samples import dropped_sample, kept_sample, row_card
+from factory.report.page.tags import tags_section
+from factory.report.plain import clip, count, duration, money
+from factory.report.run_files.manifest import Funnel, StepCounts, read_funnel, read_manifest
+from factory.report.run_files.rows import dropped_files, kept_files
+from factory.report.terminal.funnel import headline
+
+REPORT = "report.html"
+RECIPE_CHARACTERS = 100_000
+MOST_KINDS = 12
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html of the run in this folder, from its files alone. The same files give the same page.
+
+    Raises:
+        InputError: there is no run, or one of its files cannot be read.
+        OutputError: the page cannot be written.
+    """
+    path = folder / REPORT
+    write_page(path, render_report(folder), "free some space")
+    return path
+
+
+def render_report(folder: Path) -> str:
+    """The page's HTML."""
+    manifest = read_manifest(folder)
+    funnel = read_funnel(manifest)
+    last = kept_files(folder)[:1]
+    composition = compose(last[0]) if last else Composition()
+    kept = kept_sample(last[0]) if last else []
+    gone = [record for path in dropped_files(folder)[:1] for record in dropped_sample(path)]
+    sections = [
+        ("funnel", "Funnel", _funnel(funnel)),
+        ("facts", "Found on the way", facts_section(manifest.get("steps", []))),
+        ("composition", "What is in it", _composition(composition)),
+        ("tags", "Tags", tags_section(folder)),
+        ("kept", "Kept", _rows(kept, funnel.kept, "Rows of the result, evenly spaced.", "Nothing was kept.")),
+        (
+            "dropped",
+            "Let go",
+            _rows(
+                gone,
+                funnel.dropped + funnel.failed,
+                "Rows that are not in the result and why, every kind of reason in turn.",
+                "Nothing was let go.",
+            ),
+        ),
+        ("duplicates", "Duplicates", families_section(folder)),
+        ("models", "Models", _models(manifest.get("models", {}))),
+        ("warnings", "Warnings", _warnings(manifest.get("warnings", []))),
+        ("recipe", "Recipe", _recipe(folder)),
+        ("files", "Files", _files(manifest)),
+    ]
+    sections = [section for section in sections if section[2]]
+    links = [h("a", title, href=f"#{name}") for name, title, _ in sections]
+    body = [h("section", h("h2", title), content, id=name) for name, title, content in sections]
+    title = funnel.recipe or "factory"
+    head = h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        h("meta", name="referrer", content="no-referrer"),
+        h("title", f"{title}: {count(funnel.kept)} of {count(funnel.records)} records kept"),
+        h("style", Html(_style())),
+    )
+    page = h(
+        "html",
+        head,
+        h("body", _header(title, manifest, funnel, links), h("main", *body), _footer(manifest)),
+        lang="en",
+    )
+    return f"<!doctype html>\n{page}\n"
+
+
+def _style() -> str:
+    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+
+
+def _header(title: str, manifest: Mapping[str, Any], funnel: Funnel, links: Sequence[Html]) -> Html:
+    started = str(manifest.get("started", "")).replace("T", " ").replace("+00:00", " UTC")
+    outcome = headline(funnel).removeprefix(f"{funnel.recipe}: ")
+    status = h("p", funnel.status, class_="outcome alarm") if funnel.status != "finished" else ""
+    tokens = funnel.prompt_tokens + funnel.completion_tokens
+    facts = [
+        _fact("kept", count(funnel.kept), f"of {count(funnel.records)}", "is-kept"),
+        _fact("dropped", count(funnel.dropped), "judged not good enough", "is-dropped"),
+        _fact("failed", count(funnel.failed), "could not be processed", "is-failed"),
+        _fact("calls", count(funnel.calls), f"{count(funnel.replayed)} replayed"),
+        _fact("tokens", _short(tokens), f"{_short(funnel.completion_tokens)} in replies"),
+        *([_fact("cost", money(funnel.cost), "in the prices' currency")] if funnel.cost is not None else []),
+        _fact("time", duration(funnel.seconds)),
+    ]
+    return h(
+        "header",
+        h("p", started, class_="soft outcome"),
+        h("h1", title, dir="auto"),
+        h("p", outcome[:1].upper() + outcome[1:] + ".", class_="outcome" + ("" if funnel.kept else " alarm")),
+        status,
+        h("dl", *facts, class_="facts"),
+        h("nav", *links),
+    )
+
+
+def _fact(name: str, value: str, note: str = "", kind: str | None = None) -> Html:
+    return h("div", h("dt", name), h("dd", value, h("small", note) if note else ""), class_=kind)
+
+
+def _short(number: int) -> str:
+    """A large count in thousands or millions: the exact one stands in the table of models."""
+    if number < 10_000:
+        return count(number)
+    return f"{number / 1e3:,.0f} k" if number < 1_000_000 else f"{number / 1e6:,.1f} M"
+
+
+def _funnel(funnel: Funnel) -> Html:
+    if not funnel.steps:
+        return h("p", "The run has not come to the end of a step.", class_="soft")
+    widest = max(step.passed + step.let_go for step in funnel.steps)
+    heads = [h("span", name, class_="head number") for name in ("in", "new", "out")]
+    cells = [h("span", class_="head"), h("span", class_="head graph"), *heads]
+    for step in funnel.steps:
+        dropped, failed = sum(step.dropped.values()), sum(step.failed.values())
+        parts = [("kept", step.passed), ("dropped", dropped), ("failed", failed)]
+        cells += [
+            h("span", step.label, class_="step"),
+            h("span", stacked_bar(parts, widest), class_="graph"),
+            h("span", count(step.entered), class_="number"),
+            h("span", count(step.made) if step.made else "", class_="number soft"),
+            h("span", count(step.passed), class_="number out"),
+        ]
+        if step.let_go or step.missed:
+            cells.append(h("span", *_kinds(step), class_="why"))
+    names = (("kept", "goes on"), ("dropped", "dropped"), ("failed", "failed"))
+    key = h("p", *(h("span", name, class_=kind) for kind, name in names), class_="key")
+    lead = h("p", "What each step let through, and why it let the others go.", class_="lead")
+    return join(lead, h("div", key, h("div", *cells, class_="funnel"), class_="card"))
+
+
+def _kinds(step: StepCounts) -> list[Html]:
+    chips = []
+    missed = [
+        ("missed", {f"{name.replace('_', ' ')}: {kind}": number for kind, number in kinds.items()})
+        for name, kinds in step.missed.items()
+    ]
+    for name, kinds in (("dropped", step.dropped), ("failed", step.failed), *missed):
+        ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+        chips += [
+            h("span", f"{kind} ", h("b", count(number)), class_=f"chip {name}")
+            for kind, number in ordered[:MOST_KINDS]
+        ]
+        if rest := ordered[MOST_KINDS:]:
+            more = f"{count(len(rest))} more kinds "
+            chips.append(h("span", more, h("b", count(sum(n for _, n in rest))), class_=f"chip {name}"))
+    return chips
+
+
+def _composition(composition: Composition) -> Html:
+    if not composition.rows:
+        return h("p", "The result has no rows.", class_="lead")
+    rounds = {f"round {at}" if at else "seeds": number for at, number in sorted(composition.rounds.items())}
+    cards = [
+        _card("task", bar_list(composition.tasks)),
+        _card("language", bar_list(composition.languages)),
+        _card("source", bar_list(composition.sources)),
+        _card("evolution", bar_list(rounds, in_order=True)),
+    ]
+    for name, values in composition.scores.items():
+        missing = composition.rows - len(values)
+        under = f"mean {values.mean():.3g}, median {np.median(values):.3g}" if len(values) else "no values"
+        under += f"; missing for {count(missing)}" if missing else "; none missing"
+        # A judge that likes long answers is the best-known fault of judges: shown beside every score.
+        with_length = composition.length_correlation.get(name)
+        if with_length is not None:
+            under += f"; Spearman with the output's length {with_length:.2f}"
+        cards.append(_card(f"score {name}", distribution(values), under))
+    measured = len(composition.instruction_words)
+    of = f", {count(measured)} rows measured" if measured < composition.rows else ""
+    for name, words in (
+        ("instruction", composition.instruction_words),
+        ("output", composition.output_words),
+    ):
+        under = f"median {np.median(words):,.0f}{of}" if len(words) else ""
+        cards.append(_card(f"words in the {name}", length_distribution(words), under))
+    lead = f"All {count(composition.rows)} rows of the result. A Chinese character counts as a word."
+    return join(h("p", lead, class_="lead"), h("div", *cards, class_="grid"))
+
+
+def _card(title: str, content: Html, under: str = "") -> Html:
+    return h("div", h("h3", title), content, h("p", under, class_="under") if under else "", class_="card")
+
+
+def _rows(records: Sequence[Any], total: int, lead: str, none: str) -> Html:
+    if not records:
+        return h("p", none, class_="lead")
+    number = f" {count(len(records))} of {count(total)}." if len(records) < total else ""
+    return join(h("p", lead + number, class_="lead"), *(row_card(record) for record in records))
+
+
+def _models(models: Mapping[str, Mapping[str, Any]]) -> Html:
+    if not models:
+        return join()
+    columns = ("calls", "replayed", "retries", "asked_again", "prompt_tokens", "completion_tokens")
+    heads = [h("th", name.replace("_", " "), class_="number") for name in (*columns, "cost")]
+    rows = []
+    for name, usage in models.items():
+        numbers = [h("td", count(usage.get(column) or 0), class_="number") for column in columns]
+        cost = usage.get("cost")
+        rows.append(
+            h(
+                "tr",
+                h("td", name, dir="auto"),
+                h("td", str(usage.get("model", "")), dir="auto"),
+                *numbers,
+                h("td", "" if cost is None else money(cost), class_="number"),
+            )
+        )
+    lead = "Calls that were sent and answered; replies replayed from the journal cost nothing."
+    table = _table([h("th", "name"), h("th", "model"), *heads], rows)
+    return join(h("p", lead, class_="lead"), table)
+
+
+def _warnings(warnings: Sequence[str]) -> Html:
+    if not warnings:
+        return join()
+    lines = [h("li", clip(str(sentence), 600), dir="auto") for sentence in warnings]
+    return join(
+        h("p", "What was said while the run went.", class_="lead"),
+        h("div", h("ul", *lines, class_="plain"), class_="card"),
+    )
+
+
+def _recipe(folder: Path) -> Html:
+    try:
+        text = (folder / "recipe.yaml").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return join()
+    lead = h("p", "What ran, exactly, with its overrides.", class_="lead")
+    return join(lead, h("div", h("pre", clip(text, RECIPE_CHARACTERS)), class_="card"))
+
+
+def _files(manifest: Mapping[str, Any]) -> Html:
+    rows = []
+    for kind in ("inputs", "outputs"):
+        for facts in manifest.get(kind, []):
+            path = str(facts.get("path", ""))
+            # An input's path is one of the person's machine; only the run's own files lie beside the page.
+            name = h("a", path, href=f"./{quote(path)}", dir="auto") if kind == "outputs" else path
+            rows.append(
+                h(
+                    "tr",
+                    h("td", "read" if kind == "inputs" else "written", class_="soft"),
+                    h("td", name),
+                    h("td", count(facts.get("bytes", 0)), class_="number"),
+                    h("td", str(facts.get("sha256", "")), class_="mono"),
+                )
+            )
+    if not rows:
+        return join()
+    heads = [h("th"), h("th", "file"), h("th", "bytes", class_="number"), h("th", "SHA-256")]
+    return join(h("p", "Any of them can be checked against these sums.", class_="lead"), _table(heads, rows))
+
+
+def _table(heads: Sequence[Html], rows: Sequence[Html]) -> Html:
+    table = h("table", h("thead", h("tr", *heads)), h("tbody", *rows))
+    return h("div", h("div", table, class_="scroll"), class_="card")
+
+
+def _footer(manifest: Mapping[str, Any]) -> Html:
+    libraries = ", ".join(f"{name} {version}" for name, version in manifest.get("libraries", {}).items())
+    return h(
+        "footer",
+        h("p", f"Seed {manifest.get('seed', '')}. Python {manifest.get('python', '')}, {libraries}."),
+    )

@@ -1,0 +1,227 @@
+"""Why a record is in the result, or is not: its way from the seed, with all that was said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factory.data.record import Event, Record
+from factory.data.text import shorten, turn_text
+from factory.errors import InputError
+from factory.report.plain import clip, count, visible
+from factory.report.run_files.lookup import Lookup
+from factory.report.run_files.manifest import MANIFEST, read_manifest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ANCESTOR_CHARACTERS = 400
+TEXT_CHARACTERS = 4000
+MOST_DESCENDANTS = 12
+MOST_CALLS = 4
+KEY_CHARACTERS = 8
+"""How much of a journal key is shown: enough to find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A record, what became of it, and its relatives.
+
+    kept: it is in the result
+    finished: the run came to its end; before that a record may be neither kept nor dropped
+    ancestors: by id, those the run still has
+    descendants: all records made from it, as they ended
+    """
+
+    folder: Path
+    record: Record
+    kept: bool
+    finished: bool
+    ancestors: Mapping[str, Record]
+    descendants: tuple[Record, ...]
+
+    @property
+    def verdict(self) -> str:
+        """What became of the record, in one line."""
+        drop = self.record.dropped
+        if drop is not None:
+            numbers = ", ".join(f"{visible(name)} {value:g}" for name, value in drop.numbers.items())
+            what = "could not be processed in" if drop.failed else "dropped by"
+            return f"{what} {visible(drop.step)}: {visible(drop.kind)}: {shorten(drop.reason, 2000)}" + (
+                f" ({numbers})" if numbers else ""
+            )
+        if not self.finished:
+            return "not decided: the run has not come to its end"
+        return (
+            "kept: it is in dataset/" if self.kept else "not in the result itself, only what was made from it"
+        )
+
+
+def explain(folder: Path, wanted: str) -> Explanation:
+    """Find a record of a finished or stopped run and all that tells why it is there or gone.
+
+    `wanted` is its id, the id its row had in the source, or the beginning of its id (from 4 characters).
+
+    Raises:
+        InputError: there is no such run or record, or several records fit.
+    """
+    finished = read_manifest(folder).get("status") == "finished"
+    lookup = Lookup(folder)
+    record = lookup.find(wanted)
+    parents = {parent for event in record.events for parent in event.parents}
+    return Explanation(
+        folder=folder,
+        record=record,
+        kept=finished and lookup.lives(record.id),
+        finished=finished,
+        ancestors=lookup.by_id(parents),
+        descendants=tuple(lookup.made_from(record.id)),
+    )
+
+
+def latest_run(outputs: Path) -> Path:
+    """The folder of the run that was started last.
+
+    Raises:
+        InputError: there is no run in `outputs`.
+    """
+    runs = []
+    for path in sorted(outputs.glob(f"*/{MANIFEST}")):
+        try:
+            runs.append((str(read_manifest(path.parent).get("started", "")), path.parent))
+        except InputError:
+            continue
+    if not runs:
+        raise InputError(f"{outputs} holds no run yet: run a recipe first, or name the folder of one")
+    return max(runs)[1]
+
+
+def history(record: Record) -> list[tuple[Event, str]]:
+    """A record's events, each with the id of the record after it. The first of a seed is the seed itself."""
+    ids = [event.parents[0] for event in record.events if event.parents]
+    after = iter([*ids[1:], record.id])
+    at = ids[0] if ids else record.id
+    stages = []
+    for event in record.events:
+        if event.parents:
+            at = next(after)
+        stages.append((event, at))
+    return stages
+
+
+def seed_id(record: Record) -> str:
+    """The id of the record that a source made and this one goes back to."""
+    return next((event.parents[0] for event in record.events if event.parents), record.id)
+
+
+def print_explanation(explanation: Explanation, console: Console) -> None:
+    """Print an explanation. Text from data is shown as text, never obeyed by rich or the terminal."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    record = explanation.record
+    style = "green" if explanation.kept else "red" if record.dropped else "yellow"
+    console.print(Text.assemble("record ", (visible(record.id), "bold")), soft_wrap=True)
+    console.print(Text(explanation.verdict, style))
+    for title, lines in _sections(explanation):
+        console.print()
+        console.print(Text(title, "bold"))
+        for depth, line, line_style in lines:
+            console.print(Padding(Text(line, line_style), (0, 0, 0, 2 * depth), expand=False))
+
+
+Line = tuple[int, str, str]
+"""Depth, text that is safe to show, style."""
+
+
+def _sections(explanation: Explanation) -> Iterator[tuple[str, list[Line]]]:
+    record = explanation.record
+    yield "history", list(_history(explanation))
+    yield "text", list(_texts(record))
+    if record.tags:
+        yield (
+            "tags",
+            [
+                (1, visible(tag.name) + (f": {shorten(tag.explanation, 400)}" if tag.explanation else ""), "")
+                for tag in record.tags
+            ],
+        )
+    if record.scores or record.notes:
+        names = [*record.scores, *(name for name in record.notes if name not in record.scores)]
+        yield "scores", [(1, _score(record, name), "") for name in names]
+    if explanation.descendants:
+        yield (
+            f"made from it: {count(len(explanation.descendants))}",
+            list(_descendants(explanation.descendants)),
+        )
+
+
+def _history(explanation: Explanation) -> Iterator[Line]:
+    record = explanation.record
+    first = seed_id(record)
+    seed = record if first == record.id else explanation.ancestors.get(first)
+    about = seed if seed is not None else record
+    facts = [about.source and f"from {about.source}", about.lang, about.task]
+    if "id" in about.meta:
+        facts.insert(1, f"row {about.meta['id']}")
+    origin = ", ".join(shorten(str(fact), 200) for fact in facts if fact)
+    yield 1, f"seed {visible(first)}  {origin}".rstrip(), ""
+    yield 2, _ancestor_text(seed), "dim"
+    for event, id in history(record):
+        yield 1, _event(event), ""
+        if event.parents:
+            others = f" (with {', '.join(map(visible, event.parents[1:]))})" if len(event.parents) > 1 else ""
+            if id == record.id:
+                yield 2, f"made {visible(id)}, this record{others}", "dim"
+            else:
+                yield 2, f"made {visible(id)}{others}: {_ancestor_text(explanation.ancestors.get(id))}", "dim"
+
+
+def _ancestor_text(record: Record | None) -> str:
+    if record is None:
+        return "(its text is not in this run's files)"
+    return shorten(record.prompt, ANCESTOR_CHARACTERS) or "(empty)"
+
+
+def _event(event: Event) -> str:
+    parts = [f"{visible(event.step)}  {visible(event.operation)}"]
+    if event.round:
+        parts.append(f"round {event.round}")
+    if event.prompt:
+        parts.append(f"prompt {visible(event.prompt)}")
+    if event.model:
+        parts.append(f"model {visible(event.model)}")
+    if event.calls:
+        keys = ", ".join(visible(key[:KEY_CHARACTERS]) for key in event.calls[:MOST_CALLS])
+        more = f" and {count(len(event.calls) - MOST_CALLS)} more" if len(event.calls) > MOST_CALLS else ""
+        parts.append(f"{'call' if len(event.calls) == 1 else 'calls'} {keys}{more}")
+    return ", ".join(parts)
+
+
+def _texts(record: Record) -> Iterator[Line]:
+    earlier = record.messages[: max(record.last_user, 0)]
+    turns = [(turn.role, turn_text(turn)) for turn in earlier]
+    turns += [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+    for name, text in turns:
+        if text or name == "output":
+            yield 1, visible(name), "dim"
+            yield 2, clip(text, TEXT_CHARACTERS) or "(none)", ""
+
+
+def _score(record: Record, name: str) -> str:
+    value = f"{record.scores[name]:g}" if name in record.scores else "missing"
+    note = record.notes.get(name, "")
+    return f"{visible(name)} {value}" + (f": {shorten(note, 1000)}" if note else "")
+
+
+def _descendants(records: Sequence[Record]) -> Iterator[Line]:
+    for record in records[:MOST_DESCENDANTS]:
+        made = next((event for event in reversed(record.events) if event.parents), None)
+        how = visible(made.operation) + (f", round {made.round}" if made.round else "") if made else ""
+        fate = f"dropped by {record.dropped.step}: {record.dropped.kind}" if record.dropped else "lives"
+        yield 1, f"{visible(record.id)}  {how}: {visible(fate)}", ""
+        yield 2, shorten(record.prompt, 160), "dim"
+    if len(records) > MOST_DESCENDANTS:
+        yield 1, f"and {count(len(records) - MOST_DESCENDANTS)} more", "dim"

@@ -1,0 +1,68 @@
+"""How far two rankings of the same records agree: rank correlation, and the share of their picks in common."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from factory.statistics.correlation import spearman
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Scores: TypeAlias = "NDArray[np.float64]"
+
+
+class Agreement(NamedTuple):
+    """How two columns of scores agree on the rows that have both.
+
+    rows: how many rows have both
+    spearman: rank correlation, -1 to 1; NaN where fewer than three rows have both, or a column is constant
+    overlap: share of the top picks of one that are top picks of the other; `chance` is what chance gives
+    """
+
+    first: str
+    second: str
+    rows: int
+    spearman: float
+    overlap: float
+    chance: float
+
+
+def top_overlap(first: Scores, second: Scores, share: float, *, lowest: bool = False) -> tuple[float, float]:
+    """The share of the top picks of `first` that are top picks of `second`, and what chance would give.
+
+    Among the rows that have both, `share` of them are picked, rounded, at least one. Where some of several equal
+    rows are picked, it is the mean over all ways to pick them: by the order of the rows, two judges that give the
+    same level to everything would seem to agree. `lowest` picks the smallest values.
+    """
+    both = ~(np.isnan(first) | np.isnan(second))
+    rows = int(both.sum())
+    if not rows:
+        return float("nan"), float("nan")
+    count = max(1, round(share * rows))
+    sign = 1 if lowest else -1
+    picked = _chance_of_pick(sign * first[both], count) @ _chance_of_pick(sign * second[both], count)
+    return float(picked) / count, count / rows
+
+
+def _chance_of_pick(values: Scores, count: int) -> Scores:
+    """The chance of each row to be among the `count` smallest: 1 or 0, but for rows equal to the last of them."""
+    last = np.partition(values, count - 1)[count - 1]
+    below, equal = values < last, values == last
+    chances: Scores = below + equal * ((count - below.sum()) / equal.sum())
+    return chances
+
+
+def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreement]:
+    """Every pair of columns, in their order; all of one length, NaN where a score is missing."""
+    found = []
+    for (name, first), (other, second) in itertools.combinations(columns.items(), 2):
+        overlap, chance = top_overlap(first, second, share)
+        rows = int((~(np.isnan(first) | np.isnan(second))).sum())
+        rho = spearman(first, second)
+        found.append(Agreement(name, other, rows, np.nan if rho is None else rho, overlap, chance))
+    return found

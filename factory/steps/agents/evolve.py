@@ -1,0 +1,213 @@
+"""Evol-Instruct: rewrite instructions, round by round, into harder and rarer ones, and answer them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from factory.data.prompt import load_prompt
+from factory.data.record import Record
+from factory.data.text import detect_language, word_count
+from factory.errors import RecordFailed
+from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, instruction_flaw, truncation_flaw
+from factory.steps.agents.respond import answering_messages
+
+Operation: TypeAlias = Literal[
+    "add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"
+]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+"""Five operations of in-depth evolving, and in-breadth evolving."""
+
+
+class Evolve(PerRecord):
+    """Evolve each instruction over several rounds into harder or rarer ones, and answer them (Evol-Instruct).
+
+    Each round picks one of `operations` at random. In-depth evolving (add_constraints, deepen, concretize,
+    increase_reasoning, complicate_input) rewrites the instruction; in-breadth evolving (breadth) writes a
+    rarer one of the same domain. The whole last user turn is evolved, so a child has no separate input. The
+    same model answers the child, which goes on to the next step at once and is what the next round evolves.
+
+    The eliminator lets a child go, marked with its reason, where
+
+    - it brings no information gain over its parent, as the model judges ("no_information_gain");
+    - its answer says sorry, or 抱歉, 对不起 and the like, in fewer than 80 words or Chinese characters
+      ("refusal");
+    - its answer holds nothing but punctuation and stop words ("empty_answer");
+    - it copies words of the evolving prompt, or an example in it ("template_leak");
+    - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
+      "unchanged", "truncated").
+
+    What can be told without a model is told first, and the gain before the answer is paid for. The parent
+    of a failed child stays and is tried again in the next round, with a fresh choice of operation. A round
+    whose call failed gives a child marked as failed, and the next round goes on.
+
+    The score "evolve.added_words" of a child of in-depth evolving is its growth in words over its parent (the
+    prompts ask for 10 to 20); it is told, not enforced.
+
+    Source: WizardLM (arXiv 2304.12244), section 3; its published code lacks the eliminator, the later
+    rounds and complicate_input.
+
+    Example:
+        - evolve: {model: teacher, rounds: 4}
+        - evolve: {model: teacher, rounds: 1, operations: [deepen, increase_reasoning], keep_parents: false}
+    """
+
+    name: ClassVar[str] = "evolve"
+
+    model: ChatModelName = ""
+    """The chat model that evolves, answers and judges the gain."""
+    rounds: int = Field(4, ge=1)
+    """Rounds of evolution; each gives one child, kept or dropped."""
+    operations: tuple[Operation, ...] = Field(OPERATIONS, min_length=1)
+    """The operations to choose from, each as likely as the others."""
+    check_gain: bool = True
+    """Have the model judge whether a child brings an information gain over its parent."""
+    keep_parents: bool = True
+    """Give the original record on too, before its children, as the paper merges the seeds and all rounds."""
+    temperature: float = Field(1.0, ge=0)
+    """Sampling temperature of evolving and answering; the gain is judged at 0."""
+    top_p: float = Field(0.95, gt=0, le=1)
+    """Nucleus of evolving and answering: the most likely tokens that have this probability together."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of an evolved instruction."""
+    answer_max_tokens: int = Field(2048, ge=1)
+    """Most tokens of an answer."""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        if not record.prompt.strip():
+            raise RecordFailed("no_instruction", "there is no user turn to evolve")
+        if self.keep_parents:
+            yield record
+        current = record
+        for round in range(1, self.rounds + 1):
+            operation = context.random(record.id, round).choice(self.operations)
+            child = await self._round(current, operation, round, context)
+            yield child
+            if child.dropped is None:
+                current = child
+
+    async def _round(self, parent: Record, operation: Operation, round: int, context: Context) -> Record:
+        """The child of one round, kept or dropped."""
+        prompt = load_prompt(f"evolve/{operation}", _language(parent))
+        child = parent.child("", context.event(operation, prompt=prompt, round=round))
+        try:
+            # The round numbers the sample: a parent that is tried again by the same operation is asked anew.
+            reply = await context.chat(self.model).ask(
+                prompt.render(instruction=parent.prompt),
+                temperature=self.temperature,
+                top_p=self.top_p,
+                max_tokens=self.max_tokens,
+                sample=round,
+            )
+            event = context.event(operation, reply, prompt=prompt, round=round)
+            child = parent.child(clean_instruction(reply.text), event)
+            if operation != "breadth":
+                added = word_count(child.prompt) - word_count(parent.prompt)
+                child = replace(child, scores={"evolve.added_words": float(added)})
+            flaw = truncation_flaw(reply, "the evolved instruction")
+            flaw = flaw or instruction_flaw(child.prompt, parent.prompt, prompt)
+            if flaw is None and self.check_gain:
+                child, flaw = await self._compare(child, parent, round, context)
+            if flaw is None:
+                child, flaw = await self._answer(child, round, context)
+        except RecordFailed as error:
+            return child.drop(context.step, error.kind, str(error), failed=True)
+        return child if flaw is None else child.drop(context.step, *flaw)
+
+    async def _compare(
+        self, child: Record, parent: Record, round: int, context: Context
+    ) -> tuple[Record, Flaw | None]:
+        """Rule (a) of the eliminator, as the paper decides it: a model says whether the two are equal."""
+        prompt = load_prompt("evolve/no_information_gain", _language(parent))
+        answer = await context.chat(self.model).ask(
+            prompt.render(first=parent.prompt, second=child.prompt),
+            temperature=0.0,
+            max_tokens=self.max_tokens,
+            schema=Comparison,
+        )
+        assert isinstance(answer.data, Comparison)
+        child = child.with_event(context.event("check_gain", answer, prompt=prompt, round=round))
+        if not answer.data.equal:
+            return child, None
+        return child, Flaw(
+            "no_information_gain", "the model judged it equal to the instruction it was made from"
+        )
+
+    async def _answer(self, child: Record, round: int, context: Context) -> tuple[Record, Flaw | None]:
+        messages, prompt = answering_messages(child)
+        answer = await context.chat(self.model).ask(
+            messages,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.answer_max_tokens,
+            sample=round,
+        )
+        text = answer.text.strip()
+        child = child.with_output(text, context.event("answer", answer, prompt=prompt, round=round))
+        return child, truncation_flaw(answer, "the answer") or answer_flaw(text)
+
+
+class Comparison(BaseModel):
+    """What the model replies when two instructions are compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    equal: bool
+
+
+def _language(record: Record) -> str:
+    return record.lang or detect_language(record.prompt)
+
+
+_WHOLE_FENCE = re.compile(
+    r"(`{3,}|~{3,})[ \t]*(?:text|txt|plaintext|plain|markdown|md|prompt)?[ \t]*\n(.*)\n[ \t]*\1", re.DOTALL
+)
+_TAGS = re.compile(r"\A<instruction>|</instruction>\Z", re.IGNORECASE)
+_QUOTES = {'"': '"', "“": "”", "「": "」", "『": "』", "«": "»"}
+_KIND = r"(?:new|rewritten|revised|evolved|created|modified|updated|improved|more\ complex)"
+_LABEL = re.compile(
+    rf"""
+    \A[\s#*_>]*                                      # what makes a label a heading or bold
+    (?:(?:sure|certainly|of\ course)[!,.:]?\s+)?
+    (?:here(?:'s|’s|\ is)\s+)?
+    (?:(?:the|a|an|my|your)\s+)?
+    (?:(?:{_KIND}\s+){{0,2}}(?:prompt|instruction)   # "New prompt:"
+    |(?:好的[，,。！!]?\s*)?(?:以下是|这是|下面是)?
+     (?:(?:改写|重写|修改|演化|进化|更新|创建|新建|新|全新)(?:后|过)?的?)*
+     (?:提示词|提示|指令))                            # "改写后的指令："
+    (?:[\s#*_]*[:：][*_]*|[ \t#*_]*(?=\n))          # a label ends in a colon, or is a line of its own
+    \s*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def clean_instruction(reply: str) -> str:
+    """An instruction without what models put around one: a code fence, tags, quotes, a label ("New prompt:").
+
+    Each is taken away only where it is about the whole reply; cleaning again changes nothing.
+    """
+    text = reply.strip()
+    while True:
+        cleaned = _unquote(_unfence(_LABEL.sub("", _TAGS.sub("", text)))).strip()
+        if cleaned == text:
+            return text
+        text = cleaned
+
+
+def _unfence(text: str) -> str:
+    match = _WHOLE_FENCE.fullmatch(text)
+    return match[2] if match and match[1] not in match[2] else text
+
+
+def _unquote(text: str) -> str:
+    closing = _QUOTES.get(text[:1])
+    inner = text[1:-1]
+    if closing and len(text) > 1 and text.endswith(closing) and text[0] not in inner and closing not in inner:
+        return inner
+    return text

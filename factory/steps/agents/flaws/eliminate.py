@@ -1,0 +1,108 @@
+"""The eliminator of Evol-Instruct: what makes an evolution a failed one (arXiv 2304.12244, section 3.2).
+
+The paper names four rules: (a) the evolved instruction brings no information gain over the original, which
+a model decides (see `evolve.py`); (b) the answer says "sorry" and is shorter than 80 words; (c) the answer
+holds nothing but punctuation and stop words; (d) the evolved instruction copies words of the evolving
+prompt. Here are (b) to (d), with Chinese beside English, and what needs no rule: an empty, an unchanged, a
+cut text.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from factory.data.prompt import Prompt
+from factory.data.text import normal_form, rouge_tokens, shorten, word_count
+from factory.models.base import Answer
+from factory.steps.agents.flaws.stop_words import has_content
+
+REFUSAL_WORDS = 80
+"""An apology in an answer shorter than this is a refusal; in words, or in Chinese characters."""
+COPIED_WORDS: Mapping[str, int] = {"en": 8, "zh": 12}
+"""So many words in a row, or Chinese characters, are copied from a prompt rather than met by chance."""
+
+# "sorry" between Chinese characters is a word too, so that \b will not do.
+_SORRY = re.compile(
+    r"(?<![a-z])sorry(?![a-z])|抱歉|对不起|對不起|很遗憾|很遺憾|非常遗憾|非常遺憾|遗憾的是|遺憾的是|不好意思",
+    re.IGNORECASE,
+)
+_TEMPLATE_WORDS = re.compile(
+    r"(?:given|rewritten|created|evolved)[ _](?:prompt|instruction)"
+    r"|</?instruction>"
+    r"|[#＃][^#＃\n]{0,30}(?:prompt|instruction|提示|指令)[^#＃\n]{0,10}[#＃]"
+    r"|(?:给定的?|所给的?|(?:改写|重写|演化)后的?|(?:改写|重写|创建|新建)的|新建)(?:提示词|提示|指令)"
+    r"|(?:給定的?|所給的?|(?:改寫|重寫)後的?|(?:改寫|重寫|建立)的)(?:提示詞|提示|指令)",
+    re.IGNORECASE,
+)
+
+
+class Flaw(NamedTuple):
+    """Why an evolution failed: a kind and its numbers for a program, a sentence for a person."""
+
+    kind: str
+    reason: str
+    numbers: Mapping[str, float] = {}
+
+
+def truncation_flaw(answer: Answer, what: str) -> Flaw | None:
+    """`what` (such as "the answer") was cut by the token limit."""
+    if answer.finish_reason != "length":
+        return None
+    return Flaw("truncated", f"{what} was cut by the token limit", {"words": word_count(answer.text)})
+
+
+def instruction_flaw(evolved: str, parent: str, prompt: Prompt) -> Flaw | None:
+    """What is wrong with an evolved instruction by its text alone: empty, unchanged, or rule (d)."""
+    if not rouge_tokens(evolved):
+        return Flaw("empty", "the evolved instruction is empty")
+    if normal_form(evolved) == normal_form(parent):
+        return Flaw("unchanged", "the evolved instruction is the one it was made from")
+    leak = template_leak(evolved, parent, prompt)
+    if leak:
+        copied = shorten(leak, 60)
+        return Flaw("template_leak", f"the evolved instruction copies {copied!r} from the evolving prompt")
+    return None
+
+
+def template_leak(evolved: str, parent: str, prompt: Prompt) -> str:
+    """The words of the evolving prompt that `evolved` copies, or "": rule (d).
+
+    Those are phrases such as "rewritten prompt", marks such as "#Instruction#", and COPIED_WORDS in a row of
+    the prompt's rules and examples, which small models like to repeat. What the parent says already was not
+    copied: an instruction about prompts may say "the given prompt".
+    """
+    said = parent.casefold()
+    for match in _TEMPLATE_WORDS.finditer(evolved):
+        if match[0].casefold() not in said:
+            return match[0]
+    size = COPIED_WORDS[prompt.language]
+    copied = _prompt_runs(prompt.turns, size).difference(_runs(parent, size))
+    found = next((run for run in _runs(evolved, size) if run in copied), ())
+    return ("" if prompt.language == "zh" else " ").join(found)
+
+
+Run: TypeAlias = tuple[str, ...]
+
+
+def _runs(text: str, size: int) -> list[Run]:
+    """Every `size` words in a row of `text`."""
+    words = rouge_tokens(text)
+    return [tuple(words[start : start + size]) for start in range(len(words) - size + 1)]
+
+
+@functools.lru_cache(maxsize=64)
+def _prompt_runs(turns: tuple[tuple[str, str], ...], size: int) -> frozenset[Run]:
+    return frozenset(run for _, text in turns for run in _runs(text, size))
+
+
+def answer_flaw(answer: str) -> Flaw | None:
+    """What is wrong with an answer by its text alone: rules (b) and (c)."""
+    if not has_content(answer):
+        return Flaw("empty_answer", "the answer holds nothing but punctuation and stop words")
+    words = word_count(answer)
+    if words < REFUSAL_WORDS and (apology := _SORRY.search(answer)):
+        return Flaw("refusal", f"the answer says {apology[0]!r} in {words} words", {"words": words})
+    return None

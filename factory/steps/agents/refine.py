@@ -1,0 +1,205 @@
+"""Self-feedback: a model criticises an answer and rewrites it, as long as a judge finds it better."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from factory.data.prompt import load_prompt
+from factory.data.record import Event, Record
+from factory.data.text import detect_language
+from factory.errors import RecipeError, RecordFailed
+from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.agents.flaws.eliminate import answer_flaw, truncation_flaw
+from factory.steps.judging.grading.grader import Grader, transcript
+from factory.steps.judging.grading.rubric import load_rubric
+
+
+class Refine(PerRecord):
+    """Improve each answer by criticism and rewriting, round by round, until a judge finds no gain.
+
+    Each round the model names what keeps the answer from the rubric's highest level, rewrites it, and the
+    judge grades the rewritten answer. One that gains at least `min_gain` is what the next round works on;
+    otherwise it is let go and the rounds end. They also end where the criticism finds nothing to change,
+    where the answer has the highest level, and where a call fails. The best answer is kept, not the last.
+
+    A refined answer is a new record made from the old one; the old one is dropped ("refined"), unless
+    `keep_parents`. A record that is not bettered goes on as it is. The scores "refine.before" and
+    "refine.after" are the grades of the first and of the best answer, "refine.rounds" counts the rounds
+    that were kept; the note "refine.after" says why the rounds ended. A first answer that cannot be graded
+    is not refined: there is nothing to tell a gain by. The history has every call, those of rounds
+    that were let go too.
+
+    A model that judges itself likes its own words best: name another `judge` where there is one.
+
+    Source: Self-Refine (arXiv 2303.17651) and SELF (arXiv 2310.00533); the stop by a judge's grade is ours,
+    since the models' own word that nothing is left to change comes early or never.
+
+    Example:
+        - refine: {model: teacher, judge: other, rounds: 2}
+    """
+
+    name: ClassVar[str] = "refine"
+
+    model: ChatModelName = ""
+    """The chat model that criticises and rewrites."""
+    judge: ChatModelName = ""
+    """The chat model that grades; a different one than `model` is the fairer judge."""
+    rubric: str = "quality"
+    """A shipped rubric, or the path of a rubric file that ends in .md, that rates an answer."""
+    rounds: int = Field(3, ge=1)
+    """Most rounds of criticism and rewriting."""
+    min_gain: float = Field(1.0, gt=0)
+    """The least gain in the judge's grade for a rewritten answer to be kept."""
+    keep_parents: bool = False
+    """Give a record whose answer was refined on too, before the new one, for instance to make pairs."""
+    temperature: float = Field(0.7, ge=0)
+    """Sampling temperature of rewriting; criticism and grades are at 0."""
+    max_tokens: int = Field(2048, ge=1)
+    """Most tokens of a criticism and of an answer."""
+
+    _grader: Grader = PrivateAttr()
+
+    def model_post_init(self, context: object) -> None:
+        rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
+        if not rubrics["en"].judges_answer:
+            raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
+        self._grader = Grader(rubrics, (self.judge,))
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        if not record.output.strip():
+            raise RecordFailed("no_answer", "there is no answer to refine")
+        work = _Work(record, record.output)
+        work.ended = await self._rounds(work, context)
+        scores = {"refine.rounds": float(work.kept)}
+        if work.before is not None and work.after is not None:
+            scores |= {"refine.before": work.before, "refine.after": work.after}
+        notes = {**record.notes, "refine.after": work.ended}
+        if not work.kept:
+            yield replace(
+                record,
+                scores={**record.scores, **scores},
+                notes=notes,
+                events=(*record.events, *work.events),
+            )
+            return
+        reason = f"its answer was refined in {work.kept} rounds, from {work.before:g} to {work.after:g}"
+        yield record if self.keep_parents else record.drop(context.step, "refined", reason)
+        first, *rest = work.events
+        child = record.child(record.instruction, first, input=record.input, output=work.answer)
+        yield replace(
+            child,
+            tags=record.tags,
+            scores=scores,
+            notes={"refine.after": work.ended},
+            events=(*child.events, *rest),
+        )
+
+    async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.rehearse`: a gain in every round."""
+        if not record.output.strip():
+            return
+        work = _Work(record, record.output)
+        language = record.lang or detect_language(record.prompt)
+        await self._grade(work, work.answer, language, context)
+        for round in range(1, self.rounds + 1):
+            work.answer = await self._rewrite(work, round, language, context) or work.answer
+            await self._grade(work, work.answer, language, context)
+        if self.keep_parents:
+            yield record
+        yield record.child(record.instruction, work.events[0], input=record.input, output=work.answer)
+
+    async def _rounds(self, work: _Work, context: Context) -> str:
+        """Refine until it ends; says why it did."""
+        language = work.record.lang or detect_language(work.record.prompt)
+        work.before = work.after = await self._grade(work, work.answer, language, context)
+        if work.after is None:
+            return f"the first answer has no grade: {work.problem}"
+        highest = self._grader.rubric(language).maximum
+        for round in range(1, self.rounds + 1):
+            if work.after > highest - self.min_gain:
+                return f"the grade {work.after:g} leaves no gain of {self.min_gain:g}"
+            try:
+                rewritten = await self._rewrite(work, round, language, context)
+            except RecordFailed as error:
+                return f"round {round} failed: {error}"
+            if not rewritten:
+                return work.problem
+            grade = await self._grade(work, rewritten, language, context)
+            if grade is None:
+                return f"the answer of round {round} has no grade: {work.problem}"
+            if grade < work.after + self.min_gain:
+                return f"round {round} brought {grade:g} after {work.after:g}"
+            work.answer, work.after, work.kept = rewritten, grade, round
+        return f"all {self.rounds} rounds brought a gain"
+
+    async def _rewrite(self, work: _Work, round: int, language: str, context: Context) -> str:
+        """The answer rewritten by a criticism of it; "" where there is none, and the reason in `work`."""
+        model = context.chat(self.model)
+        conversation = transcript(work.record.conversation, language)
+        prompt = load_prompt("refine/criticise", language)
+        said = await model.ask(
+            prompt.render(
+                rubric=self._grader.rubric(language).text, conversation=conversation, answer=work.answer
+            ),
+            temperature=0.0,
+            max_tokens=self.max_tokens,
+            schema=Criticism,
+        )
+        work.events.append(context.event("criticise", said, prompt=prompt))
+        assert isinstance(said.data, Criticism)
+        if said.data.nothing_to_change or not said.data.criticism.strip():
+            work.problem = f"the criticism of round {round} finds nothing to change"
+            return ""
+        prompt = load_prompt("refine/rewrite", language)
+        reply = await model.ask(
+            prompt.render(conversation=conversation, answer=work.answer, criticism=said.data.criticism),
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            sample=round,
+        )
+        work.events.append(context.event("rewrite", reply, prompt=prompt))
+        text = reply.text.strip()
+        flaw = truncation_flaw(reply, "the rewritten answer") or answer_flaw(text)
+        if flaw is not None or text == work.answer.strip():
+            work.problem = f"round {round}: {flaw.reason if flaw else 'the answer came back unchanged'}"
+            return ""
+        return text
+
+    async def _grade(self, work: _Work, answer: str, language: str, context: Context) -> float | None:
+        grade = await self._grader.grade(work.record.conversation, answer, language, context)
+        prompt = self._grader.prompt(language)
+        work.events.append(context.event("grade", *grade.answers, prompt=prompt))
+        work.problem = grade.reason
+        return grade.score
+
+
+@dataclass(slots=True)
+class _Work:
+    """An answer as it is refined.
+
+    answer, after: the best so far and its grade
+    events: all that was asked; rounds are told by their order, since an event's round is one of evolution
+    kept: the last round whose answer was kept
+    """
+
+    record: Record
+    answer: str
+    before: float | None = None
+    after: float | None = None
+    kept: int = 0
+    events: list[Event] = field(default_factory=list)
+    problem: str = ""
+    ended: str = ""
+
+
+class Criticism(BaseModel):
+    """What the model replies when it criticises an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    criticism: str
+    nothing_to_change: bool

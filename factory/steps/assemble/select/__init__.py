@@ -1,0 +1,1 @@
+"""Which records, and how many of each kind."""

@@ -1,0 +1,165 @@
+"""The step that drops the same text: equal but for case, spacing, width and the marks that end a phrase."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from factory.data.record import Drop
+from factory.data.table import Table
+from factory.data.text import normal_form, shorten
+from factory.step import Context, WholeSet, named_files
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BLOCK = 1 << 15
+"""Records whose texts are held at a time."""
+DIGEST = 16
+"""Bytes of a text's hash: among a billion texts, two that differ share one with a chance of 1e-21."""
+
+# What no reader sees: soft hyphens, zero-width spaces, byte order marks, marks of reading direction.
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+# NFKC makes x² and x2 the same text, which no mathematician would.
+_RAISED = re.compile("([\u00b2\u00b3\u00b9\u2070-\u207e]+)|([\u2080-\u208e]+)")
+_ONE_WAY_TO_WRITE = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′", "'"),
+        **dict.fromkeys("“”„‟″«»「」『』", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+        **dict.fromkeys("。।", "."),
+        **dict.fromkeys("、،", ","),
+        "؟": "?",
+        "؛": ";",
+    }
+)
+# Han characters and kana, between which neither marks nor spaces tell words apart. (Korean has its spaces.)
+_CJK = "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
+# Elsewhere a mark ends a phrase where a space or the text's end follows. The point of 3.5, the ! of != and of 5!,
+# and the : of a[1:] mean something. Each pattern begins with the mark, which is what makes it fast.
+_END = r"(?= |$)"
+_ASCII_END_OF_PHRASE = re.compile(
+    rf"[.,;:!?](?:(?<=[a-z].)[.,;:!?]*|(?<=[\d\"')\]}}%][.,;:?])[.,;:?]*){_END}"
+)
+_END_OF_PHRASE = re.compile(
+    rf"[.,;:!? ](?:(?<=[{_CJK}].)[.,;:!? ]*|(?<= )(?=[{_CJK}])"
+    rf"|(?:(?<=[^\W\d_][^ ])[.,;:!?]*|(?<=[\d\"')\]}}%][.,;:?])[.,;:?]*)(?:{_END}| ?(?=[{_CJK}])))"
+)
+
+
+def exact_form(text: str) -> str:
+    """`normal_form`, and one way to write quotes, dashes and phrases' ends; "" for a blank text.
+
+    White space is folded everywhere, so that two programs which differ by indentation alone are one text.
+    """
+    if text.isascii():
+        return _ASCII_END_OF_PHRASE.sub("", normal_form(text))
+    text = _RAISED.sub(lambda match: f"^{match[1]}" if match[1] else f"_{match[2]}", text)
+    text = _UNSEEN.sub("", text).translate(_ONE_WAY_TO_WRITE)
+    return _END_OF_PHRASE.sub("", normal_form(text))
+
+
+def digests(table: Table, field: str) -> NDArray[np.uint64]:
+    """A hash of each record's text in `exact_form`, shape (records, 2); zeros for a blank text."""
+    narrow = Table(table.arrow.select(["messages", "input_chars"]))
+    fields = ("prompt", "output") if field == "both" else (field,)
+    found = bytearray()
+    for start in range(0, len(narrow), BLOCK):
+        block = narrow.take(range(start, min(start + BLOCK, len(narrow))))
+        for texts in zip(*(block.texts(one, earlier_turns=True) for one in fields), strict=True):
+            forms = [exact_form(text) for text in texts]
+            # No form has a line end, so that what stands in the prompt is never taken for the output's.
+            whole = "\n".join(forms).encode("utf-8", "surrogatepass") if any(forms) else b""
+            found += hashlib.blake2b(whole, digest_size=DIGEST).digest() if whole else bytes(DIGEST)
+    return np.frombuffer(bytes(found), np.uint64).reshape(-1, 2)
+
+
+def first_equal(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """For each row of `digests` the position of the first one equal to it; a row of zeros is equal to none."""
+    order = np.lexsort((rows[:, 1], rows[:, 0]))  # stable: equal rows stay in their order
+    in_order = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (in_order[1:] != in_order[:-1]).any(axis=1) | ~in_order[1:].any(axis=1)
+    first = np.empty(len(rows), np.int64)
+    first[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return first
+
+
+class DedupExact(WholeSet):
+    """Drop a record whose text is the same as that of one kept before it.
+
+    Keeps the first of each family, in the order of the set. Texts are the same where their Unicode NFKC forms
+    are, whatever the case, the white space, the width of characters (Ａ and A), the style of quotes and
+    dashes, and the marks that end a phrase (`.` `,` `;` `:` `!` `?` and their Chinese forms). All other signs
+    count: C is not C#, 5! is not 5, x² is not x2. A blank text is the same as none. Earlier turns of a conversation
+    count as part of its prompt, a system turn does not.
+
+    It misses whatever differs by one word, a number, a typing error, a bracket or a mark within a word, and
+    what is inserted before or after: `dedup_rouge` finds those in short texts, `dedup_minhash` in long ones,
+    `dedup_semantic` paraphrases. White space is folded in code too, so that programs which differ by their
+    indentation alone are the same. Takes seconds for a million records, so it may well go before the others.
+
+    With `reference`, a record with the text of one of those files' records is dropped as well.
+
+    Source: normalisation form KC and case folding, Unicode Standard Annex 15.
+
+    Example:
+        - dedup_exact: {field: both, reference: release-1.jsonl}
+    """
+
+    name = "dedup_exact"
+
+    field: Literal["instruction", "prompt", "output", "both"] = Field(
+        "prompt",
+        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        "both (prompt and output, each the same)",
+    )
+    reference: str | tuple[str, ...] = Field(
+        (),
+        description="a file of records that count as kept before all others, or a list of files, in any format "
+        "that `read` reads, or `factory:seeds`",
+    )
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return named_files(self.reference)
+
+    async def run(self, table: Table, context: Context) -> Table:
+        """See `WholeSet.run`."""
+        reference = Table.from_records(
+            record for path in self.inputs() for record in context.read_records(path)
+        )
+        drops = await asyncio.to_thread(lambda: dict(self._drops(table, reference, context.step)))
+        return table.drop(drops)
+
+    def _drops(self, table: Table, reference: Table, step: str) -> Iterator[tuple[int, Drop]]:
+        known = len(reference)
+        first = first_equal(np.concatenate([digests(reference, self.field), digests(table, self.field)]))
+        again = known + np.flatnonzero(first[known:] < np.arange(known, len(first)))
+        kept = np.unique(first[again])
+        reasons = {
+            **dict(self._reasons(reference, kept[kept < known], 0, " of the reference")),
+            **dict(self._reasons(table, kept[kept >= known], known, "")),
+        }
+        for at in again.tolist():
+            yield at - known, Drop(step, "exact_duplicate", reasons[int(first[at])])
+
+    def _reasons(
+        self, table: Table, kept: NDArray[np.int64], start: int, where: str
+    ) -> Iterator[tuple[int, str]]:
+        """What is said of a text equal to that of each of these rows, `start` being the table's first."""
+        field = "prompt" if self.field == "both" else self.field
+        for at in range(0, len(kept), BLOCK):
+            rows = kept[at : at + BLOCK]
+            some = table.take(rows - start)
+            for row, id, text in zip(
+                rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True
+            ):
+                yield row, f"identical with {id}{where} ({shorten(text, 60)})"

@@ -1,0 +1,1 @@
+"""What the joins share: arrays, compilation, embeddings, and Ray."""

@@ -1,0 +1,1 @@
+"""Benchmark items that leaked into the set."""

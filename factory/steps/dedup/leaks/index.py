@@ -1,0 +1,304 @@
+"""The benchmark items as arrays: their tokens, the n-grams that are theirs alone, and the seeds of alignments."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from factory.data.text import rouge_tokens
+from factory.steps.dedup.leaks.benchmark import Item
+from factory.steps.dedup.leaks.tokens import (
+    ACCENT,
+    DIGIT,
+    LETTER,
+    LINE_END,
+    NUMBER,
+    NUMERAL,
+    UNSPACED,
+    Alphabet,
+    Codes,
+    Flags,
+    Grams,
+    Ints,
+    Items,
+    Room,
+    Words,
+    fill_table,
+    gram_hashes,
+    tokenise_one,
+)
+
+LAST_CODE = 0x323B0  # the last script that has letters ends here
+SEED = 3  # tokens in a row that an edited item must share with its original for the two to be compared
+COMMON_SEED = 30  # a seed found in more items than this is a phrase, and compares none
+CORE = 16  # tokens of a core, at least: "which of the following is not a feature of ..." is no question yet
+CORE_LINE = 8  # tokens of a shorter core, at least, that is looked for as a line of its own
+SURE = 2  # tokens of an item that do not count where its edits are allowed: a short one may have fewer
+_ACCENTS = {chr(code) for code in range(0x300, 0x370)}
+_NUMBER_WORDS = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million",
+)
+_CAPITALISED = re.compile(r"\b[A-Z][a-z]{2,}\b")
+_MIDDLE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b")
+_LOWER_CASE = re.compile(r"\b[a-z]{3,}\b")
+_NUMERALS = "零〇一二三四五六七八九十百千万亿两萬億兩"
+
+
+class Index(NamedTuple):
+    """All that `scan` needs to know of the items.
+
+    owners: for each text that is looked for, the numbers of the items that have it
+    plain, masked: their tokens as they are, and with numbers masked
+    grams: the n-grams that one item alone has; seeds: of the masked tokens; whole: short items and short cores,
+        whole, which count their tokens
+    """
+
+    owners: list[list[int]]
+    alphabet: Alphabet
+    plain: Items
+    masked: Items
+    grams: Grams
+    seeds: Grams
+    whole: Grams
+
+
+@functools.cache
+def alphabet() -> Alphabet:
+    """What each code point is, in agreement with `text.rouge_tokens` after NFKC; letters without their accents."""
+    kind = np.zeros(LAST_CODE, np.uint8)
+    fold = np.arange(LAST_CODE, dtype=np.uint32)
+    for code in range(LAST_CODE):
+        if 0xD800 <= code < 0xE000:
+            continue
+        character = chr(code)
+        folded = unicodedata.normalize("NFKC", character).lower()
+        if len(folded) != 1:
+            folded = character
+        parts = unicodedata.normalize("NFD", folded)
+        if len(parts) > 1 and all(accent in _ACCENTS for accent in parts[1:]):
+            folded = parts[0]
+        tokens = len(rouge_tokens(folded + folded))
+        if tokens:
+            kind[code] = UNSPACED if tokens == 2 else DIGIT if folded.isdecimal() else LETTER
+            fold[code] = ord(folded)
+        elif len(character.splitlines()[0]) == 0:
+            kind[code] = LINE_END
+    kind[[ord(accent) for accent in _ACCENTS]] = ACCENT
+    for numeral in _NUMERALS:
+        kind[ord(numeral)] = NUMERAL
+    empty = Alphabet(kind, fold, np.zeros(2, np.uint64))
+    hashes = [_tokens(word, empty)[0][0] for word in _NUMBER_WORDS]
+    return Alphabet(kind, fold, _hash_set(hashes))
+
+
+def _hash_set(hashes: Sequence[int]) -> Words:
+    table = np.zeros(256, np.uint64)
+    for key in hashes:
+        slot = (int(key) >> 1) & 255
+        while table[slot]:
+            slot = (slot + 1) & 255
+        table[slot] = key
+    return table
+
+
+def code_points(texts: Sequence[str]) -> tuple[Codes, Ints]:
+    """Texts as code points in a row, text i at offsets[i]:offsets[i + 1]."""
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    # A bytearray, since what is compiled takes no read-only array.
+    codes = np.frombuffer(bytearray("".join(texts).encode("utf-32-le", "surrogatepass")), np.uint32)
+    return codes, offsets
+
+
+def make_room(longest: int, items: int = 0, tokens: int = 0, most: int = 0) -> Room:
+    """Room for texts of up to `longest` characters, and for so many items, of so many tokens and edits."""
+
+    def ints(size: int) -> Ints:
+        return np.zeros(size, np.int64)
+
+    width = 3 * most + 8
+    return Room(
+        np.zeros(longest, np.uint64), ints(longest), ints(longest), ints(longest + 1),
+        np.zeros(longest, np.uint64), ints(longest), ints(longest),
+        ints(items), np.full(items, -1), ints(2 * items), ints(items), ints(items), ints(items), ints(items),
+        ints(2 * items), ints(2 * items), np.full(tokens, -1), np.full(tokens, -1), ints(tokens),
+        ints(width), ints(width), ints(width), ints(width),
+    )  # fmt: skip
+
+
+def _tokens(text: str, letters: Alphabet) -> tuple[Words, Words, Room]:
+    """Tokens of a text, as they are and masked, and the room that holds their places."""
+    codes, _ = code_points([text])
+    room = make_room(len(codes))
+    count, masked, _ = tokenise_one(codes, letters, room)
+    return room.tokens[:count], room.masked[:masked], room
+
+
+def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) -> Index:
+    """The index of these items; items of equal tokens share one entry.
+
+    ngram: tokens of the n-grams by which coverage is counted; a shorter item is looked for as a whole
+    edits: the share of an item's tokens that may differ, numbers and names apart, for items of at least
+        `shortest` such tokens
+    """
+    letters = alphabet()
+    texts: dict[bytes, int] = {}
+    owners: list[list[int]] = []
+    plain: list[Words] = []
+    masked: list[Words] = []
+    cores: list[tuple[int, int]] = []
+    lines: list[tuple[int, int]] = []
+    masked_cores: list[tuple[int, int]] = []
+    wild: list[Flags] = []
+    names = _proper_names(items)
+    for number, item in enumerate(items):
+        tokens, mask, room = _tokens(item.text, letters)
+        at = texts.setdefault(tokens.tobytes(), len(owners))
+        if at < len(owners):
+            owners[at].append(number)
+            continue
+        owners.append([number])
+        plain.append(tokens.copy())
+        masked.append(mask.copy())
+        cores.append(_within(item.core, room.starts[: len(tokens)], CORE))
+        lines.append(_within(item.core, room.starts[: len(tokens)], CORE_LINE))
+        masked_cores.append(_within(item.core, room.masked_starts[: len(mask)], CORE))
+        wild.append(_wild(item, names, room.masked_starts[: len(mask)]))
+    exact, exact_items = _items(plain, cores)
+    grams = _own_grams(exact, ngram, exact_items)
+    loose, loose_items = _items(masked, masked_cores)
+    loose.wild[:] = np.concatenate([*wild, np.zeros(0, np.uint8)])
+    firm = np.concatenate([[0], np.cumsum((loose.wild == 0) & (loose.tokens != NUMBER))])
+    sizes = firm[_ends(loose)] - firm[_starts(loose)]
+    loose.most[:] = np.where(sizes >= shortest, ((sizes - SURE) * edits + 1e-9).astype(np.int64), -1)
+    whole = _whole(exact, ngram, np.asarray(lines, np.int64).reshape(-1, 2))
+    return Index(owners, letters, exact, loose, grams, _seeds(loose, loose_items), whole)
+
+
+def _within(core: tuple[int, int], starts: Ints, least: int) -> tuple[int, int]:
+    """Which tokens the characters of a core are; none where they are too few to tell."""
+    begin, end = np.searchsorted(starts, core)
+    return (int(begin), int(end)) if end - begin >= least else (0, 0)
+
+
+def _items(tokens: Sequence[Words], cores: Sequence[tuple[int, int]]) -> tuple[Items, Ints]:
+    first = np.zeros(len(tokens) + 1, np.int64)
+    np.cumsum([len(part) for part in tokens], out=first[1:])
+    item_of = np.repeat(np.arange(len(tokens)), np.diff(first))
+    joined = np.concatenate([*tokens, np.zeros(0, np.uint64)])
+    core = np.asarray(cores, np.int64).reshape(-1)
+    none = np.full(2 * len(tokens), -1)
+    own, wild = np.zeros(2 * len(tokens), np.int64), np.zeros(len(joined), np.uint8)
+    return Items(first, item_of, joined, core, own, none, wild), item_of
+
+
+def _starts(items: Items) -> Ints:
+    """Where the whole and the core of each item begin, in turn."""
+    return np.stack([items.first[:-1], items.first[:-1] + items.core[::2]], axis=1).ravel()
+
+
+def _ends(items: Items) -> Ints:
+    """Where they end."""
+    return np.stack([items.first[1:], items.first[:-1] + items.core[1::2]], axis=1).ravel()
+
+
+def _proper_names(items: Sequence[Item]) -> set[str]:
+    """Words that the items always begin with a capital, or mostly do so in the middle of a sentence."""
+    lower: Counter[str] = Counter()
+    middle: Counter[str] = Counter()
+    capitalised: set[str] = set()
+    for item in items:
+        lower.update(_LOWER_CASE.findall(item.text))
+        middle.update(_MIDDLE.findall(item.text))
+        capitalised.update(_CAPITALISED.findall(item.text))
+    return {word for word in capitalised if middle[word] > 2 * lower[word.lower()] or not lower[word.lower()]}
+
+
+def _wild(item: Item, names: set[str], starts: Ints) -> Flags:
+    """Which tokens are names, or the function that is to be written."""
+    wild = np.zeros(len(starts), np.uint8)
+    spans = [match.span() for match in _CAPITALISED.finditer(item.text) if match[0] in names]
+    if item.function:
+        spans += [match.span() for match in re.finditer(rf"\b{re.escape(item.function)}\b", item.text)]
+    for begin, end in spans:
+        wild[np.searchsorted(starts, begin) : np.searchsorted(starts, end)] = 1
+    return wild
+
+
+def _grams_at(items: Items, size: int, item_of: Ints) -> tuple[Words, Ints]:
+    """Hashes of all n-grams that lie within one item, sorted, and where they begin."""
+    places = np.flatnonzero(np.arange(len(item_of)) + size <= items.first[item_of + 1])
+    keys = np.zeros(len(places), np.uint64)
+    gram_hashes(items.tokens, places, size, keys)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], places[order]
+
+
+def _own_grams(items: Items, size: int, item_of: Ints) -> Grams:
+    """The n-grams that one item alone has, each at its first place; counts the tokens that lie in them."""
+    keys, places = _grams_at(items, size, item_of)
+    begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
+    owner = item_of[places]
+    lowest = np.minimum.reduceat(owner, begin) if len(keys) else owner
+    highest = np.maximum.reduceat(owner, begin) if len(keys) else owner
+    alone = begin[lowest == highest]
+    inside = np.zeros(len(item_of) + size, bool)
+    for step in range(size):
+        inside[places[alone] + step] = True
+    owned = np.concatenate([[0], np.cumsum(inside[: len(item_of)])])
+    items.own[:] = owned[_ends(items)] - owned[_starts(items)]
+    return _table(size, keys[alone], np.arange(len(alone)), np.ones(len(alone), np.int64), places[alone])
+
+
+def _seeds(items: Items, item_of: Ints) -> Grams:
+    keys, places = _grams_at(items, SEED, item_of)
+    if not len(keys):
+        return _table(SEED, keys, places, places, places)
+    begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    count = np.diff(np.concatenate([begin, [len(keys)]]))
+    rare = count <= COMMON_SEED
+    return _table(SEED, keys[begin[rare]], begin[rare], count[rare], places)
+
+
+def _whole(items: Items, size: int, cores: Ints) -> Grams:
+    """Items of fewer tokens than an n-gram, each whole, and the cores of fewer than `CORE` that no two items have.
+
+    cores: of each item, the first token of its core and the one after its last; equal where there is none
+    """
+    lengths = np.diff(items.first)
+    short = np.flatnonzero((lengths > 2) & (lengths < size))
+    of_cores = cores[:, 1] - cores[:, 0]
+    cored = np.flatnonzero((of_cores > 0) & (of_cores < CORE))
+    first = np.concatenate([items.first[short], items.first[cored] + cores[cored, 0]])
+    counts = np.concatenate([lengths[short], of_cores[cored]])
+    keys = np.zeros(len(first), np.uint64)
+    for at, (begin, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
+        keys[at] = _hash(items.tokens[begin : begin + count])
+    _, once, times = np.unique(keys, return_index=True, return_counts=True)
+    once = once[times == 1]
+    return _table(max(size, CORE) - 1, keys[once], np.arange(len(once)), counts[once], first[once])
+
+
+def _hash(tokens: Words) -> np.uint64:
+    key = np.zeros(1, np.uint64)
+    gram_hashes(tokens, np.zeros(1, np.int64), len(tokens), key)
+    return np.uint64(key[0])
+
+
+def _table(size: int, keys: Words, first: Ints, count: Ints, places: Ints) -> Grams:
+    room = 1 << max(4, (2 * len(keys)).bit_length())
+    bitmap = np.zeros(max(1, room // 4), np.uint64)  # 16 bits for each slot
+    table = np.zeros(room, np.uint64)
+    slots = np.zeros(len(keys), np.int64)
+    fill_table(np.ascontiguousarray(keys), slots, bitmap, table, np.arange(len(keys)))
+    firsts, counts = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    firsts[slots], counts[slots] = first, count
+    return Grams(np.asarray([size]), bitmap, table, firsts, counts, np.ascontiguousarray(places))

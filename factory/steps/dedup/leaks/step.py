@@ -1,0 +1,283 @@
+"""The step that drops what would leak a benchmark into the training set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from factory.data.record import Drop, Record
+from factory.data.table import Table
+from factory.data.text import rouge_tokens, shorten
+from factory.errors import InputError
+from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_file
+from factory.steps.dedup.joins.embedding import embed_texts
+from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
+from factory.steps.dedup.leaks.find import Leak, find_leaks
+from factory.steps.dedup.leaks.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
+
+SIMILARITY = {"judged": 0.86, "similar": 0.92}
+"""Of e5-small, 0.86 finds 80% of translations and all paraphrases, beside 5% of unrelated rows; above 0.92 lie
+few unrelated rows, and few translations (tests/bench/bench_leaks.py)."""
+FEWEST = 3
+"""Words of an item that is looked for by its words."""
+AT_ONCE = 256
+"""Records whose neighbours are judged side by side."""
+
+
+class Decontaminate(WholeSet):
+    """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
+
+    All turns are searched, each by itself. Case, punctuation and white space do not count, and each Chinese
+    character is a word. An item is found where a record has `ngram` of its words in a row (GPT-3, arXiv
+    2005.14165), more than `coverage` of its own words by 8-grams (Tulu 3, arXiv 2411.15124), all of it but
+    for the share `edits` of its words, names and numbers apart, or, for an item of 3 to 7 words, all of it as a
+    line of its own. Phrases, which several items or many records have, are no evidence. What an item asks is
+    looked for, not its reference answer: a short one (a number, a letter) stands everywhere, and a long one
+    comes with its question.
+
+    `against` names the benchmark files, in any format that `read` takes: GSM8K, HumanEval, MMLU, IFEval,
+    MT-Bench, and any file whose rows have a question, prompt, instruction or turns. They are read and nothing
+    more: a reason quotes the record and names the item. The step tells how much of each benchmark was found.
+
+    `rephrased: judged` also looks for what words cannot tell, a rephrased or translated item: the items nearest
+    in meaning are found by embedding, and a judge says whether one is the same problem (LLM decontaminator,
+    arXiv 2311.04850). Give it a strong judge: a small model's word is worth little here. `rephrased: similar`
+    asks no judge and drops whatever is as near as `similarity`. Of all turns, both look at the prompt alone.
+
+    Example:
+        - decontaminate: {against: {gsm8k: benchmarks/gsm8k_test.jsonl, humaneval: benchmarks/humaneval.jsonl}}
+    """
+
+    name = "decontaminate"
+
+    against: Mapping[str, str] = Field(
+        description="name and file of each benchmark, such as {gsm8k: test.jsonl}"
+    )
+    field: Literal["all", "instruction", "prompt", "output", "both"] = Field(
+        "all",
+        description="the text searched: all turns, or of the last exchange the instruction, the prompt "
+        "(instruction and input), the output, or both (prompt and output)",
+    )
+    ngram: int = Field(13, ge=8, description="words in a row that are a leak")
+    coverage: float = Field(
+        0.5, gt=0, le=1, description="share of an item's own words above which it is a leak"
+    )
+    edits: float = Field(
+        0.3, ge=0, lt=1, description="share of an item's words that an edited copy may differ by"
+    )
+    rephrased: Literal["no", "similar", "judged"] = Field(
+        "no", description="look for rephrased and translated items too, by embedding alone or with a judge"
+    )
+    similarity: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="least cosine of a text and an item near to it; by default 0.86 with a judge, 0.92 without, "
+        "which suit the embedded model",
+    )
+    neighbours: int = Field(
+        3, ge=1, le=100, description="items near to a record that the judge is shown, at most"
+    )
+    embedder: EmbeddingModelName = Field("", description="the embedding model that finds the nearest items")
+    judge: ChatModelName = Field("", description="the chat model that says whether two are the same problem")
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _named(cls, against: Any) -> Any:
+        named = against.items() if isinstance(against, Mapping) else ()
+        if not named or not all(str(part).strip() for pair in named for part in pair):
+            raise ValueError("name at least one benchmark with its file, such as {gsm8k: gsm8k_test.jsonl}")
+        return against
+
+    @field_validator("rephrased", mode="before")
+    @classmethod
+    def _no(cls, rephrased: Any) -> Any:
+        return "no" if rephrased is False else rephrased  # what YAML makes of a bare no
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return [named_file(path) for path in self.against.values()]
+
+    async def run(self, table: Table, context: Context) -> Table:
+        """See `WholeSet.run`."""
+        items = await asyncio.to_thread(self._items, context)
+        found = await asyncio.to_thread(
+            lambda: find_leaks(
+                self._texts(table), items, ngram=self.ngram, coverage=self.coverage, edits=self.edits
+            )
+        )
+        leaks: dict[int, list[Leak]] = {}
+        for leak in found:
+            leaks.setdefault(leak.record, []).append(leak)
+        drops = self._drops(leaks, table, context)
+        hits = [(leak.record, item) for leak in found for item in (leak.item, *leak.also)]
+        verdicts: dict[int, Verdict] = {}
+        if self.rephrased != "no":
+            near = await self._neighbours(table, items, drops, context)
+            if self.rephrased == "judged":
+                verdicts = await self._judge(near, items, context)
+                near = {at: [v.neighbour] for at, v in verdicts.items() if v.neighbour is not None}
+            for at, (first, *_) in near.items():
+                reason = (
+                    f"close to {_named(items[first.item])} in meaning, cosine {first.cosine:.3f}, in the "
+                    f"{'prompt' if self.field == 'all' else self.field}: {shorten(first.text, 80)}"
+                )
+                if at in verdicts:
+                    reason += f" (the judge: {shorten(verdicts[at].reason, 120)})"
+                drops[at] = Drop(context.step, "rephrased_leak", reason, {"cosine": first.cosine})
+                hits.append((at, items[first.item]))
+            for at, verdict in verdicts.items():
+                if at not in drops and verdict.failed is not None:
+                    drops[at] = Drop(context.step, verdict.failed.kind, str(verdict.failed), failed=True)
+        context.facts["benchmarks"] = _found(hits, items)
+        for sentence in _summary(context.facts["benchmarks"]):
+            context.warn(sentence)
+        return _with_events(table, verdicts, context).drop(drops)
+
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`: a judge is shown as many neighbours as it may be."""
+        (text,) = Table.from_records([record]).texts("prompt" if self.field == "all" else self.field)
+        if self.rephrased != "judged" or not text.strip():
+            return
+        # An item stands in for those that an embedding would find: about as long as the text, which is near to it.
+        near = [Neighbour(text, 0, 1.0)] * self.neighbours
+        await judge_neighbours(context.chat(self.judge), near, [Item("benchmark", "1", text)])
+
+    def _items(self, context: Context) -> list[Item]:
+        """The items of all benchmarks.
+
+        Raises:
+            InputError: a file cannot be read, or holds no question.
+        """
+        items: list[Item] = []
+        for (name, _), path in zip(self.against.items(), self.inputs(), strict=True):
+            read = list(benchmark_items(name, context.read_rows(path)))
+            wrong = [sentence for sentence in read if isinstance(sentence, str)]
+            if len(wrong) == len(read):
+                raise InputError(f"{path} is no benchmark that can be read: its {wrong[0]}")
+            if wrong:
+                context.warn(f"{path}: {len(wrong)} of its rows are not looked for: its {wrong[0]}")
+            asked = [item for item in read if isinstance(item, Item)]
+            if short := sum(len(rouge_tokens(item.text)) < FEWEST for item in asked):
+                context.warn(
+                    f"{name}: {short:,} of its {len(asked):,} items, of fewer than {FEWEST} words, cannot be "
+                    "looked for by their words"
+                )
+            items += asked
+        return items
+
+    def _texts(self, table: Table) -> Iterator[Sequence[str]]:
+        """The texts of each record that are searched."""
+        if self.field != "all":
+            yield from ([text] for text in table.texts(self.field))
+        else:
+            yield from table.turn_texts()
+
+    def _drops(self, leaks: Mapping[int, Sequence[Leak]], table: Table, context: Context) -> dict[int, Drop]:
+        drops = {}
+        for (at, found), record in zip(leaks.items(), table.take(list(leaks)).records(), strict=True):
+            best = max(found, key=lambda leak: (leak.coverage, leak.run))
+            where = f"{record.messages[best.text].role} turn" if self.field == "all" else self.field
+            others = {leak.item for leak in found} - {best.item}
+            more = f" (and {len(others)} other items)" if others else ""
+            reason = f"{_named(best.item)}{more}: {_evidence(best)}, in the {where}: {shorten(best.span, 80)}"
+            numbers = {"coverage": best.coverage, "run": best.run, "edits": best.edits, "n": self.ngram}
+            drops[at] = Drop(context.step, "leak", reason, numbers)
+        return drops
+
+    async def _neighbours(
+        self, table: Table, items: Sequence[Item], drops: dict[int, Drop], context: Context
+    ) -> dict[int, list[Neighbour]]:
+        """The items near in meaning to each record that is not dropped yet, by its number.
+
+        A record whose text cannot be embedded is added to the drops, as failed.
+        """
+        texts = table.texts("prompt" if self.field == "all" else self.field)
+        written = [at for at, text in enumerate(texts) if text.strip() and at not in drops]
+        asked = [at for at, item in enumerate(items) if item.text.strip()]
+        if not written or not asked:
+            return {}
+        embedder = context.embedder(self.embedder)
+        least = self.similarity if self.similarity is not None else SIMILARITY[self.rephrased]
+        of_items = await embed_texts(embedder, [items[at].text for at in asked])
+        of_texts = await embed_texts(embedder, [texts[at] for at in written])
+        for at, error in of_texts.failed.items():
+            drops[written[at]] = Drop(context.step, error.kind, str(error), failed=True)
+        if lost := of_items.failed:
+            why = lost[min(lost)]
+            context.warn(
+                f"{len(lost):,} items of the benchmarks cannot be looked for by their meaning: {why}"
+            )
+        near: dict[int, list[Neighbour]] = {}
+        rows, columns = of_texts.taken, of_items.taken
+        for row, column, cosine in await asyncio.to_thread(
+            nearest_items, of_texts.vectors[rows], of_items.vectors[columns], self.neighbours, least
+        ):
+            record, item = written[rows[row]], asked[columns[column]]
+            near.setdefault(record, []).append(Neighbour(texts[record], item, cosine))
+        return near
+
+    async def _judge(
+        self, near: Mapping[int, Sequence[Neighbour]], items: Sequence[Item], context: Context
+    ) -> dict[int, Verdict]:
+        judge = context.chat(self.judge)
+        records = list(near)
+        verdicts: dict[int, Verdict] = {}
+        for start in range(0, len(records), AT_ONCE):
+            block = records[start : start + AT_ONCE]
+            said = await asyncio.gather(*(judge_neighbours(judge, near[at], items) for at in block))
+            verdicts.update(zip(block, said, strict=True))
+        return verdicts
+
+
+def _named(item: Item) -> str:
+    return f"{shorten(item.benchmark, 40)} {shorten(item.id, 60)}"
+
+
+def _evidence(leak: Leak) -> str:
+    if leak.rule == "whole":
+        return f"all of its {leak.of} words"
+    if leak.rule == "edited":
+        return f"all but {leak.edits} of its {leak.of} words, {leak.run} in a row"
+    return f"{leak.covered} of its own {leak.of} words, {leak.run} in a row"
+
+
+def _found(hits: Sequence[tuple[int, Item]], items: Sequence[Item]) -> list[dict[str, Any]]:
+    """How many items each benchmark has, how many of them were found, and in how many records."""
+    found: dict[str, set[Item]] = {item.benchmark: set() for item in items}
+    records: dict[str, set[int]] = {item.benchmark: set() for item in items}
+    for record, item in hits:
+        found[item.benchmark].add(item)
+        records[item.benchmark].add(record)
+    sizes = Counter(item.benchmark for item in items)
+    return [
+        {"benchmark": name, "items": size, "found": len(found[name]), "in_records": len(records[name])}
+        for name, size in sizes.items()
+    ]
+
+
+def _summary(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """How much of each benchmark was found, as sentences."""
+    for one in found:
+        if one["found"]:
+            yield (
+                f"{one['benchmark']}: {one['found']:,} of its {one['items']:,} items "
+                f"({one['found'] / one['items']:.1%}) stood in {one['in_records']:,} records, which are dropped"
+            )
+
+
+def _with_events(table: Table, verdicts: Mapping[int, Verdict], context: Context) -> Table:
+    """The table with the judge's calls in the history of each record that was judged."""
+    if not verdicts:
+        return table
+    return Table.from_records(
+        record.with_event(context.event("judge", *verdicts[at].answers, prompt=verdicts[at].prompt))
+        if at in verdicts
+        else record
+        for at, record in enumerate(table.records())
+    )

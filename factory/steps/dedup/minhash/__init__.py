@@ -1,0 +1,1 @@
+"""Duplicates by shared passages (MinHash)."""

@@ -1,0 +1,1 @@
+"""Duplicates word for word (ROUGE-L)."""

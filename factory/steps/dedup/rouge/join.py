@@ -1,0 +1,227 @@
+"""The exact ROUGE-L greedy keep-first join: which texts are too close, word for word, to one kept before.
+
+The data that it works on is in `rouge_layout`, the loops over it are in `rouge_kernel`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, count
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factory.steps.dedup.joins.arrays import Floats, Ids, Ints
+from factory.steps.dedup.rouge.layout import Bank, Join, Work
+
+SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
+EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
+BITS = 8  # of a bitmap for a token, at least: fewer pass more pairs to the LCS, more take longer to compare
+
+
+class RougeMatches(NamedTuple):
+    """One entry for each row of the join.
+
+    nearest: int64, the kept row that dropped this one, or -1 where it is kept
+    f: float64, its ROUGE-L F with that row, or NaN where it is kept
+    in_reference: bool, True where `nearest` counts the rows of the reference
+    """
+
+    nearest: Ints
+    f: Floats
+    in_reference: NDArray[np.bool_]
+
+
+def rouge_join(
+    tokens: Sequence[Sequence[str]],
+    threshold: float,
+    *,
+    reference: Sequence[Sequence[str]] = (),
+    workers: int = 1,
+) -> RougeMatches:
+    """Drop each row whose ROUGE-L F with a reference row or an earlier kept row is greater than `threshold`.
+
+    Exact: the outcome is that of comparing every pair with rouge-score 0.1.2, down to its floating point
+    (prediction = the row, target = the kept one; F is the same the other way round). Where several kept rows
+    are that close, the one of highest F is named, of equals the earliest, references first. A row without
+    tokens has F = 0 with every row: it is kept and drops none.
+
+    Memory grows with the number of tokens, time about as rows^1.7. Runs in `workers` threads without holding
+    the GIL; the outcome does not depend on how many.
+
+    Source: ROUGE-L, Lin (2004); the rule, Self-Instruct (arXiv 2212.10560).
+
+    Raises:
+        ValueError: `threshold` is not between 0 and 1, or there is not one worker at least.
+    """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"the threshold is a ROUGE-L F between 0 and 1, given {threshold}")
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, given {workers}")
+    texts, vocabulary = encode([*reference, *tokens])
+    join = _begin(texts, threshold)
+    if threshold < 1 and len(join.f):
+        bank = _bank(np.diff(texts.offsets))
+        with ThreadPoolExecutor(workers) as pool:
+            _join_all(join, bank, [_work(bank, vocabulary) for _ in range(workers)], len(reference), pool)
+    return as_matches(join.nearest, join.f, len(reference))
+
+
+def as_matches(nearest: Ints, f: Floats, references: int) -> RougeMatches:
+    """The matches of the rows that come after so many references, which count as rows before them."""
+    nearest, f = nearest[references:].copy(), f[references:].copy()
+    f[nearest < 0] = np.nan
+    in_reference = (nearest >= 0) & (nearest < references)
+    nearest[nearest >= references] -= references
+    return RougeMatches(nearest, f, in_reference)
+
+
+def rouge_join_block(
+    kept: Texts, rows: Texts, known: Floats, decide: bool, *, threshold: float, vocabulary: int
+) -> tuple[Ints, Floats]:
+    """One part of the join of a set that is cut into blocks: find texts nearer than what is known of `rows`.
+
+    Args:
+        kept: kept texts that come before all of `rows`, and after all that the rows were compared with so far.
+        rows: a block of texts.
+        known: the highest F of each row with a text kept before `kept`, or NaN where none is too close.
+        decide: whether `kept` is the last before the block, so that the block itself is joined.
+
+    Returns:
+        For each row, the text of highest F where it is higher than what is known, or -1: its place among
+        `kept`, or that among `rows` plus the number of `kept`; and that F.
+    """
+    before = Texts(
+        np.empty(0, np.int32), np.zeros(2, np.int64)
+    )  # stands for what is known; is close to nothing
+    texts = _concatenate([before, kept, rows])
+    join = _begin(texts, threshold)
+    first = len(join.f) - len(known)
+    nearest, f = join.nearest[first:], join.f[first:]
+    nearest[~np.isnan(known)] = 0
+    f[:] = np.where(np.isnan(known), threshold, known)
+    bank = _bank(np.diff(texts.offsets))
+    work = _work(bank, vocabulary)
+    if decide:
+        with ThreadPoolExecutor(1) as pool:
+            _join_all(join, bank, [work], first, pool)
+    else:
+        _compare(join, bank, work, first)
+    nearest[f == known] = 0  # a reference with the same tokens as an earlier one
+    return np.maximum(nearest - 1, -1), f
+
+
+def _begin(texts: Texts, threshold: float) -> Join:
+    """The texts, with nothing known of any."""
+    rows = len(texts.offsets) - 1
+    return Join(
+        texts.ids,
+        texts.offsets,
+        table=np.full(1 << (2 * rows).bit_length(), -1, np.int64),
+        twin=np.full(rows, -1, np.int64),
+        nearest=np.full(rows, -1, np.int64),
+        f=np.full(rows, float(threshold)),
+    )
+
+
+def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: ThreadPoolExecutor) -> None:
+    """Block by block: all workers compare its texts with those kept before it, then one settles the block."""
+    from factory.steps.dedup.rouge.kernel import find_twins, keep_reference, search, settle
+
+    rows = len(join.twin)
+    size = min(max(rows // 64, SMALLEST), LARGEST)
+    wanted = np.empty(size, np.int64)
+    keep_reference(bank, works[0], join, references)
+    for start in range(references, rows, size):
+        stop = min(start + size, rows)
+        some = wanted[: find_twins(join, start, stop, wanted)]
+        some = some[np.argsort(bank.bucket[some], kind="stable")]
+        list(pool.map(lambda at: search(bank, works[at], join, some, at, len(works)), range(len(works))))  # noqa: B023
+        settle(bank, works[0], join, start, stop)
+
+
+def _compare(join: Join, bank: Bank, work: Work, references: int) -> None:
+    """Compare the texts after the references with them alone."""
+    from factory.steps.dedup.rouge.kernel import find_twins, keep_reference, search
+
+    keep_reference(bank, work, join, references)
+    wanted = np.empty(len(join.f), np.int64)
+    some = wanted[: find_twins(join, references, len(join.f), wanted)]
+    some = some[join.f[some] < 1]
+    search(bank, work, join, some[np.argsort(bank.bucket[some], kind="stable")], 0, 1)
+    again = np.flatnonzero(join.twin >= references)
+    join.nearest[again], join.f[again] = join.nearest[join.twin[again]], join.f[join.twin[again]]
+
+
+class Texts(NamedTuple):
+    """Texts as the numbers of their tokens: text i at ids[offsets[i]:offsets[i + 1]]."""
+
+    ids: Ids
+    offsets: Ints
+
+    def take(self, rows: Ints) -> Texts:
+        """Some of them."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Texts(self.ids[at], offsets)
+
+
+def _concatenate(parts: Sequence[Texts]) -> Texts:
+    """All of them, one after the other."""
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Texts(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )
+
+
+def encode(rows: Sequence[Sequence[str]]) -> tuple[Texts, int]:
+    """Tokens as numbers in order of first sight, and how many there are."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
+    number: defaultdict[str, int] = defaultdict(count().__next__)
+    ids = np.fromiter(map(number.__getitem__, chain.from_iterable(rows)), np.int32, offsets[-1])
+    return Texts(ids, offsets), len(number)
+
+
+def _bank(lengths: Ints) -> Bank:
+    """An empty bank for texts of these lengths, at least one."""
+    shift = np.maximum(np.frexp(lengths.astype(float))[1] - EXACT.bit_length() + 1, 0)
+    bucket = EXACT // 2 * shift + (lengths >> shift)
+    number = np.arange(int(bucket.max()) + 1)
+    shift = np.maximum(number // (EXACT // 2) - 1, 0)
+    shortest = (number - EXACT // 2 * shift) << shift
+    longest = shortest + (1 << shift) - 1
+    width = 1 << np.frexp((longest * BITS - 1) // 64)[1].astype(np.int64)  # the power of two that holds them
+    room = np.bincount(bucket)
+    first = np.concatenate([[0], np.cumsum(room)])
+    first_word = np.concatenate([[0], np.cumsum(room * width)])
+    held = np.zeros(len(number), np.int64)
+    kept = np.empty(len(lengths), np.int64)
+    words = np.empty(first_word[-1], np.uint64)
+    return Bank(bucket, shortest, longest, held, first, kept, width, first_word, words)
+
+
+def _work(bank: Bank, vocabulary: int) -> Work:
+    """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
+    from factory.steps.dedup.rouge.kernel import BLOCK, GROUP
+
+    longest = int(bank.longest[-1])
+    return Work(
+        bitmaps=np.zeros((GROUP, 2 * bank.width[-1]), np.uint64),
+        counts=np.empty(BLOCK, np.int64),
+        most=np.empty(GROUP, np.int64),
+        indexed=np.zeros(GROUP, np.bool_),
+        seen=np.zeros(vocabulary, np.int32),
+        head=np.full((GROUP, vocabulary), -1, np.int32),
+        times=np.zeros((GROUP, vocabulary), np.int32),
+        link=np.empty((GROUP, longest), np.int32),
+        place=np.empty((GROUP, longest), np.int32),
+        masks=np.empty((GROUP, longest), np.uint64),
+        state=np.empty(longest // 64 + 1, np.uint64),
+        shared=np.empty(longest + 1, np.int32),
+    )

@@ -1,0 +1,137 @@
+"""The step that drops what repeats, word for word, a record kept before it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from factory.data.record import Drop
+from factory.data.table import Table
+from factory.data.text import rouge_tokens, shorten
+from factory.step import Context, WholeSet, named_files
+from factory.steps.dedup.joins.ray import ray_session, require_ray, rouge_join_on_ray
+from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
+
+
+class DedupRouge(WholeSet):
+    """Drop a record whose text is too close, word for word, to one kept before it.
+
+    Keeps the first of each family, in the order of the set. Exact: the result is that of comparing every pair
+    with rouge-score, without doing so. Chinese counts too: each character is a word. A text without any word
+    is never close to anything. Earlier turns of a conversation stand before its instruction, a system turn apart.
+
+    With `reference`, a record too close to one of those files' records is dropped as well, so that nothing
+    comes back that the seeds or an earlier release hold.
+
+    Similarity: ROUGE-L F-measure (Lin, 2004) over `text.rouge_tokens`. Drops when it is greater than
+    `threshold`, as Self-Instruct does (arXiv 2212.10560).
+
+    Example:
+        - dedup_rouge: {threshold: 0.7, reference: seeds.jsonl}
+    """
+
+    name = "dedup_rouge"
+
+    threshold: float = Field(0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have")
+    field: Literal["instruction", "prompt", "output", "both"] = Field(
+        "instruction",
+        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        "both (prompt and output)",
+    )
+    reference: str | tuple[str, ...] = Field(
+        (),
+        description="a file of records that count as kept before all others, or a list of files, in any format "
+        "that `read` reads, or `factory:seeds`",
+    )
+    scope: Literal["set", "task"] = Field(
+        "set", description="what a record is compared with: the whole set, or the records of its own task"
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where it is compared: in this process, or by Ray, on the cluster at RAY_ADDRESS or else "
+        "started here; the result is the same",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        description="threads that compare, or processors for a Ray started here; the result is the same",
+    )
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return named_files(self.reference)
+
+    async def run(self, table: Table, context: Context) -> Table:
+        """See `WholeSet.run`.
+
+        Raises:
+            MissingDependency: `engine: ray` without Ray.
+            RunStopped: the cluster cannot be reached.
+        """
+        if self.engine == "ray":
+            require_ray()
+        rows = _Rows.of(table, self.field)
+        reference = _Rows.of(
+            Table.from_records(record for path in self.inputs() for record in context.read_records(path)),
+            self.field,
+        )
+        if self.scope == "task" and len(rows.tasks) and not any(rows.tasks):
+            context.warn(
+                f"{context.step}: no record has a task, so all are compared with all: put `task`, or another step "
+                "that names tasks, before this one"
+            )
+        return table.drop(await asyncio.to_thread(self._all_drops, rows, reference, context.step))
+
+    def _all_drops(self, rows: _Rows, reference: _Rows, step: str) -> dict[int, Drop]:
+        if self.engine == "local":
+            join = functools.partial(rouge_join, workers=self.workers)
+            return dict(self._drops(join, rows, reference, step))
+        with ray_session(self.workers):
+            return dict(self._drops(rouge_join_on_ray, rows, reference, step))
+
+    def _drops(
+        self, join: Callable[..., RougeMatches], rows: _Rows, reference: _Rows, step: str
+    ) -> Iterator[tuple[int, Drop]]:
+        known = reference.groups(self.scope)
+        for task, members in rows.groups(self.scope).items():
+            against = known.get(task, [])
+            matches = join(
+                [rouge_tokens(rows.texts[index]) for index in members],
+                self.threshold,
+                reference=[rouge_tokens(reference.texts[index]) for index in against],
+            )
+            for at in (matches.nearest >= 0).nonzero()[0].tolist():
+                f, near = float(matches.f[at]), int(matches.nearest[at])
+                source, index = (
+                    (reference, against[near]) if matches.in_reference[at] else (rows, members[near])
+                )
+                where = " of the reference" if matches.in_reference[at] else ""
+                reason = (
+                    f"ROUGE-L {f:.2f} with {source.ids[index]}{where} ({shorten(source.texts[index], 60)})"
+                )
+                yield members[at], Drop(step, "near_duplicate", reason, {"rouge_l": f})
+
+
+class _Rows(NamedTuple):
+    """What the step needs of each record."""
+
+    ids: list[str]
+    texts: list[str]
+    tasks: list[str]
+
+    @classmethod
+    def of(cls, table: Table, field: str) -> _Rows:
+        return cls(table.ids(), table.texts(field, earlier_turns=True), table.values("task"))
+
+    def groups(self, scope: str) -> dict[str, list[int]]:
+        """The records to be compared with each other, by task, or all under one name."""
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for index, task in enumerate(self.tasks):
+            groups[task if scope == "task" else ""].append(index)
+        return groups

@@ -1,0 +1,1 @@
+"""Duplicates by meaning (cosines of embeddings)."""

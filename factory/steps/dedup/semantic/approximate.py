@@ -1,0 +1,159 @@
+"""Cosine joins that may miss a duplicate: an inverted file (IVF), and SemDeDup. Both through FAISS."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from factory.steps.dedup.joins.arrays import Ints, Rows
+from factory.steps.dedup.semantic.join import CosineMatches, with_direction
+
+BLOCK = 1024
+PROBES = 8
+"""Lists that a row is looked for in."""
+TRAINING = 32
+"""Rows for each centroid that k-means is trained on."""
+SAMPLE = 1000
+
+
+class ApproximateMatches(NamedTuple):
+    """The matches found, and the share of a sample's duplicates among them (NaN where it has none)."""
+
+    matches: CosineMatches
+    recall: float
+
+
+def ivf_join(
+    vectors: Rows, threshold: float, *, order: Ints | None = None, seed: int = 0
+) -> ApproximateMatches:
+    """`cosine_join`, but a row is held against the kept rows in the nearest lists of FAISS's `IndexIVFFlat` alone.
+
+    Rows whose cosine is within rounding (float32, 1e-6) of the threshold may fall either way. The recall is
+    measured on 1,000 rows: of those with a kept row before them that is too close, the share that was dropped.
+
+    Args:
+        vectors, threshold, order: as `cosine_join`.
+        seed: of the sample.
+    """
+    import faiss
+
+    nearest = np.full(len(vectors), -1, np.int64)
+    cosine = np.full(len(vectors), np.nan)
+    rows = with_direction(vectors)
+    if order is not None:
+        rows = order[np.isin(order, rows)]
+    if not len(rows):
+        return ApproximateMatches(CosineMatches(nearest, cosine), np.nan)
+    lists = max(1, round(4 * np.sqrt(len(rows)))) if len(rows) >= 4096 else 1
+    index = faiss.IndexIVFFlat(
+        faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], lists, faiss.METRIC_INNER_PRODUCT
+    )
+    random = np.random.default_rng(seed)
+    index.cp.min_points_per_centroid = 1
+    index.cp.niter = 10  # lists need not be the best, and training is what costs most
+    index.train(_unit(vectors, random.permutation(rows)[: TRAINING * lists]))
+    index.nprobe = PROBES
+    kept: list[Ints] = []
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        part = _unit(vectors, block)
+        best, best_row = np.full(len(block), -np.inf), np.full(len(block), -1, np.int64)
+        if index.ntotal:
+            found, at = index.search(part, 1)
+            best, best_row = found[:, 0].astype(np.float64), at[:, 0]
+        within = part @ part.T
+        fresh: list[int] = []
+        for local, row in enumerate(block.tolist()):
+            similarity, other = best[local], best_row[local]
+            if fresh:
+                closest = int(within[local, fresh].argmax())
+                if within[local, fresh[closest]] > similarity:
+                    similarity, other = float(within[local, fresh[closest]]), block[fresh[closest]]
+            similarity = min(similarity, 1.0)
+            if other >= 0 and similarity > threshold:
+                nearest[row], cosine[row] = other, similarity
+            else:
+                fresh.append(local)
+        index.add_with_ids(part[fresh], block[fresh])
+        kept.append(block[fresh])
+    matches = CosineMatches(nearest, cosine)
+    sample = np.sort(random.permutation(len(rows))[:SAMPLE])
+    return ApproximateMatches(
+        matches, _recall(vectors, rows, sample, np.concatenate(kept), matches, threshold)
+    )
+
+
+def _recall(
+    vectors: Rows, rows: Ints, sample: Ints, kept: Ints, matches: CosineMatches, threshold: float
+) -> float:
+    """Of the rows at these places of the order that are too close to a row kept before, the share dropped."""
+    place = np.full(len(vectors), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    asked = _unit(vectors, rows[sample])
+    close = np.zeros(len(sample), bool)
+    for start in range(0, len(kept), 8 * BLOCK):
+        some = kept[start : start + 8 * BLOCK]
+        before = place[some][None, :] < sample[:, None]
+        close |= ((asked @ _unit(vectors, some).T > threshold) & before).any(axis=1)
+    return float((matches.nearest[rows[sample][close]] >= 0).mean()) if close.any() else np.nan
+
+
+def semdedup(vectors: Rows, threshold: float, *, clusters: int | None = None, seed: int = 0) -> CosineMatches:
+    """Drop, within each cluster, a row whose cosine with one before it is greater than `threshold`.
+
+    The clusters are those of spherical k-means. In a cluster the rows that are least like the centroid come
+    first, which the paper calls keeping the hard ones. As in the authors' code the row before, which is named,
+    may itself have been dropped. Duplicates in two clusters are missed.
+
+    Args:
+        vectors, threshold: as `cosine_join`.
+        clusters: how many; by default the square root of the number of rows.
+
+    Source: Abbas et al. (2023), SemDeDup (arXiv 2303.09540).
+    """
+    import faiss
+
+    nearest = np.full(len(vectors), -1, np.int64)
+    cosine = np.full(len(vectors), np.nan)
+    rows = with_direction(vectors)
+    if not len(rows):
+        return CosineMatches(nearest, cosine)
+    clusters = min(clusters or round(np.sqrt(len(rows))) or 1, len(rows))
+    means = faiss.Kmeans(
+        vectors.shape[1],
+        clusters,
+        niter=20,
+        spherical=True,
+        seed=seed,
+        min_points_per_centroid=1,
+        max_points_per_centroid=TRAINING,
+    )
+    random = np.random.default_rng(seed)
+    means.train(_unit(vectors, random.permutation(rows)[: TRAINING * clusters]))
+    likeness, cluster = np.empty(len(rows), np.float32), np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), BLOCK):
+        part = slice(start, start + BLOCK)
+        found, at = means.index.search(_unit(vectors, rows[part]), 1)
+        likeness[part], cluster[part] = found[:, 0], at[:, 0]
+    order = np.lexsort((likeness, cluster))  # stable: of equals the first of the set
+    bounds = np.searchsorted(cluster[order], np.arange(clusters + 1))
+    for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        members = rows[order[begin:end]]
+        for start in range(0, len(members), BLOCK):
+            some = members[start : start + BLOCK]
+            before = members[: start + len(some)]
+            products = _unit(vectors, some) @ _unit(vectors, before).T
+            products[np.arange(len(before)) >= start + np.arange(len(some))[:, None]] = -np.inf
+            best = products.argmax(axis=1)
+            value = np.minimum(products[np.arange(len(some)), best], 1)
+            close = value > threshold
+            nearest[some[close]], cosine[some[close]] = before[best[close]], value[close]
+    return CosineMatches(nearest, cosine)
+
+
+def _unit(vectors: Rows, rows: Ints) -> Rows:
+    """These rows, scaled to length 1."""
+    part = vectors[rows].astype(np.float64)
+    unit: Rows = (part / np.linalg.norm(part, axis=1, keepdims=True)).astype(np.float32)
+    return unit

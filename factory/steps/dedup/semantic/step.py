@@ -1,0 +1,148 @@
+"""The step that drops what says the same as a record kept before it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from factory.data.record import Drop
+from factory.data.table import Table
+from factory.data.text import shorten
+from factory.errors import RunStopped
+from factory.step import Context, EmbeddingModelName, WholeSet
+from factory.steps.dedup.joins.arrays import Ints, Rows
+from factory.steps.dedup.joins.embedding import embed_texts
+from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, require_ray
+from factory.steps.dedup.semantic.approximate import ivf_join, semdedup
+from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
+
+
+class DedupSemantic(WholeSet):
+    """Drop a record whose meaning is too close to one kept before it.
+
+    Keeps one of each family: the first in the order of the set, or with `keep: best` that of the highest
+    `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
+    `threshold`. A blank text is never close to anything. Earlier turns of a conversation stand before its last
+    one, a system turn apart.
+
+    Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. The
+    decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
+    which float32 may round to either side, is decided in float64, the same on every machine.
+
+    Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the
+    share of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within
+    clusters of k-means, and keeps those least like their cluster's centre.
+
+    What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
+    unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
+    Embeddings are journalled, so none is computed twice. A record whose text the model does not take (most often
+    because it is too long) is set aside as failed.
+
+    Example:
+        - dedup_semantic: {threshold: 0.95, keep: best, score: judge.quality}
+    """
+
+    name = "dedup_semantic"
+
+    threshold: float = Field(0.95, ge=-1, le=1, description="largest cosine that two kept records may have")
+    field: Literal["instruction", "prompt", "output", "both"] = Field(
+        "prompt",
+        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        "both (prompt and output)",
+    )
+    model: EmbeddingModelName = Field(
+        "", description="the embedding model; by default the only one, else the embedded one"
+    )
+    keep: Literal["first", "best"] = Field(
+        "first", description="which of a family stays: the first of the set, or the best by `score`"
+    )
+    score: str = Field("", description="the name of the score that `keep: best` goes by")
+    method: Literal["greedy", "semdedup"] = Field(
+        "greedy", description="greedy: compare with every record kept before; semdedup: within clusters"
+    )
+    approximate: bool = Field(
+        False,
+        description="look for close records in an inverted file, which misses some, and tell the recall",
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where it is compared exactly: in this process, or by Ray, on the cluster at RAY_ADDRESS or "
+        "else started here; the result is the same",
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        description="threads that compare exactly, or processors for a Ray started here; the result is the same",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.keep == "best") != bool(self.score):
+            raise ValueError("`keep: best` goes with the name of a `score`, and `score` with `keep: best`")
+        if self.method == "semdedup" and (self.approximate or self.keep == "best"):
+            raise ValueError("`method: semdedup` goes neither with `approximate` nor with `keep: best`")
+        if self.engine == "ray" and (self.approximate or self.method == "semdedup"):
+            raise ValueError("`engine: ray` compares exactly: leave out `approximate` and `method: semdedup`")
+        return self
+
+    async def run(self, table: Table, context: Context) -> Table:
+        """See `WholeSet.run`.
+
+        Raises:
+            MissingDependency: `engine: ray` without Ray.
+            RunStopped: no record has the score that `keep: best` goes by, or the cluster cannot be reached.
+        """
+        if self.engine == "ray":
+            require_ray()
+        texts = table.texts(self.field, earlier_turns=True)
+        written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
+        if not len(written):
+            return table
+        order = self._order(table, written)
+        embedder = context.embedder(self.model)
+        vectors, failed = await embed_texts(embedder, [texts[index] for index in written.tolist()])
+        matches = await asyncio.to_thread(self._matches, vectors, order, context)
+        ids = table.ids()
+        drops = {
+            int(written[at]): Drop(context.step, error.kind, str(error), failed=True)
+            for at, error in failed.items()
+        }
+        for at in (matches.nearest >= 0).nonzero()[0].tolist():
+            kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
+            reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"
+            drops[int(written[at])] = Drop(context.step, "same_meaning", reason, {"cosine": cosine})
+        return table.drop(drops)
+
+    def _order(self, table: Table, written: Ints) -> Ints | None:
+        """The order in which records are kept, where it is not that of the set."""
+        if self.keep == "first":
+            return None
+        scores = table.scores(self.score)[written]
+        if np.isnan(scores).all():
+            names = ", ".join(table.score_names()) or "none"
+            raise RunStopped(
+                f"no record has the score `{self.score}` that `keep: best` goes by (there are: {names}): "
+                "put the step that gives it before this one"
+            )
+        order: Ints = np.argsort(np.where(np.isnan(scores), np.inf, -scores), kind="stable")
+        return order
+
+    def _matches(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
+        if self.method == "semdedup":
+            return semdedup(vectors, self.threshold, seed=context.seed)
+        if self.engine == "ray":
+            with ray_session(self.workers):
+                return cosine_join_on_ray(vectors, self.threshold, order=order)
+        if not self.approximate:
+            return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
+        matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
+        context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
+        found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
+        context.warn(
+            f"{context.step}: the approximate search found {found} in a sample of at most 1,000 records, which "
+            "were compared with all that are kept"
+        )
+        return matches

@@ -1,0 +1,1 @@
+"""Steps at the two ends: records from files, and files from records."""

@@ -1,0 +1,1 @@
+"""One judgement: the rubric, the question, and the score that the reply means."""

@@ -1,0 +1,163 @@
+"""Have models grade each record by a rubric."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, NamedTuple, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from factory.data.record import Message, Record
+from factory.data.text import detect_language
+from factory.step import ChatModelNames, Context, PerRecord
+from factory.steps.judging.grading.grader import Grade, Grader
+from factory.steps.judging.grading.rubric import Rubric, load_rubric
+from factory.steps.keep import Condition, keep_where
+
+
+class Judge(PerRecord):
+    """Grade each record by a rubric, by one model or several, on the rubric's scale.
+
+    The judge reads the rubric, the conversation up to an answer, and the answer. It gives its reason first,
+    then the score, a whole number, so that the score follows from the reason. A conversation of several
+    turns is judged turn by turn, each answer with what came before it, and the mean over the turns is the
+    score: a sum would favour long conversations. The score is stored as "judge.<rubric>" on the scale in the
+    rubric's header (minimum to maximum; the shipped ones: 1 to 5), the reason as the note of that name.
+
+    Where the server tells log-probabilities, the score is the expectation over the levels by those of the
+    tokens at the score's place, seldom a whole number: a threshold suits it that lies between two levels. With
+    `expected: false`, and of a model that tells none, which is said once, the level that is stated counts.
+    With several models, or `samples` of one, the score is the mean over them, each model counting alike.
+    "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how sure they are.
+
+    A score outside the scale is not a score: the judge is asked again, and where that does not help, the
+    score is missing and the note says why. It is never clamped and never replaced by a default. A record one
+    of whose turns has no score has none; of several judges those count that gave one, as the note says. With
+    `keep`, a record whose score does not meet the condition is dropped ("low_score"), and one whose score
+    is missing is set aside as failed ("no_score").
+
+    Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade, Prometheus (arXiv 2310.08491) for
+    rubrics with a description of each level, G-Eval (arXiv 2303.16634) for the expectation.
+
+    Example:
+        - judge: {model: teacher, rubric: quality, keep: ">= 4"}
+        - judge: {model: teacher, rubric: complexity}
+        - judge: {model: [teacher, other], samples: 4, temperature: 1}
+    """
+
+    name: ClassVar[str] = "judge"
+
+    model: ChatModelNames = ""
+    """The chat model that grades, or a list of them."""
+    rubric: str = "quality"
+    """A shipped rubric (accuracy, bias, complexity, harmlessness, helpfulness, quality), or the path of a
+    rubric file that ends in .md; one that rates the instruction, as complexity does, needs no answer. A
+    higher level is better: 5 for bias is an even-handed answer."""
+    keep: Condition | None = None
+    """Condition that a score must meet for its record to be kept, such as ">= 4"; without it all are kept."""
+    turns: Literal["all", "last"] = "all"
+    """Which turns of a conversation are judged."""
+    samples: int = Field(1, ge=1)
+    """Replies drawn from each model; above 1 they need a temperature."""
+    expected: bool = True
+    """Take the expectation over the levels by log-probabilities, where the server tells them."""
+    reply: Literal["json", "line"] = "json"
+    """How the score is asked for: as JSON, or, for judges trained to write free text, on a last line
+    ("Score: 4"), which is read strictly and not asked for again."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 gives the same grade each time."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of the reason and the score together."""
+
+    _grader: Grader = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _drawn(self) -> Self:
+        if self.model == ():
+            raise ValueError("`model` names no model: name one, or leave it out")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                "several `samples` at temperature 0 are one reply: set a `temperature`, such as 1"
+            )
+        return self
+
+    def model_post_init(self, context: object) -> None:
+        # Read once, with the recipe: a rubric that is wrong is found before any record, and stays the same.
+        rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
+        models = (self.model,) if isinstance(self.model, str) else self.model
+        self._grader = Grader(
+            rubrics, models, self.samples, self.temperature, self.max_tokens, self.reply, self.expected
+        )
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        score = f"judge.{self._grader.rubric('en').name}"
+        judged = await judge_record(self._grader, record, context, score=score, last=self.turns == "last")
+        yield keep_where(judged, score, self.keep, context.step)
+
+
+async def judge_record(
+    grader: Grader, record: Record, context: Context, *, score: str, last: bool = False
+) -> Record:
+    """`record` with the score of this name by the grader's rubric, the spread where there is one, and the note."""
+    language = record.lang or detect_language(record.prompt)
+    rubric = grader.rubric(language)
+    spread = score.replace(".", "_spread.", 1)
+    judged_turns = exchanges(record, rubric)
+    if not judged_turns:
+        why = "there is no answer to judge" if rubric.judges_answer else "there is no instruction to judge"
+        return record.with_score(score, None, context.event(score), why)
+    grades = [
+        await grader.grade(conversation, answer, language, context)
+        for conversation, answer in (judged_turns[-1:] if last else judged_turns)
+    ]
+    answers = [answer for grade in grades for answer in grade.answers]
+    event = context.event(score, *answers, prompt=grader.prompt(language))
+    judged = record.with_score(score, _mean([grade.score for grade in grades]), event, _note(grades))
+    scores = {name: value for name, value in judged.scores.items() if name != spread}
+    sure = _mean([grade.spread for grade in grades])
+    return replace(judged, scores=scores if sure is None else {**scores, spread: sure})
+
+
+class Exchange(NamedTuple):
+    """A conversation and the answer to its last turn; "" where the turn itself is judged."""
+
+    conversation: Sequence[Message]
+    answer: str
+
+
+def exchanges(record: Record, rubric: Rubric) -> list[Exchange]:
+    """What is judged of a record, one for each turn; none where its last turn still waits for an answer."""
+    turns = record.messages
+    if rubric.judges_answer:
+        if not record.output.strip():
+            return []
+        asked = next((at for at, turn in enumerate(turns) if turn.role == "user"), len(turns))
+        return [
+            Exchange(turns[:at], turn.content)
+            for at, turn in enumerate(turns)
+            if turn.role == "assistant" and turn.content.strip() and at > asked
+        ]
+    return [
+        Exchange(turns[: at + 1], "")
+        for at, turn in enumerate(turns)
+        if turn.role == "user" and turn.content.strip()
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one of the values is missing, which no other can stand for."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _note(grades: Sequence[Grade]) -> str:
+    if len(grades) == 1:
+        return grades[0].reason
+    missing = [(at, grade) for at, grade in enumerate(grades, start=1) if grade.score is None]
+    if missing:
+        at, grade = missing[0]
+        return f"turn {at} of {len(grades)}: {grade.reason}"
+    return "\n".join(
+        f"turn {at} ({grade.score:g}): {grade.reason}" for at, grade in enumerate(grades, start=1)
+    )

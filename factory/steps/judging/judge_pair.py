@@ -1,0 +1,172 @@
+"""Have a model compare two answers to each instruction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from factory.data.prompt import load_prompt
+from factory.data.record import Message, Record
+from factory.data.table import Table
+from factory.data.text import detect_language, prompt_language
+from factory.errors import RecipeError, RecordFailed
+from factory.models.base import Answer
+from factory.step import ChatModelName, Context, WholeSet
+from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
+from factory.steps.judging.grading.rubric import Rubric, load_rubric
+from factory.steps.judging.verdicts.pairs import LOSS, TIE, WIN, decide, summarise
+from factory.steps.judging.verdicts.side_by_side import side_by_side
+from factory.steps.keep import Condition, keep_where
+
+
+class JudgePair(WholeSet):
+    """Compare two answers to each record's last turn by a rubric, in both orders.
+
+    The judge sees the answers as A and B twice, the first of them shown first and shown second. An answer
+    wins only where both orders say so; anything else is a tie. The score "judge_pair.<rubric>" is 1 where the
+    first answer wins, 0.5 for a tie, 0 where the second wins; "judge_pair_given.<rubric>" and
+    "judge_pair_swapped.<rubric>" hold the same by each order alone. The note has the judge's reason. A pair
+    of which one order has no verdict has no score, and its note says why.
+
+    At the end it says how often the first answers win, at their lengths and at equal lengths, how often both
+    orders agree, which place in the prompt is favoured where they do not, and how often the longer wins.
+
+    Source: MT-bench (arXiv 2306.05685) for both orders; length control as AlpacaEval 2 (arXiv 2404.04475) in
+    a simplified form, without the term for the difficulty of an instruction.
+
+    Example:
+        - judge_pair: {model: teacher, second: reference_answer}
+        - judge_pair: {model: teacher, first: response1, second: response2, rubric: helpfulness}
+    """
+
+    name: ClassVar[str] = "judge_pair"
+
+    model: ChatModelName = ""
+    """The chat model that compares."""
+    first: str = ""
+    """The column of the source that holds the first answers; empty: the record's own answer."""
+    second: str = Field(min_length=1)
+    """The column of the source that holds the second answers."""
+    rubric: str = "quality"
+    """A shipped rubric, or the path of a rubric file that ends in .md, that rates an answer."""
+    keep: Condition | None = None
+    """Condition that a score must meet for its record to be kept: "== 1" keeps those whose first answer wins."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 gives the same verdict each time."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of the reason and the verdict together."""
+
+    _rubrics: dict[str, Rubric] = PrivateAttr()
+
+    def model_post_init(self, context: object) -> None:
+        self._rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
+        if not self._rubrics["en"].judges_answer:
+            raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
+
+    async def run(self, table: Table, context: Context) -> Table:
+        """See `WholeSet.run`."""
+        names = self._names()
+
+        async def judge(record: Record) -> Record:
+            return await self._judge(record, context)
+
+        records = await side_by_side(judge, list(table.records()))
+        judged = Table.from_records(
+            keep_where(record, names[0], self.keep, context.step) for record in records
+        )
+        self._report(records, context)
+        return judged
+
+    async def rehearse(self, record: Record, context: Context) -> None:
+        """See `WholeSet.rehearse`."""
+        await self._judge(record, context)
+
+    def _names(self) -> tuple[str, str, str]:
+        rubric = self._rubrics["en"].name
+        return f"judge_pair.{rubric}", f"judge_pair_given.{rubric}", f"judge_pair_swapped.{rubric}"
+
+    def _answers(self, record: Record) -> tuple[str, str]:
+        first = record.output if not self.first else record.meta.get(self.first)
+        second = record.meta.get(self.second)
+        for column, answer in ((self.first or "output", first), (self.second, second)):
+            if not isinstance(answer, str) or not answer.strip():
+                raise RecordFailed("no_answer", f"there is no answer in {column!r} to compare")
+        return str(first), str(second)
+
+    async def _judge(self, record: Record, context: Context) -> Record:
+        language = record.lang or detect_language(record.prompt)
+        score, *each = self._names()
+        prompt = load_prompt("judge/pair", language)
+        record = replace(record, scores={key: old for key, old in record.scores.items() if key not in each})
+        try:
+            first, second = self._answers(record)
+            given, swapped = await asyncio.gather(
+                self._compare(record.conversation, first, second, language, context),
+                self._compare(record.conversation, second, first, language, context),
+            )
+        except RecordFailed as error:
+            return record.with_score(score, None, context.event(score, prompt=prompt), str(error))
+        verdicts = (_WINS[given.verdict.better], WIN - _WINS[swapped.verdict.better])
+        event = context.event(score, given.answer, swapped.answer, prompt=prompt)
+        scores = {**record.scores, **dict(zip(each, verdicts, strict=True))}
+        reason = given.verdict.reason.strip()
+        if verdicts[0] != verdicts[1]:
+            reason = f"shown first: {reason}\nshown second: {swapped.verdict.reason.strip()}"
+        return replace(record, scores=scores).with_score(score, decide(*verdicts), event, reason)
+
+    async def _compare(
+        self, conversation: Sequence[Message], first: str, second: str, language: str, context: Context
+    ) -> _Compared:
+        rubric = self._rubrics[prompt_language(language)]
+        answer = await context.chat(self.model).ask(
+            load_prompt("judge/pair", language).render(
+                rubric=rubric.text,
+                conversation=transcript(conversation, language),
+                answer_a=first,
+                answer_b=second,
+            ),
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            schema=PairVerdict,
+        )
+        assert isinstance(answer.data, PairVerdict)
+        return _Compared(answer.data, answer)
+
+    def _report(self, records: Sequence[Record], context: Context) -> None:
+        import numpy as np
+
+        score, *each = self._names()
+        judged = [record for record in records if score in record.scores]
+        given, swapped = (np.array([record.scores[name] for record in judged]) for name in each)
+        pairs = [self._answers(record) for record in judged]
+        longer = np.array([len(first) - len(second) for first, second in pairs], np.float64)
+        missing = len(records) - len(judged)
+        note = f"; {missing:,} have no verdict" if missing else ""
+        summary = summarise(given, swapped, longer)
+        context.facts["pairs"] = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(summary).items()
+        }
+        context.warn(f"{context.step}: {summary.sentence()}{note}")
+
+
+class PairVerdict(BaseModel):
+    """What the judge of a pair replies."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(json_schema_extra={"maxLength": REASON_CHARACTERS})
+    better: Literal["A", "B", "tie"]
+
+
+_WINS = {"A": WIN, "B": LOSS, "tie": TIE}
+"""What each verdict is for the answer shown first."""
+
+
+class _Compared(NamedTuple):
+    verdict: PairVerdict
+    answer: Answer

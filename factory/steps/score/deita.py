@@ -1,0 +1,126 @@
+"""Score a record as DEITA does: how complex its instruction is, times how good its answer is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from factory.data.prompt import load_prompt
+from factory.data.record import Record
+from factory.data.text import detect_language
+from factory.errors import RecordFailed, RunStopped
+from factory.models.base import Answer, TokenLogprob
+from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.keep import Condition, keep_where
+
+LEVELS = range(1, 7)
+_CANDIDATES = 20
+_SURE_ENOUGH = 0.5
+
+
+class Deita(PerRecord):
+    """Score complexity and quality, 1 to 6 each, as expectations over a model's next token, and their product.
+
+    The model is asked for one digit. Not the digit it gives counts but the mean of 1 to 6 weighed by the
+    probabilities of the six digits at that place, so that two records of the same digit are still told apart.
+    Where the six have less than half of the probability together, the model did not answer the question: the
+    score is missing, and the note says so.
+
+    Stored as "deita.complexity" and "deita.quality" (means over the conversation's turns) and "deita" (the sum
+    over the turns of complexity times quality, as in the paper: a longer conversation counts for more). With
+    `keep`, the condition is on "deita".
+
+    The paper trains scorers of its own for this; here any chat model is asked in words. It must tell the
+    log-probabilities of what it generates: vLLM and OpenAI do.
+
+    Source: DEITA, What Makes Good Data for Alignment? (arXiv 2312.15685), section 2.
+
+    Example:
+        - deita: {model: teacher}
+        - keep_top: {score: deita, count: 6000}
+    """
+
+    name: ClassVar[str] = "deita"
+
+    model: ChatModelName = ""
+    """The chat model that grades; it must tell log-probabilities."""
+    keep: Condition | None = None
+    """Condition that the score "deita" must meet for its record to be kept, such as ">= 12"; without it all are."""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        turns = _turns(record)
+        answers: list[Answer] = []
+        complexity: list[float] = []
+        quality: list[float] = []
+        note = "" if turns else "there is no answered question to score"
+        try:
+            for instruction, output in turns:
+                complexity.append(
+                    await self._level("complexity", context, record, answers, instruction=instruction)
+                )
+                quality.append(
+                    await self._level(
+                        "quality", context, record, answers, instruction=instruction, answer=output
+                    )
+                )
+        except RecordFailed as error:
+            note = str(error)
+        whole = not note
+        values = {
+            "deita.complexity": math.fsum(complexity) / len(turns) if whole else None,
+            "deita.quality": math.fsum(quality) / len(turns) if whole else None,
+            "deita": math.fsum(c * q for c, q in zip(complexity, quality, strict=True)) if whole else None,
+        }
+        event = context.event("deita", *answers)
+        scored = record
+        for name, value in values.items():
+            scored = scored.with_score(name, value, event, note if name == "deita" else "")
+        # One thing was done, however many scores came of it.
+        yield keep_where(replace(scored, events=(*record.events, event)), "deita", self.keep, context.step)
+
+    async def _level(
+        self, what: str, context: Context, record: Record, answers: list[Answer], **values: str
+    ) -> float:
+        prompt = load_prompt(f"deita/{what}", record.lang or detect_language(record.prompt))
+        answer = await context.chat(self.model).ask(
+            prompt.render(**values), temperature=0.0, max_tokens=4, logprobs=_CANDIDATES
+        )
+        answers.append(answer)
+        if answer.text.strip() and not answer.logprobs:
+            raise RunStopped(
+                f"{answer.model} does not tell the log-probabilities of what it generates, of which this score is "
+                "made: a vLLM server does; or use `judge`, which takes the level that is stated"
+            )
+        return expected_level(answer.logprobs)
+
+
+def expected_level(places: Sequence[TokenLogprob]) -> float:
+    """The mean of the levels 1 to 6, weighed by their probabilities at the first token that is no white space.
+
+    Raises:
+        RecordFailed: the levels have less than half of the probability together: it was no answer.
+    """
+    place = next((place for place in places if place.token.strip()), None)
+    weights = dict.fromkeys(LEVELS, 0.0)
+    for token, logprob in () if place is None else (place.top or ((place.token, place.logprob),)):
+        text = token.strip()
+        if text.isascii() and text.isdigit() and int(text) in weights and len(text) == 1:
+            weights[int(text)] += math.exp(logprob)
+    total = math.fsum(weights.values())
+    if total < _SURE_ENOUGH:
+        raise RecordFailed(
+            "bad_reply", f"the model gave the levels 1 to 6 a probability of {total:.2f} in all"
+        )
+    return math.fsum(level * weight for level, weight in weights.items()) / total
+
+
+def _turns(record: Record) -> list[tuple[str, str]]:
+    """Each user turn that is answered, with its answer; none where the last one waits for its own."""
+    pairs = [
+        (turn.content, after.content)
+        for turn, after in zip(record.messages, record.messages[1:], strict=False)
+        if turn.role == "user" and after.role == "assistant" and after.content.strip()
+    ]
+    return pairs if record.output.strip() else []

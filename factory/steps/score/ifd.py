@@ -1,0 +1,150 @@
+"""Score how much a record's instruction helps a model to its answer: instruction-following difficulty (IFD)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from factory.data.record import Record
+from factory.errors import RecordFailed
+from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.keep import Condition, keep_where
+from factory.steps.score.likelihood.passes import Passes, Unscored, align, mean_loss, score_after
+
+# The texts of Cherry LLM's code (cherry_seletion/data_analysis.py), which are those of Stanford Alpaca.
+_ALPACA = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Response:"
+)
+_ALPACA_WITH_INPUT = (
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
+)
+_DIRECT = "### Response:"
+
+
+class Contexts(NamedTuple):
+    """What an answer is read after: once with its prompt, once without."""
+
+    conditioned: str
+    direct: str
+
+
+class IFD(PerRecord):
+    """Score how much a record's instruction helps a model to predict its answer (IFD): high is hard.
+
+    Two forms, which rank nearly alike by their authors' account:
+
+    - superfiltering: the ratio of perplexities PPL(answer | instruction) / PPL(answer), that is
+      exp(L(answer | instruction) - L(answer)). The instruction and the input stand on lines of their own before
+      the answer; the answer alone stands alone. Stored as "ifd".
+    - cherry: the ratio of mean losses L(answer | Alpaca prompt) / L(answer | "### Response:"). Stored as
+      "ifd.cherry".
+
+    L is the mean negative log-likelihood of the answer's tokens, the same tokens in both passes. The first
+    token of a text has no probability unless the tokenizer puts one of its own before it: where the answer stands
+    alone, it counts in neither pass (the authors' code counts it in one). An answer of one such token has no
+    score, and the note says so; no score is ever NaN or 0 for want of one. Earlier turns of a conversation
+    stand before the instruction.
+
+    At 1 the instruction is of no help, above 1 it is in the way: the papers drop those (`keep: "< 1"`) and keep
+    the highest of the others (`keep_top`). On Alpaca that favours long answers: look at the correlation with the
+    length, which a run tells with the step, and `keep_top` and `factory score` beside the picks.
+
+    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
+
+    Source: Cherry LLM (arXiv 2308.12032); Superfiltering (arXiv 2402.00530).
+
+    Example:
+        - ifd: {model: weak, keep: "< 1"}
+        - keep_top: {score: ifd, share: 0.1}
+    """
+
+    name: ClassVar[str] = "ifd"
+
+    model: ChatModelName = ""
+    """The model that reads the answers; a small one ranks them much as a large one does."""
+    method: Literal["superfiltering", "cherry"] = "superfiltering"
+    """The form of the score: the ratio of perplexities (superfiltering) or that of losses (cherry)."""
+    max_length: int | None = Field(None, ge=2)
+    """Tokens of prompt and answer that are read, the rest is cut off; by default the papers' own: 1024 for
+    superfiltering, 512 for cherry."""
+    keep: Condition | None = None
+    """Condition that a score must meet for its record to be kept, such as "< 1"; without it all are kept."""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        score = "ifd" if self.method == "superfiltering" else "ifd.cherry"
+        if not record.output.strip():
+            scored = record.with_score(score, None, context.event(score), "there is no answer to score")
+            yield keep_where(scored, score, self.keep, context.step)
+            return
+        most = self.max_length or (1024 if self.method == "superfiltering" else 512)
+        contexts = (
+            superfiltering_contexts(record) if self.method == "superfiltering" else cherry_contexts(record)
+        )
+        try:
+            texts = await score_after(context.chat(self.model), *contexts, record.output, most)
+        except RecordFailed as error:
+            scored = record.with_score(score, None, context.event(score), str(error))
+        else:
+            event = context.event(score, texts.conditioned, texts.direct)
+            try:
+                passes = align(texts, most)
+                value = superfiltering(passes) if self.method == "superfiltering" else cherry(passes)
+            except Unscored as why:
+                scored = record.with_score(score, None, event, str(why))
+            else:
+                note = (
+                    f"only the first {most:,} tokens of prompt and answer count" if passes.truncated else ""
+                )
+                scored = record.with_score(score, value, event, note)
+        yield keep_where(scored, score, self.keep, context.step)
+
+
+def superfiltering(passes: Passes) -> float:
+    """The ratio of perplexities, PPL(answer | instruction) / PPL(answer).
+
+    Raises:
+        Unscored: the ratio is beyond what a number holds.
+    """
+    try:
+        return math.exp(mean_loss(passes.conditioned) - mean_loss(passes.direct))
+    except OverflowError:
+        raise Unscored("the ratio of perplexities is beyond all bounds") from None
+
+
+def cherry(passes: Passes) -> float:
+    """The ratio of mean losses, L(answer | prompt) / L(answer).
+
+    Raises:
+        Unscored: the model was sure of the answer alone, so that there is nothing to divide by.
+    """
+    direct = mean_loss(passes.direct)
+    if direct <= 0:
+        raise Unscored("the model is sure of the answer without its instruction: its loss is 0")
+    return mean_loss(passes.conditioned) / direct
+
+
+def superfiltering_contexts(record: Record) -> Contexts:
+    """Instruction and input, a line each, after the turns before them; nothing."""
+    parts = [message.content for message in record.conversation[:-1]]
+    parts.append(record.instruction)
+    if record.input:
+        parts.append(record.input)
+    return Contexts("".join(f"{part}\n" for part in parts), "")
+
+
+def cherry_contexts(record: Record) -> Contexts:
+    """The Alpaca prompt, whose instruction is led by the turns before it; the heading of the answer alone."""
+    before = [message.content for message in record.conversation[:-1]]
+    instruction = "\n".join([*before, record.instruction])
+    template = _ALPACA_WITH_INPUT if record.input else _ALPACA
+    # One pass over the template: text of the data that looks like a placeholder stays as it is.
+    head, _, rest = template.partition("{instruction}")
+    middle, _, tail = rest.partition("{input}")
+    filled = head + instruction + middle + (record.input + tail if record.input else "")
+    return Contexts(filled, _DIRECT)

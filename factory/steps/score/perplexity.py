@@ -1,0 +1,82 @@
+"""Score how surprising a model finds a record's text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from factory.data.record import Record
+from factory.errors import RecordFailed
+from factory.models.base import ScoredText
+from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.keep import Condition, keep_where
+from factory.steps.score.ifd import superfiltering_contexts
+from factory.steps.score.likelihood.passes import Unscored, align, characters_of, mean_loss, score_after
+
+
+class Perplexity(PerRecord):
+    """Score how surprising a model finds a record: the perplexity of its answer, or of all of its text.
+
+    exp of the mean negative log-likelihood of the tokens. Of an answer, given what comes before it: exactly the
+    tokens that `ifd` counts, so that a run with both asks the model once. Of the text: all turns, each on lines
+    of its own, but for a first token that nothing precedes. Which range is the best to keep (low, middle, high)
+    depends on the data (arXiv 2405.20541): hence no default.
+
+    With a name of its own for each model, the scores of an untrained model and of its checkpoints stand side by
+    side, as `learning_percentage` needs them. A record without anything to score has no score, and the note says
+    why.
+
+    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
+
+    Source: Marion et al., When Less is More (arXiv 2309.04564), for perplexity as a filter.
+
+    Example:
+        - perplexity: {model: weak, keep: "< 50"}
+        - perplexity: {model: epoch1, score: ppl.1}
+    """
+
+    name: ClassVar[str] = "perplexity"
+
+    model: ChatModelName = ""
+    """The model that reads the texts."""
+    of: Literal["answer", "text"] = "answer"
+    """What is scored: the last answer given all before it, or the whole conversation."""
+    score: str = Field("perplexity", min_length=1)
+    """Name of the score."""
+    max_length: int = Field(1024, ge=2)
+    """Tokens that are read; the rest is cut off."""
+    keep: Condition | None = None
+    """Condition that a score must meet for its record to be kept, such as "< 50"; without it all are kept."""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        model = context.chat(self.model)
+        texts: tuple[ScoredText, ...] = ()
+        value, note = None, ""
+        try:
+            if self.of == "text":
+                text = "\n".join(message.content for message in record.messages)
+                end = characters_of(text, 2 * self.max_length)
+                texts = (await model.score_text(text[:end]),)
+                known = [value for value in texts[0].logprobs[: self.max_length] if value is not None]
+                truncated = end < len(text) or len(texts[0].tokens) > self.max_length
+            elif record.output.strip():
+                contexts = superfiltering_contexts(record)
+                scored = await score_after(model, *contexts, record.output, self.max_length)
+                texts = (scored.conditioned, scored.direct)
+                passes = align(scored, self.max_length)
+                known, truncated = list(passes.conditioned), passes.truncated
+            else:
+                raise Unscored("there is no answer to score")
+            if not known:
+                raise Unscored("the text is a single token, which nothing precedes")
+            value = math.exp(mean_loss(known))
+            note = f"only the first {self.max_length:,} tokens count" if truncated else ""
+        except (RecordFailed, Unscored) as why:
+            note = str(why)
+        except OverflowError:
+            note = "the perplexity is beyond all bounds"
+        done = record.with_score(self.score, value, context.event(self.score, *texts), note)
+        yield keep_where(done, self.score, self.keep, context.step)

@@ -1,0 +1,195 @@
+"""Name the intentions of each instruction, by a model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
+
+from factory.data.prompt import Prompt, load_prompt
+from factory.data.record import Event, Record, Tag
+from factory.data.text import detect_language, shorten
+from factory.errors import RecordFailed
+from factory.models.base import Answer
+from factory.step import ChatModelName, Context, EmbeddingModelName, PerRecord
+
+if TYPE_CHECKING:
+    from factory.steps.tags.tag_sets.vocabulary import Vocabulary
+
+TAG_CHARACTERS = 60
+"""A longer tag is a sentence or a model that repeats itself, and is not used."""
+
+
+class TagIntents(PerRecord):
+    """Tag each record with the intentions of its instruction, each with an explanation (InsTag).
+
+    Each user turn is a query of its own, as in the paper; the record gets the tags of all of them, in
+    order, each once whatever its case. Tags are open: any phrase. They are kept as the model wrote them but
+    for white space; `normalize_tags` brings different names of one intention together.
+
+    With `vocabulary`, the tag map of another set or a list of tags, the model chooses among its tags alone, so
+    that both sets can be compared. Of a large tag set it is shown the `shown` tags nearest to the query in
+    meaning. A name outside the set is not used; how many there were is in the manifest.
+
+    A record that cannot be tagged, or one of whose turns cannot, goes on without tags: its history says
+    "untagged" and its note "tag" says why. A part of its tags would count as low complexity. With `required`
+    it is set aside as failed instead. How many were tagged, how many not and why, and how many single tags
+    were too long to be one, is in the manifest and the report.
+
+    Source: #InsTag (arXiv 2308.07074), section 3.
+
+    Example:
+        - tag: {model: teacher}
+    """
+
+    name: ClassVar[str] = "tag"
+
+    model: ChatModelName = ""
+    """The chat model that names the tags."""
+    vocabulary: Path | None = None
+    """A closed tag set: a tag map (JSON lines of raw and final), or JSON lines of {"tag": ...}."""
+    shown: int = Field(60, ge=1)
+    """Most tags of the vocabulary that one query is shown."""
+    embedder: EmbeddingModelName = ""
+    """The embedding model that finds the tags to show, where the vocabulary has more than `shown`."""
+    max_tags: int = Field(8, ge=1)
+    """Most tags of one query; a model that names more has its first ones taken."""
+    required: bool = False
+    """Set a record aside where it cannot be tagged, instead of letting it go on without tags."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 gives the same tags each time."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of the tags of one query with their explanations."""
+
+    _closed: Vocabulary | None = PrivateAttr(default=None)
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return () if self.vocabulary is None else (self.vocabulary,)
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        name = "tag/instag" if self.vocabulary is None else "tag/instag_closed"
+        prompt = load_prompt(name, record.lang or detect_language(record.prompt))
+        answers: list[Answer] = []
+        facts = context.facts
+        for fact, none in (("tagged", 0), ("untagged", {}), ("unusable_tags", 0)):
+            facts.setdefault(fact, none)
+        try:
+            tags = await self._tags(record, prompt, answers, context)
+        except RecordFailed as error:
+            facts["untagged"][error.kind] = facts["untagged"].get(error.kind, 0) + 1
+            event = context.event("untagged", *answers, prompt=prompt)
+            untagged = replace(record.with_tags((), event), notes={**record.notes, "tag": str(error)})
+            yield (
+                untagged.drop(context.step, "untagged", str(error), failed=True)
+                if self.required
+                else untagged
+            )
+        else:
+            facts["tagged"] += 1
+            yield _tagged(record, tags, context.event("tag", *answers, prompt=prompt))
+
+    async def _tags(
+        self, record: Record, prompt: Prompt, answers: list[Answer], context: Context
+    ) -> tuple[Tag, ...]:
+        model = context.chat(self.model)
+        closed = self._vocabulary(context)
+        tags: list[Tag] = []
+        for message in record.conversation:
+            if message.role != "user" or not message.content.strip():
+                continue
+            values = {"instruction": message.content}
+            if closed is not None:
+                shown = await self._shown(closed, message.content, context)
+                values["tags"] = "\n".join(shown)
+            answer = await model.ask(
+                prompt.render(**values),
+                temperature=self.temperature,
+                max_tokens=self.max_tokens,
+                schema=tags_schema(self.max_tags),
+            )
+            answers.append(answer)
+            assert isinstance(answer.data, NamedTags)
+            named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
+            context.facts["unusable_tags"] += sum(not _usable(tag.tag) for tag in answer.data.tags)
+            if closed is not None:
+                named, unknown = closed.chosen(named)
+                context.facts["outside"] += len(unknown)
+                if not named and unknown:
+                    raise RecordFailed(
+                        "outside_vocabulary",
+                        f"none of the tags that the model named is in the vocabulary: {shorten(', '.join(unknown))}",
+                    )
+            if not named:
+                raise RecordFailed("no_tags", "the model named no tag that can be used")
+            named = named[: self.max_tags]
+            tags.extend(named)
+        if not answers:
+            raise RecordFailed("no_instruction", "there is no user turn to tag")
+        return clean_tags(tags)
+
+    def _vocabulary(self, context: Context) -> Vocabulary | None:
+        if self.vocabulary is not None and self._closed is None:
+            from factory.steps.tags.tag_sets.vocabulary import Vocabulary
+
+            self._closed = Vocabulary.read(context.read_rows(self.vocabulary), str(self.vocabulary))
+        if self._closed is not None:
+            context.facts["vocabulary"] = len(self._closed.names)
+            context.facts.setdefault("outside", 0)
+        return self._closed
+
+    async def _shown(self, closed: Vocabulary, query: str, context: Context) -> Sequence[str]:
+        if len(closed.names) <= self.shown:
+            return closed.names
+        return await closed.near(query, self.shown, context.embedder(self.embedder))
+
+
+class NamedTag(BaseModel):
+    """A tag as the model writes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # The bounds are for a server that decodes by the schema, where a small model may repeat itself for
+    # ever. They are not enforced on reading: `clean_tags` drops a long tag without asking again for the
+    # others. A tag may run past TAG_CHARACTERS, so that one that was cut is told from one that ended.
+    tag: str = Field(json_schema_extra={"maxLength": TAG_CHARACTERS + 20})
+    explanation: str = Field(json_schema_extra={"maxLength": 160})
+
+
+class NamedTags(BaseModel):
+    """What the model replies; `tags_schema` adds the number of tags."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tags: list[NamedTag]
+
+
+@functools.lru_cache(maxsize=16)
+def tags_schema(max_tags: int) -> type[NamedTags]:
+    """The schema of a reply: 1 to `max_tags` tags. More are tolerated on reading."""
+    bound = Field(min_length=1, json_schema_extra={"maxItems": max_tags})
+    return create_model("BoundedTags", __base__=NamedTags, tags=(list[NamedTag], bound))
+
+
+def clean_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
+    """The tags with white space collapsed, without empty and overlong ones, each once whatever its case."""
+    kept: dict[str, Tag] = {}
+    for tag in tags:
+        name = " ".join(tag.name.split())
+        if _usable(name):
+            kept.setdefault(name.casefold(), Tag(name, " ".join(tag.explanation.split())))
+    return tuple(kept.values())
+
+
+def _usable(name: str) -> bool:
+    return 0 < len(" ".join(name.split())) <= TAG_CHARACTERS
+
+
+def _tagged(record: Record, tags: tuple[Tag, ...], event: Event) -> Record:
+    # A note of an earlier attempt that failed would now be untrue.
+    notes = {key: note for key, note in record.notes.items() if key != "tag"}
+    return replace(record.with_tags(tags, event), notes=notes)

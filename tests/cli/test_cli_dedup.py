@@ -1,0 +1,148 @@
+"""`factory dedup`: a file without its duplicates, and the families they make."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+from scripted_server import ScriptedServer
+
+import factory as sft
+
+COMMAND = [sys.executable, "-c", "from factory.cli.app import main; main()", "dedup"]
+ROWS = [
+    "Name a river.",
+    "Why do cats purr?",
+    "Name a river!",
+    "name a \x1b[31m river",
+    "说出一条河。",
+    "说出一条河！",
+]
+
+
+def dedup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path: Path) -> None:
+    lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    done = dedup(tmp_path, "rows.jsonl", "--rouge", "0.7", "--out", "kept.jsonl")
+    assert done.returncode == 0, done.stderr
+    first, families, cause, largest, dropped, *_, other, _, written = done.stdout.splitlines()
+    assert first == "01-dedup_rouge: 6 in, 3 out"
+    assert families.startswith("2 families of duplicates")
+    assert cause == "Nearly the same words (ROUGE-L): 3 dropped"
+    assert largest.split()[:2] == ["2", "for"]
+    assert largest.endswith("Name a river.")
+    assert dropped.strip().startswith("ROUGE-L 1.00: ")
+    assert dropped.endswith("Name a river!")
+    assert "\x1b" not in done.stdout
+    assert "说出一条河。" in other
+    assert written == "3 records written to kept.jsonl"
+    rows = [orjson.loads(line) for line in (tmp_path / "kept.jsonl").read_bytes().splitlines()]
+    assert [row["messages"][0]["content"] for row in rows] == [ROWS[0], ROWS[1], ROWS[4]]
+
+
+def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: Path) -> None:
+    text = " ".join(f"word{at}" for at in range(80))
+    rows = [text, text.upper(), f"{text} end", "Name a river.", "name a river"]
+    lines = [orjson.dumps({"instruction": row, "output": "x"}) for row in rows]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--minhash", "0.8")
+    assert done.returncode == 0, done.stderr
+    exact, minhash, families, same, first, _, second, _, passages, largest, near = done.stdout.splitlines()
+    assert exact == "01-dedup_exact: 5 in, 3 out"
+    assert minhash == "02-dedup_minhash: 3 in, 2 out"
+    assert families.startswith("2 families of duplicates")
+    assert same == "The same text: 2 dropped"
+    assert passages == "Mostly the same passages (shingles): 1 dropped"
+    assert [line.split()[0] for line in (first, second, largest)] == ["1", "1", "1"]
+    assert largest.split()[2] == first.split()[2]
+    assert near.strip().startswith("Jaccard 0.99: ")
+    assert "found 1 of the 1 duplicates" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
+    for out, why in (("rows.jsonl/x.jsonl", "cannot be written"), ("x.txt", "end it in .jsonl")):
+        done = dedup(tmp_path, "rows.jsonl", "--out", out)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert why in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_journal_that_cannot_be_written_is_put_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
+    (tmp_path / "outputs").write_bytes(b"")  # no folder
+    done = dedup(tmp_path, "rows.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "name another place with --journal FILE" in done.stderr
+    assert dedup(tmp_path, "rows.jsonl", "--journal", "j.db").returncode == 0
+    applied = [*COMMAND[:-1], "apply", "dedup_exact", "rows.jsonl", "--journal", "j.db"]
+    assert subprocess.run(applied, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+
+
+def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
+    assert dedup(tmp_path, "rows.jsonl", "--exact", "--rouge", "0.7", "--workers", "2").returncode == 0
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--engine", "ray")
+    assert done.returncode == 2
+    assert "--engine ray goes with --rouge or --semantic" in done.stderr
+    done = dedup(tmp_path, "rows.jsonl", "--engine", "spark")
+    assert done.returncode == 2
+    assert "'local' or 'ray', not 'spark'" in done.stderr
+
+
+def test_an_embedding_model_of_a_server_is_named_as_for_the_threshold(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join([*lines, lines[0]]))
+    options = ("--semantic", "0.999", "--model", "scripted", "--base-url", server.base_url)
+    done = dedup(tmp_path, "rows.jsonl", *options)
+    assert done.returncode == 0, done.stderr
+    assert "01-dedup_semantic: 7 in, 6 out" in done.stdout
+    assert "The same meaning (embeddings): 1 dropped" in done.stdout
+    assert sum(len(body["input"]) for body in server.embedded) == 6
+    for wrong in (options[:4], options[2:], options[:2] + options[4:]):
+        done = dedup(tmp_path, "rows.jsonl", *wrong)
+        assert done.returncode == 2
+        assert "go together" in done.stderr
+
+
+def test_a_row_whose_id_is_no_word_is_told(tmp_path: Path) -> None:
+    rows = [{"instruction": "a b c", "output": "x"}, {"instruction": "a b c", "output": "y"}]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    sft.load(tmp_path / "rows.jsonl").save(tmp_path / "records.jsonl", format="records")
+    lines = [orjson.loads(line) for line in (tmp_path / "records.jsonl").read_bytes().splitlines()]
+    for id in ("", "a b", "\x1b[31m", "a\u3000b"):
+        lines[1]["id"] = id
+        (tmp_path / "records.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+        (bad,) = sft.load(tmp_path / "records.jsonl").dropped
+        assert bad.dropped is not None
+        assert "records.jsonl:2: its id is not one printable word" in bad.dropped.reason
+
+
+def test_a_bad_row_is_told_and_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\nnot json\n')
+    done = dedup(tmp_path, "rows.jsonl")
+    assert done.returncode == 3
+    assert "rows.jsonl:2" in done.stderr
+    missing = dedup(tmp_path, "absent.jsonl")
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
+    assert "absent.jsonl does not exist" in missing.stderr

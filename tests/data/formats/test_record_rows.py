@@ -1,0 +1,93 @@
+"""The lossless layout: what is written is read back as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factory.data.formats.read import BadRow, read_records
+from factory.data.formats.record_rows import read_record_row, record_row
+from factory.data.formats.shapes import BadShape
+from factory.data.formats.write import write_dataset, write_file
+from factory.data.record import Drop, Event, Message, Record, Tag, new_record
+from factory.errors import OutputError
+
+WHOLE = Record(
+    id="0123456789abcdef",
+    messages=(
+        Message("system", "简短回答"),
+        Message("user", "一\n\n二"),
+        Message("assistant", "答"),
+        Message("user", "Translate\n\n鸟"),
+        Message("assistant", "bird 🦉"),
+    ),
+    source="a file",
+    lang="zh",
+    task="翻译",
+    tags=(Tag("translation", "it asks for one"), Tag("中文")),
+    scores={"ifd": 0.5, "judge.quality": 4.0},
+    notes={"judge.quality": "right", "perplexity": "there is no answer to score"},
+    events=(Event("02-ifd", "ifd", "m", "en/x@1", ("aa", "bb"), ("parent",), 2),),
+    dropped=Drop("03-x", "low_score", "why", {"score": 1.0}, True),
+    meta={"column": [1, None, {"a": "b"}], "instruction": "an odd column"},
+    input_chars=1,
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.json"])
+def test_a_record_is_read_back_from_the_file_as_it_was(name: str, tmp_path: Path) -> None:
+    plain = new_record("hello", output="there")
+    write_file([WHOLE, plain], tmp_path / name, "records")
+    assert list(read_records(tmp_path / name)) == [WHOLE, plain]
+
+
+@given(
+    TEXT.filter(str.strip),
+    TEXT,
+    TEXT,
+    st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)),
+)
+def test_any_text_and_any_score_survives(
+    question: str, material: str, answer: str, scores: dict[str, float]
+) -> None:
+    from dataclasses import replace
+
+    record = replace(new_record(question, input=material, output=answer, meta={"k": answer}), scores=scores)
+    assert read_record_row(orjson.loads(orjson.dumps(record_row(record)))) == record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": [{"role": "user"}]},
+        {"messages": []},
+        {"scores": {"ifd": "high"}},
+        {"input": "something else"},
+        {"events": [{"step": "x"}]},
+        {"id": None},
+        {"tags": [["a"]]},
+        {"dropped": {"surprise": 1}},
+    ],
+)
+def test_a_row_that_was_changed_by_hand_is_told_apart_and_not_lost(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    row = {**record_row(WHOLE), **change}
+    with pytest.raises(BadShape):
+        read_record_row(row)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(orjson.dumps(record_row(WHOLE)) + b"\n" + orjson.dumps(row) + b"\n")
+    first, second = read_records(path)
+    assert first == WHOLE
+    assert isinstance(second, BadRow)
+    assert second.line == 2
+
+
+def test_a_training_set_is_not_made_of_records(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="there is no output format 'records'"):
+        write_dataset([WHOLE], tmp_path / "set", ["records"])

@@ -1,0 +1,173 @@
+"""What a dry run counts: the most calls, whatever the replies turn out to be."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from scripted_server import ScriptedServer
+
+from factory.engine.plan.estimate import bounds
+from factory.engine.plan.rehearsal import DryRun, dry_run
+from factory.engine.run import Run, RunOptions
+from factory.recipe.recipe import Recipe, build_recipe
+
+MODELS = {
+    "m": {"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "price": {"input": 1}},
+    "k": {"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "k", "price": {"input": 100}},
+}
+DIALOGUE = {
+    "history": [["Name a river.", "Volga."]],
+    "instruction": "再说一条。",
+    "output": "长江。",
+    "other": "黄河。",
+}
+
+
+def recipe(tmp_path: Path, *steps: dict[str, Any], models: dict[str, Any] = MODELS, rows: int = 3) -> Recipe:
+    """A recipe over single turns with a second answer, and one conversation of two turns."""
+    texts: list[dict[str, Any]] = [
+        {"history": [], "instruction": f"Question {at}?", "output": f"Answer {at}.", "other": "Another."}
+        for at in range(rows - 1)
+    ]
+    texts.append(DIALOGUE)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in texts))
+    return build_recipe(
+        {"name": "dry", "models": models, "steps": [{"read": {"path": str(path)}}, *steps]}, "dry"
+    )
+
+
+def planned(made: Recipe) -> DryRun:
+    return asyncio.run(dry_run(made))
+
+
+def calls(plan: DryRun) -> list[dict[str, int]]:
+    """How often each step but the first asks each model."""
+    return [{name: asked.calls for name, asked in step.asked.items()} for step in plan.steps[1:]]
+
+
+@pytest.mark.parametrize(
+    ("step", "most"),
+    [
+        ({"judge": {"model": "m"}}, {"m": 4}),
+        ({"judge": {"model": ["m", "k"], "samples": 2, "temperature": 1}}, {"m": 8, "k": 8}),
+        ({"judge_pair": {"model": "k", "second": "other"}}, {"k": 6}),
+        ({"judge_pair": {"model": "k", "second": "absent"}}, {}),
+        ({"judge_cascade": {"model": "k", "keep": ">= 4", "embeddings": False}}, {"k": 4}),
+        ({"refine": {"model": "m", "judge": "k", "rounds": 3}}, {"k": 3 * 4, "m": 3 * 6}),
+        ({"deita": {"model": "m"}}, {"m": 8}),
+        ({"ifd": {"model": "m"}}, {"m": 6}),
+        ({"tag": {"model": "m"}}, {"m": 4}),
+    ],
+    ids=lambda case: next(iter(case), "none"),
+)
+def test_a_step_is_counted_with_every_call_that_it_could_make(
+    tmp_path: Path, step: dict[str, Any], most: dict[str, int]
+) -> None:
+    assert calls(planned(recipe(tmp_path, step))) == [most]
+
+
+def test_a_judge_of_rephrased_items_is_counted_with_as_many_neighbours_as_it_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "bench.jsonl").write_text('{"question": "What is one plus one?"}\n')
+    step = {
+        "decontaminate": {
+            "against": {"bench": str(tmp_path / "bench.jsonl")},
+            "rephrased": "judged",
+            "neighbours": 2,
+            "judge": "m",
+        }
+    }
+    assert calls(planned(recipe(tmp_path, step))) == [{"m": 6}]
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [{"judge": {"model": "m", "keep": "< 2"}}, {"ifd": {"model": "m", "keep": "< 1"}}],
+    ids=["judge", "ifd"],
+)
+def test_a_condition_that_no_stand_in_meets_does_not_hide_the_calls_behind_it(
+    tmp_path: Path, keep: dict[str, Any]
+) -> None:
+    assert calls(planned(recipe(tmp_path, keep, {"judge": {"model": "k"}})))[1] == {"k": 4}
+
+
+def test_each_model_is_reckoned_at_its_own_price(tmp_path: Path) -> None:
+    made = recipe(tmp_path, {"judge": {"model": ["m", "k"]}})
+    plan = planned(made)
+    tokens = plan.steps[1].asked["m"].prompt_tokens
+    assert plan.most_cost(made) == pytest.approx(tokens * (1 + 100) / 1e6)
+
+
+def test_a_reply_that_a_later_prompt_quotes_counts_there_as_long_as_it_may_be(tmp_path: Path) -> None:
+    def prompt_tokens(step: str, **options: Any) -> int:
+        made = recipe(tmp_path, {"evolve": {"model": "m", "rounds": 1}}, {step: {"model": "m", **options}})
+        return sum(asked.prompt_tokens for step in planned(made).steps for asked in step.asked.values())
+
+    # Three children with their answers: 1,024 and 2,048 tokens at the most.
+    assert prompt_tokens("judge") > 3 * (1024 + 2048)
+    # The criticism of a refined answer stands in one prompt of each of 3 rounds of 6 records, the answer in 8 others.
+    grown = prompt_tokens("refine", judge="m", max_tokens=3000) - prompt_tokens(
+        "refine", judge="m", max_tokens=2000
+    )
+    assert grown == 1000 * 6 * (3 + 2 * 2 + 3)
+
+
+def test_more_records_than_are_rehearsed_are_counted_in_proportion_and_said_so(tmp_path: Path) -> None:
+    made = recipe(tmp_path, {"judge": {"model": "m"}}, rows=1000)
+    plan = planned(made)
+    assert plan.totals()[0] == 1000
+    assert any(f"the first {plan.sampled} records" in line for line in bounds(made, plan).lines())
+
+
+def test_no_run_makes_more_calls_than_were_told_however_the_replies_fall(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    """A judge that always finds a gain is the costliest there is for refining."""
+    level = {"now": 0}
+
+    def script(request: dict[str, Any]) -> str:
+        text = request["messages"][-1]["content"]
+        wanted = orjson.dumps(request.get("response_format") or {}).decode()
+        if "criticism" in wanted:
+            return '{"criticism": "dull", "nothing_to_change": false}'
+        if "better" in wanted:
+            return '{"reason": "so", "better": "tie"}'
+        if "score" not in wanted:
+            return f"better than {re.sub(r'[^0-9]', '', text)[-6:]} by {level['now']}"
+        level["now"] += 1
+        return orjson.dumps({"reason": "so", "score": min(5, 1 + text.count("better"))}).decode()
+
+    server.script = script
+    models = {"m": {"provider": "openai", "base_url": server.base_url, "model": "scripted"}}
+    made = recipe(
+        tmp_path,
+        {"refine": {"rounds": 3, "keep_parents": True}},
+        {"judge_pair": {"second": "other"}},
+        {"judge_cascade": {"keep": ">= 4", "embeddings": False}},
+        models=models,
+    )
+    told = (
+        Run(made, RunOptions(tmp_path / "out", journal=tmp_path / "journal.db"))
+        .execute()
+        .manifest["estimate"]
+    )
+    assert 0.5 < told["calls"]["ratio"] <= 1
+
+
+def test_embeddings_count_neither_as_told_nor_as_asked(tmp_path: Path, server: ScriptedServer) -> None:
+    server.script = lambda request: '{"reason": "so", "score": 4}'
+    at = {"base_url": server.base_url, "model": "scripted"}
+    models = {"m": {"provider": "openai", **at}, "e": {"provider": "openai_embeddings", **at}}
+    made = recipe(tmp_path, {"judge": {}}, {"dedup_semantic": {"threshold": 1.0}}, models=models)
+    for folder in ("one", "two"):  # the second time from the journal, text by text
+        told = (
+            Run(made, RunOptions(tmp_path / folder, journal=tmp_path / "journal.db"))
+            .execute()
+            .manifest["estimate"]
+        )
+        assert (told["calls"]["at_most"], told["calls"]["came_to"]) == (4, 4)

@@ -1,0 +1,226 @@
+"""Quotas are fair, and the set that is assembled holds the best of each kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.data.record import Drop, Record, new_record
+from factory.data.table import Table
+from factory.step import Context
+from factory.steps.assemble.assemble import Assemble
+from factory.steps.assemble.select.quota import equal_quotas
+
+counts_of_groups = st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=8)
+sizes = st.integers(0, 120)
+
+
+def one_by_one(counts: Mapping[str, int], size: int) -> dict[str, int]:
+    """Max-min fairness, word for word: the next place always goes to the group with the fewest places."""
+    quotas = dict.fromkeys(counts, 0)
+    for _ in range(min(size, sum(counts.values()))):
+        open_groups = [group for group in counts if quotas[group] < counts[group]]
+        # Level by level; within a level the larger group first, then the order of the names.
+        quotas[min(open_groups, key=lambda group: (quotas[group], -counts[group], group))] += 1
+    return quotas
+
+
+@settings(deadline=None)
+@given(counts_of_groups, sizes)
+def test_quotas_are_those_of_handing_out_places_one_by_one(counts: dict[str, int], size: int) -> None:
+    assert equal_quotas(counts, size) == one_by_one(counts, size)
+
+
+@settings(deadline=None)
+@given(counts_of_groups, sizes)
+def test_quotas_sum_to_the_size_and_ask_no_group_for_more_than_it_has(
+    counts: dict[str, int], size: int
+) -> None:
+    quotas = equal_quotas(counts, size)
+    assert quotas.keys() == counts.keys()
+    assert sum(quotas.values()) == min(size, sum(counts.values()))
+    assert all(0 <= quotas[group] <= counts[group] for group in counts)
+
+
+@settings(deadline=None)
+@given(counts_of_groups, sizes)
+def test_a_group_gets_less_than_another_only_where_it_has_no_more(counts: dict[str, int], size: int) -> None:
+    quotas = equal_quotas(counts, size)
+    for poor in counts:
+        for rich in counts:
+            if quotas[poor] + 1 < quotas[rich]:
+                assert quotas[poor] == counts[poor]
+
+
+@settings(deadline=None)
+@given(counts_of_groups, sizes, st.randoms(use_true_random=False))
+def test_quotas_do_not_depend_on_the_order_of_the_groups(counts: dict[str, int], size: int, random) -> None:  # type: ignore[no-untyped-def]
+    shuffled = list(counts.items())
+    random.shuffle(shuffled)
+    assert equal_quotas(dict(shuffled), size) == equal_quotas(counts, size)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size", "quotas"),
+    [
+        ({}, 5, {}),
+        ({"a": 10, "b": 10, "c": 10}, 5, {"a": 2, "b": 2, "c": 1}),
+        ({"a": 2, "b": 100, "c": 100}, 62, {"a": 2, "b": 30, "c": 30}),
+        ({"a": 10, "b": 20}, 5, {"a": 2, "b": 3}),
+        ({"a": 1, "b": 1}, 100, {"a": 1, "b": 1}),
+        ({"写作": 5, "数学": 5}, -1, {"写作": 0, "数学": 0}),
+    ],
+)
+def test_quotas_of_small_cases(counts: dict[str, int], size: int, quotas: dict[str, int]) -> None:
+    assert equal_quotas(counts, size) == quotas
+
+
+def record(at: int, task: str = "", score: float | None = None, *, output: str = "yes") -> Record:
+    made = new_record(f"问题 {at}", output=output, task=task, lang="zh", source="pool")
+    return made if score is None else replace(made, scores={"judge.quality": score})
+
+
+def assemble(step: Assemble, records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The set after the step, and its warnings."""
+    warnings: list[str] = []
+
+    def nobody(name: str) -> object:
+        raise AssertionError("assemble asks no model")
+
+    context = Context("05-assemble", 0, nobody, nobody, warn=warnings.append)  # type: ignore[arg-type]
+    result = asyncio.run(step.run(Table.from_records(records), context))
+    return list(result.records()), warnings
+
+
+def chosen(records: Sequence[Record]) -> list[int]:
+    return [at for at, one in enumerate(records) if one.dropped is None]
+
+
+def test_each_value_gets_its_share_and_a_small_one_gives_all_it_has() -> None:
+    tasks = ["写作"] * 10 + ["code"] * 10 + ["math"] * 2
+    result, warnings = assemble(Assemble(size=12, balance="task"), [record(*p) for p in enumerate(tasks)])
+    assert Counter(one.task for one in result if one.dropped is None) == {"写作": 5, "code": 5, "math": 2}
+    assert chosen(result) == [*range(5), *range(10, 15), 20, 21]
+    assert warnings == []
+
+
+def test_the_best_go_first_and_keep_the_order_of_the_set() -> None:
+    records = [record(at, score=score) for at, score in enumerate([1, 5, 3, 4, 2])]
+    result, _ = assemble(Assemble(size=3), records)
+    assert chosen(result) == [1, 2, 3]
+    assert [one.id for one in result] == [one.id for one in records]
+
+
+def test_among_equals_the_order_of_the_set_decides() -> None:
+    result, _ = assemble(Assemble(size=3), [record(at, score=4) for at in range(6)])
+    assert chosen(result) == [0, 1, 2]
+
+
+def test_a_missing_score_comes_last_even_behind_a_negative_one() -> None:
+    records = [record(0), record(1, score=-5), record(2), record(3, score=float("nan")), record(4, score=0)]
+    for size, expected in ((2, [1, 4]), (3, [0, 1, 4]), (4, [0, 1, 2, 4])):
+        assert chosen(assemble(Assemble(size=size), records)[0]) == expected
+
+
+def test_a_record_that_is_not_chosen_says_its_rank_and_how_many_were_wanted() -> None:
+    records = [record(0, "写作", 3), record(1, "写作", 4.5), record(2, "写作"), record(3, "code", 1)]
+    result, _ = assemble(Assemble(size=2, balance="task", score="judge.quality"), records)
+    assert chosen(result) == [1, 3]
+    assert result[0].dropped == Drop(
+        "05-assemble",
+        "not_chosen",
+        "number 2 of 3 of task 写作 by judge.quality (3); 1 were wanted",
+        {"rank": 2, "quota": 1, "judge.quality": 3},
+    )
+    assert result[2].dropped is not None
+    assert result[2].dropped.reason == "number 3 of 3 of task 写作 by judge.quality (missing); 1 were wanted"
+    assert "judge.quality" not in result[2].dropped.numbers
+
+
+def test_a_record_without_an_answer_is_let_go_and_takes_no_place() -> None:
+    records = [record(0, score=5, output=""), record(1, score=5, output=" \n\t"), record(2, score=1)]
+    result, _ = assemble(Assemble(size=2), records)
+    assert chosen(result) == [2]
+    assert [one.dropped and one.dropped.kind for one in result] == ["no_answer", "no_answer", None]
+
+
+def test_without_a_size_every_answered_record_is_chosen() -> None:
+    result, _ = assemble(
+        Assemble(balance="task"), [record(0, "a"), record(1, "a"), record(2, "b", output="")]
+    )
+    assert chosen(result) == [0, 1]
+
+
+def test_the_only_judge_score_is_taken_where_none_is_named() -> None:
+    two = replace(record(0), scores={"judge.quality": 1, "ifd": 9}), record(1, score=2)
+    assert chosen(assemble(Assemble(size=1), two)[0]) == [1]
+
+
+def test_of_several_judge_scores_none_is_guessed() -> None:
+    two = (
+        replace(record(0), scores={"judge.quality": 1, "judge.complexity": 1}),
+        replace(record(1), scores={"judge.quality": 2, "judge.complexity": 2}),
+    )
+    assert chosen(assemble(Assemble(size=1), two)[0]) == [0]
+    assert chosen(assemble(Assemble(size=1, score="judge.complexity"), two)[0]) == [1]
+
+
+def test_a_score_that_no_record_has_is_a_warning_and_the_order_decides() -> None:
+    result, warnings = assemble(
+        Assemble(size=1, score="judge.qualty"), [record(0, score=1), record(1, score=2)]
+    )
+    assert chosen(result) == [0]
+    assert warnings == [
+        "05-assemble: no record has the score 'judge.qualty' (there are: judge.quality); the order of the set decides"
+    ]
+
+
+def test_a_field_that_no_record_has_is_a_warning() -> None:
+    result, warnings = assemble(Assemble(size=1, balance="task"), [record(0), record(1)])
+    assert chosen(result) == [0]
+    assert warnings == ["05-assemble: no record has a task, so there is nothing to balance"]
+
+
+def test_records_without_a_value_are_a_group_of_their_own() -> None:
+    records = [record(0, "a"), record(1, "a"), record(2), record(3)]
+    result, warnings = assemble(Assemble(size=2, balance="task"), records)
+    assert chosen(result) == [0, 2]
+    assert result[3].dropped is not None
+    assert "of task (none)" in result[3].dropped.reason
+    assert warnings == []
+
+
+def test_an_empty_set_is_assembled_without_a_word() -> None:
+    assert assemble(Assemble(size=3, balance="task", score="judge.quality"), []) == ([], [])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "a", "数学"]), st.none() | st.integers(1, 5), st.booleans()),
+        max_size=20,
+    ),
+    st.none() | st.integers(1, 25),
+)
+def test_the_set_has_the_size_asked_for_and_no_better_record_is_left_out(
+    rows: list[tuple[str, int | None, bool]], size: int | None
+) -> None:
+    records = [
+        record(at, task, score, output="yes" if answered else "")
+        for at, (task, score, answered) in enumerate(rows)
+    ]
+    result, _ = assemble(Assemble(size=size, balance="task"), records)
+    answered = [one for one in result if one.output]
+    kept = [one for one in result if one.dropped is None]
+    assert len(result) == len(records)
+    assert len(kept) == (len(answered) if size is None else min(size, len(answered)))
+    for left_out in answered:
+        for taken in kept:
+            if left_out.dropped is not None and left_out.task == taken.task:
+                assert taken.scores.get("judge.quality", 0) >= left_out.scores.get("judge.quality", 0)

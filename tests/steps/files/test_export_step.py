@@ -1,0 +1,87 @@
+"""The export step: the records that live, as training data, in the formats asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from factory.data.record import Drop, Record, new_record
+from factory.data.table import Table
+from factory.errors import OutputError
+from factory.step import Context
+from factory.steps.files.export import Export
+
+
+def export(step: Export, records: Sequence[Record], folder: Path | None) -> tuple[list[Record], list[str]]:
+    """The set after the step, and its warnings."""
+    warnings: list[str] = []
+
+    def nobody(name: str) -> object:
+        raise AssertionError("export asks no model")
+
+    context = Context("09-export", 0, nobody, nobody, folder, warnings.append)  # type: ignore[arg-type]
+    result = asyncio.run(step.run(Table.from_records(records), context))
+    return list(result.records()), warnings
+
+
+def answers(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["messages"][-1]["content"] for line in lines]
+
+
+def test_every_format_asked_for_is_a_folder_beside_one_card(tmp_path: Path) -> None:
+    formats = ("messages", "alpaca", "sharegpt", "parquet")
+    records = [new_record("写诗", output="春眠不觉晓"), new_record("b", output="c")]
+    result, warnings = export(Export(formats=formats), records, tmp_path / "dataset")
+    assert (result, warnings) == (records, [])
+    for name in formats:
+        assert list((tmp_path / "dataset" / name).iterdir())
+    assert (tmp_path / "dataset" / "README.md").is_file()
+    assert answers(tmp_path / "dataset" / "messages" / "train.jsonl") == ["春眠不觉晓", "c"]
+
+
+def test_a_record_without_an_answer_is_let_go_and_not_written(tmp_path: Path) -> None:
+    records = [new_record("a"), new_record("b", output="yes"), new_record("c", output=" \n")]
+    result, _ = export(Export(), records, tmp_path / "dataset")
+    gone = Drop("09-export", "no_answer", "it has no answer to train on")
+    assert [record.dropped for record in result] == [gone, None, gone]
+    assert answers(tmp_path / "dataset" / "messages" / "train.jsonl") == ["yes"]
+
+
+def test_a_record_that_was_let_go_before_is_not_written_and_keeps_its_reason(tmp_path: Path) -> None:
+    dropped = new_record("a", output="no").drop("03-judge", "low", "2 of 5")
+    result, _ = export(Export(), [dropped, new_record("b", output="yes"), new_record("c")], tmp_path / "d")
+    assert result[0] == dropped
+    assert answers(tmp_path / "d" / "messages" / "train.jsonl") == ["yes"]
+
+
+@pytest.mark.parametrize("records", [[], [new_record("a")]])
+def test_where_nothing_is_left_nothing_is_written_and_a_warning_says_so(
+    tmp_path: Path, records: list[Record]
+) -> None:
+    result, warnings = export(Export(), records, tmp_path / "dataset")
+    assert len(result) == len(records)
+    assert warnings == ["09-export: nothing is left to write"]
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_outside_a_run_there_is_no_folder_to_write_to() -> None:
+    with pytest.raises(OutputError, match="09-export: there is no run's folder to write to; use save"):
+        export(Export(), [new_record("a", output="b")], None)
+
+
+@pytest.mark.parametrize("formats", [[], ["mesages"], "messages", ["csv"]])
+def test_formats_that_do_not_exist_are_refused(formats: object) -> None:
+    with pytest.raises(ValueError, match="formats"):
+        Export.model_validate({"formats": formats})
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds files that are not an earlier export"):
+        export(Export(), [new_record("a", output="b")], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
