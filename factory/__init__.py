@@ -12,8 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory.api.dataset import Dataset, load, model, run
+    from factory.api.dataset import Dataset, load
+    from factory.api.run import run
     from factory.api.runnable import as_runnable
+    from factory.api.steps import model
     from factory.data.record import Message, Record, Tag
     from factory.errors import FactoryError
     from factory.recipe.recipe import Recipe, load_recipe
@@ -30,8 +32,8 @@ _PUBLIC = {
     "as_runnable": "factory.api.runnable",
     "load": "factory.api.dataset",
     "load_recipe": "factory.recipe.recipe",
-    "model": "factory.api.dataset",
-    "run": "factory.api.dataset",
+    "model": "factory.api.steps",
+    "run": "factory.api.run",
 }
 
 __all__ = [

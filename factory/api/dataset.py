@@ -13,10 +13,9 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
+from factory.api.steps import make_step
 from factory.data.formats.read import BadRow, read_records
 from factory.data.record import Record
 from factory.data.table import Table
@@ -26,12 +25,9 @@ from factory.engine.execute import Execution
 from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
-from factory.engine.run import Run, RunOptions, RunResult, run_blocking
-from factory.errors import InputError, RecipeError
-from factory.models.langchain import LangChainChat
-from factory.models.naming import ModelEntry, resolve_model
-from factory.models.options import ModelOptions
-from factory.recipe.recipe import Recipe, build_recipe, load_recipe, option_classes, validation_sentence
+from factory.engine.run import run_blocking
+from factory.errors import InputError
+from factory.models.naming import ModelEntry
 from factory.step import Source, Step, find_step, named_file, nearest, step_names
 from factory.steps.files.read import bad_row
 
@@ -41,23 +37,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 8
-
-
-def model(provider: str, **options: Any) -> ModelOptions:
-    """A model for the steps of a `Dataset`, with the options of a recipe's `models:` entry.
-
-    Example:
-        >>> teacher = model("openai", base_url="http://127.0.0.1:8000/v1", model="Qwen/Qwen3-8B")
-
-    Raises:
-        RecipeError: there is no such provider or option.
-    """
-    adapter: TypeAdapter[ModelOptions] = TypeAdapter(ModelOptions)
-    try:
-        return adapter.validate_python({"provider": provider, **options})
-    except ValidationError as error:
-        fields = list(option_classes()[provider].model_fields) if provider in option_classes() else []
-        raise RecipeError(f"model: {validation_sentence(error, fields, show_input=False)}") from error
 
 
 def load(
@@ -363,93 +342,6 @@ class Dataset:
             write_whole(place, data)
             written.append(place)
         return written
-
-
-def run(
-    recipe: str | Path | Mapping[str, Any] | Recipe,
-    *,
-    out: str | Path | None = None,
-    limit: int | None = None,
-    set: tuple[str, ...] | list[str] = (),
-    strict: bool = False,
-    overwrite: bool = False,
-    journal: str | Path | None = None,
-) -> RunResult:
-    """Run a recipe: a built-in one's name, a YAML file, or the same as a dict. Works inside a notebook.
-
-    Args:
-        out: the run's folder; by default one of its own below outputs/.
-        limit: take only the first so many records.
-        set: overrides, "step.field=value".
-        strict: stop at the first row that cannot be read.
-        overwrite: replace another run in `out`.
-        journal: where replies are kept; by default outputs/journal.db.
-
-    Raises:
-        FactoryError: the recipe is wrong or nothing could be done.
-    """
-    from factory.report.page.page import write_report
-
-    if isinstance(recipe, Mapping):
-        recipe = build_recipe(dict(recipe), overrides=tuple(set))
-    elif not isinstance(recipe, Recipe):
-        recipe = load_recipe(str(recipe), tuple(set))
-    options = RunOptions(
-        Path(out) if out is not None else None,
-        limit,
-        Path(journal) if journal is not None else None,
-        strict,
-        overwrite,
-    )
-    result = Run(recipe, options).execute()
-    write_report(result.folder)
-    return result
-
-
-def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry]) -> Step:
-    """The step of this name. A model given as an object joins `models`, and the step names it.
-
-    Raises:
-        RecipeError: there is no such step, option or model.
-    """
-    kind = find_step(name)
-    for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
-        value = options.get(field)
-        if isinstance(value, (list, tuple)):
-            options = {**options, field: [_name(models, one) for one in value]}
-        elif value is not None:
-            options = {**options, field: _name(models, value)}
-    try:
-        step = kind.model_validate(options)
-    except ValidationError as error:
-        raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
-    for kind_of_model in ("chat", "embedding"):
-        for _, name_of_model in step.models_of(kind_of_model):
-            resolve_model(models, name_of_model, kind_of_model)
-    return step
-
-
-def _name(models: dict[str, ModelEntry], value: Any) -> str:
-    """The name of a model; one given as options, a dict of them or a LangChain chat model joins `models`."""
-    entry: ModelEntry
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        entry = model(**value)
-    elif isinstance(value, (*option_classes().values(), LangChainChat)):
-        entry = cast(ModelEntry, value)
-    elif hasattr(value, "ainvoke"):
-        entry = LangChainChat(value)
-    else:
-        raise RecipeError(
-            f"a model is a name, factory.model(...) or a LangChain chat model, not {type(value).__name__}"
-        )
-    for name, known in models.items():
-        if known == entry:
-            return name
-    name = f"{getattr(entry, 'provider', 'langchain')}-{len(models) + 1}"
-    models[name] = entry
-    return name
 
 
 def _shown(progress: RunProgress) -> contextlib.AbstractContextManager[object]:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from factory.api.dataset import make_step
+from factory.api.steps import make_step
 from factory.data.formats.python_objects import records_from
 from factory.data.formats.reference import reference_records, reference_rows
 from factory.data.record import Record, new_record

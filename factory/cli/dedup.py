@@ -69,7 +69,7 @@ def dedup(
     show: Annotated[int, typer.Option("--show", min=0, help="Families to show of each cause.")] = 5,
 ) -> None:
     """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
-    from factory.api.dataset import model as model_options
+    from factory.api.steps import model as model_options
     from factory.data.formats.write import check_file_place
 
     if out is not None:

@@ -43,7 +43,7 @@ def calibrate_threshold(
     ] = None,
 ) -> None:
     """Show how near a file's texts are to each other, to choose the threshold of dedup_semantic by."""
-    from factory.api.dataset import model as model_options
+    from factory.api.steps import model as model_options
     from factory.data.table import Table
     from factory.engine.outside import with_embedder
     from factory.report.run_files.rows import evenly

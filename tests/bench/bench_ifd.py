@@ -69,7 +69,7 @@ def loop(folder: str, dtype: str, records: list[Record], limit: int, threads: in
 
 def step(folder: str, dtype: str, records: list[Record], journal: Path) -> list[float]:
     """The step in a run: journal, limits and all."""
-    from factory.api.dataset import model
+    from factory.api.steps import model
 
     weak = model("transformers", model=folder, dtype=dtype, device="cpu")
     result = load(records).ifd(model=weak).run(journal=journal)

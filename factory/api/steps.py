@@ -1,0 +1,78 @@
+"""Steps and models made of Python values, as a recipe makes them of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from factory.errors import RecipeError
+from factory.models.langchain import LangChainChat
+from factory.models.naming import ModelEntry, resolve_model
+from factory.models.options import ModelOptions
+from factory.recipe.recipe import option_classes, validation_sentence
+from factory.step import Step, find_step
+
+
+def model(provider: str, **options: Any) -> ModelOptions:
+    """A model for the steps of a `Dataset`, with the options of a recipe's `models:` entry.
+
+    Example:
+        >>> teacher = model("openai", base_url="http://127.0.0.1:8000/v1", model="Qwen/Qwen3-8B")
+
+    Raises:
+        RecipeError: there is no such provider or option.
+    """
+    adapter: TypeAdapter[ModelOptions] = TypeAdapter(ModelOptions)
+    try:
+        return adapter.validate_python({"provider": provider, **options})
+    except ValidationError as error:
+        fields = list(option_classes()[provider].model_fields) if provider in option_classes() else []
+        raise RecipeError(f"model: {validation_sentence(error, fields, show_input=False)}") from error
+
+
+def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry]) -> Step:
+    """The step of this name. A model given as an object joins `models`, and the step names it.
+
+    Raises:
+        RecipeError: there is no such step, option or model.
+    """
+    kind = find_step(name)
+    for field in (*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")):
+        value = options.get(field)
+        if isinstance(value, (list, tuple)):
+            options = {**options, field: [_name(models, one) for one in value]}
+        elif value is not None:
+            options = {**options, field: _name(models, value)}
+    try:
+        step = kind.model_validate(options)
+    except ValidationError as error:
+        raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
+    for kind_of_model in ("chat", "embedding"):
+        for _, name_of_model in step.models_of(kind_of_model):
+            resolve_model(models, name_of_model, kind_of_model)
+    return step
+
+
+def _name(models: dict[str, ModelEntry], value: Any) -> str:
+    """The name of a model; one given as options, a dict of them or a LangChain chat model joins `models`."""
+    entry: ModelEntry
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        entry = model(**value)
+    elif isinstance(value, (*option_classes().values(), LangChainChat)):
+        entry = cast(ModelEntry, value)
+    elif hasattr(value, "ainvoke"):
+        entry = LangChainChat(value)
+    else:
+        raise RecipeError(
+            f"a model is a name, factory.model(...) or a LangChain chat model, not {type(value).__name__}"
+        )
+    for name, known in models.items():
+        if known == entry:
+            return name
+    name = f"{getattr(entry, 'provider', 'langchain')}-{len(models) + 1}"
+    models[name] = entry
+    return name
