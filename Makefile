@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo test test-faults test-vllm lint bench bench-calls bench-dedup readme clean
+.PHONY: help demo check test test-faults test-vllm lint bench bench-calls bench-dedup readme clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
-	@echo "make test    install what the tests need and run lint, types, import directions and all tests"
+	@echo "make check   install what the tests need and run lint, types, import directions and the fast tests (a minute)"
+	@echo "make test    the same with all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
@@ -39,8 +40,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Each process takes the next test when it is free: as many as there are processors.
+check: lint
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not model"
+
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/faults -s
