@@ -5,7 +5,7 @@ Three kinds say how the engine may run it:
 
 - `Source` brings records in, one by one.
 - `PerRecord` sees one record and gives none, one or many: thousands run at once, each record streams on to
-  the next step as soon as it is made.
+  the next step as soon as it is made. A `Filter` is one that only keeps or drops.
 - `WholeSet` sees all records as a table and gives a table: a border, the only one.
 
 Steps are found by name through the entry point group `factory.steps`, the built-in ones like anyone's plug-in,
@@ -22,18 +22,18 @@ import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, overload
 
 from pydantic import BaseModel, ConfigDict
 
-from factory.data.prompt import Prompt
-from factory.data.record import Event, Record
+from factory.data.prompt import Prompt, load_prompt
+from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
-from factory.models.base import Answer, ChatModel, EmbeddingModel, ScoredText
+from factory.models.base import Answer, ChatModel, Data, EmbeddingModel, Fields, Sampling, ScoredText
 
 if TYPE_CHECKING:
     from factory.data.table import Table
@@ -138,6 +138,32 @@ class PerRecord(Step):
         return self.process(record, context)
 
 
+class Filter(PerRecord):
+    """A step that keeps a record as it is, or lets it go.
+
+    Example:
+        class NoURLs(Filter):
+            name = "no_urls"
+
+            async def check(self, record: Record, context: Context) -> Drop | None:
+                found = re.search("https?://[^ ]+", record.output)
+                return context.drop("url", f"the answer holds {found[0]}") if found else None
+    """
+
+    @abstractmethod
+    async def check(self, record: Record, context: Context) -> Drop | None:
+        """Why `record` is let go (`Context.drop`); None keeps it.
+
+        Raises:
+            RecordFailed: this record cannot be checked; the engine sets it aside and the run continues.
+        """
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.process`."""
+        drop = await self.check(record, context)
+        yield record if drop is None else replace(record, dropped=drop)
+
+
 class WholeSet(Step):
     """A step that sees all records at once."""
 
@@ -150,6 +176,13 @@ class WholeSet(Step):
 
         A step that asks a chat model overrides it.
         """
+
+
+class Asked(NamedTuple, Generic[Data]):
+    """What came of one question: the answer, and what a record's history says of it."""
+
+    answer: Answer[Data]
+    event: Event
 
 
 def _no_files(path: Path) -> Iterator[Any]:
@@ -198,13 +231,92 @@ class Context:
     def random(self, *key: str | int) -> random.Random:
         """A generator seeded by (run seed, step, key): the same in every run and any order of arrival."""
         # A step keeps its draws when another is put before it: its place in the recipe does not count.
-        name = self.step.split("-", 1)[-1]
-        return random.Random(repr((self.seed, name, *key)))
+        return random.Random(repr((self.seed, self.step_name, *key)))
+
+    def prompt(self, name: str, record: Record) -> Prompt:
+        """The shipped prompt of this name, such as "evolve/deepen", in the record's language."""
+        return load_prompt(name, record.language)
+
+    @overload
+    async def ask(
+        self,
+        model: str,
+        prompt: str,
+        record: Record,
+        sampling: Sampling,
+        /,
+        *,
+        schema: None = None,
+        operation: str = "",
+        sample: int = 0,
+        round: int = 0,
+        **values: str,
+    ) -> Asked[None]: ...
+
+    @overload
+    async def ask(
+        self,
+        model: str,
+        prompt: str,
+        record: Record,
+        sampling: Sampling,
+        /,
+        *,
+        schema: type[Fields],
+        operation: str = "",
+        sample: int = 0,
+        round: int = 0,
+        **values: str,
+    ) -> Asked[Fields]: ...
+
+    async def ask(
+        self,
+        model: str,
+        prompt: str,
+        record: Record,
+        sampling: Sampling,
+        /,
+        *,
+        schema: type[Fields] | None = None,
+        operation: str = "",
+        sample: int = 0,
+        round: int = 0,
+        **values: str,
+    ) -> Asked[Any]:
+        """Ask the model of this name with a shipped prompt in the record's language.
+
+        Gives the answer and the event that the record's history notes of it, for `operation`, by default the
+        step's name. `values` are the prompt's inputs. With `schema`, `answer.data` is an instance of it.
+
+        Raises:
+            RecordFailed, RunStopped: as `ChatModel.ask`.
+        """
+        loaded = self.prompt(prompt, record)
+        messages = loaded.render(**values)
+        answer = await self.chat(model).ask(messages, sampling, schema=schema, sample=sample)
+        return Asked(answer, self.event(operation or self.step_name, answer, prompt=loaded, round=round))
+
+    def drop(
+        self,
+        kind: str,
+        reason: str,
+        numbers: Mapping[str, float] | None = None,
+        *,
+        failed: bool = False,
+        against: str = "",
+    ) -> Drop:
+        """That this step lets a record go, and why; see `Drop`."""
+        return Drop(self.step, kind, reason, dict(numbers or {}), failed, against)
+
+    @property
+    def step_name(self) -> str:
+        """The step's name without its place in the recipe."""
+        return self.step.split("-", 1)[-1]
 
     def event(
         self,
         operation: str,
-        *answers: Answer | ScoredText,
+        *answers: Answer[object] | ScoredText,
         prompt: Prompt | None = None,
         round: int = 0,
     ) -> Event:
@@ -214,7 +326,7 @@ class Context:
             operation=operation,
             model=answers[0].model if answers else "",
             prompt=prompt.reference if prompt is not None else "",
-            calls=tuple(call for answer in answers for call in answer.calls),
+            calls=tuple(key for answer in answers for key in answer.keys),
             round=round,
         )
 

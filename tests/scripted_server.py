@@ -29,7 +29,7 @@ from aiohttp import web
 class Say:
     """A reply other than plain text.
 
-    text, reasoning, finish_reason: of a proper completion
+    text, reasoning, finish_reason, calls: of a proper completion; a call is a name and its arguments as text
     status, headers, body: an HTTP reply as it stands; `body` may be bytes, text or something to send as JSON
     delay: seconds before the reply
     fault: "hang" (never answers), "reset" (the connection breaks before any byte), "truncate" (the body
@@ -45,6 +45,7 @@ class Say:
     delay: float = 0.0
     fault: str = ""
     pace: float = 0.0
+    calls: tuple[tuple[str, str], ...] = ()
 
 
 Script = Callable[[dict[str, Any]], "str | Say | Awaitable[str | Say]"]
@@ -195,6 +196,15 @@ class ScriptedServer:
             message: dict[str, Any] = {"role": "assistant", "content": say.text}
             if say.reasoning:
                 message["reasoning_content"] = say.reasoning
+            if say.calls:
+                message["tool_calls"] = [
+                    {
+                        "id": f"made-{at}",
+                        "type": "function",
+                        "function": {"name": name, "arguments": arguments},
+                    }
+                    for at, (name, arguments) in enumerate(say.calls)
+                ]
             choices.append(
                 {"index": index, "message": message, "finish_reason": say.finish_reason, "logprobs": None}
             )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from factory.data.record import Message, Record
 from factory.errors import RecordFailed
-from factory.models.base import Answer, Reply
+from factory.models.base import Answer, Reply, Sampling
 from factory.step import Context, PerRecord
 
 
@@ -19,11 +19,23 @@ class Ask(NamedTuple):
     """One call as a step made it."""
 
     messages: tuple[Message, ...]
-    temperature: float
-    max_tokens: int
+    sampling: Sampling
     schema: type[BaseModel] | None
     sample: int
-    logprobs: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    template_arguments: Mapping[str, Any] = {}
+
+    @property
+    def temperature(self) -> float:
+        return self.sampling.temperature
+
+    @property
+    def max_tokens(self) -> int:
+        return self.sampling.max_tokens
+
+    @property
+    def logprobs(self) -> int | None:
+        return self.sampling.logprobs
 
     @property
     def text(self) -> str:
@@ -48,16 +60,14 @@ class ScriptedChat:
     async def ask(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
-        temperature: float,
-        max_tokens: int,
         schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
         sample: int = 0,
-        logprobs: int | None = None,
-    ) -> Answer:
-        ask = Ask(tuple(messages), temperature, max_tokens, schema, sample, logprobs)
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[Any]:
+        ask = Ask(tuple(messages), sampling, schema, sample, tuple(tools), template_arguments)
         self.asks.append(ask)
         call = f"call-{len(self.asks)}"
         await asyncio.sleep(0)
@@ -72,33 +82,21 @@ class ScriptedChat:
                 data = schema.model_validate_json(reply.text)
             except ValidationError as error:
                 raise RecordFailed("bad_reply", "the reply does not fit its schema") from error
-        return Answer(reply.text, self.name, (call,), reply.finish_reason, data=data, logprobs=reply.logprobs)
+        return Answer(
+            reply.text,
+            self.name,
+            (call,),
+            reply.finish_reason,
+            reply.reasoning,
+            data,
+            logprobs=reply.logprobs,
+            calls=reply.calls,
+        )
 
     async def ask_many(
-        self,
-        messages: Sequence[Message],
-        *,
-        n: int,
-        temperature: float,
-        max_tokens: int,
-        schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> list[Answer]:
-        return [
-            await self.ask(
-                messages,
-                temperature=temperature,
-                max_tokens=max_tokens,
-                schema=schema,
-                top_p=top_p,
-                stop=stop,
-                sample=sample,
-                logprobs=logprobs,
-            )
-            for sample in range(n)
-        ]
+        self, messages: Sequence[Message], sampling: Sampling, *, n: int, **options: Any
+    ) -> list[Answer[Any]]:
+        return [await self.ask(messages, sampling, sample=sample, **options) for sample in range(n)]
 
 
 def scripted_context(script: Script, *, step: str = "01-test", seed: int = 0) -> tuple[Context, ScriptedChat]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +18,16 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
+from step_context import process, scripted_context
 
 from factory import step as step_module
-from factory.data.record import Event, Record
+from factory.data.prompt import load_prompt
+from factory.data.record import Drop, Event, Record, new_record
 from factory.errors import RecipeError
-from factory.models.base import Answer
+from factory.models.base import Answer, Sampling
 from factory.recipe.option_docs import option_rows
-from factory.step import Context, PerRecord, Source, Step, WholeSet, find_step, nearest, step_names
+from factory.step import Context, Filter, PerRecord, Source, Step, WholeSet, find_step, nearest, step_names
 
 BUILT_IN = [
     "assemble",
@@ -234,3 +240,102 @@ def test_a_broken_plug_in_is_one_sentence(install: Callable[[str], None], value:
         find_step("shout")
     assert str(caught.value).startswith(f"the plug-in {value}, which offers the step 'shout', {fault}")
     assert "\n" not in str(caught.value)
+
+
+class NoAddresses(Filter):
+    """Let a record go whose answer holds a web address."""
+
+    name = "no_addresses"
+
+    async def check(self, record: Record, context: Context) -> Drop | None:
+        found = record.output.count("https://")
+        return context.drop("url", "the answer holds an address", {"found": found}) if found else None
+
+
+def test_a_filter_of_one_method_keeps_a_record_as_it_is_or_drops_it_with_its_reason() -> None:
+    context, _ = scripted_context(lambda ask: pytest.fail("no model is asked"), step="03-no_addresses")
+    kept, dropped = new_record("?", output="Yes."), new_record("?", output="See https://example.org")
+    assert process(NoAddresses(), kept, context)[0] is kept
+    (marked,) = process(NoAddresses(), dropped, context)
+    assert marked.dropped == Drop("03-no_addresses", "url", "the answer holds an address", {"found": 1})
+    assert replace(marked, dropped=None) == dropped
+
+
+def test_a_filter_without_its_method_is_no_step() -> None:
+    assert inspect.isabstract(Filter)
+    assert not inspect.isabstract(NoAddresses)
+
+
+class Equal(BaseModel):
+    """A schema of one answer."""
+
+    equal: bool
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "prompt"),
+    [
+        ("", "Name a river.", "en/evolve/no_information_gain@1"),
+        ("", "说出一条河。", "zh/evolve/no_information_gain@1"),
+        ("zh", "Name a river.", "zh/evolve/no_information_gain@1"),
+        ("fr", "说出一条河。", "en/evolve/no_information_gain@1"),
+    ],
+)
+def test_one_call_loads_the_prompt_of_the_records_language_asks_and_notes_it(
+    lang: str, text: str, prompt: str
+) -> None:
+    context, chat = scripted_context(lambda ask: '{"equal": true}', step="02-compare")
+    record = new_record(text, lang=lang)
+    sampling = Sampling(0.5, 9)
+    answer, event = asyncio.run(
+        context.ask(
+            "",
+            "evolve/no_information_gain",
+            record,
+            sampling,
+            schema=Equal,
+            sample=2,
+            round=3,
+            first="a",
+            second="b",
+        )
+    )
+    assert answer.data == Equal(equal=True)
+    assert event == Event("02-compare", "compare", "scripted", prompt, ("call-1",), (), 3)
+    (ask,) = chat.asks
+    assert (ask.sampling, ask.schema, ask.sample) == (sampling, Equal, 2)
+    language = prompt.partition("/")[0]
+    assert ask.messages == load_prompt("evolve/no_information_gain", language).render(first="a", second="b")
+
+
+TYPED = """
+from typing import assert_type
+from factory.steps.agents.evolve import Comparison
+from factory.models.base import Answer, ChatModel, Sampling
+from factory.data.record import Message, Record
+from factory.step import Asked, Context
+
+async def asks(chat: ChatModel, context: Context, record: Record, wanted: type[Comparison] | None) -> None:
+    said, how = [Message("user", "Equal?")], Sampling(0.0, 9)
+    assert_type(await chat.ask(said, how), Answer[None])
+    assert_type(await chat.ask(said, how, schema=Comparison), Answer[Comparison])
+    assert_type(await chat.ask(said, how, schema=wanted), Answer[Comparison | None])
+    assert_type(await chat.ask_many(said, how, n=2, schema=Comparison), list[Answer[Comparison]])
+    asked = await context.ask("", "evolve/deepen", record, how, schema=Comparison, instruction="x")
+    assert_type(asked, Asked[Comparison])
+    assert_type(asked.answer.data.equal, bool)
+    (await chat.ask(said, how)).data.equal  # type: ignore[attr-defined]
+"""
+
+
+@pytest.mark.slow
+def test_an_answer_is_typed_by_the_schema_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "typed.py").write_text(TYPED)
+    root = Path(step_module.__file__).parents[1]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(tmp_path / "typed.py")],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout

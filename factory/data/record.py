@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
-from factory.data.text import turn_text
+from factory.data.text import detect_language, turn_text
 
 INPUT_SEPARATOR = "\n\n"
 
@@ -208,6 +208,11 @@ class Record:
         """The last user turn as text: what it shows, its instruction and its input (`text.turn_text`)."""
         asked = self.asked
         return turn_text(asked) if asked is not None else ""
+
+    @property
+    def language(self) -> str:
+        """The language that a model is spoken to in about it: `lang`, or what its last user turn looks like."""
+        return self.lang or detect_language(self.prompt)
 
     @property
     def instruction(self) -> str:

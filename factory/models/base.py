@@ -8,12 +8,23 @@ journal, the limits and the counters. Steps never see a provider.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from dataclasses import dataclass, field
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+    runtime_checkable,
+)
 
 from pydantic import BaseModel
 
-from factory.data.record import Message
+from factory.data.record import Message, ToolCall
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,24 +34,48 @@ Vectors: TypeAlias = "NDArray[np.float32]"
 """Embeddings: shape (number of texts, dimensions), float32, each row of length 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """One request as a provider sends it.
+Fields = TypeVar("Fields", bound=BaseModel)
+"""The schema that a reply must fit."""
+Data = TypeVar("Data", covariant=True)
+"""What an answer holds besides its text: an instance of its schema, None for free text."""
 
-    `schema` is the JSON schema that the reply must fit, or None for free text. `seed` is set where the
-    temperature is above 0. `sample` numbers several replies to the same prompt. `logprobs` asks for the
-    log-probability of each generated token and of so many likeliest ones at its place; None asks for none.
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a reply is drawn: with the messages and the schema, all that decides it.
+
+    temperature: 0 takes the likeliest token each time
+    max_tokens: most tokens of the reply
+    top_p: the likeliest tokens that have this probability together are drawn from
+    stop: texts before which the reply ends
+    logprobs: tell each generated token's log-probability, and so many likeliest ones at its place; None tells none
     """
 
-    messages: tuple[Message, ...]
     temperature: float
     max_tokens: int
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request as a provider sends it.
+
+    schema: the JSON schema that the reply must fit, or None for free text
+    seed: set where the temperature is above 0
+    sample: numbers several replies to the same prompt
+    tools: the schemas of the tools that the model may call, as plain JSON objects in their source's spelling
+    template_arguments: what the chat template is given besides the messages
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
     schema: Mapping[str, Any] | None = None
     seed: int | None = None
     sample: int = 0
-    logprobs: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    template_arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TokenLogprob(NamedTuple):
@@ -75,9 +110,11 @@ class Usage:
 class Reply:
     """What a provider read.
 
-    text: the answer, without the model's reasoning, which is kept apart
-    finish_reason: "stop", or "length" where the token limit cut the reply short
+    text: the answer, without the model's reasoning, which is kept apart; "" where it only calls tools
+    finish_reason: "stop", "tool_calls" where the model waits for its tools, or "length" where the token limit cut
+        the reply short
     logprobs: one for each generated token, those of reasoning and of the end among them; () if not asked for
+    calls: the tools that the model calls, whether any were offered or not
     """
 
     text: str
@@ -85,6 +122,7 @@ class Reply:
     usage: Usage = Usage()
     reasoning: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +139,24 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Generic[Data]):
     """What a step gets: the reply, the fields read from it, and what a record's history says of the call.
 
+    keys: journal keys, one for each time the model was asked
     data: the validated instance of the schema that was asked for; None for free text
-    calls: journal keys, one for each time the model was asked
     replayed: the reply came from the journal and was paid for before
+    calls: the tools that the model calls, whether any were offered or not
     """
 
     text: str
     model: str
-    calls: tuple[str, ...]
+    keys: tuple[str, ...]
     finish_reason: str = "stop"
     reasoning: str = ""
-    data: BaseModel | None = None
+    data: Data = None  # type: ignore[assignment]  # free text has none, and its answers are Answer[None]
     replayed: bool = False
     logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +166,7 @@ class ScoredText:
     tokens: tuple[str, ...]
     logprobs: tuple[float | None, ...]
     model: str
-    calls: tuple[str, ...]
+    keys: tuple[str, ...]
     replayed: bool = False
 
 
@@ -229,41 +269,64 @@ class ChatModel(Protocol):
 
     name: str
 
+    @overload
     async def ask(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
-        temperature: float,
-        max_tokens: int,
-        schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
+        schema: None = None,
         sample: int = 0,
-        logprobs: int | None = None,
-    ) -> Answer:
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[None]:
         """Ask once and read the answer; with `schema`, one that fits it (asked again where it does not).
 
-        With `logprobs`, the answer has each token's log-probability, and so many likeliest ones at the places
-        where a number stands or might; none where the model tells none.
+        With `sampling.logprobs`, the answer has each token's log-probability, and so many likeliest ones at the
+        places where a number stands or might; none where the model tells none. With `tools`, the model may call
+        them: its calls come back as calls, and nothing here runs them.
 
         Raises:
-            RecordFailed: no usable reply was to be had for these messages.
+            RecordFailed: no usable reply was to be had for these messages, or they cannot be sent.
             RunStopped: the model cannot answer anything any more.
         """
         ...
 
+    @overload
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        schema: type[Fields],
+        sample: int = 0,
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[Fields]: ...
+
+    @overload
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        schema: type[Fields] | None,
+        sample: int = 0,
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[Fields | None]: ...
+
+    @overload
     async def ask_many(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
         n: int,
-        temperature: float,
-        max_tokens: int,
-        schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> list[Answer]:
+        schema: None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> list[Answer[None]]:
         """The samples 0 to n - 1 of one prompt, each journalled as `ask(..., sample=i)` journals it.
 
         Those that are not in the journal are asked for in one request where the server can, so that it reads
@@ -276,6 +339,30 @@ class ChatModel(Protocol):
             RunStopped: as `ask`.
         """
         ...
+
+    @overload
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        n: int,
+        schema: type[Fields],
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> list[Answer[Fields]]: ...
+
+    @overload
+    async def ask_many(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        n: int,
+        schema: type[Fields] | None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> list[Answer[Fields | None]]: ...
 
     async def score_text(self, text: str) -> ScoredText:
         """How likely the model holds each token of `text`, which is taken as it stands, without a template.

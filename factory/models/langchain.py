@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from factory.data.record import Message
+import orjson
+
+from factory.data.record import Message, ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, MissingSecret, RecipeError, RunStopped
 from factory.models.base import ChatRequest, Reply, TransientFailure, Unreachable, Usage
@@ -14,11 +17,14 @@ from factory.models.openai.completion import split_reasoning
 from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
 from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions
+from factory.models.wire import refuse_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.runnables import Runnable
 
+_log = logging.getLogger(__name__)
 # What models call the limit on a reply's tokens, the commonest first.
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_new_tokens")
 # Arguments that do not change a reply, and an address, which an identity must not hold.
@@ -70,6 +76,7 @@ class LangChainChat:
     def __init__(self, model: BaseChatModel, options: LangChainOptions | None = None) -> None:
         self._model = model
         self._options = options
+        self._told_template = False
         # Some classes set fields by themselves, which is not told apart from a user's doing; a recipe's is.
         held = model.model_fields_set if options is None else set(options.arguments)
         self._fields = frozenset(type(model).model_fields) - held
@@ -89,8 +96,18 @@ class LangChainChat:
         messages = request.messages
         if request.schema is not None:
             messages = instruct_json(messages, request.schema)
+        if request.template_arguments and not self._told_template:
+            self._told_template = True
+            _log.warning("%s takes no arguments for a chat template; they are left out", self._name)
+        turns, stop = _turns(messages), list(request.sampling.stop) or None
+        model: Runnable[Any, AIMessage] = self._prepared(request)
+        if request.tools:
+            try:
+                model = self._prepared(request).bind_tools(wire_tools(request.tools))
+            except NotImplementedError:
+                refuse_tools(request, self._name, "its LangChain class has no way to offer them")
         try:
-            answer = await self._prepared(request).ainvoke(_turns(messages), stop=list(request.stop) or None)
+            answer = await model.ainvoke(turns, stop=stop)
         except Exception as error:
             self._fail(error)
         return _read(answer)
@@ -113,12 +130,12 @@ class LangChainChat:
 
     def _prepared(self, request: ChatRequest) -> BaseChatModel:
         """The model with the request's sampling set on a shallow copy."""
-        temperature, top_p, max_tokens = request.temperature, request.top_p, request.max_tokens
+        sampling = request.sampling
         if self._options is not None:
-            temperature, top_p, max_tokens = self._options.sampling(request)
-        wanted: dict[str, Any] = {"temperature": temperature, self._limit: max_tokens}
-        if top_p != 1.0:
-            wanted["top_p"] = top_p
+            sampling = self._options.sampling(sampling)
+        wanted: dict[str, Any] = {"temperature": sampling.temperature, self._limit: sampling.max_tokens}
+        if sampling.top_p != 1.0:
+            wanted["top_p"] = sampling.top_p
         if request.seed is not None:
             wanted["seed"] = request.seed
         update = {name: value for name, value in wanted.items() if name in self._fields}
@@ -150,10 +167,48 @@ class LangChainChat:
 
 
 def _turns(messages: Sequence[Message]) -> list[BaseMessage]:
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-    kinds: dict[str, type[BaseMessage]] = {"system": SystemMessage, "assistant": AIMessage}
-    return [kinds.get(turn.role, HumanMessage)(content=turn.content) for turn in messages]
+    turns: list[BaseMessage] = []
+    for sent in wire_messages(messages):
+        match sent["role"]:
+            case "system":
+                turns.append(SystemMessage(content=sent["content"]))
+            case "assistant":
+                good, bad = _calls(sent.get("tool_calls", ()))
+                turns.append(AIMessage(content=sent["content"], tool_calls=good, invalid_tool_calls=bad))
+            case "tool" if "tool_call_id" in sent:
+                turns.append(
+                    ToolMessage(sent["content"], tool_call_id=sent["tool_call_id"], name=sent.get("name"))
+                )
+            case _:
+                turns.append(HumanMessage(content=sent["content"], name=sent.get("name")))
+    return turns
+
+
+def _calls(sent: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
+    """Calls as LangChain keeps them: those whose arguments are a JSON object, and the others."""
+    good: list[Any] = []
+    bad: list[Any] = []
+    for call in sent:
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        try:
+            read = orjson.loads(arguments or "{}")
+        except ValueError:
+            read = None
+        if isinstance(read, dict):
+            good.append({"type": "tool_call", "id": call["id"], "name": name, "args": read})
+        else:
+            bad.append(
+                {
+                    "type": "invalid_tool_call",
+                    "id": call["id"],
+                    "name": name,
+                    "args": arguments,
+                    "error": None,
+                }
+            )
+    return good, bad
 
 
 def _read(answer: AIMessage) -> Reply:
@@ -168,4 +223,15 @@ def _read(answer: AIMessage) -> Reply:
     cut = end.lower() in ("length", "max_tokens")
     usage = answer.usage_metadata
     counted = Usage(usage["input_tokens"], usage["output_tokens"]) if usage else Usage()
-    return Reply(said, "length" if cut else "stop", counted, str(reasoning) or thought)
+    calls = (
+        *(
+            ToolCall(call["name"], orjson.dumps(call["args"]).decode(), call["id"] or "")
+            for call in answer.tool_calls
+        ),
+        *(
+            ToolCall(call["name"] or "", call["args"] or "", call["id"] or "")
+            for call in answer.invalid_tool_calls
+        ),
+    )
+    finish_reason = "length" if cut else "tool_calls" if calls else "stop"
+    return Reply(said, finish_reason, counted, str(reasoning) or thought, calls=calls)

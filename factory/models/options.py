@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from factory.models.base import ChatRequest
+from factory.models.base import Sampling
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -76,13 +77,9 @@ class _ChatOptions(_Options):
         None, gt=0, description="largest number of tokens, of prompts and replies, used in a minute"
     )
 
-    def sampling(self, request: ChatRequest) -> tuple[float, float, int]:
-        """Temperature, top_p and max_tokens of a request: these options' where set, else the request's."""
-        return (
-            request.temperature if self.temperature is None else self.temperature,
-            request.top_p if self.top_p is None else self.top_p,
-            request.max_tokens if self.max_tokens is None else self.max_tokens,
-        )
+    def sampling(self, asked: Sampling) -> Sampling:
+        """What a request asks for, with these options in place of its own where they are set."""
+        return replace(asked, **self.overrides())
 
     def overrides(self) -> dict[str, Any]:
         """The sampling options that are set: they change replies, so a provider's identity holds them."""

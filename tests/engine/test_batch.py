@@ -26,7 +26,7 @@ from factory.engine.batch.folder import TRIES, BatchFolder
 from factory.engine.execute import Execution
 from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecipeError, RecordFailed, RunStopped
-from factory.models.base import TransientFailure
+from factory.models.base import Sampling, TransientFailure
 from factory.models.openai import batch_files
 from factory.models.openai.batch_files import read_reply
 from factory.models.options import OpenAIOptions
@@ -469,7 +469,7 @@ class Rank(WholeSet):
         async def ask(record: Record) -> str:
             async with few:
                 said = [Message("user", record.prompt)]
-                return (await context.chat(self.model).ask(said, temperature=0, max_tokens=9)).text
+                return (await context.chat(self.model).ask(said, Sampling(0, 9))).text
 
         await asyncio.gather(*(ask(record) for record in table.records()))
         return table
@@ -482,7 +482,7 @@ class GroupedRank(Rank):
         async with asyncio.TaskGroup() as group:
             for record in table.records():
                 said = [Message("user", record.prompt)]
-                group.create_task(context.chat(self.model).ask(said, temperature=0, max_tokens=9))
+                group.create_task(context.chat(self.model).ask(said, Sampling(0, 9)))
         return table
 
 
@@ -513,7 +513,7 @@ class TwoNames(WholeSet):
     async def run(self, table: Table, context: Context) -> Table:
         said = [Message("user", "Who are you?")]
         models = [context.chat(name) for name in ("one", "two")]
-        await asyncio.gather(*(model.ask(said, temperature=0, max_tokens=9) for model in models))
+        await asyncio.gather(*(model.ask(said, Sampling(0, 9)) for model in models))
         return table
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from asking import chat_request
 
-from factory.data.record import Message
 from factory.models.base import ChatRequest, Reply, Unreachable
 from factory.models.openai import balanced
 from factory.models.openai.balanced import BalancedChat
 
 pytestmark = pytest.mark.anyio
-REQUEST = ChatRequest((Message("user", "hi"),), 0.0, 9)
+REQUEST = chat_request("hi")
 
 
 class Server:

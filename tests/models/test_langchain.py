@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from asking import chat_request
 from langchain_core.language_models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from pydantic import Field, SecretStr, ValidationError
 
-from factory.data.record import Message
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
 from factory.models.langchain import LangChainChat, langchain_chat
@@ -21,7 +21,7 @@ KEY = "sk-planted-0123456789abcdefXYZ"
 
 
 def request(text: str = "Hi {name}", **options: Any) -> ChatRequest:
-    return ChatRequest((Message("user", text),), **{"temperature": 0.5, "max_tokens": 9, **options})
+    return chat_request(text, **{"temperature": 0.5, "max_tokens": 9, **options})
 
 
 class Recorder(FakeListChatModel):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import chat_request
 from pydantic import BaseModel, Field
 
-from factory.data.record import Message
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, TransientFailure
 from factory.models.llama import weights
@@ -32,9 +32,7 @@ class City(BaseModel):
 
 
 def request(text: str, **options: Any) -> ChatRequest:
-    return ChatRequest(
-        (Message("user", text),), **{"temperature": 0.8, "max_tokens": 24, "seed": 3, **options}
-    )
+    return chat_request(text, **{"temperature": 0.8, "max_tokens": 24, "seed": 3, **options})
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from asking import chat_request
 from scripted_server import Say, ScriptedServer, in_thread, refuse
 
-from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, TransientFailure, Usage
+from factory.models.base import TextScorer, TokenLogprob, TokenLogprobs, TransientFailure, Usage
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
@@ -63,7 +63,7 @@ async def score(say: Say) -> tuple[TokenLogprobs, dict[str, Any]]:
 async def test_a_reply_has_the_log_probabilities_that_were_asked_for(server: ScriptedServer) -> None:
     server.script = lambda _: completion({"content": GENERATED})
     chat = provider(server)
-    asked = ChatRequest((Message("user", "Capital?"),), 0.0, 9, logprobs=2)
+    asked = chat_request("Capital?", logprobs=2)
     reply = await chat.send(asked)
     await chat.close()
     assert reply.logprobs == (
@@ -86,7 +86,7 @@ async def test_a_model_that_refuses_to_tell_them_is_asked_without_them_from_then
 ) -> None:
     server.script = lambda request: refusal if "logprobs" in request else "4"
     chat = provider(server)
-    asked = ChatRequest((Message("user", "How many?"),), 0.0, 9, logprobs=2)
+    asked = chat_request("How many?", logprobs=2)
     assert [(reply.text, reply.logprobs) for reply in (await chat.send(asked), await chat.send(asked))] == [
         ("4", ()),
         ("4", ()),
@@ -98,7 +98,7 @@ async def test_a_model_that_refuses_to_tell_them_is_asked_without_them_from_then
 
 async def test_nobody_is_asked_for_log_probabilities_that_nobody_wants(server: ScriptedServer) -> None:
     chat = provider(server)
-    assert (await chat.send(ChatRequest((Message("user", "hi"),), 0.0, 9))).logprobs == ()
+    assert (await chat.send(chat_request("hi"))).logprobs == ()
     await chat.close()
     assert "logprobs" not in server.requests[0]
 
@@ -107,7 +107,7 @@ async def test_log_probabilities_that_cannot_be_read_are_worth_another_try(serve
     server.script = lambda _: completion({"content": [{"token": "Par"}]})
     chat = provider(server)
     with pytest.raises(TransientFailure, match="cannot be read"):
-        await chat.send(ChatRequest((Message("user", "hi"),), 0.0, 9, logprobs=0))
+        await chat.send(chat_request("hi", logprobs=0))
     await chat.close()
 
 

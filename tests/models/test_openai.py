@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from asking import chat_request
 from pydantic import BaseModel, Field, ValidationError
 from scripted_server import HTML, Say, ScriptedServer, refuse
 
@@ -32,7 +33,7 @@ class Grade(BaseModel):
 
 
 def request(text: str = "Say hello.", **options: Any) -> ChatRequest:
-    return ChatRequest((Message("user", text),), **{"temperature": 0.0, "max_tokens": 50, **options})
+    return chat_request(text, **{"temperature": 0.0, "max_tokens": 50, **options})
 
 
 def options(server: ScriptedServer, **fields: Any) -> OpenAIOptions:
@@ -59,7 +60,7 @@ async def test_a_reply_has_its_text_its_end_and_its_usage(server: ScriptedServer
 
 
 async def test_the_request_says_what_was_asked(server: ScriptedServer) -> None:
-    asked = ChatRequest(
+    asked = chat_request(
         (Message("system", "你是老师。"), Message("user", "一加一？")),
         temperature=0.5,
         max_tokens=9,

@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from asking import chat_request
 from pydantic import ValidationError
 
-from factory.data.record import Message
 from factory.errors import MissingDependency, RunStopped
-from factory.models.base import ChatRequest, TransientFailure
+from factory.models.base import TransientFailure
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
 from factory.models.providers import Servers, chat_provider
@@ -28,7 +28,7 @@ from factory.models.vllm import server as serve
 from factory.models.vllm.engine_arguments import changing_arguments, read_flags
 from factory.models.vllm.server import LocalServer, last_words
 
-HELLO = ChatRequest((Message("user", "hello"),), 0.0, 9)
+HELLO = chat_request("hello")
 
 STAND_IN = """
 import argparse, http.server, json, os, pathlib, subprocess, sys, time
@@ -244,7 +244,7 @@ async def test_a_server_that_dies_in_a_run_stops_it_with_the_reason(
     options = OpenAIOptions(model="tiny", serve=True, serve_arguments=("--pids", str(pids)))
     chat = chat_provider(options)
     await chat.send(HELLO)
-    fatal = ChatRequest((Message("user", "die"),), 0.0, 9)
+    fatal = chat_request("die")
 
     async def until_it_stops() -> None:
         while True:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import chat_request
 
-from factory.data.record import Message
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, TextScorer
+from factory.models.base import TextScorer
 from factory.models.options import TransformersOptions
 from factory.models.providers import chat_provider
 
@@ -136,7 +136,7 @@ def test_who_is_cancelled_does_not_stop_the_others(model: str) -> None:
 def test_it_says_that_it_does_not_chat_and_names_what_does(model: str) -> None:
     provider = chat_provider(TransformersOptions(model=model))
     with pytest.raises(RunStopped, match="is here to score texts"):
-        asyncio.run(provider.send(ChatRequest((Message("user", "hi"),), 0.0, 9)))
+        asyncio.run(provider.send(chat_request("hi")))
     asyncio.run(provider.close())
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 import pytest
+from asking import chat_request
 
-from factory.data.record import Message
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, Usage
 from factory.models.options import VLLMOptions
@@ -53,8 +53,10 @@ class LLM:
         self.count += 1
         return [f"{self.count - 1}-0a1b2c3d"]
 
-    def enqueue_chat(self, conversations, params, use_tqdm):
+    def enqueue_chat(self, conversations, params, use_tqdm, **more):
         (turns,), (wanted,) = conversations, params
+        if more:
+            self.note(template=more["chat_template_kwargs"])
         text = turns[-1]["content"]
         if len(text) > 100:
             raise ValueError("The prompt is longer than the maximum model length of 100.")
@@ -109,7 +111,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
 
 
 def request(text: str, **options: Any) -> ChatRequest:
-    return ChatRequest((Message("user", text),), **{"temperature": 0.0, "max_tokens": 9, **options})
+    return chat_request(text, **{"temperature": 0.0, "max_tokens": 9, **options})
 
 
 def asked(ask: Callable[[VLLMChat], Awaitable[Any]], model: str = "tiny", **options: Any) -> Any:
@@ -265,13 +267,13 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(notes: Any) -> None:
 def test_the_engine_ends_with_its_starter_even_where_that_is_killed(notes: Any) -> None:
     code = (
         "import asyncio, sys\n"
-        "from factory.models.base import ChatRequest\n"
+        "from factory.models.base import ChatRequest, Sampling\n"
         "from factory.models.options import VLLMOptions\n"
         "from factory.models.vllm.offline import VLLMChat\n"
         "from factory.data.record import Message\n"
         "async def go():\n"
         "    chat = VLLMChat(VLLMOptions(model='tiny'))\n"
-        "    await chat.send(ChatRequest((Message('user', 'hi'),), 0.0, 9))\n"
+        "    await chat.send(ChatRequest((Message('user', 'hi'),), Sampling(0.0, 9)))\n"
         "    print('up', flush=True)\n"
         "    await asyncio.sleep(600)\n"
         "asyncio.run(go())"

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import orjson
+from asking import chat_request
 
-from factory.data.record import Message
 from factory.models.base import ChatRequest
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
@@ -52,7 +52,7 @@ def asked(server: LocalServer, ask: Callable[[OpenAIChat], Awaitable[Any]], **op
 
 
 def request(text: str, **options: Any) -> ChatRequest:
-    return ChatRequest((Message("user", text),), **{"temperature": 0.0, "max_tokens": 24, **options})
+    return chat_request(text, **{"temperature": 0.0, "max_tokens": 24, **options})
 
 
 def seeds(path: Path, count: int) -> Path:

@@ -36,7 +36,7 @@ from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
-from factory.models.base import Answer
+from factory.models.base import Answer, Sampling
 from factory.models.openai.chat import OpenAIChat
 from factory.models.vllm.server import LocalServer
 
@@ -71,7 +71,7 @@ def test_samples_of_a_prompt_differ_come_again_with_their_seed_and_are_replayed_
     vllm: LocalServer, tmp_path: Path
 ) -> None:
     story = [Message("user", "Tell me a story.")]
-    options: dict[str, Any] = {"temperature": 1.0, "max_tokens": 24}
+    sampling = Sampling(1.0, 24)
 
     def drawn(journal: str, ask: Callable[[JournalledChat], Awaitable[Any]], seed: int = 0) -> Any:
         async def go(provider: OpenAIChat) -> Any:
@@ -84,22 +84,22 @@ def test_samples_of_a_prompt_differ_come_again_with_their_seed_and_are_replayed_
 
         return asked(vllm, go)
 
-    def four(chat: JournalledChat) -> Awaitable[list[Answer]]:
-        return chat.ask_many(story, n=4, **options)
+    def four(chat: JournalledChat) -> Awaitable[list[Answer[None]]]:
+        return chat.ask_many(story, sampling, n=4)
 
     answers, used = drawn("first.db", four)
     texts = [answer.text for answer in answers]
     assert len(set(texts)) == 4  # vLLM adds the number of a choice to the seed
     assert used.calls == 1
-    assert len({answer.calls for answer in answers}) == 4
+    assert len({answer.keys for answer in answers}) == 4
     again, _ = drawn("second.db", four)
     assert [answer.text for answer in again] == texts
     other, _ = drawn("third.db", four, seed=1)
     assert not set(texts) & {answer.text for answer in other}
     for sample, text in enumerate(texts):
-        alone, used = drawn("first.db", lambda chat, n=sample: chat.ask(story, sample=n, **options))
+        alone, used = drawn("first.db", lambda chat, n=sample: chat.ask(story, sampling, sample=n))
         assert (alone.text, alone.replayed, used.calls) == (text, True, 0)
-    first, used = drawn("fourth.db", lambda chat: chat.ask(story, sample=0, **options))
+    first, used = drawn("fourth.db", lambda chat: chat.ask(story, sampling, sample=0))
     assert (first.text, used.calls) == (
         texts[0],
         1,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel
 
-from factory.data.record import Message
-from factory.data.text import estimate_tokens, shorten
+from factory.data.record import Message, ToolCall
+from factory.data.text import shorten
 from factory.engine.batch.chat import BatchChat
 from factory.engine.calls.caller import Caller
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
@@ -26,10 +26,12 @@ from factory.models.base import (
     ChatProvider,
     ChatRequest,
     Reply,
+    Sampling,
     ScoredText,
     TokenLogprob,
     Usage,
 )
+from factory.models.wire import estimate_prompt_tokens, sent_messages
 
 SCHEMA_TRIES = 3
 """How often a model is asked for a reply that fits its schema: once, and twice more with the error named."""
@@ -75,61 +77,57 @@ class JournalledChat(Caller):
     async def ask(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
-        temperature: float,
-        max_tokens: int,
         schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
         sample: int = 0,
-        logprobs: int | None = None,
-    ) -> Answer:
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[Any]:
         """See `ChatModel.ask`."""
         wanted = None if schema is None else json_schema(schema)
         request = ChatRequest(
-            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
+            tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
         )
         return await self.answer(self._sampled(request, sample), schema)
 
     async def ask_many(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
         n: int,
-        temperature: float,
-        max_tokens: int,
         schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> list[Answer]:
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> list[Answer[Any]]:
         """See `ChatModel.ask_many`."""
         from factory.engine.calls.samples import ask_samples
 
         wanted = None if schema is None else json_schema(schema)
         request = ChatRequest(
-            tuple(messages), temperature, max_tokens, top_p, tuple(stop), wanted, logprobs=logprobs
+            tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
         )
         return await ask_samples(self, [self._sampled(request, sample) for sample in range(n)], schema)
 
     def _sampled(self, request: ChatRequest, sample: int) -> ChatRequest:
         # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
-        seed = _sample_seed(self._seed, sample) if request.temperature > 0 else None
+        seed = _sample_seed(self._seed, sample) if request.sampling.temperature > 0 else None
         return replace(request, sample=sample, seed=seed)
 
     async def answer(
         self, request: ChatRequest, schema: type[BaseModel] | None, fresh: Reply | None = None
-    ) -> Answer:
+    ) -> Answer[Any]:
         """The answer to a request, asked again where it does not fit `schema`.
 
         fresh: the reply to the request, where it was just paid for and journalled
         """
-        calls: list[str] = []
+        keys: list[str] = []
         for attempt in range(1 if schema is None else SCHEMA_TRIES):
             call = self.call_of(request)
             reply, replayed = (fresh, False) if fresh is not None else await self.reply(call)
             fresh = None
-            calls.append(call.key.hex())
+            keys.append(call.key.hex())
             data, problem = None, ""
             if schema is not None:
                 data, problem = read_json(reply, schema)
@@ -137,18 +135,19 @@ class JournalledChat(Caller):
                 return Answer(
                     reply.text,
                     self.provider.identity,
-                    tuple(calls),
+                    tuple(keys),
                     reply.finish_reason,
                     reply.reasoning,
                     data,
                     replayed,
                     reply.logprobs,
+                    reply.calls,
                 )
             self.usage.asked_again += attempt + 1 < SCHEMA_TRIES
             request = named_error(request, problem)
         raise RecordFailed(
             "bad_reply",
-            f"{self.name}: no usable reply after {len(calls)} tries: {problem}: {shorten(reply.text, 60)!r}",
+            f"{self.name}: no usable reply after {len(keys)} tries: {problem}: {shorten(reply.text, 60)!r}",
         )
 
     async def score_text(self, text: str) -> ScoredText:
@@ -156,20 +155,33 @@ class JournalledChat(Caller):
         return await score_text(self, self.provider, self._journal, text)
 
     def call_of(self, request: ChatRequest) -> Call:
-        """What the journal knows a request by."""
+        """What the journal knows a request by.
+
+        Raises:
+            RecordFailed: the request is no JSON.
+        """
+        sampling = request.sampling
         sent: dict[str, Any] = {
-            "messages": [list(message[:2]) for message in request.messages],
-            "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
-            "top_p": request.top_p,
-            "stop": request.stop,
+            "messages": sent_messages(request.messages),
+            "temperature": sampling.temperature,
+            "max_tokens": sampling.max_tokens,
+            "top_p": sampling.top_p,
+            "stop": sampling.stop,
             "schema": request.schema,
             "seed": request.seed,
             "sample": request.sample,
         }
-        if request.logprobs is not None:
-            sent["logprobs"] = request.logprobs
-        return Call(request, sent, call_key("chat", self.provider.identity, sent))
+        # Only where they are there, so that every other call keeps the key that it always had.
+        if sampling.logprobs is not None:
+            sent["logprobs"] = sampling.logprobs
+        if request.tools:
+            sent["tools"] = request.tools
+        if request.template_arguments:
+            sent["template_arguments"] = request.template_arguments
+        try:
+            return Call(request, sent, call_key("chat", self.provider.identity, sent))
+        except TypeError as error:  # half a surrogate pair, for one
+            raise RecordFailed("bad_request", f"the prompt cannot be sent as JSON: {error}") from None
 
     def stored(self, call: Call) -> Reply | None:
         """The reply that the journal has, or None."""
@@ -223,8 +235,8 @@ class JournalledChat(Caller):
         # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
         guess = 0
         if self._token_rate is not None:
-            prompt = sum(estimate_tokens(message.content) for message in request.messages)
-            guess = prompt + n * request.max_tokens // 2
+            prompt = estimate_prompt_tokens(request.messages, request.tools)
+            guess = prompt + n * request.sampling.max_tokens // 2
         replies: list[Reply] = await self.send(attempt, guess)
         if self._token_rate is not None:
             took = sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in replies)
@@ -247,6 +259,8 @@ def _dump_reply(reply: Reply) -> bytes:
     }
     if reply.logprobs:
         stored["logprobs"] = [list(place) for place in reply.logprobs]
+    if reply.calls:
+        stored["calls"] = [list(call) for call in reply.calls]
     return orjson.dumps(stored)
 
 
@@ -257,6 +271,7 @@ def _load_reply(stored: bytes, journal: Journal) -> Reply:
             TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
             for token, logprob, top in data.get("logprobs", ())
         )
-        return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs)
+        calls = tuple(ToolCall(*call) for call in data.get("calls", ()))
+        return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs, calls)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise journal.damaged("a stored reply is not whole") from error

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 async def ask_samples(
     chat: JournalledChat, requests: Sequence[ChatRequest], schema: type[BaseModel] | None
-) -> list[Answer]:
+) -> list[Answer[Any]]:
     """Answers to `requests`, which differ in seed and sample alone. See `ChatModel.ask_many`."""
     calls = [chat.call_of(request) for request in requests]
     # What another caller is asking at this moment is waited for.
     missing = [call for call in calls if call.key not in chat.in_flight and chat.stored(call) is None]
     fresh: dict[bytes, Reply] = {}
-    if missing and len(calls) > 1 and requests[0].temperature == 0:
+    if missing and len(calls) > 1 and requests[0].sampling.temperature == 0:
         fresh = await _greedy(chat, calls, missing)
     elif len(missing) > 1 and isinstance(chat.provider, SampleSender) and chat.provider.sends_samples:
         fresh = await _together(chat, chat.provider, missing)
 
-    async def answer(call: Call) -> Answer | RecordFailed:
+    async def answer(call: Call) -> Answer[Any] | RecordFailed:
         try:
             return await chat.answer(call.request, schema, fresh.get(call.key))
         except RecordFailed as failure:  # the others are paid for: they are finished and journalled
@@ -41,7 +41,7 @@ async def ask_samples(
             tasks = [group.create_task(answer(call)) for call in calls]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    answers: list[Answer] = []
+    answers: list[Answer[Any]] = []
     for task in tasks:
         result = task.result()
         if isinstance(result, RecordFailed):

@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 from factory.data.formats.reference import reference_records, reference_rows
 from factory.data.record import Message, Record
-from factory.data.text import estimate_tokens
+from factory.data.text import estimate_tokens, turn_text
 from factory.errors import FactoryError, RecordFailed
-from factory.models.base import Answer, ChatModel, ScoredText, TokenLogprob, Vectors
+from factory.models.base import Answer, ChatModel, Sampling, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
+from factory.models.wire import estimate_prompt_tokens
 from factory.recipe.recipe import Recipe
 from factory.step import Context, PerRecord, Source, Step, WholeSet
 
@@ -98,27 +99,26 @@ class _DryChat:
     async def ask(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
-        temperature: float,
-        max_tokens: int,
         schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
         sample: int = 0,
-        logprobs: int | None = None,
-    ) -> Answer:
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> Answer[Any]:
         book = self._book
         asked = book.asked.setdefault(self.name, Asked())
         asked.calls += 1
-        asked.prompt_tokens += sum(self._most_tokens(message.content) for message in messages)
-        asked.reply_tokens += max_tokens
+        asked.prompt_tokens += estimate_prompt_tokens((), tools)
+        asked.prompt_tokens += sum(self._most_tokens(turn_text(message)) for message in messages)
+        asked.reply_tokens += sampling.max_tokens
         if book.showing:
             book.prompts.append(tuple(messages))
         text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
-        self._longest[text] = max(0, max_tokens - estimate_tokens(text))
+        self._longest[text] = max(0, sampling.max_tokens - estimate_tokens(text))
         data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema(), text))
         # A grader that reads the probabilities of digits finds one, and goes on to its next question.
-        places = (TokenLogprob("1", 0.0),) if logprobs is not None else ()
+        places = (TokenLogprob("1", 0.0),) if sampling.logprobs is not None else ()
         return Answer(text, self.name, (), data=data, logprobs=places)
 
     def _most_tokens(self, text: str) -> int:
@@ -128,19 +128,16 @@ class _DryChat:
     async def ask_many(
         self,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
         n: int,
-        temperature: float,
-        max_tokens: int,
         schema: type[BaseModel] | None = None,
-        top_p: float = 1.0,
-        stop: Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> list[Answer]:
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_arguments: Mapping[str, Any] = {},
+    ) -> list[Answer[Any]]:
         # Counted as so many calls, which is what a server that takes one sample at a time is asked.
-        options: dict[str, Any] = {"schema": schema, "top_p": top_p, "stop": stop, "logprobs": logprobs}
         return [
-            await self.ask(messages, temperature=temperature, max_tokens=max_tokens, sample=sample, **options)
+            await self.ask(messages, sampling, schema=schema, sample=sample, tools=tools)
             for sample in range(n)
         ]
 

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from factory.data.record import ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TransientFailure
-from factory.models.llama.weights import fingerprint, gguf_file
+from factory.models.llama.weights import fingerprint, gguf_file, template_takes_tools
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import read_usage, split_reasoning
 from factory.models.options import LocalOptions
+from factory.models.wire import refuse_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
     from xllamacpp import Server
@@ -64,7 +66,8 @@ class LocalChat:
         """Generate one reply.
 
         Raises:
-            RecordFailed: the prompt does not fit the context, or the schema cannot be turned into a grammar.
+            RecordFailed: the prompt does not fit the context, the schema cannot be turned into a grammar, or the
+                model's chat template has no place for tools that are offered.
             RunStopped: the model cannot be loaded.
         """
         stop = threading.Event()
@@ -106,19 +109,26 @@ class LocalChat:
         return _read_stream(chunks)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
-        temperature, top_p, max_tokens = self._options.sampling(request)
+        sampling = self._options.sampling(request.sampling)
         body: dict[str, Any] = {
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "stop": request.stop,
+            "messages": wire_messages(request.messages),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "stop": sampling.stop,
             "seed": request.seed or 0,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
         if request.schema is not None:
             body["response_format"] = {"type": "json_schema", "json_schema": {"schema": request.schema}}
+        if request.tools:
+            # Without a place for them in the template, llama.cpp would leave them out and say nothing.
+            if not template_takes_tools(self._path):
+                refuse_tools(request, self._path.name, "its chat template has no place for them")
+            body["tools"] = wire_tools(request.tools)
+        if request.template_arguments:
+            body["chat_template_kwargs"] = request.template_arguments
         return body
 
     def _load(self) -> Server:
@@ -157,6 +167,7 @@ class LocalChat:
 def _read_stream(chunks: list[str]) -> Reply:
     """The reply that a stream of chunks spells, or the error that is in it."""
     parts: list[str] = []
+    called: dict[int, dict[str, Any]] = {}
     finish_reason = ""
     last: dict[str, Any] = {}
     for chunk in chunks:
@@ -170,8 +181,14 @@ def _read_stream(chunks: list[str]) -> Reply:
             raise RecordFailed("bad_request", f"llama.cpp refused the request: {message}")
         for choice in last["choices"]:
             parts.append(choice["delta"].get("content") or "")
+            for piece in choice["delta"].get("tool_calls") or ():
+                call = called.setdefault(piece.get("index", 0), {"id": "", "name": "", "arguments": ""})
+                call["id"] = call["id"] or piece.get("id") or ""
+                for key, text in (piece.get("function") or {}).items():
+                    call[key] += text or ""
             finish_reason = choice["finish_reason"] or finish_reason
     if not finish_reason:
         raise TransientFailure("the local model was stopped before its reply was complete")
     text, reasoning = split_reasoning("".join(parts))
-    return Reply(text, finish_reason, read_usage(last), reasoning)
+    calls = tuple(ToolCall(call["name"], call["arguments"], call["id"]) for call in called.values())
+    return Reply(text, finish_reason, read_usage(last), reasoning, calls=calls)

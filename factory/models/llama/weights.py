@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
+import mmap
 import re
+import struct
 from pathlib import Path
 
 from factory.data.text import shorten
@@ -106,3 +109,25 @@ def fingerprint(path: Path) -> str:
             file.seek(index * max(size - _SAMPLE_BYTES, 0) // (_SAMPLES - 1))
             digest.update(file.read(_SAMPLE_BYTES))
     return digest.hexdigest()[:16]
+
+
+_TEMPLATE = b"tokenizer.chat_template"
+_STRING = 8
+"""How a GGUF file marks a value that is text."""
+
+
+@functools.cache
+def template_takes_tools(path: Path) -> bool:
+    """Whether the chat template in a GGUF file has a place for the schemas of tools.
+
+    Source: the GGUF format: a key, its value's type as 4 bytes, a text's length as 8, the text.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        at = held.find(_TEMPLATE)
+        while at >= 0:
+            at += len(_TEMPLATE)
+            kind, length = struct.unpack("<IQ", held[at : at + 12]) if at + 12 <= len(held) else (0, 0)
+            if kind == _STRING:
+                return b"tools" in held[at + 12 : at + 12 + length]
+            at = held.find(_TEMPLATE, at)
+    return False

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.completion import read_completion, read_samples, read_scores
@@ -23,11 +22,13 @@ from factory.models.openai.endpoint import OPENAI_HOST, Endpoint, NotServed
 from factory.models.openai.refusal import BadRequest
 from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import OpenAIOptions
+from factory.models.wire import wire_messages, wire_tools
 
 _log = logging.getLogger(__name__)
 _SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
 # What a request can do without, where a model refuses it (reasoning models take no temperature, for one).
 _OPTIONAL = frozenset({"temperature", "top_p", "seed", "stop"})
+_TEMPLATE_ARGUMENTS = "chat_template_kwargs"
 
 
 def identity_of(provider: str, model: str, choices: Mapping[str, Any]) -> str:
@@ -51,6 +52,7 @@ class OpenAIBodies:
         self._limit = "max_completion_tokens" if self._openai else "max_tokens"
         self._formats: dict[bytes, orjson.Fragment] = {}
         self._left_out: set[str] = set()
+        self._told_template = False
 
     def body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
         """What is sent for a request of `n` samples; a schema goes out as `response_format`."""
@@ -61,27 +63,43 @@ class OpenAIBodies:
         return body
 
     def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
-        temperature, top_p, max_tokens = self._options.sampling(request)
+        sampling = self._options.sampling(request.sampling)
         body: dict[str, Any] = {
             "model": self._options.model,
-            "messages": _turns(request.messages),
-            "temperature": temperature,
-            self._limit: max_tokens,
+            "messages": wire_messages(request.messages),
+            "temperature": sampling.temperature,
+            self._limit: sampling.max_tokens,
         }
-        if top_p != 1.0:
-            body["top_p"] = top_p
-        if request.stop:
-            body["stop"] = request.stop
+        if request.tools:
+            body["tools"] = wire_tools(request.tools)
+        if sampling.top_p != 1.0:
+            body["top_p"] = sampling.top_p
+        if sampling.stop:
+            body["stop"] = sampling.stop
         if request.seed is not None:
             body["seed"] = request.seed
         if n > 1:
             body["n"] = n
-        if request.logprobs is not None:
-            body.update(logprobs=True, top_logprobs=request.logprobs)
+        if sampling.logprobs is not None:
+            body.update(logprobs=True, top_logprobs=sampling.logprobs)
         for name in self._left_out:
             body.pop(name, None)
         body.update(self._options.extra_body)
+        if request.template_arguments:
+            self._add_template_arguments(body, request.template_arguments)
         return body
+
+    def _add_template_arguments(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> None:
+        """The record's arguments for the chat template, under those that the recipe sets for every request."""
+        if self._openai:
+            if not self._told_template:
+                self._told_template = True
+                _log.warning(
+                    "%s has no chat template to give arguments to; they are left out", self._options.model
+                )
+            return
+        chosen = self._options.extra_body.get(_TEMPLATE_ARGUMENTS)
+        body[_TEMPLATE_ARGUMENTS] = {**arguments, **(chosen if isinstance(chosen, dict) else {})}
 
     def _format(self, key: bytes, schema: Mapping[str, Any]) -> orjson.Fragment:
         """The `response_format` of a schema, serialised once for all its requests."""
@@ -98,7 +116,8 @@ class OpenAIChat(OpenAIBodies):
     A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
     optional parameter that a model does not support (temperature, top_p, seed, stop, logprobs) is left out from then
     on. Several samples of a prompt go out as one request with `n`; a server that takes none is asked one by
-    one from then on.
+    one from then on. Tools go out as they are offered; a call of one comes back as a call where the server's parser
+    tells it.
     """
 
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
@@ -120,7 +139,7 @@ class OpenAIChat(OpenAIBodies):
     async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
         """See `SampleSender`. At a temperature of 0, where vLLM refuses `n`, it gives the first alone."""
         first, n = requests[0], len(requests)
-        if n == 1 or not self.sends_samples or self._options.sampling(first)[0] == 0:
+        if n == 1 or not self.sends_samples or self._options.sampling(first.sampling).temperature == 0:
             return [await self.send(first)]
         try:
             replies, given = read_samples(await self._completion(first, n))
@@ -180,7 +199,7 @@ class OpenAIChat(OpenAIBodies):
 
     async def _ask_in_words(self, request: ChatRequest, schema: Mapping[str, Any], n: int) -> dict[str, Any]:
         body = self._body(request, n)
-        body["messages"] = _turns(instruct_json(request.messages, schema))
+        body["messages"] = wire_messages(instruct_json(request.messages, schema))
         return await self._ask(body)
 
     async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +217,3 @@ class OpenAIChat(OpenAIBodies):
         self._left_out |= dropped
         _log.warning("%s does not support %s; it is left out", self._options.model, blamed)
         return await self._ask({name: value for name, value in body.items() if name not in dropped})
-
-
-def _turns(messages: tuple[Message, ...]) -> list[dict[str, str]]:
-    return [{"role": turn.role, "content": turn.content} for turn in messages]

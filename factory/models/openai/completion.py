@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
+from factory.data.record import ToolCall
 from factory.errors import RecordFailed
 from factory.models.base import Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
 
@@ -28,7 +31,7 @@ def read_completion(data: Mapping[str, Any]) -> Reply:
     """The first choice of a chat completion.
 
     Raises:
-        TransientFailure: there is no choice, or a choice without text: a server's mishap.
+        TransientFailure: there is no choice, or a choice without text and without a call: a server's mishap.
         RecordFailed: the model or the server's filter refused to answer.
     """
     return _read_choice(_choices(data)[0], read_usage(data))
@@ -79,17 +82,51 @@ def _read_choice(choice: Any, usage: Usage) -> Reply:
     reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
     reasoning = reasoning if isinstance(reasoning, str) else ""
     finish_reason = str(choice.get("finish_reason") or "stop")
+    calls = read_calls(message)
     if not isinstance(content, str):
         if message.get("refusal"):
             raise RecordFailed("refused", f"the model refused to answer: {str(message['refusal'])[:200]}")
         if finish_reason == "content_filter":
             raise RecordFailed("refused", "the server's content filter withheld the reply")
-        if not reasoning:
+        if not (reasoning or calls):
             raise TransientFailure("the server sent a reply without text")
         content = ""
     text, thought = split_reasoning(content)
     logprobs = _read_logprobs(choice.get("logprobs"))
-    return Reply(text, finish_reason, usage, reasoning or thought, logprobs)
+    return Reply(text, finish_reason, usage, reasoning or thought, logprobs, calls)
+
+
+def read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """The tools that an OpenAI-style message calls; the older `function_call` is read too.
+
+    Raises:
+        TransientFailure: a call has no name, or is no call at all.
+    """
+    told = message.get("tool_calls")
+    if not told:
+        legacy = message.get("function_call")
+        told = [{"function": legacy}] if legacy else []
+    try:
+        return tuple(
+            ToolCall(_name(call["function"]), _arguments(call["function"]), str(call.get("id") or ""))
+            for call in told
+        )
+    except (TypeError, LookupError, AttributeError):
+        raise TransientFailure("the server sent calls of tools that cannot be read") from None
+
+
+def _name(function: Mapping[str, Any]) -> str:
+    if not isinstance(function["name"], str) or not function["name"]:
+        raise LookupError("name")
+    return function["name"]
+
+
+def _arguments(function: Mapping[str, Any]) -> str:
+    """The arguments as JSON text; some servers send the object itself."""
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        return arguments
+    return "{}" if arguments is None else orjson.dumps(arguments).decode()
 
 
 def _read_logprobs(data: Any) -> tuple[TokenLogprob, ...]:

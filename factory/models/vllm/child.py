@@ -3,7 +3,8 @@
 In: the engine's arguments, then one job a line. Out: `true` when the model is loaded, then one result a line, each
 as soon as it is there, in any order. When the input ends, so does this process, with all it started.
 
-    job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, or {"id", "text"} to have it scored
+    job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, with the chat template's arguments as
+        "template" where there are any; or {"id", "text"} to have it scored
     result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "usage"}, or
         {"id", "refused": why}
 """
@@ -102,7 +103,8 @@ class Engine:
             schema = job["schema"]
             structure = None if schema is None else StructuredOutputsParams(json=schema)
             params = SamplingParams(**job["params"], structured_outputs=structure)
-            names = self._llm.enqueue_chat([job["messages"]], [params], use_tqdm=False)
+            template = {"chat_template_kwargs": job["template"]} if "template" in job else {}
+            names = self._llm.enqueue_chat([job["messages"]], [params], use_tqdm=False, **template)
         return names
 
     def step(self) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from factory.models.options import VLLMOptions
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
 from factory.models.vllm.server import last_words, temporary_log
+from factory.models.wire import refuse_tools, wire_messages
 
 _LONGEST_LINE = 1 << 30
 
@@ -69,17 +70,21 @@ class VLLMChat:
             RecordFailed: vLLM refuses this request, because its prompt does not fit the context, for one.
             RunStopped: the model cannot be loaded, or the engine died; names its log.
         """
-        temperature, top_p, max_tokens = self._options.sampling(request)
+        # Its replies are text: what parses a call of a tool out of it is in vLLM's server.
+        refuse_tools(request, "vLLM without a server", "use `provider: openai` with `serve: true`")
+        sampling = self._options.sampling(request.sampling)
         params = {
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "stop": list(request.stop),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "stop": list(sampling.stop),
             "seed": request.seed,
-            "logprobs": request.logprobs,
+            "logprobs": sampling.logprobs,
         }
-        messages = [{"role": turn.role, "content": turn.content} for turn in request.messages]
-        done = await self._ask({"messages": messages, "params": params, "schema": request.schema})
+        job = {"messages": wire_messages(request.messages), "params": params, "schema": request.schema}
+        if request.template_arguments:
+            job["template"] = request.template_arguments
+        done = await self._ask(job)
         text, reasoning = split_reasoning(done["text"])
         logprobs = tuple(
             TokenLogprob.read(token, logprob, ((other, value) for other, value in top))

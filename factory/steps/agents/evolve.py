@@ -9,13 +9,19 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from factory.data.prompt import load_prompt
 from factory.data.record import Record
-from factory.data.text import detect_language, word_count
+from factory.data.text import word_count
 from factory.errors import RecordFailed
+from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, instruction_flaw, truncation_flaw
-from factory.steps.agents.respond import answering_messages
+from factory.steps.agents.flaws.eliminate import (
+    Flaw,
+    answer_flaw,
+    call_flaw,
+    instruction_flaw,
+    truncation_flaw,
+)
+from factory.steps.agents.respond import answered
 
 Operation: TypeAlias = Literal[
     "add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"
@@ -39,6 +45,7 @@ class Evolve(PerRecord):
       ("refusal");
     - its answer holds nothing but punctuation and stop words ("empty_answer");
     - it copies words of the evolving prompt, or an example in it ("template_leak");
+    - its answer calls a tool, where the record offers none ("called_a_tool");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
       "unchanged", "truncated").
 
@@ -93,18 +100,21 @@ class Evolve(PerRecord):
 
     async def _round(self, parent: Record, operation: Operation, round: int, context: Context) -> Record:
         """The child of one round, kept or dropped."""
-        prompt = load_prompt(f"evolve/{operation}", _language(parent))
+        name = f"evolve/{operation}"
+        prompt = context.prompt(name, parent)
         child = parent.child("", context.event(operation, prompt=prompt, round=round))
         try:
             # The round numbers the sample: a parent that is tried again by the same operation is asked anew.
-            reply = await context.chat(self.model).ask(
-                prompt.render(instruction=parent.prompt),
-                temperature=self.temperature,
-                top_p=self.top_p,
-                max_tokens=self.max_tokens,
+            reply, event = await context.ask(
+                self.model,
+                name,
+                parent,
+                Sampling(self.temperature, self.max_tokens, self.top_p),
+                operation=operation,
                 sample=round,
+                round=round,
+                instruction=parent.prompt,
             )
-            event = context.event(operation, reply, prompt=prompt, round=round)
             child = parent.child(clean_instruction(reply.text), event)
             if operation != "breadth":
                 added = word_count(child.prompt) - word_count(parent.prompt)
@@ -123,15 +133,18 @@ class Evolve(PerRecord):
         self, child: Record, parent: Record, round: int, context: Context
     ) -> tuple[Record, Flaw | None]:
         """Rule (a) of the eliminator, as the paper decides it: a model says whether the two are equal."""
-        prompt = load_prompt("evolve/no_information_gain", _language(parent))
-        answer = await context.chat(self.model).ask(
-            prompt.render(first=parent.prompt, second=child.prompt),
-            temperature=0.0,
-            max_tokens=self.max_tokens,
+        answer, event = await context.ask(
+            self.model,
+            "evolve/no_information_gain",
+            parent,
+            Sampling(0.0, self.max_tokens),
             schema=Comparison,
+            operation="check_gain",
+            round=round,
+            first=parent.prompt,
+            second=child.prompt,
         )
-        assert isinstance(answer.data, Comparison)
-        child = child.with_event(context.event("check_gain", answer, prompt=prompt, round=round))
+        child = child.with_event(event)
         if not answer.data.equal:
             return child, None
         return child, Flaw(
@@ -139,17 +152,12 @@ class Evolve(PerRecord):
         )
 
     async def _answer(self, child: Record, round: int, context: Context) -> tuple[Record, Flaw | None]:
-        messages, prompt = answering_messages(child)
-        answer = await context.chat(self.model).ask(
-            messages,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.answer_max_tokens,
-            sample=round,
+        sampling = Sampling(self.temperature, self.answer_max_tokens, self.top_p)
+        child, answer = await answered(
+            child, self.model, sampling, context, operation="answer", sample=round, round=round
         )
-        text = answer.text.strip()
-        child = child.with_output(text, context.event("answer", answer, prompt=prompt, round=round))
-        return child, truncation_flaw(answer, "the answer") or answer_flaw(text)
+        flaw = truncation_flaw(answer, "the answer") or call_flaw(answer, child)
+        return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip()))
 
 
 class Comparison(BaseModel):
@@ -158,10 +166,6 @@ class Comparison(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     equal: bool
-
-
-def _language(record: Record) -> str:
-    return record.lang or detect_language(record.prompt)
 
 
 _WHOLE_FENCE = re.compile(

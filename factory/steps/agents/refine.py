@@ -8,10 +8,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from factory.data.prompt import load_prompt
 from factory.data.record import Event, Record
-from factory.data.text import detect_language
 from factory.errors import RecipeError, RecordFailed
+from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.eliminate import answer_flaw, truncation_flaw
 from factory.steps.judging.grading.grader import Grader, transcript
@@ -103,10 +102,10 @@ class Refine(PerRecord):
         if not record.output.strip():
             return
         work = _Work(record, record.output)
-        language = record.lang or detect_language(record.prompt)
+        language = record.language
         await self._grade(work, work.answer, language, context)
         for round in range(1, self.rounds + 1):
-            work.answer = await self._rewrite(work, round, language, context) or work.answer
+            work.answer = await self._rewrite(work, round, context) or work.answer
             await self._grade(work, work.answer, language, context)
         if self.keep_parents:
             yield record
@@ -114,7 +113,7 @@ class Refine(PerRecord):
 
     async def _rounds(self, work: _Work, context: Context) -> str:
         """Refine until it ends; says why it did."""
-        language = work.record.lang or detect_language(work.record.prompt)
+        language = work.record.language
         work.before = work.after = await self._grade(work, work.answer, language, context)
         if work.after is None:
             return f"the first answer has no grade: {work.problem}"
@@ -123,7 +122,7 @@ class Refine(PerRecord):
             if work.after > highest - self.min_gain:
                 return f"the grade {work.after:g} leaves no gain of {self.min_gain:g}"
             try:
-                rewritten = await self._rewrite(work, round, language, context)
+                rewritten = await self._rewrite(work, round, context)
             except RecordFailed as error:
                 return f"round {round} failed: {error}"
             if not rewritten:
@@ -136,32 +135,37 @@ class Refine(PerRecord):
             work.answer, work.after, work.kept = rewritten, grade, round
         return f"all {self.rounds} rounds brought a gain"
 
-    async def _rewrite(self, work: _Work, round: int, language: str, context: Context) -> str:
+    async def _rewrite(self, work: _Work, round: int, context: Context) -> str:
         """The answer rewritten by a criticism of it; "" where there is none, and the reason in `work`."""
-        model = context.chat(self.model)
-        conversation = transcript(work.record.conversation, language)
-        prompt = load_prompt("refine/criticise", language)
-        said = await model.ask(
-            prompt.render(
-                rubric=self._grader.rubric(language).text, conversation=conversation, answer=work.answer
-            ),
-            temperature=0.0,
-            max_tokens=self.max_tokens,
+        record = work.record
+        conversation = transcript(record.conversation, record.language)
+        said, event = await context.ask(
+            self.model,
+            "refine/criticise",
+            record,
+            Sampling(0.0, self.max_tokens),
             schema=Criticism,
+            operation="criticise",
+            rubric=self._grader.rubric(record.language).text,
+            conversation=conversation,
+            answer=work.answer,
         )
-        work.events.append(context.event("criticise", said, prompt=prompt))
-        assert isinstance(said.data, Criticism)
+        work.events.append(event)
         if said.data.nothing_to_change or not said.data.criticism.strip():
             work.problem = f"the criticism of round {round} finds nothing to change"
             return ""
-        prompt = load_prompt("refine/rewrite", language)
-        reply = await model.ask(
-            prompt.render(conversation=conversation, answer=work.answer, criticism=said.data.criticism),
-            temperature=self.temperature,
-            max_tokens=self.max_tokens,
+        reply, event = await context.ask(
+            self.model,
+            "refine/rewrite",
+            record,
+            Sampling(self.temperature, self.max_tokens),
+            operation="rewrite",
             sample=round,
+            conversation=conversation,
+            answer=work.answer,
+            criticism=said.data.criticism,
         )
-        work.events.append(context.event("rewrite", reply, prompt=prompt))
+        work.events.append(event)
         text = reply.text.strip()
         flaw = truncation_flaw(reply, "the rewritten answer") or answer_flaw(text)
         if flaw is not None or text == work.answer.strip():

@@ -7,21 +7,26 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from factory.data.prompt import Prompt, load_prompt
+from factory.data.prompt import Prompt
 from factory.data.record import Message, Record
-from factory.data.text import detect_language
 from factory.errors import RecordFailed
+from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.agents.flaws.eliminate import call_flaw
 
 
 class Respond(PerRecord):
     """Answer each instruction that has no answer yet, by a model.
 
-    The model is sent the conversation up to the last user turn. Where that has no system turn, a short one is
-    put before it (prompt `respond/answer`), unless `system` is off; it is never stored in the record.
+    The model is sent the conversation up to the last user turn, or up to a tool's answer that ends it, with its
+    pictures and sounds, and the tools that the record offers. Where that has no system turn, a short one is put
+    before it (prompt `respond/answer`), unless `system` is off; it is never stored in the record. What the model
+    thought is kept apart from what it said, and an answer that only calls tools is a whole one.
 
     A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer was cut by the
-    token limit ("truncated"), unless `allow_truncated`.
+    token limit ("truncated"), unless `allow_truncated`, and one whose answer calls a tool though none was offered
+    ("called_a_tool"). A record that shows a file of this machine is set aside ("media_not_sent"): no file is
+    opened because a row names it.
 
     Example:
         - respond: {model: teacher, max_tokens: 2048}
@@ -48,28 +53,57 @@ class Respond(PerRecord):
             return
         if not record.prompt.strip():
             raise RecordFailed("no_instruction", "there is no user turn to answer")
-        messages, prompt = answering_messages(record, system=self.system)
-        answer = await context.chat(self.model).ask(
-            messages, temperature=self.temperature, max_tokens=self.max_tokens
+        sampling = Sampling(self.temperature, self.max_tokens)
+        made, answer = await answered(
+            record, self.model, sampling, context, operation="respond", system=self.system
         )
-        text = answer.text.strip()
-        answered = record.with_output(text, context.event("respond", answer, prompt=prompt))
-        if not text:
-            yield answered.drop(context.step, "empty_answer", "the model's answer is empty")
+        flaw = call_flaw(answer, record)
+        if not (answer.text.strip() or answer.calls):
+            yield made.drop(context.step, "empty_answer", "the model's answer is empty")
         elif answer.finish_reason == "length" and not self.allow_truncated:
-            yield answered.drop(
+            yield made.drop(
                 context.step,
                 "truncated",
                 f"the answer was cut at {self.max_tokens} tokens",
                 {"max_tokens": self.max_tokens},
             )
         else:
-            yield answered
+            yield made if flaw is None else made.drop(context.step, *flaw)
 
 
-def answering_messages(record: Record, *, system: bool = True) -> tuple[tuple[Message, ...], Prompt | None]:
+async def answered(
+    record: Record,
+    model: str,
+    sampling: Sampling,
+    context: Context,
+    *,
+    operation: str,
+    sample: int = 0,
+    round: int = 0,
+    system: bool = True,
+) -> tuple[Record, Answer[None]]:
+    """`record` answered by the model of this name, with its reasoning and its calls of tools, and the answer.
+
+    The model is sent the conversation, the record's tools and its arguments for the chat template.
+    """
+    messages, prompt = answering_messages(record, context, system=system)
+    answer = await context.chat(model).ask(
+        messages,
+        sampling,
+        sample=sample,
+        tools=record.tools,
+        template_arguments=record.template_arguments,
+    )
+    event = context.event(operation, answer, prompt=prompt, round=round)
+    made = record.with_output(answer.text.strip(), event, reasoning=answer.reasoning, calls=answer.calls)
+    return made, answer
+
+
+def answering_messages(
+    record: Record, context: Context, *, system: bool = True
+) -> tuple[tuple[Message, ...], Prompt | None]:
     """What an answering model is sent for `record`, and the prompt that was put before it, if one was."""
     if record.system or not system:
         return record.conversation, None
-    prompt = load_prompt("respond/answer", record.lang or detect_language(record.prompt))
+    prompt = context.prompt("respond/answer", record)
     return (*prompt.render(), *record.conversation), prompt

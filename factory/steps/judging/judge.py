@@ -9,7 +9,6 @@ from typing import ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from factory.data.record import Message, Record
-from factory.data.text import detect_language
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.grading.grader import Grade, Grader
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -100,7 +99,7 @@ async def judge_record(
     grader: Grader, record: Record, context: Context, *, score: str, last: bool = False
 ) -> Record:
     """`record` with the score of this name by the grader's rubric, the spread where there is one, and the note."""
-    language = record.lang or detect_language(record.prompt)
+    language = record.language
     rubric = grader.rubric(language)
     spread = score.replace(".", "_spread.", 1)
     judged_turns = exchanges(record, rubric)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from factory.data.prompt import load_prompt
-from factory.data.record import Message, Record
+from factory.data.record import Record
 from factory.data.table import Table
-from factory.data.text import detect_language, prompt_language
+from factory.data.text import prompt_language
 from factory.errors import RecipeError, RecordFailed
-from factory.models.base import Answer
+from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, WholeSet
 from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -98,43 +97,40 @@ class JudgePair(WholeSet):
         return str(first), str(second)
 
     async def _judge(self, record: Record, context: Context) -> Record:
-        language = record.lang or detect_language(record.prompt)
         score, *each = self._names()
-        prompt = load_prompt("judge/pair", language)
+        prompt = context.prompt("judge/pair", record)
         record = replace(record, scores={key: old for key, old in record.scores.items() if key not in each})
         try:
             first, second = self._answers(record)
             given, swapped = await asyncio.gather(
-                self._compare(record.conversation, first, second, language, context),
-                self._compare(record.conversation, second, first, language, context),
+                self._compare(record, first, second, context),
+                self._compare(record, second, first, context),
             )
         except RecordFailed as error:
             return record.with_score(score, None, context.event(score, prompt=prompt), str(error))
-        verdicts = (_WINS[given.verdict.better], WIN - _WINS[swapped.verdict.better])
-        event = context.event(score, given.answer, swapped.answer, prompt=prompt)
+        verdicts = (_WINS[given.data.better], WIN - _WINS[swapped.data.better])
+        event = context.event(score, given, swapped, prompt=prompt)
         scores = {**record.scores, **dict(zip(each, verdicts, strict=True))}
-        reason = given.verdict.reason.strip()
+        reason = given.data.reason.strip()
         if verdicts[0] != verdicts[1]:
-            reason = f"shown first: {reason}\nshown second: {swapped.verdict.reason.strip()}"
+            reason = f"shown first: {reason}\nshown second: {swapped.data.reason.strip()}"
         return replace(record, scores=scores).with_score(score, decide(*verdicts), event, reason)
 
     async def _compare(
-        self, conversation: Sequence[Message], first: str, second: str, language: str, context: Context
-    ) -> _Compared:
-        rubric = self._rubrics[prompt_language(language)]
-        answer = await context.chat(self.model).ask(
-            load_prompt("judge/pair", language).render(
-                rubric=rubric.text,
-                conversation=transcript(conversation, language),
-                answer_a=first,
-                answer_b=second,
-            ),
-            temperature=self.temperature,
-            max_tokens=self.max_tokens,
+        self, record: Record, first: str, second: str, context: Context
+    ) -> Answer[PairVerdict]:
+        answer, _ = await context.ask(
+            self.model,
+            "judge/pair",
+            record,
+            Sampling(self.temperature, self.max_tokens),
             schema=PairVerdict,
+            rubric=self._rubrics[prompt_language(record.language)].text,
+            conversation=transcript(record.conversation, record.language),
+            answer_a=first,
+            answer_b=second,
         )
-        assert isinstance(answer.data, PairVerdict)
-        return _Compared(answer.data, answer)
+        return answer
 
     def _report(self, records: Sequence[Record], context: Context) -> None:
         import numpy as np
@@ -165,8 +161,3 @@ class PairVerdict(BaseModel):
 
 _WINS = {"A": WIN, "B": LOSS, "tie": TIE}
 """What each verdict is for the answer shown first."""
-
-
-class _Compared(NamedTuple):
-    verdict: PairVerdict
-    answer: Answer

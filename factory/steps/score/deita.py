@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from factory.data.prompt import load_prompt
 from factory.data.record import Record
-from factory.data.text import detect_language
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Answer, TokenLogprob
-from factory.step import ChatModelName, Context, PerRecord
+from factory.models.base import Answer, Sampling, TokenLogprob
+from factory.step import Asked, ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
 
 LEVELS = range(1, 7)
-_CANDIDATES = 20
+_ONE_DIGIT = Sampling(0.0, 4, logprobs=20)
 _SURE_ENOUGH = 0.5
 
 
@@ -51,20 +49,20 @@ class Deita(PerRecord):
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         turns = _turns(record)
-        answers: list[Answer] = []
+        answers: list[Answer[None]] = []
         complexity: list[float] = []
         quality: list[float] = []
         note = "" if turns else "there is no answered question to score"
         try:
             for instruction, output in turns:
-                complexity.append(
-                    await self._level("complexity", context, record, answers, instruction=instruction)
+                how_complex = context.ask(
+                    self.model, "deita/complexity", record, _ONE_DIGIT, instruction=instruction
                 )
-                quality.append(
-                    await self._level(
-                        "quality", context, record, answers, instruction=instruction, answer=output
-                    )
+                complexity.append(await _level(how_complex, answers))
+                how_good = context.ask(
+                    self.model, "deita/quality", record, _ONE_DIGIT, instruction=instruction, answer=output
                 )
+                quality.append(await _level(how_good, answers))
         except RecordFailed as error:
             note = str(error)
         whole = not note
@@ -80,20 +78,16 @@ class Deita(PerRecord):
         # One thing was done, however many scores came of it.
         yield keep_where(replace(scored, events=(*record.events, event)), "deita", self.keep, context.step)
 
-    async def _level(
-        self, what: str, context: Context, record: Record, answers: list[Answer], **values: str
-    ) -> float:
-        prompt = load_prompt(f"deita/{what}", record.lang or detect_language(record.prompt))
-        answer = await context.chat(self.model).ask(
-            prompt.render(**values), temperature=0.0, max_tokens=4, logprobs=_CANDIDATES
+
+async def _level(asked: Awaitable[Asked[None]], answers: list[Answer[None]]) -> float:
+    answer, _ = await asked
+    answers.append(answer)
+    if answer.text.strip() and not answer.logprobs:
+        raise RunStopped(
+            f"{answer.model} does not tell the log-probabilities of what it generates, of which this score is "
+            "made: a vLLM server does; or use `judge`, which takes the level that is stated"
         )
-        answers.append(answer)
-        if answer.text.strip() and not answer.logprobs:
-            raise RunStopped(
-                f"{answer.model} does not tell the log-probabilities of what it generates, of which this score is "
-                "made: a vLLM server does; or use `judge`, which takes the level that is stated"
-            )
-        return expected_level(answer.logprobs)
+    return expected_level(answer.logprobs)
 
 
 def expected_level(places: Sequence[TokenLogprob]) -> float:

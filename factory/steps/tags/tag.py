@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
-from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Event, Record, Tag
-from factory.data.text import detect_language, shorten
+from factory.data.text import shorten
 from factory.errors import RecordFailed
-from factory.models.base import Answer
+from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, EmbeddingModelName, PerRecord
 
 if TYPE_CHECKING:
     from factory.steps.tags.tag_sets.vocabulary import Vocabulary
 
+_OPEN, _CLOSED = "tag/instag", "tag/instag_closed"
 TAG_CHARACTERS = 60
 """A longer tag is a sentence or a model that repeats itself, and is not used."""
 
@@ -72,14 +72,13 @@ class TagIntents(PerRecord):
         return () if self.vocabulary is None else (self.vocabulary,)
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        name = "tag/instag" if self.vocabulary is None else "tag/instag_closed"
-        prompt = load_prompt(name, record.lang or detect_language(record.prompt))
-        answers: list[Answer] = []
+        prompt = context.prompt(_OPEN if self.vocabulary is None else _CLOSED, record)
+        answers: list[Answer[NamedTags]] = []
         facts = context.facts
         for fact, none in (("tagged", 0), ("untagged", {}), ("unusable_tags", 0)):
             facts.setdefault(fact, none)
         try:
-            tags = await self._tags(record, prompt, answers, context)
+            tags = await self._tags(record, answers, context)
         except RecordFailed as error:
             facts["untagged"][error.kind] = facts["untagged"].get(error.kind, 0) + 1
             event = context.event("untagged", *answers, prompt=prompt)
@@ -94,26 +93,15 @@ class TagIntents(PerRecord):
             yield _tagged(record, tags, context.event("tag", *answers, prompt=prompt))
 
     async def _tags(
-        self, record: Record, prompt: Prompt, answers: list[Answer], context: Context
+        self, record: Record, answers: list[Answer[NamedTags]], context: Context
     ) -> tuple[Tag, ...]:
-        model = context.chat(self.model)
         closed = self._vocabulary(context)
         tags: list[Tag] = []
         for message in record.conversation:
             if message.role != "user" or not message.content.strip():
                 continue
-            values = {"instruction": message.content}
-            if closed is not None:
-                shown = await self._shown(closed, message.content, context)
-                values["tags"] = "\n".join(shown)
-            answer = await model.ask(
-                prompt.render(**values),
-                temperature=self.temperature,
-                max_tokens=self.max_tokens,
-                schema=tags_schema(self.max_tags),
-            )
+            answer = await self._ask(record, message.content, closed, context)
             answers.append(answer)
-            assert isinstance(answer.data, NamedTags)
             named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
             context.facts["unusable_tags"] += sum(not _usable(tag.tag) for tag in answer.data.tags)
             if closed is not None:
@@ -131,6 +119,20 @@ class TagIntents(PerRecord):
         if not answers:
             raise RecordFailed("no_instruction", "there is no user turn to tag")
         return clean_tags(tags)
+
+    async def _ask(
+        self, record: Record, query: str, closed: Vocabulary | None, context: Context
+    ) -> Answer[NamedTags]:
+        sampling = Sampling(self.temperature, self.max_tokens)
+        schema = tags_schema(self.max_tags)
+        if closed is None:
+            asked = await context.ask(self.model, _OPEN, record, sampling, schema=schema, instruction=query)
+        else:
+            tags = "\n".join(await self._shown(closed, query, context))
+            asked = await context.ask(
+                self.model, _CLOSED, record, sampling, schema=schema, instruction=query, tags=tags
+            )
+        return asked.answer
 
     def _vocabulary(self, context: Context) -> Vocabulary | None:
         if self.vocabulary is not None and self._closed is None:

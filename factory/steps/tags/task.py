@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from factory.data.prompt import load_prompt
 from factory.data.record import Record
-from factory.data.text import detect_language, prompt_language
+from factory.data.text import prompt_language
 from factory.errors import RecordFailed
+from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
 
 CATEGORIES: Mapping[str, tuple[str, str]] = {
@@ -70,33 +70,30 @@ class LabelTask(PerRecord):
         if record.task and not self.replace:
             yield record
             return
-        language = record.lang or detect_language(record.prompt)
-        prompt = load_prompt("tag/task", language)
-        choices = self.categories or explained(prompt_language(language))
+        choices = self.categories or explained(prompt_language(record.language))
         facts = context.facts
         facts.setdefault("named", 0)
         missed: dict[str, int] = facts.setdefault("no_task", {})
         try:
             if not record.prompt.strip():
                 raise RecordFailed("no_instruction", "there is no user turn to name the task of")
-            answer = await context.chat(self.model).ask(
-                prompt.render(
-                    categories="\n".join(f"- {name}: {means}" for name, means in choices.items()),
-                    instruction=record.prompt,
-                ),
-                temperature=0.0,
-                max_tokens=self.max_tokens,
+            answer, event = await context.ask(
+                self.model,
+                "tag/task",
+                record,
+                Sampling(0.0, self.max_tokens),
                 schema=task_schema(tuple(choices)),
+                operation="task",
+                categories="\n".join(f"- {name}: {means}" for name, means in choices.items()),
+                instruction=record.prompt,
             )
         except RecordFailed as error:
             missed[error.kind] = missed.get(error.kind, 0) + 1
-            event = context.event("no_task", prompt=prompt)
+            event = context.event("no_task", prompt=context.prompt("tag/task", record))
             yield replace(record, task="", notes={**record.notes, "task": str(error)}).with_event(event)
         else:
-            assert isinstance(answer.data, ChosenTask)
             facts["named"] += 1
             notes = {key: note for key, note in record.notes.items() if key != "task"}
-            event = context.event("task", answer, prompt=prompt)
             yield replace(record, task=answer.data.task, notes=notes).with_event(event)
 
 

@@ -16,7 +16,7 @@ from factory.engine.calls.reply_schema import json_schema, read_json
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Overloaded, Reply, Sampling, TransientFailure, Unreachable, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -63,10 +63,10 @@ async def test_the_same_call_is_made_once_in_a_run_and_never_again_in_the_next(t
     provider = Provider(lambda request, n: Reply(f"reply {n}", usage=Usage(3, 2)))
     journal = Journal(tmp_path / "j.db")
     model = chat(journal, provider)
-    answers = await asyncio.gather(*(model.ask(HELLO, temperature=0, max_tokens=9) for _ in range(5)))
+    answers = await asyncio.gather(*(model.ask(HELLO, Sampling(0, 9)) for _ in range(5)))
     assert {answer.text for answer in answers} == {"reply 1"}
     assert len(provider.requests) == 1
-    again = await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, temperature=0, max_tokens=9)
+    again = await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, Sampling(0, 9))
     assert again.replayed
     assert again.text == "reply 1"
     assert len(provider.requests) == 1
@@ -81,11 +81,11 @@ async def test_samples_seeds_and_temperatures_are_different_calls_but_greedy_one
     for seed in (1, 2):
         model = chat(journal, provider, seed)
         for sample in (0, 1):
-            await model.ask(HELLO, temperature=1, max_tokens=9, sample=sample)
-        await model.ask(HELLO, temperature=0, max_tokens=9)
+            await model.ask(HELLO, Sampling(1, 9), sample=sample)
+        await model.ask(HELLO, Sampling(0, 9))
     assert len(provider.requests) == 5
-    assert len({request.seed for request in provider.requests if request.temperature}) == 4
-    assert {request.seed for request in provider.requests if not request.temperature} == {None}
+    assert len({request.seed for request in provider.requests if request.sampling.temperature}) == 4
+    assert {request.seed for request in provider.requests if not request.sampling.temperature} == {None}
 
 
 async def test_transient_failures_are_tried_again_and_then_the_record_is_set_aside(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_transient_failures_are_tried_again_and_then_the_record_is_set_asi
 
     provider = Provider(flaky)
     model = chat(Journal(tmp_path / "j.db"), provider)
-    assert (await model.ask(HELLO, temperature=0, max_tokens=9)).text == "at last"
+    assert (await model.ask(HELLO, Sampling(0, 9))).text == "at last"
     assert model.usage.retries == 3
 
     def dead(request: ChatRequest, n: int) -> Reply:
@@ -104,9 +104,7 @@ async def test_transient_failures_are_tried_again_and_then_the_record_is_set_asi
 
     provider = Provider(dead)
     with pytest.raises(RecordFailed, match="no reply after 6 tries: HTTP 502"):
-        await chat(Journal(tmp_path / "j.db"), provider).ask(
-            [Message("user", "other")], temperature=0, max_tokens=9
-        )
+        await chat(Journal(tmp_path / "j.db"), provider).ask([Message("user", "other")], Sampling(0, 9))
     assert len(provider.requests) == caller.TRIES
 
 
@@ -128,7 +126,7 @@ async def test_a_server_that_asks_to_wait_is_waited_for_and_sent_fewer_calls(
 
     model = chat(Journal(tmp_path / "j.db"), Provider(busy))
     monkeypatch.setattr(asyncio, "sleep", note)
-    assert (await model.ask(HELLO, temperature=0, max_tokens=9)).text == "ok"
+    assert (await model.ask(HELLO, Sampling(0, 9))).text == "ok"
     assert 7.0 in waits
     assert model.limiter.allowed < model.limiter.most
 
@@ -139,7 +137,7 @@ async def test_a_server_that_is_not_there_stops_the_run_with_one_sentence(tmp_pa
 
     provider = Provider(absent)
     with pytest.raises(RunStopped, match=r"model `m`: nothing answers at .*: is the server running\?"):
-        await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, temperature=0, max_tokens=9)
+        await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, Sampling(0, 9))
     assert len(provider.requests) == caller.FIRST_CONTACT_TRIES
 
 
@@ -147,9 +145,9 @@ async def test_a_reply_that_breaks_its_schema_is_asked_again_with_the_error_name
     replies = ["I think it is good.", '{"score": "many"}', 'Here: ```json\n{"score": 4}\n```']
     provider = Provider(lambda request, n: Reply(replies[n - 1]))
     model = chat(Journal(tmp_path / "j.db"), provider)
-    answer = await model.ask(HELLO, temperature=0, max_tokens=9, schema=Score)
+    answer = await model.ask(HELLO, Sampling(0, 9), schema=Score)
     assert answer.data == Score(score=4)
-    assert len(answer.calls) == 3
+    assert len(answer.keys) == 3
     assert model.usage.asked_again == 2
     asked = [request.messages for request in provider.requests]
     assert asked[0] == tuple(HELLO)
@@ -165,7 +163,7 @@ async def test_an_unusable_reply_is_not_shown_to_the_model_again(tmp_path: Path)
     """It would go on with one that repeats itself, and take a complaint behind it for the text to work on."""
     looping = '{"score": ' + "1" * 500
     provider = Provider(lambda request, n: Reply(looping, "length") if n < 3 else Reply('{"score": 1}'))
-    await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, temperature=0, max_tokens=9, schema=Score)
+    await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, Sampling(0, 9), schema=Score)
     assert len({str(request.messages) for request in provider.requests}) == 3, (
         "greedy decoding repeats itself"
     )
@@ -175,7 +173,7 @@ async def test_an_unusable_reply_is_not_shown_to_the_model_again(tmp_path: Path)
 async def test_the_error_is_named_in_chinese_to_a_chinese_prompt(tmp_path: Path) -> None:
     provider = Provider(lambda request, n: Reply("不知道" if n == 1 else '{"score": 1}'))
     await chat(Journal(tmp_path / "j.db"), provider).ask(
-        [Message("user", "给这段话打分")], temperature=0, max_tokens=9, schema=Score
+        [Message("user", "给这段话打分")], Sampling(0, 9), schema=Score
     )
     assert "无法使用" in provider.requests[1].messages[-1].content
 
@@ -183,7 +181,7 @@ async def test_the_error_is_named_in_chinese_to_a_chinese_prompt(tmp_path: Path)
 async def test_a_model_that_never_fits_the_schema_costs_one_record_three_calls(tmp_path: Path) -> None:
     provider = Provider(lambda request, n: Reply("nope"))
     with pytest.raises(RecordFailed, match="no usable reply after 3 tries: it holds no JSON object"):
-        await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, temperature=0, max_tokens=9, schema=Score)
+        await chat(Journal(tmp_path / "j.db"), provider).ask(HELLO, Sampling(0, 9), schema=Score)
     assert len(provider.requests) == 3
 
 
@@ -229,7 +227,7 @@ async def test_once_a_stop_is_asked_for_no_new_call_goes_out(tmp_path: Path) -> 
     model = JournalledChat("m", provider, Journal(tmp_path / "j.db"), ModelUsage(), gate)
     gate.close()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(model.ask(HELLO, temperature=0, max_tokens=9), 0.05)
+        await asyncio.wait_for(model.ask(HELLO, Sampling(0, 9)), 0.05)
     assert provider.requests == []
     assert gate.idle.is_set()
 
@@ -243,7 +241,7 @@ async def test_who_waits_for_a_call_that_is_cancelled_asks_again_itself(tmp_path
 
     provider = Slow(lambda request, n: Reply(""))
     model = chat(Journal(tmp_path / "j.db"), provider)
-    first, second = (asyncio.create_task(model.ask(HELLO, temperature=0, max_tokens=9)) for _ in range(2))
+    first, second = (asyncio.create_task(model.ask(HELLO, Sampling(0, 9))) for _ in range(2))
     await asyncio.sleep(0.05)
     first.cancel()
     assert (await second).text == "late"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import split_options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
@@ -53,12 +54,14 @@ def chat(journal: Journal, provider: Any, **options: Any) -> JournalledChat:
     return JournalledChat("m", provider, journal, ModelUsage(), Gate(), **options)
 
 
-async def ask(model: JournalledChat, sample: int, **options: Any) -> Answer:
-    return await model.ask(HELLO, **{"temperature": 1.0, "max_tokens": 9, "sample": sample, **options})
+async def ask(model: JournalledChat, sample: int, **options: Any) -> Answer[Any]:
+    sampling, others = split_options({"temperature": 1.0, **options})
+    return await model.ask(HELLO, sampling, sample=sample, **others)
 
 
-async def ask_many(model: JournalledChat, n: int, **options: Any) -> list[Answer]:
-    return await model.ask_many(HELLO, **{"n": n, "temperature": 1.0, "max_tokens": 9, **options})
+async def ask_many(model: JournalledChat, n: int, **options: Any) -> list[Answer[Any]]:
+    sampling, others = split_options({"temperature": 1.0, **options})
+    return await model.ask_many(HELLO, sampling, n=n, **others)
 
 
 async def test_four_samples_are_one_request_and_then_none(server: ScriptedServer, journal: Journal) -> None:
@@ -79,7 +82,7 @@ async def test_both_ways_of_asking_share_their_replies(server: ScriptedServer, j
     model = chat(journal, provider_of(server))
     together = await ask_many(model, 3)
     alone = [await ask(model, sample) for sample in range(3)]
-    assert [one.calls for one in alone] == [one.calls for one in together]
+    assert [one.keys for one in alone] == [one.keys for one in together]
     assert [one.text for one in alone] == [one.text for one in together]
     assert len(server.requests) == 1
     await model.provider.close()
@@ -193,7 +196,7 @@ async def test_a_sample_that_breaks_its_schema_is_asked_again_alone(
     model = chat(journal, provider_of(server))
     answers = await ask_many(model, 3, schema=Score)
     assert [answer.data for answer in answers] == [Score(score=1), Score(score=4), Score(score=3)]
-    assert [len(answer.calls) for answer in answers] == [1, 2, 1]
+    assert [len(answer.keys) for answer in answers] == [1, 2, 1]
     assert [request.get("n") for request in server.requests] == [3, None]
     assert "no JSON object" in server.requests[1]["messages"][-1]["content"], "the error is named"
     replayed = await ask_many(model, 3, schema=Score)
@@ -229,7 +232,7 @@ async def test_greedy_samples_are_one_call_whatever_the_provider(
     model = chat(journal, provider_of(server))
     answers = await ask_many(model, 4, temperature=0.0)
     assert len({answer.text for answer in answers}) == 1
-    assert len({answer.calls for answer in answers}) == 4
+    assert len({answer.keys for answer in answers}) == 4
     assert ["n" in request for request in server.requests] == [False]
     assert (await ask(model, 3, temperature=0.0)).replayed
     assert {a.text for a in await ask_many(model, 6, temperature=0.0)} == {answers[0].text}

@@ -14,7 +14,15 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
+from factory.models.base import (
+    ChatRequest,
+    Reply,
+    Sampling,
+    TokenLogprob,
+    TokenLogprobs,
+    TransientFailure,
+    Usage,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +83,7 @@ async def test_a_text_is_scored_once_in_a_run_and_never_again_in_the_next(journa
     assert (first.usage.calls, first.usage.prompt_tokens) == (1, 2)
     again = await model(journal, provider).score_text("巴黎")
     assert again.replayed
-    assert (again.tokens, again.logprobs, again.calls) == (("巴", "黎"), (None, -0.5), scored[0].calls)
+    assert (again.tokens, again.logprobs, again.keys) == (("巴", "黎"), (None, -0.5), scored[0].keys)
     assert len(provider.asked) == 1
 
 
@@ -111,17 +119,15 @@ async def test_a_model_that_cannot_score_stops_the_run_in_one_sentence(journal: 
 async def test_log_probabilities_of_a_reply_are_replayed_as_they_were(journal: Journal) -> None:
     told = (TokenLogprob("h", -0.25, (("h", -0.25), ("H", -2.0))), TokenLogprob("i", 0.0))
     provider = Chat(told)
-    answers = [
-        await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9, logprobs=2) for _ in range(2)
-    ]
+    answers = [await model(journal, provider).ask(HELLO, Sampling(0, 9, logprobs=2)) for _ in range(2)]
     assert [answer.replayed for answer in answers] == [False, True]
     assert answers[0].logprobs == answers[1].logprobs == told
 
 
 async def test_log_probabilities_change_a_calls_key_only_where_they_are_asked_for(journal: Journal) -> None:
     provider = Chat((TokenLogprob("hi", -0.25),))
-    plain = await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9)
-    with_them = await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9, logprobs=0)
+    plain = await model(journal, provider).ask(HELLO, Sampling(0, 9))
+    with_them = await model(journal, provider).ask(HELLO, Sampling(0, 9, logprobs=0))
     sent = {
         "messages": [["user", "hello"]],
         "temperature": 0,
@@ -132,8 +138,8 @@ async def test_log_probabilities_change_a_calls_key_only_where_they_are_asked_fo
         "seed": None,
         "sample": 0,
     }
-    assert plain.calls == (call_key("chat", "test:model", sent).hex(),)
-    assert with_them.calls == (call_key("chat", "test:model", {**sent, "logprobs": 0}).hex(),)
+    assert plain.keys == (call_key("chat", "test:model", sent).hex(),)
+    assert with_them.keys == (call_key("chat", "test:model", {**sent, "logprobs": 0}).hex(),)
 
 
 async def test_a_reply_without_the_log_probabilities_that_were_asked_for_is_kept_as_it_is(
@@ -141,7 +147,7 @@ async def test_a_reply_without_the_log_probabilities_that_were_asked_for_is_kept
 ) -> None:
     provider = Chat()
     for _ in range(2):
-        answer = await model(journal, provider).ask(HELLO, temperature=0, max_tokens=9, logprobs=1)
+        answer = await model(journal, provider).ask(HELLO, Sampling(0, 9, logprobs=1))
         assert answer.text
         assert answer.logprobs == ()
     assert len(provider.asked) == 1, "it was paid for, and is not asked for again"

@@ -10,7 +10,7 @@ import pytest
 
 from factory.data.record import Message, Record, new_record
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Answer, TokenLogprob
+from factory.models.base import Answer, Sampling, TokenLogprob
 from factory.step import Context
 from factory.steps.score.deita import Deita, expected_level
 
@@ -30,8 +30,8 @@ class Grader:
         self.places = list(places)
         self.asked: list[str] = []
 
-    async def ask(self, messages: Any, *, temperature: float, max_tokens: int, logprobs: int) -> Answer:
-        assert (temperature, logprobs) == (0.0, 20)
+    async def ask(self, messages: Any, sampling: Sampling, **options: Any) -> Answer[None]:
+        assert (sampling.temperature, sampling.logprobs) == (0.0, 20)
         self.asked.append(messages[-1].content)
         return Answer("?", "m", (f"call-{len(self.asked)}",), logprobs=(self.places.pop(0),))
 
@@ -96,7 +96,7 @@ def test_a_model_that_tells_no_log_probabilities_stops_the_run_and_the_way_out_i
     class Silent(Grader):
         """Replies as a server does that knows of no log-probabilities."""
 
-        async def ask(self, messages: Any, **options: Any) -> Answer:
+        async def ask(self, messages: Any, sampling: Sampling, **options: Any) -> Answer[None]:
             return Answer("4", "m", ("call-1",))
 
     with pytest.raises(RunStopped, match=r"does not tell the log-probabilities.*use `judge`"):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from factory.data.prompt import Prompt, load_prompt
 from factory.data.text import detect_language
 from factory.errors import RecordFailed
-from factory.models.base import Answer, ChatModel
+from factory.models.base import Answer, ChatModel, Sampling
 from factory.steps.dedup.leaks.benchmark import Item
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
 
     neighbour: Neighbour | None
     reason: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer[SameProblem], ...]
     prompt: Prompt
     failed: RecordFailed | None = None
 
@@ -102,17 +102,17 @@ async def judge_neighbours(
     )
     answers = tuple(reply for reply in replies if isinstance(reply, Answer))
     for neighbour, reply in zip(neighbours, replies, strict=True):
-        if isinstance(reply, Answer) and isinstance(reply.data, SameProblem) and reply.data.same:
+        if isinstance(reply, Answer) and reply.data.same:
             return Verdict(neighbour, reply.data.reason.strip(), answers, prompt)
     failed = next((reply for reply in replies if isinstance(reply, RecordFailed)), None)
     return Verdict(None, "", answers, prompt, failed)
 
 
-async def _ask(judge: ChatModel, prompt: Prompt, text: str, item: Item) -> Answer | RecordFailed:
+async def _ask(judge: ChatModel, prompt: Prompt, text: str, item: Item) -> Answer[SameProblem] | RecordFailed:
     messages = prompt.render(
         benchmark_item=item.text[:JUDGED_CHARACTERS], training_text=text[:JUDGED_CHARACTERS]
     )
     try:
-        return await judge.ask(messages, temperature=0.0, max_tokens=256, schema=SameProblem)
+        return await judge.ask(messages, Sampling(0.0, 256), schema=SameProblem)
     except RecordFailed as error:
         return error

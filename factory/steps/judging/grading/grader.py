@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -14,7 +14,7 @@ from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Message
 from factory.data.text import prompt_language, shorten, turn_text
 from factory.errors import RecordFailed
-from factory.models.base import Answer
+from factory.models.base import Answer, Sampling
 from factory.step import Context
 from factory.steps.judging.grading.expectation import (
     json_score_place,
@@ -46,6 +46,10 @@ class Verdict(BaseModel):
     # and not asked for again.
     reason: str = Field(json_schema_extra={"maxLength": REASON_CHARACTERS})
     score: int
+
+
+GradeAnswer: TypeAlias = Answer[Verdict | None]
+"""A judge's reply: a verdict, or a text to read a score from."""
 
 
 @functools.lru_cache(maxsize=64)
@@ -81,7 +85,7 @@ class Grade:
     score: float | None
     spread: float | None
     reason: str
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[GradeAnswer, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ class _Opinion:
     weights: list[Mapping[int, float]]
     reasons: list[str]
     problem: str
-    answers: list[Answer]
+    answers: list[GradeAnswer]
     expected: bool = False
 
 
@@ -167,8 +171,8 @@ class Grader:
             opinion.reasons.append(reason)
         return opinion
 
-    def _read(self, answer: Answer, rubric: Rubric) -> tuple[ParsedScore, str]:
-        if isinstance(answer.data, Verdict):
+    def _read(self, answer: GradeAnswer, rubric: Rubric) -> tuple[ParsedScore, str]:
+        if answer.data is not None:
             place = json_score_place(answer.text)
             return ParsedScore(answer.data.score, "", *place), answer.data.reason.strip()
         if answer.finish_reason == "length":
@@ -178,7 +182,7 @@ class Grader:
 
     async def _answers(
         self, model: str, messages: tuple[Message, ...], rubric: Rubric, context: Context
-    ) -> list[Answer]:
+    ) -> list[GradeAnswer]:
         """The samples of one judge, with log-probabilities where they are wanted and it tells them."""
         if not self.expected:
             return await self._samples(model, messages, rubric, context, None)
@@ -201,28 +205,14 @@ class Grader:
         rubric: Rubric,
         context: Context,
         logprobs: int | None,
-    ) -> list[Answer]:
+    ) -> list[GradeAnswer]:
         chat = context.chat(model)
         schema = verdict_schema(rubric) if self.reply == "json" else None
-        ask = functools.partial(
-            chat.ask,
-            messages,
-            temperature=self.temperature,
-            max_tokens=self.max_tokens,
-            schema=schema,
-            logprobs=logprobs,
-        )
+        sampling = Sampling(self.temperature, self.max_tokens, logprobs=logprobs)
         if self.samples == 1:
-            return [await ask()]
+            return [await chat.ask(messages, sampling, schema=schema)]
         try:
-            return await chat.ask_many(
-                messages,
-                n=self.samples,
-                temperature=self.temperature,
-                max_tokens=self.max_tokens,
-                schema=schema,
-                logprobs=logprobs,
-            )
+            return await chat.ask_many(messages, sampling, n=self.samples, schema=schema)
         except RecordFailed as error:
             if error.kind != "bad_reply":
                 raise
@@ -231,7 +221,7 @@ class Grader:
         answers = []
         for sample in range(self.samples):
             try:
-                answers.append(await ask(sample=sample))
+                answers.append(await chat.ask(messages, sampling, schema=schema, sample=sample))
             except RecordFailed as error:
                 failure = error
         if not answers:
