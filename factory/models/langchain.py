@@ -17,7 +17,7 @@ from factory.models.openai.completion import split_reasoning
 from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
 from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions
-from factory.models.wire import refuse_tools, wire_messages, wire_tools
+from factory.models.wire import no_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -105,7 +105,7 @@ class LangChainChat:
             try:
                 model = self._prepared(request).bind_tools(wire_tools(request.tools))
             except NotImplementedError:
-                refuse_tools(request, self._name, "its LangChain class has no way to offer them")
+                raise no_tools(self._name, "its LangChain class has no way to offer them") from None
         try:
             answer = await model.ainvoke(turns, stop=stop)
         except Exception as error:

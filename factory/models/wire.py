@@ -12,7 +12,6 @@ import orjson
 from factory.data.record import Media, Message, ToolCall
 from factory.data.text import estimate_tokens, shorten, turn_text
 from factory.errors import RecordFailed
-from factory.models.base import ChatRequest
 
 _SENT_MEDIA = ("image", "audio", "video")
 _TOOL_KEYS = {"input_schema": "parameters"}  # as Anthropic spells it
@@ -52,14 +51,9 @@ def sent_messages(messages: Sequence[Message]) -> list[list[Any]]:
     return [_sent(turn) for turn in messages]
 
 
-def refuse_tools(request: ChatRequest, who: str, instead: str) -> None:
-    """For a provider that has no way to offer tools.
-
-    Raises:
-        RecordFailed: the request offers some.
-    """
-    if request.tools:
-        raise RecordFailed("takes_no_tools", f"{who} takes no tools: {instead}")
+def no_tools(who: str, why: str) -> RecordFailed:
+    """What a provider raises that has no way to offer tools, rather than leave them out unsaid."""
+    return RecordFailed("takes_no_tools", f"{who} takes no tools: {why}")
 
 
 def _sent(turn: Message) -> list[Any]:

@@ -11,6 +11,7 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel, G
 from langchain_core.messages import AIMessage
 from pydantic import Field, SecretStr, ValidationError
 
+from factory.data.record import Message, ToolCall
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
 from factory.models.langchain import LangChainChat, langchain_chat
@@ -125,3 +126,65 @@ def test_a_key_among_the_arguments_is_refused_unseen() -> None:
     with pytest.raises(ValidationError, match="keys come from the environment") as caught:
         LangChainOptions(model="openai:gpt-4.1", arguments={"api_key": KEY})
     assert KEY not in str(caught.value)
+
+
+class Tooled(GenericFakeChatModel):
+    """Keeps the turns and the tools that it was given."""
+
+    given: list[Any] = Field(default_factory=list)
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        self.given.append(tools)
+        return self
+
+    def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+        self.given.append(messages)
+        return super()._generate(messages, *args, **kwargs)
+
+
+async def test_tools_are_bound_and_calls_come_back_as_calls() -> None:
+    good = {"name": "add", "args": {"a": 2}, "id": "c1", "type": "tool_call"}
+    bad = {"name": "mul", "args": "{", "id": "c2", "error": None, "type": "invalid_tool_call"}
+    said = AIMessage("", tool_calls=[good], invalid_tool_calls=[bad])
+    model = Tooled(messages=iter([said]))
+    reply = await LangChainChat(model).send(request(tools=({"name": "add", "parameters": {}},)))
+    assert model.given[0] == [{"type": "function", "function": {"name": "add", "parameters": {}}}]
+    assert reply.calls == (ToolCall("add", '{"a":2}', "c1"), ToolCall("mul", "{", "c2"))
+    assert reply.finish_reason == "tool_calls"
+
+
+async def test_a_round_of_tools_is_sent_as_langchain_spells_it() -> None:
+    calls = (ToolCall("add", '{"a": 2}'), ToolCall("mul", "{"), ToolCall("sub", ""))
+    turns = (
+        Message("user", "?"),
+        Message("assistant", "", calls=calls),
+        Message("tool", "4", name="add"),
+    )
+    model = Tooled(messages=iter([AIMessage("ok")]))
+    await LangChainChat(model).send(chat_request(turns))
+    _, called, answered = model.given[0]
+    assert [(call["name"], call["args"], call["id"]) for call in called.tool_calls] == [
+        ("add", {"a": 2}, "call_0"),
+        ("sub", {}, "call_2"),
+    ]
+    assert [(call["name"], call["args"], call["id"]) for call in called.invalid_tool_calls] == [
+        ("mul", "{", "call_1")
+    ]
+    assert (answered.type, answered.content, answered.tool_call_id) == ("tool", "4", "call_0")
+
+
+async def test_a_class_that_can_bind_no_tools_fails_the_record_that_offers_some() -> None:
+    with pytest.raises(RecordFailed, match="takes no tools: its LangChain class") as caught:
+        await LangChainChat(Recorder(responses=["ok"])).send(request(tools=({"name": "add"},)))
+    assert caught.value.kind == "takes_no_tools"
+
+
+async def test_arguments_for_a_chat_template_are_left_out_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chat = LangChainChat(Recorder(responses=["ok"]))
+    for _ in range(2):
+        assert (await chat.send(request(template_arguments={"enable_thinking": False}))).text == "ok"
+    assert [record.getMessage() for record in caplog.records if "left out" in record.getMessage()] == [
+        "Recorder: takes no arguments for a chat template; they are left out"
+    ]

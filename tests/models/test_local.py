@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import struct
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +15,11 @@ import pytest
 from asking import chat_request
 from pydantic import BaseModel, Field
 
+from factory.data.record import Media, Message, ToolCall
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, TransientFailure
 from factory.models.llama import weights
-from factory.models.llama.chat import LocalChat
+from factory.models.llama.chat import LocalChat, _read_stream
 from factory.models.options import LocalOptions
 
 pytestmark = pytest.mark.anyio
@@ -177,3 +180,69 @@ def test_a_fingerprint_changes_with_the_size_and_the_content(tmp_path: Path) -> 
         file.write_bytes(content)
         prints.add(weights.fingerprint(file))
     assert len(prints) == 5
+
+
+@pytest.mark.model
+@needs_weights
+async def test_a_model_whose_template_has_no_place_for_tools_says_so_instead_of_leaving_them_out(
+    model: LocalChat,
+) -> None:
+    for asked in (
+        request("2+2?", tools=({"name": "add"},)),
+        chat_request((Message("user", "2+2?"), Message("assistant", "", calls=(ToolCall("add", "{}"),)))),
+    ):
+        with pytest.raises(RecordFailed, match=r"takes no tools: its chat template has no place") as caught:
+            await model.send(asked)
+        assert caught.value.kind == "takes_no_tools"
+
+
+@pytest.mark.model
+@needs_weights
+async def test_a_picture_and_arguments_for_the_template_fail_or_pass_but_never_break_the_model(
+    model: LocalChat,
+) -> None:
+    shown = Message("user", "What is this?", media=(Media("image", "https://example.org/a.png"),))
+    with pytest.raises(RecordFailed, match="image input is not supported"):
+        await model.send(chat_request((shown,)))
+    assert (await model.send(request("Hi", template_arguments={"enable_thinking": False}))).text
+
+
+def gguf(template: str | None) -> bytes:
+    """The head of a GGUF file: a key before the template, the template, and noise."""
+
+    def text(said: str) -> bytes:
+        return struct.pack("<Q", len(said.encode())) + said.encode()
+
+    pairs = text("tokenizer.chat_template_of_old") + struct.pack("<I", 4) + struct.pack("<I", 7)
+    if template is not None:
+        pairs += text("tokenizer.chat_template") + struct.pack("<I", 8) + text(template)
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + pairs + text("about tools")
+
+
+@pytest.mark.parametrize(
+    ("template", "takes"),
+    [("{% if tools %}{{ tools }}{% endif %}", True), ("{{ messages }}", False), (None, False)],
+)
+def test_whether_tools_have_a_place_is_read_from_the_files_chat_template(
+    template: str | None, takes: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "m.gguf"
+    file.write_bytes(gguf(template))
+    assert weights.template_takes_tools(file) is takes
+
+
+def test_a_call_that_comes_in_pieces_is_put_together() -> None:
+    def chunk(end: str | None = None, **delta: Any) -> str:
+        return json.dumps({"choices": [{"delta": delta, "finish_reason": end}]})
+
+    first = {"index": 0, "id": "a1", "function": {"name": "add", "arguments": '{"a"'}}
+    pieces = [
+        chunk(content=None),
+        chunk(tool_calls=[first]),
+        chunk(tool_calls=[{"index": 0, "function": {"arguments": ":2}"}}]),
+        chunk(tool_calls=[{"index": 1, "id": "a2", "function": {"name": "mul", "arguments": "{}"}}]),
+        chunk("tool_calls"),
+    ]
+    reply = _read_stream(pieces)
+    assert (reply.text, reply.finish_reason) == ("", "tool_calls")
+    assert reply.calls == (ToolCall("add", '{"a":2}', "a1"), ToolCall("mul", "{}", "a2"))

@@ -316,3 +316,13 @@ def test_an_identity_holds_what_changes_replies_and_no_more(notes: Any) -> None:
     assert plain == "vllm:tiny"
     assert identity(concurrency=3, arguments={"gpu_memory_utilization": 0.5}) == plain
     assert len({plain, identity(dtype="half"), identity(arguments={"quantization": "fp8"})}) == 3
+
+
+def test_tools_are_refused_and_the_way_to_offer_them_is_named(notes: Any) -> None:
+    with pytest.raises(RecordFailed, match="takes no tools: use `provider: openai` with `serve: true`"):
+        asked(lambda chat: chat.send(request("hi", tools=({"name": "add"},))))
+
+
+def test_arguments_for_the_chat_template_reach_it(notes: Any) -> None:
+    asked(lambda chat: chat.send(request("hi", template_arguments={"enable_thinking": False})))
+    assert {"template": {"enable_thinking": False}} in notes()

@@ -33,7 +33,7 @@ from factory.models.llama.weights import fingerprint, gguf_file, template_takes_
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import read_usage, split_reasoning
 from factory.models.options import LocalOptions
-from factory.models.wire import refuse_tools, wire_messages, wire_tools
+from factory.models.wire import no_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
     from xllamacpp import Server
@@ -122,10 +122,11 @@ class LocalChat:
         }
         if request.schema is not None:
             body["response_format"] = {"type": "json_schema", "json_schema": {"schema": request.schema}}
+        called = any(turn.calls for turn in request.messages)
+        if (request.tools or called) and not template_takes_tools(self._path):
+            # llama.cpp would leave them out and say nothing.
+            raise no_tools(self._path.name, "its chat template has no place for them")
         if request.tools:
-            # Without a place for them in the template, llama.cpp would leave them out and say nothing.
-            if not template_takes_tools(self._path):
-                refuse_tools(request, self._path.name, "its chat template has no place for them")
             body["tools"] = wire_tools(request.tools)
         if request.template_arguments:
             body["chat_template_kwargs"] = request.template_arguments

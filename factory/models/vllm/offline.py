@@ -26,7 +26,7 @@ from factory.models.options import VLLMOptions
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
 from factory.models.vllm.server import last_words, temporary_log
-from factory.models.wire import refuse_tools, wire_messages
+from factory.models.wire import no_tools, wire_messages
 
 _LONGEST_LINE = 1 << 30
 
@@ -70,8 +70,9 @@ class VLLMChat:
             RecordFailed: vLLM refuses this request, because its prompt does not fit the context, for one.
             RunStopped: the model cannot be loaded, or the engine died; names its log.
         """
-        # Its replies are text: what parses a call of a tool out of it is in vLLM's server.
-        refuse_tools(request, "vLLM without a server", "use `provider: openai` with `serve: true`")
+        if request.tools:
+            # Its replies are text: what parses a call of a tool out of them is in vLLM's server.
+            raise no_tools("vLLM without a server", "use `provider: openai` with `serve: true`")
         sampling = self._options.sampling(request.sampling)
         params = {
             "temperature": sampling.temperature,
