@@ -13,6 +13,7 @@ from factory.data.record import Media, Message, ToolCall
 from factory.data.text import estimate_tokens, shorten, turn_text
 from factory.errors import RecordFailed
 
+_NO_ARGUMENTS = frozenset({"chat_template", "tokenize"})
 _SENT_MEDIA = ("image", "audio", "video")
 _TOOL_KEYS = {"input_schema": "parameters"}  # as Anthropic spells it
 _SENT_ADDRESSES = ("http://", "https://", "data:")
@@ -38,6 +39,21 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 def wire_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Tool schemas as OpenAI spells them; a bare {"name", "parameters"} is wrapped."""
     return [_tool(tool) for tool in tools]
+
+
+def wire_template_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row gives the chat template, as `chat_template_kwargs` takes it.
+
+    Raises:
+        RecordFailed: a template is among them: some servers would run it in place of the model's own.
+    """
+    refused = sorted(_NO_ARGUMENTS.intersection(arguments))
+    if refused:
+        raise RecordFailed(
+            "template_in_row",
+            f"the row's arguments for the chat template hold {refused[0]!r}, which no row may set: take it out",
+        )
+    return dict(arguments)
 
 
 def estimate_prompt_tokens(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:

@@ -33,7 +33,7 @@ from factory.models.llama.weights import fingerprint, gguf_file, template_takes_
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import read_usage, split_reasoning
 from factory.models.options import LocalOptions
-from factory.models.wire import no_tools, wire_messages, wire_tools
+from factory.models.wire import no_tools, wire_messages, wire_template_arguments, wire_tools
 
 if TYPE_CHECKING:
     from xllamacpp import Server
@@ -129,7 +129,7 @@ class LocalChat:
         if request.tools:
             body["tools"] = wire_tools(request.tools)
         if request.template_arguments:
-            body["chat_template_kwargs"] = request.template_arguments
+            body["chat_template_kwargs"] = wire_template_arguments(request.template_arguments)
         return body
 
     def _load(self) -> Server:

@@ -22,7 +22,7 @@ from factory.models.openai.endpoint import OPENAI_HOST, Endpoint, NotServed
 from factory.models.openai.refusal import BadRequest
 from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import OpenAIOptions
-from factory.models.wire import wire_messages, wire_tools
+from factory.models.wire import wire_messages, wire_template_arguments, wire_tools
 
 _log = logging.getLogger(__name__)
 _SCORING = "it takes `echo` and `logprobs` in /completions: vLLM has them, and `provider: transformers` needs no server"
@@ -52,7 +52,6 @@ class OpenAIBodies:
         self._limit = "max_completion_tokens" if self._openai else "max_tokens"
         self._formats: dict[bytes, orjson.Fragment] = {}
         self._left_out: set[str] = set()
-        self._told_template = False
 
     def body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
         """What is sent for a request of `n` samples; a schema goes out as `response_format`."""
@@ -91,15 +90,15 @@ class OpenAIBodies:
 
     def _add_template_arguments(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> None:
         """The record's arguments for the chat template, under those that the recipe sets for every request."""
+        if _TEMPLATE_ARGUMENTS in self._left_out:
+            return
         if self._openai:
-            if not self._told_template:
-                self._told_template = True
-                _log.warning(
-                    "%s has no chat template to give arguments to; they are left out", self._options.model
-                )
+            self._left_out.add(_TEMPLATE_ARGUMENTS)
+            _log.warning("%s does not support %s; it is left out", self._options.model, _TEMPLATE_ARGUMENTS)
             return
         chosen = self._options.extra_body.get(_TEMPLATE_ARGUMENTS)
-        body[_TEMPLATE_ARGUMENTS] = {**arguments, **(chosen if isinstance(chosen, dict) else {})}
+        own = chosen if isinstance(chosen, dict) else {}
+        body[_TEMPLATE_ARGUMENTS] = {**wire_template_arguments(arguments), **own}
 
     def _format(self, key: bytes, schema: Mapping[str, Any]) -> orjson.Fragment:
         """The `response_format` of a schema, serialised once for all its requests."""
@@ -114,10 +113,10 @@ class OpenAIChat(OpenAIBodies):
     """Sends one chat request, reads one reply.
 
     A schema goes out as `response_format`. A server that refuses one is asked in words from then on. An
-    optional parameter that a model does not support (temperature, top_p, seed, stop, logprobs) is left out from then
-    on. Several samples of a prompt go out as one request with `n`; a server that takes none is asked one by
-    one from then on. Tools go out as they are offered; a call of one comes back as a call where the server's parser
-    tells it.
+    optional parameter that a model does not support (temperature, top_p, seed, stop, logprobs, the chat template's
+    arguments) is left out from then on. Several samples of a prompt go out as one request with `n`; a server that
+    takes none is asked one by one from then on. A call of a tool comes back as a call where the server's parser tells
+    it.
     """
 
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
@@ -207,10 +206,11 @@ class OpenAIChat(OpenAIBodies):
             return await self._endpoint.post("/chat/completions", body)
         except BadRequest as refusal:
             blamed = refusal.param if refusal.param in _OPTIONAL and refusal.unsupported else ""
-            if (
-                "logprob" in f"{refusal.param} {refusal}"
-            ):  # said in many ways, by some without naming the field
+            said = f"{refusal.param} {refusal}"  # in many ways, by some without naming the field
+            if "logprob" in said:
                 blamed = "logprobs"
+            elif _TEMPLATE_ARGUMENTS in said:
+                blamed = _TEMPLATE_ARGUMENTS
             if blamed not in body or blamed in self._options.extra_body:
                 raise
         dropped = {blamed, "top_logprobs"} if blamed == "logprobs" else {blamed}

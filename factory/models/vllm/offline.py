@@ -26,7 +26,7 @@ from factory.models.options import VLLMOptions
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
 from factory.models.vllm.server import last_words, temporary_log
-from factory.models.wire import no_tools, wire_messages
+from factory.models.wire import no_tools, wire_messages, wire_template_arguments
 
 _LONGEST_LINE = 1 << 30
 
@@ -84,7 +84,7 @@ class VLLMChat:
         }
         job = {"messages": wire_messages(request.messages), "params": params, "schema": request.schema}
         if request.template_arguments:
-            job["template"] = request.template_arguments
+            job["template"] = wire_template_arguments(request.template_arguments)
         done = await self._ask(job)
         text, reasoning = split_reasoning(done["text"])
         logprobs = tuple(

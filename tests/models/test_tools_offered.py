@@ -111,7 +111,7 @@ def test_openai_itself_has_no_template_and_that_is_said_once(caplog: pytest.LogC
     assert "chat_template_kwargs" not in body
     assert body["tools"] == [{"type": "function", "function": ADD}]
     assert len(caplog.records) == 1
-    assert "no chat template" in caplog.text
+    assert "does not support chat_template_kwargs" in caplog.text
 
 
 def test_a_batch_carries_tools_out_and_calls_back() -> None:
@@ -130,3 +130,29 @@ def test_a_batch_opens_no_file_that_a_row_names() -> None:
     shown = Message("user", "look", media=(Media("image", "~/.ssh/id_rsa"),))
     with pytest.raises(RecordFailed, match="is not opened"):
         bodies.body(chat_request((shown,)))
+
+
+@pytest.mark.anyio
+async def test_a_server_that_takes_no_template_arguments_is_asked_without_them_from_then_on(
+    server: ScriptedServer,
+) -> None:
+    def script(request: dict[str, Any]) -> str | Say:
+        if "chat_template_kwargs" in request:
+            words = "property 'chat_template_kwargs' is unsupported"
+            return Say(status=400, body={"error": {"message": words}})
+        return "fine"
+
+    server.script = script
+    provider = OpenAIChat(OpenAIOptions(base_url=server.base_url, model="scripted"))
+    asked = chat_request("hi", template_arguments={"enable_thinking": False})
+    assert [(await provider.send(asked)).text for _ in range(2)] == ["fine", "fine"]
+    await provider.close()
+    assert ["chat_template_kwargs" in request for request in server.requests] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["chat_template", "tokenize"])
+def test_a_row_brings_no_template_of_its_own(name: str) -> None:
+    bodies = OpenAIBodies(OpenAIOptions(base_url="http://10.0.0.1/v1", model="m"))
+    with pytest.raises(RecordFailed, match=f"hold '{name}', which no row may set") as caught:
+        bodies.body(chat_request("hi", template_arguments={"enable_thinking": True, name: "{{ 1 }}"}))
+    assert caught.value.kind == "template_in_row"
