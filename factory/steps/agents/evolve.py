@@ -35,8 +35,9 @@ class Evolve(PerRecord):
 
     Each round picks one of `operations` at random. In-depth evolving (add_constraints, deepen, concretize,
     increase_reasoning, complicate_input) rewrites the instruction; in-breadth evolving (breadth) writes a
-    rarer one of the same domain. The whole last user turn is evolved, so a child has no separate input. The
-    same model answers the child, which goes on to the next step at once and is what the next round evolves.
+    rarer one of the same domain. All words of the last user turn are evolved, so a child has no separate
+    input; its pictures and the record's tools stay. The same model answers the child, which goes on to the
+    next step at once and is what the next round evolves.
 
     The eliminator lets a child go, marked with its reason, where
 
@@ -86,7 +87,7 @@ class Evolve(PerRecord):
     """Most tokens of an answer."""
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        if not record.prompt.strip():
+        if not _words(record).strip():
             raise RecordFailed("no_instruction", "there is no user turn to evolve")
         if self.keep_parents:
             yield record
@@ -113,14 +114,14 @@ class Evolve(PerRecord):
                 operation=operation,
                 sample=round,
                 round=round,
-                instruction=parent.prompt,
+                instruction=_words(parent),
             )
             child = parent.child(clean_instruction(reply.text), event)
             if operation != "breadth":
-                added = word_count(child.prompt) - word_count(parent.prompt)
+                added = word_count(_words(child)) - word_count(_words(parent))
                 child = replace(child, scores={"evolve.added_words": float(added)})
             flaw = truncation_flaw(reply, "the evolved instruction")
-            flaw = flaw or instruction_flaw(child.prompt, parent.prompt, prompt)
+            flaw = flaw or instruction_flaw(_words(child), _words(parent), prompt)
             if flaw is None and self.check_gain:
                 child, flaw = await self._compare(child, parent, round, context)
             if flaw is None:
@@ -141,8 +142,8 @@ class Evolve(PerRecord):
             schema=Comparison,
             operation="check_gain",
             round=round,
-            first=parent.prompt,
-            second=child.prompt,
+            first=_words(parent),
+            second=_words(child),
         )
         child = child.with_event(event)
         if not answer.data.equal:
@@ -166,6 +167,11 @@ class Comparison(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     equal: bool
+
+
+def _words(record: Record) -> str:
+    """What is evolved: the words of the last user turn; its pictures stay with the child as they are."""
+    return record.asked.content if record.asked is not None else ""
 
 
 _WHOLE_FENCE = re.compile(

@@ -146,3 +146,16 @@ def test_an_evolved_instruction_whose_answer_calls_a_tool_out_of_nowhere_is_let_
     (child,) = process(steps, new_record("2+3?"), context)
     assert child.dropped is not None
     assert child.dropped.kind == "called_a_tool"
+
+
+def test_the_words_of_a_turn_are_evolved_and_its_picture_stays_with_the_child() -> None:
+    shown = (Media("image", "https://example.org/a.png"),)
+    seed = replace(new_record("?"), messages=(Message("user", "What is this?", media=shown),))
+    context, chat = scripted_context(lambda ask: "What is this, and which two parts of it are older?")
+    (child,) = process(Evolve(rounds=1, check_gain=False, keep_parents=False), seed, context)
+    assert child.dropped is None
+    evolving, answering = chat.asks
+    assert "example.org" not in repr(evolving.messages)
+    assert answering.messages[-1] == child.messages[0]
+    assert child.messages[0].media == shown
+    assert child.scores["evolve.added_words"] == 8
