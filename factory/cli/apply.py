@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from factory.cli.common import load_file
-from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
+from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
+from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED
 
 
 def apply(
@@ -34,13 +36,13 @@ def apply(
         Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
     ] = None,
 ) -> None:
-    """Run one step alone on a file. The step's options follow as --option value; see `factory steps STEP`."""
+    """Run one step alone on a file. `factory apply STEP --help` shows the step's own options."""
     from factory.cli.score import not_scored
     from factory.data.formats.write import check_file_place
     from factory.report.page.facts import facts_lines
     from factory.report.plain import counts
 
-    options = _step_options(context.args)
+    options = chosen_options(context).get(step, {})
     if out is not None:
         check_file_place(out.expanduser())
     dataset, skipped = load_file(file, limit, strict=strict, out=out)
@@ -75,23 +77,32 @@ def apply(
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
 
-def _step_options(words: list[str]) -> dict[str, Any]:
-    """["--threshold", "0.8", "--field=output"] as {"threshold": 0.8, "field": "output"}; values are YAML."""
-    from factory.recipe.overrides import option_value
+class ApplyCommand(StepCommand):
+    """`factory apply`, which takes the options of the step that is named."""
 
-    options: dict[str, Any] = {}
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if not word.startswith("--"):
-            raise FactoryError(f"{word}: unexpected; a step's options are written --option value")
-        key, equals, text = word[2:].partition("=")
-        if not equals:
-            text = left.pop(0) if left and not left[0].startswith("--") else "true"
-        options[key.replace("-", "_")] = option_value(text)
-    return options
+    def sections(self, words: Sequence[str]) -> Mapping[str, Sequence[StepOption]]:
+        """See `StepCommand.sections`."""
+        named = list(self.arguments(words))
+        if not named:
+            return {}
+        from factory.step import find_step, step_names
+
+        # An option of the step that is typed before its name leaves its value among the words.
+        step = find_step(next((word for word in named if word in step_names()), named[0]))
+        return {f"Options of {step.name}": options_of(step.name, taken=self.own_options())}
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """The step's manual in a sentence, where it is named."""
+        super().format_help_text(ctx, formatter)
+        for options in ctx.meta.get("factory.sections", {}).values():
+            kind = options[0].kind if options else None
+            if kind is not None:
+                formatter.write_paragraph()
+                formatter.write_text(
+                    f"{kind.name}: {kind.summary()} `factory steps {kind.name}` shows its manual."
+                )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(apply)
+    app.command(cls=ApplyCommand)(apply)

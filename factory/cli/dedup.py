@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factory.cli.common import load_file
-from factory.cli.threshold import EmbeddingAddress, EmbeddingName
+from factory.cli.options import Chosen, StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
 
 if TYPE_CHECKING:
@@ -21,45 +23,46 @@ CHARACTERS = 70
 """Of a text that is shown."""
 
 
+STEPS = {
+    "exact": "dedup_exact",
+    "rouge": "dedup_rouge",
+    "minhash": "dedup_minhash",
+    "semantic": "dedup_semantic",
+}
+"""The steps in the order in which they run, by the options that choose them."""
+BY_DEFAULT = "dedup_rouge"
+
+
+class DedupCommand(StepCommand):
+    """`factory dedup`, which takes the options of all steps that drop duplicates."""
+
+    def sections(self, words: Sequence[str]) -> Mapping[str, Sequence[StepOption]]:
+        """See `StepCommand.sections`."""
+        from factory.step import find_step
+
+        choose: list[StepOption] = []
+        shared: dict[tuple[str, str], list[StepOption]] = {}
+        each: dict[str, Sequence[StepOption]] = {}
+        for prefix, name in STEPS.items():
+            kind = find_step(name)
+            choose.append(StepOption(prefix, name, kind))
+            each[f"Options of {name}; each chooses it too"] = options_of(name, prefix)
+            for option in options_of(name):
+                info = kind.model_fields[option.field]
+                shared.setdefault((option.name, repr((info.annotation, info.default))), []).append(option)
+        # What several steps have in common with one default may be said once for all.
+        common = [replace(options[0], step="") for options in shared.values() if len(options) > 1]
+        return {"Steps": choose, "For every chosen step that has it": common, **each}
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command()(dedup)
+    app.command(cls=DedupCommand)(dedup)
 
 
 def dedup(
+    context: typer.Context,
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Drop a record whose text is the same but for case and spacing.")
-    ] = False,
-    rouge: Annotated[
-        float | None,
-        typer.Option(
-            "--rouge", help="Drop a record whose ROUGE-L with one kept before it is greater. Usual: 0.7."
-        ),
-    ] = None,
-    minhash: Annotated[
-        float | None,
-        typer.Option(
-            "--minhash",
-            help="Drop a long record whose Jaccard similarity of word 5-grams with one is greater. Usual: 0.8.",
-        ),
-    ] = None,
-    semantic: Annotated[
-        float | None,
-        typer.Option("--semantic", help="Drop a record whose cosine with one is greater. Usual: 0.95."),
-    ] = None,
-    field: Annotated[
-        str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
-    ] = "prompt",
-    model: EmbeddingName = "",
-    base_url: EmbeddingAddress = "",
-    workers: Annotated[
-        int,
-        typer.Option("--workers", min=1, help="Threads, or Ray's processors, for --rouge and --semantic."),
-    ] = 1,
-    engine: Annotated[
-        str, typer.Option("--engine", help="Where --rouge and --semantic compare: local, or ray.")
-    ] = "local",
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
     ] = None,
@@ -68,41 +71,26 @@ def dedup(
     ] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Families to show of each cause.")] = 5,
 ) -> None:
-    """Remove duplicates from a file: the same, near word for word, or by meaning. By default --rouge 0.7."""
-    from factory.api.steps import model as model_options
+    """Remove duplicates from a file: the steps of that name in a row, in the order below. By default --rouge.
+
+    Each compares the prompt (instruction and input) unless --field says otherwise.
+    """
     from factory.data.formats.write import check_file_place
 
+    steps = _chosen_steps(chosen_options(context))
     if out is not None:
         check_file_place(out.expanduser())
-    if bool(model) != bool(base_url) or (model and semantic is None):
-        raise FactoryError(
-            "--semantic, --model and --base-url go together: the threshold, the model's name and the address that "
-            "serves it"
-        )
-    place = {"engine": engine, "workers": workers}
-    steps: list[tuple[str, dict[str, Any]]] = [("dedup_exact", {})] if exact else []
-    if rouge is not None:
-        steps.append(("dedup_rouge", {"threshold": rouge, **place}))
-    if minhash is not None:
-        steps.append(("dedup_minhash", {"threshold": minhash}))
-    if semantic is not None:
-        served = (
-            {"model": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
-        )
-        steps.append(("dedup_semantic", {"threshold": semantic, **served, **place}))
-    steps = steps or [("dedup_rouge", {"threshold": 0.7, **place})]
-    if engine != "local" and not any("engine" in options for _, options in steps):
-        raise FactoryError(f"--engine {engine} goes with --rouge or --semantic: the others compare here")
     dataset, skipped = load_file(file, out=out)
     for name, options in steps:
-        dataset = dataset.then(name, field=field, **options)
+        dataset = dataset.then(name, **options)
+    fields = {step.name: step.model_dump()["field"] for step in dataset.pending}
     result = dataset.run(journal=journal, show_progress=True)
     assert result.progress is not None
     for warning in result.progress.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for progress in result.progress.steps:
         typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out")
-    for line in _families(result, field, show) if show else ():
+    for line in _families(result, fields, show) if show else ():
         typer.echo(line)
     if out is not None:
         result.save(out)
@@ -111,8 +99,32 @@ def dedup(
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
 
-def _families(result: Dataset, field: str, most: int) -> Iterator[str]:
-    """The largest families by each cause: the record that is kept, and some that were dropped for it."""
+def _chosen_steps(chosen: Chosen) -> list[tuple[str, dict[str, Any]]]:
+    """Each step that was chosen, with its options, in the order of `STEPS`.
+
+    Raises:
+        FactoryError: an option is for none of them.
+    """
+    from factory.step import find_step
+
+    names = [name for name in STEPS.values() if name in chosen] or [BY_DEFAULT]
+    steps = {name: dict(chosen.get(name, {})) for name in names}
+    for field, value in chosen.get("", {}).items():
+        takers = [name for name in STEPS.values() if field in find_step(name).model_fields]
+        if not set(takers) & set(names):
+            flags = " or ".join(f"--{flag}" for flag, name in STEPS.items() if name in takers)
+            raise FactoryError(f"--{field} {value} goes with {flags}: the steps that have it")
+        for name in set(takers) & set(names):
+            steps[name] = {field: value, **steps[name]}
+    return list(steps.items())
+
+
+def _families(result: Dataset, fields: Mapping[str, str], most: int) -> Iterator[str]:
+    """The largest families by each cause: the record that is kept, and some that were dropped for it.
+
+    Args:
+        fields: which text each step compared
+    """
     from factory.data.table import Table
     from factory.data.text import shorten
     from factory.report.duplicate_families import CAUSES, duplicate_families, how_near, largest_by_cause
@@ -121,19 +133,24 @@ def _families(result: Dataset, field: str, most: int) -> Iterator[str]:
     found = duplicate_families(result.dropped)
     if not found:
         return
-    texts: dict[str, str] = {}
-    for arrow in (result.dropped.to_arrow(), result.to_arrow()):
-        table = Table(arrow)
-        texts |= zip(table.ids(), table.texts(field), strict=True)
+    tables = [Table(arrow) for arrow in (result.dropped.to_arrow(), result.to_arrow())]
 
-    def said(id: str) -> str:
-        return f"{visible(id)}  {visible(shorten(texts.get(id, ''), CHARACTERS))}"
+    @functools.cache
+    def texts_of(field: str) -> dict[str, str]:
+        return {
+            id: text for table in tables for id, text in zip(table.ids(), table.texts(field), strict=True)
+        }
+
+    def said(id: str, field: str) -> str:
+        return f"{visible(id)}  {visible(shorten(texts_of(field).get(id, ''), CHARACTERS))}"
 
     yield f"{len(found):,} {'families' if len(found) > 1 else 'family'} of duplicates; the largest by cause:"
     for kind, largest in largest_by_cause(found, most).items():
         total = sum(family.causes.get(kind, 0) for family in found)
         yield f"{CAUSES[kind]}: {total:,} dropped"
         for family in largest:
-            yield f"{family.causes[kind]:>7,} for {said(family.kept)}"
-            for id, drop in family.members(kind)[:MEMBERS]:
-                yield f"            {visible(how_near(drop, family.kept))}: {said(id)}"
+            members = family.members(kind)
+            field = fields[members[0][1].step.split("-", 1)[-1]]
+            yield f"{family.causes[kind]:>7,} for {said(family.kept, field)}"
+            for id, drop in members[:MEMBERS]:
+                yield f"            {visible(how_near(drop, family.kept))}: {said(id, field)}"

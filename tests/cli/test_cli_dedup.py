@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 from scripted_server import ScriptedServer
 
 import factory as sft
+from factory.cli.dedup import STEPS
+from factory.step import find_step, step_names
 
 COMMAND = [sys.executable, "-c", "from factory.cli.app import main; main()", "dedup"]
 ROWS = [
@@ -38,7 +41,7 @@ def dedup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path: Path) -> None:
     lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
-    done = dedup(tmp_path, "rows.jsonl", "--rouge", "0.7", "--out", "kept.jsonl")
+    done = dedup(tmp_path, "rows.jsonl", "--rouge", "--out", "kept.jsonl")
     assert done.returncode == 0, done.stderr
     first, families, cause, largest, dropped, *_, other, _, written = done.stdout.splitlines()
     assert first == "01-dedup_rouge: 6 in, 3 out"
@@ -60,7 +63,7 @@ def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: 
     rows = [text, text.upper(), f"{text} end", "Name a river.", "name a river"]
     lines = [orjson.dumps({"instruction": row, "output": "x"}) for row in rows]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
-    done = dedup(tmp_path, "rows.jsonl", "--exact", "--minhash", "0.8")
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--minhash")
     assert done.returncode == 0, done.stderr
     exact, minhash, families, same, first, _, second, _, passages, largest, near = done.stdout.splitlines()
     assert exact == "01-dedup_exact: 5 in, 3 out"
@@ -98,7 +101,7 @@ def test_a_journal_that_cannot_be_written_is_put_elsewhere(tmp_path: Path) -> No
 
 def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
-    assert dedup(tmp_path, "rows.jsonl", "--exact", "--rouge", "0.7", "--workers", "2").returncode == 0
+    assert dedup(tmp_path, "rows.jsonl", "--exact", "--rouge", "--workers", "2").returncode == 0
     done = dedup(tmp_path, "rows.jsonl", "--exact", "--engine", "ray")
     assert done.returncode == 2
     assert "--engine ray goes with --rouge or --semantic" in done.stderr
@@ -112,16 +115,64 @@ def test_an_embedding_model_of_a_server_is_named_as_for_the_threshold(
 ) -> None:
     lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join([*lines, lines[0]]))
-    options = ("--semantic", "0.999", "--model", "scripted", "--base-url", server.base_url)
-    done = dedup(tmp_path, "rows.jsonl", *options)
+    model = f"openai_embeddings:scripted@{server.base_url}"
+    done = dedup(tmp_path, "rows.jsonl", "--semantic-threshold", "0.999", "--semantic-model", model)
     assert done.returncode == 0, done.stderr
     assert "01-dedup_semantic: 7 in, 6 out" in done.stdout
     assert "The same meaning (embeddings): 1 dropped" in done.stdout
     assert sum(len(body["input"]) for body in server.embedded) == 6
-    for wrong in (options[:4], options[2:], options[:2] + options[4:]):
-        done = dedup(tmp_path, "rows.jsonl", *wrong)
-        assert done.returncode == 2
-        assert "go together" in done.stderr
+    plain = f"{{provider: openai_embeddings, model: scripted, base_url: '{server.base_url}'}}"
+    again = dedup(tmp_path, "rows.jsonl", "--semantic-threshold=0.999", "--semantic-model", plain)
+    assert again.stdout == done.stdout
+
+
+# One instruction for two inputs, and near copies that differ in their outputs.
+ASKED = [
+    ("Translate into French.", "Good morning, dear friends of the sea.", "a"),
+    ("Translate into French.", "Where is the nearest railway station?", "b"),
+    ("Name three rivers of Europe.", "", "c"),
+    ("Name three rivers in Europe.", "", "d"),
+    ("翻译成英文。", "今天天气很好。", "e"),
+    ("翻译成英文。", "我想喝一杯茶。", "f"),
+]
+
+
+@pytest.mark.parametrize("name", ["exact", "rouge", "minhash"])
+def test_apply_and_dedup_drop_the_same_rows(tmp_path: Path, name: str) -> None:
+    rows = [*ASKED, ASKED[0]]
+    lines = [orjson.dumps(dict(zip(("instruction", "input", "output"), row, strict=True))) for row in rows]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    done = dedup(tmp_path, f"--{name}", "rows.jsonl", "--out", "dedup.jsonl")
+    assert done.returncode == 0, done.stderr
+    applied = [*COMMAND[:-1], "apply", f"dedup_{name}", "rows.jsonl", "--out", "apply.jsonl"]
+    subprocess.run(applied, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    kept = (tmp_path / "dedup.jsonl").read_bytes()
+    assert (tmp_path / "apply.jsonl").read_bytes() == kept
+    assert len(kept.splitlines()) == (5 if name == "rouge" else 6)
+
+
+def test_one_instruction_for_two_inputs_is_kept_twice_unless_the_instruction_alone_is_compared(
+    tmp_path: Path,
+) -> None:
+    lines = [orjson.dumps(dict(zip(("instruction", "input", "output"), row, strict=True))) for row in ASKED]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    assert "01-dedup_rouge: 6 in, 5 out" in dedup(tmp_path, "rows.jsonl", "--rouge").stdout
+    assert "01-dedup_rouge: 6 in, 3 out" in dedup(tmp_path, "rows.jsonl", "--field", "instruction").stdout
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--rouge-field", "instruction")
+    assert done.stdout.splitlines()[:2] == ["01-dedup_exact: 6 in, 6 out", "02-dedup_rouge: 6 in, 3 out"]
+
+
+def test_all_steps_that_drop_duplicates_compare_one_text_by_default() -> None:
+    steps = [find_step(name) for name in step_names() if name.startswith("dedup_")]
+    assert len(steps) == len(STEPS)
+    assert {step.model_fields["field"].default for step in steps} == {"prompt"}
+
+
+def test_a_threshold_behind_the_name_of_a_step_is_told_how_it_is_written(tmp_path: Path) -> None:
+    done = dedup(tmp_path, "rows.jsonl", "--rouge", "0.7")
+    assert done.returncode == 2
+    assert done.stderr == "error: --rouge 0.7: write --rouge-threshold 0.7\n"
+    assert "did you mean 'rouge-threshold'" in dedup(tmp_path, "rows.jsonl", "--rouge-treshold", "1").stderr
 
 
 def test_a_row_whose_id_is_no_word_is_told(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash
 class DedupMinHash(WholeSet):
     """Drop a long text that shares most of its passages with one kept before it.
 
-    For documents of hundreds of words and more, for which ROUGE-L costs too much; in instructions and other
-    short texts `dedup_rouge` is exact and as fast. Keeps the first of each family, in the order of the set.
+    For documents of hundreds of words and more, in a prompt or, with `field: output`, in an answer, for which
+    ROUGE-L costs too much; in instructions and other short texts `dedup_rouge` is exact and as fast. Keeps the
+    first of each family, in the order of the set.
 
     Similarity: Jaccard, the runs of `shingle` words that two texts share over all that they have. Each Chinese
     character is a word, so that a run of 5 is two or three Chinese words. Drops when it is greater than
@@ -41,7 +42,7 @@ class DedupMinHash(WholeSet):
         0.8, gt=0, lt=1, description="largest Jaccard similarity of shingles that two kept records may have"
     )
     field: Literal["instruction", "prompt", "output", "both"] = Field(
-        "both",
+        "prompt",
         description="the text compared: the instruction, the prompt (instruction and input), the output, or "
         "both (prompt and output)",
     )

@@ -30,7 +30,8 @@ class DedupRouge(WholeSet):
     comes back that the seeds or an earlier release hold.
 
     Similarity: ROUGE-L F-measure (Lin, 2004) over `text.rouge_tokens`. Drops when it is greater than
-    `threshold`, as Self-Instruct does (arXiv 2212.10560).
+    `threshold`, as Self-Instruct does (arXiv 2212.10560), which compares the instruction alone: that is
+    `field: instruction`. The default counts the input too, so that one instruction for two inputs is kept twice.
 
     Example:
         - dedup_rouge: {threshold: 0.7, reference: seeds.jsonl}
@@ -40,7 +41,7 @@ class DedupRouge(WholeSet):
 
     threshold: float = Field(0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
-        "instruction",
+        "prompt",
         description="the text compared: the instruction, the prompt (instruction and input), the output, or "
         "both (prompt and output)",
     )

@@ -1,0 +1,295 @@
+"""The options of steps on the command line: their names, types, defaults and help are those of the fields."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand
+
+from factory.errors import FactoryError
+
+if TYPE_CHECKING:
+    from factory.step import Step
+
+_KEY = "factory.step_options"
+_METAVARS = {int: "<int>", float: "<float>", Path: "<path>"}
+_NUMBER = re.compile(r"-?\d*\.?\d+")
+
+MODEL_FORMS = "Written provider:name, provider:name@address, or '{provider: ..., model: ..., more options}'."
+
+Chosen = dict[str, dict[str, Any]]
+"""Of each step that an option was given for, its fields and their values; those under "" are for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOption:
+    """An option that sets a field of a step, or, without a field, that chooses the step.
+
+    name: without the dashes before it
+    step: the step's name; "" for an option of several
+    """
+
+    name: str
+    step: str
+    kind: type[Step]
+    field: str = ""
+
+    @property
+    def annotation(self) -> Any:
+        return self.kind.model_fields[self.field].annotation if self.field else bool
+
+    @property
+    def is_flag(self) -> bool:
+        return self.annotation is bool
+
+    @property
+    def _names_model(self) -> bool:
+        return any(self.field in self.kind.model_fields_of(kind) for kind in ("chat", "embedding"))
+
+    def value(self, texts: Sequence[str]) -> Any:
+        """What is typed, as the step takes it. The step itself says what is wrong with it."""
+        from factory.recipe.option_docs import union
+
+        if self.is_flag:
+            return texts[-1] == "true"
+        parts = union(self.annotation)
+        many = any(get_origin(part) in (tuple, list) for part in parts)
+        maps = any(_is_mapping(part) for part in parts)
+        if self._names_model:
+            values = [model_value(text) for text in texts]
+        elif maps:
+            values = [_pair(text) for text in texts]
+            return {key: value for pair in values for key, value in pair.items()}
+        elif all(part in (str, Path, type(None)) or _is_texts(part) for part in parts):
+            values = [_listed(text) if many else text for text in texts]
+            if type(None) in parts and values[-1] == "null":
+                return None
+        else:
+            from factory.recipe.overrides import option_value
+
+            values = [option_value(text) for text in texts]
+        if not many:
+            return values[-1]
+        if len(values) == 1 and (isinstance(values[0], list) or str in parts):
+            return values[0]
+        return [one for value in values for one in (value if isinstance(value, list) else [value])]
+
+    def help_record(self) -> tuple[str, str]:
+        """The option and what it means, as `--help` shows them."""
+        from factory.recipe.option_docs import choices, limits, option_rows, union
+
+        if not self.field:
+            return f"--{self.name}", self.kind.summary()
+        row = next(row for row in option_rows(self.kind) if row.name == self.field)
+        parts = [part for part in union(self.annotation) if part is not type(None)]
+        notes = ["required" if row.default == "required" else f"default: {_default(row.default)}"]
+        notes += limits(self.kind.model_fields[self.field])
+        if any(get_origin(part) in (tuple, list) or _is_mapping(part) for part in parts):
+            notes.append("repeatable")
+        if self.is_flag:
+            return f"--{self.name} / --no-{self.name}", f"{_sentence(row.description)} [{'; '.join(notes)}]"
+        named = next((found for part in parts if (found := choices(part))), ())
+        metavar = f"<{'|'.join(filter(None, named))}>" if named else _METAVARS.get(parts[0], "<text>")
+        if any(map(_is_mapping, parts)):
+            metavar = "<name=value>"
+        told = _sentence(row.description)
+        if self._names_model:
+            metavar, told = "<model>", f"{told} {MODEL_FORMS}"
+        return f"--{self.name} {metavar}", f"{told} [{'; '.join(notes)}]"
+
+
+def options_of(step: str, prefix: str = "", taken: Iterable[str] = ()) -> list[StepOption]:
+    """An option for each field of a step: its name with dashes.
+
+    `prefix` goes before each name, and before one that is among `taken`, the command's own, the step's name.
+    """
+    from factory.step import find_step
+
+    kind = find_step(step)
+    found = []
+    for field in kind.model_fields:
+        name = f"{prefix}-{field}" if prefix else field
+        if name.replace("_", "-") in taken:
+            name = f"{step}-{field}"
+        found.append(StepOption(name.replace("_", "-"), step, kind, field))
+    return found
+
+
+def model_value(text: str) -> Any:
+    """A model as it is typed: a provider, provider:name, provider:name@address, or a mapping of all options.
+
+    What names no provider is given back as it is: the name of a model.
+    """
+    from factory.recipe.overrides import option_value
+    from factory.recipe.recipe import option_classes
+
+    if text.lstrip().startswith(("{", "[")):
+        return option_value(text)
+    provider, _, rest = text.partition(":")
+    if provider not in option_classes():
+        return text
+    name, _, address = rest.partition("@") if "@http" in rest else (rest, "", "")
+    given = {"provider": provider, "model": name, "base_url": address}
+    return {key: value for key, value in given.items() if value}
+
+
+class StepCommand(TyperCommand):
+    """A command that takes the options of steps beside its own, before or after its arguments."""
+
+    def sections(self, words: Sequence[str]) -> Mapping[str, Sequence[StepOption]]:
+        """The options of steps that the command typed as `words` takes, under their headings."""
+        raise NotImplementedError
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take out what belongs to steps; the rest is the command's own."""
+        sections = self.sections(args)
+        ctx.meta["factory.sections"] = sections
+        options = {option.name: option for part in sections.values() for option in part}
+        ctx.meta[_KEY], rest = _take(args, options, self.own_options())
+        return super().parse_args(ctx, rest)
+
+    def own_options(self) -> dict[str, bool]:
+        """The names of the command's own options, and whether each takes a value."""
+        found = {"help": False}
+        for parameter in self.params:
+            if parameter.param_type_name == "option":
+                for name in (*parameter.opts, *parameter.secondary_opts):
+                    found[name.lstrip("-")] = not getattr(parameter, "is_flag", False)
+        return found
+
+    def arguments(self, words: Sequence[str]) -> Iterator[str]:
+        """The words that are no options and no values of the command's own."""
+        own = self.own_options()
+        left = iter(words)
+        for word in left:
+            if word == "--":
+                yield from left
+            elif not word.startswith("-"):
+                yield word
+            elif own.get(word.lstrip("-")):
+                next(left, None)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The options of the steps, then the command's own."""
+        for heading, options in ctx.meta.get("factory.sections", {}).items():
+            with formatter.section(heading):
+                formatter.write_dl([option.help_record() for option in options])
+        super().format_options(ctx, formatter)
+
+
+def chosen_options(context: typer.Context) -> Chosen:
+    """What was typed for the steps of a `StepCommand`."""
+    chosen: Chosen = context.meta[_KEY]
+    return chosen
+
+
+def _take(
+    words: Sequence[str], options: Mapping[str, StepOption], own: Mapping[str, bool]
+) -> tuple[Chosen, list[str]]:
+    """The values of `options` among the words of a command, and the words that are left.
+
+    Raises:
+        FactoryError: an option is unknown, or lacks its value.
+    """
+    typed: dict[str, list[str]] = {}
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            rest += [word, *left]
+            break
+        written, equals, text = word.removeprefix("--").partition("=")
+        name = written.replace("_", "-")
+        negated = name.removeprefix("no-")
+        if not word.startswith("--") or written in own:
+            rest.append(word)
+            if not equals and left and own.get(word.lstrip("-")):
+                rest.append(left.pop(0))
+        elif name in options and not options[name].is_flag:
+            if not equals and (not left or left[0].startswith("--")):
+                raise FactoryError(f"--{name}: needs a value, written --{name} VALUE")
+            typed.setdefault(name, []).append(text if equals else left.pop(0))
+        elif name in options:
+            if not equals and left and left[0] in ("true", "false"):
+                text = left.pop(0)
+            number = text or next(iter(left), "")
+            if not options[name].field and _NUMBER.fullmatch(number):
+                raise FactoryError(f"--{name} {number}: write --{name}-threshold {number}")
+            typed.setdefault(name, []).append(text or "true")
+        elif negated in options and options[negated].is_flag and options[negated].field and not equals:
+            typed.setdefault(negated, []).append("false")
+        else:
+            from factory.step import nearest
+
+            known = [*options, *own]
+            raise FactoryError(f"--{written}: there is no such option{nearest(name, known)}")
+    chosen: Chosen = {}
+    for name, texts in typed.items():
+        option = options[name]
+        fields = chosen.setdefault(option.step, {})
+        if option.field:
+            fields[option.field] = option.value(texts)
+    return chosen, rest
+
+
+def _is_mapping(part: Any) -> bool:
+    origin = get_origin(part)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _is_texts(part: Any) -> bool:
+    """Whether a part of a type is one of a few texts, or a list of texts."""
+    from factory.recipe.option_docs import choices
+
+    listed = get_origin(part) in (tuple, list) and get_args(part)[0] in (str, Path)
+    return bool(choices(part)) or listed
+
+
+def _listed(text: str) -> Any:
+    """One text, or the list that [a, b] is."""
+    from factory.recipe.overrides import option_value
+
+    if text.startswith("["):
+        value = option_value(text)
+        return [str(one) for one in value] if isinstance(value, list) else text
+    return text
+
+
+def _pair(text: str) -> dict[str, Any]:
+    """A mapping written as {name: value}, or name=value, as a mapping."""
+    from factory.recipe.overrides import option_value
+
+    if text.lstrip().startswith("{") and isinstance(mapping := option_value(text), dict):
+        return mapping
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise FactoryError(f"{text}: write NAME=VALUE, or {{name: value, ...}}")
+    return {name: value}
+
+
+def _default(told: str) -> str:
+    """A default as it is typed rather than as JSON."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(told)
+        if isinstance(value, list):
+            return f"[{', '.join(map(str, value))}]" if value else "none"
+        if isinstance(value, dict) or value in ("", None):
+            return "none" if not value else told
+        if isinstance(value, str):
+            return value
+    return told
+
+
+def _sentence(text: str) -> str:
+    """A description as a sentence, however its field writes it."""
+    first = text.split(" ", 1)[0]
+    text = text if first.endswith(":") or "`" in first else text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

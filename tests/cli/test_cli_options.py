@@ -1,0 +1,138 @@
+"""A step's options on the command line are its fields: names, types, defaults, help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from factory.cli.app import app
+from factory.cli.options import StepOption, model_value, options_of
+from factory.errors import FactoryError
+from factory.step import Source, find_step, step_names
+
+STEPS = [name for name in step_names() if not issubclass(find_step(name), Source)]
+
+
+def factory(*arguments: str) -> Any:
+    done = CliRunner().invoke(app, arguments)
+    if isinstance(done.exception, FactoryError):
+        raise done.exception
+    return done
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_help_shows_every_option_of_a_step_with_its_default_and_meaning(name: str) -> None:
+    told = " ".join(factory("apply", name, "--help").output.split())
+    for option in options_of(name):
+        field = find_step(name).model_fields[option.field]
+        assert f"--{option.name} " in told
+        written, meaning = option.help_record()
+        assert meaning.split("[")[0]
+        assert ("required" if field.is_required() else "default: ") in meaning
+        assert written.startswith(f"--{option.field.replace('_', '-')}")
+
+
+def option(step: str, field: str) -> StepOption:
+    return next(one for one in options_of(step) if one.field == field)
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "texts", "value"),
+    [
+        ("dedup_rouge", "threshold", ["0.5"], 0.5),
+        ("dedup_rouge", "reference", ["a.jsonl"], "a.jsonl"),
+        ("dedup_rouge", "reference", ["a.jsonl", "7"], ["a.jsonl", "7"]),
+        ("dedup_rouge", "reference", ["[a.jsonl, b.jsonl]"], ["a.jsonl", "b.jsonl"]),
+        ("evolve", "operations", ["deepen"], ["deepen"]),
+        ("evolve", "operations", ["deepen", "breadth"], ["deepen", "breadth"]),
+        ("evolve", "operations", ["[deepen, breadth]"], ["deepen", "breadth"]),
+        ("evolve", "check_gain", ["false"], False),
+        ("judge", "keep", [">= 4"], ">= 4"),
+        ("judge", "rubric", ["1984"], "1984"),
+        ("normalize_tags", "semantic", ["null"], None),
+        ("normalize_tags", "map", ["7"], "7"),
+        ("normalize_tags", "map", ["null"], None),
+        ("decontaminate", "against", ["a=x.jsonl", "b=y=z"], {"a": "x.jsonl", "b": "y=z"}),
+        ("decontaminate", "against", ["{a: x.jsonl}"], {"a": "x.jsonl"}),
+    ],
+)
+def test_what_is_typed_is_read_by_the_type_of_the_field(
+    step: str, field: str, texts: list[str], value: Any
+) -> None:
+    assert option(step, field).value(texts) == value
+
+
+def test_a_model_is_typed_as_provider_name_and_address() -> None:
+    assert model_value("openai:Qwen/Qwen3-8B@http://127.0.0.1:8000/v1") == {
+        "provider": "openai",
+        "model": "Qwen/Qwen3-8B",
+        "base_url": "http://127.0.0.1:8000/v1",
+    }
+    assert model_value("openai:gpt@today") == {"provider": "openai", "model": "gpt@today"}
+    assert model_value("local") == {"provider": "local"}
+    assert model_value("{provider: local}") == {"provider": "local"}
+    assert model_value("teacher") == "teacher"
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    texts = ["Name three rivers of Europe.", "Name three rivers in Europe."]
+    lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in texts]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    return "rows.jsonl"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dedup_rouge", "rows.jsonl", "--threshold", "0.9"],
+        ["dedup_rouge", "--threshold", "0.9", "rows.jsonl"],
+        ["--threshold", "0.9", "dedup_rouge", "rows.jsonl"],
+        ["--threshold=0.9", "--limit", "2", "dedup_rouge", "--", "rows.jsonl"],
+    ],
+)
+def test_options_stand_before_or_after_the_file(rows: str, words: list[str]) -> None:
+    assert "01-dedup_rouge: 2 in, 2 out" in factory("apply", *words).output
+
+
+def test_a_field_is_named_with_dashes_or_as_in_a_recipe(rows: str) -> None:
+    for name in ("--num-perm", "--num_perm"):
+        assert "2 in" in factory("apply", "dedup_minhash", rows, name, "16").output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--treshold", "0.5"], "--treshold: there is no such option; did you mean 'threshold'?"),
+        (["--jornal", "x"], "did you mean 'journal'?"),
+        (["--threshold"], "--threshold: needs a value"),
+        (["--threshold", "--strict"], "--threshold: needs a value"),
+        (["--field", "answer"], "`field`: input should be 'instruction', 'prompt', 'output' or 'both'"),
+        (["--threshold", "half"], "`threshold`: "),
+        (["--workers", "0"], "`workers`: "),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_with_the_nearest(rows: str, words: list[str], said: str) -> None:
+    with pytest.raises(FactoryError) as caught:
+        factory("apply", "dedup_rouge", rows, *words)
+    assert said in str(caught.value)
+
+
+def test_an_option_that_the_command_has_itself_is_written_with_the_steps_name(rows: str) -> None:
+    names = [one.name for one in options_of("dedup_minhash", taken=["seed", "out"])]
+    assert "dedup-minhash-seed" in names
+    assert "seed" not in names
+    assert (
+        "2 in" in factory("apply", "dedup_minhash", rows, "--seed", "3", "--dedup-minhash-seed", "4").output
+    )
+
+
+def test_a_model_is_reached_by_its_short_form(rows: str, server: Any) -> None:
+    done = factory("apply", "respond", rows, "--overwrite", "--model", f"openai:scripted@{server.base_url}")
+    assert "2 in, 2 out" in done.output
+    assert len(server.requests) == 2
