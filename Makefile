@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm lint bench bench-calls bench-dedup readme clean
+.PHONY: help demo check test test-faults test-vllm lint bench bench-calls bench-dedup readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
+	@echo "make stub    write the stub of a dataset's methods anew from the steps"
 	@echo "make clean   remove $(VENV), $(VLLM) and what tools left behind; outputs/ stays"
 
 $(VENV)/.installed: pyproject.toml
@@ -86,6 +87,9 @@ bench: $(VENV)/.installed-dev bench-dedup
 
 readme: $(VENV)/.installed-dev
 	$(BIN)/python tests/test_readme.py
+
+stub: $(VENV)/.installed-dev
+	$(BIN)/python -m factory.api.signatures
 
 clean:
 	rm -rf $(VENV) $(VLLM) dist build .mypy_cache .ruff_cache .pytest_cache

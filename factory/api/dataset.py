@@ -8,18 +8,18 @@ needed: `len`, iteration, indexing, `dropped`, `to_pandas`, `save`. Showing a da
 from __future__ import annotations
 
 import contextlib
-import html
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+from factory.api.dataset_view import Shown, columns_of
+from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
 from factory.data.formats.read import BadRow, read_records
 from factory.data.record import Record
 from factory.data.table import Table
-from factory.data.text import shorten
 from factory.data.whole_file import write_whole
 from factory.engine.execute import Execution
 from factory.engine.folder import OUTPUTS, rows_as_json
@@ -28,15 +28,13 @@ from factory.engine.progress import RunProgress
 from factory.engine.run import run_blocking
 from factory.errors import InputError
 from factory.models.naming import ModelEntry
-from factory.step import Source, Step, find_step, named_file, nearest, step_names
+from factory.step import Step, named_file, nearest
 from factory.steps.files.read import bad_row
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-_SHOWN = 8
 
 
 def load(
@@ -89,7 +87,7 @@ def load(
     return Dataset(Table.from_records(kept), Table.from_records(bad))
 
 
-class Dataset:
+class Dataset(StepMethods):
     """Records and the steps still to be run on them. Each installed step is a method with its options.
 
     Example:
@@ -114,22 +112,6 @@ class Dataset:
         self.progress: RunProgress | None = None
 
     # -- steps ---------------------------------------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> Callable[..., Dataset]:
-        if name.startswith("_") or name not in step_names():
-            raise AttributeError(f"a Dataset has no step or method {name!r}{nearest(name, step_names())}")
-        kind = find_step(name)
-        if issubclass(kind, Source):
-            raise AttributeError(f"`{name}` brings records in: use factory.load")
-
-        def method(**options: Any) -> Dataset:
-            return self.then(name, **options)
-
-        method.__name__, method.__doc__ = name, kind.__doc__
-        return method
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *step_names()]
 
     def then(self, name: str, /, **options: Any) -> Dataset:
         """This dataset with one more step to run; what `ds.<name>(...)` calls.
@@ -173,7 +155,7 @@ class Dataset:
                 )
                 if journal.recovered:
                     execution.progress.warn(journal.recovered)
-                with _shown(execution.progress) if show_progress else contextlib.nullcontext():
+                with _live(execution.progress) if show_progress else contextlib.nullcontext():
                     kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
                 dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
                 everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))
@@ -196,11 +178,33 @@ class Dataset:
     def __iter__(self) -> Iterator[Record]:
         return self.run()._table.records()
 
-    def __getitem__(self, index: int) -> Record:
-        table = self.run()._table
-        if not -len(table) <= index < len(table):
-            raise IndexError(f"the dataset has {len(table)} records, so there is no number {index}")
-        return next(table.take([index % len(table)]).records())
+    @overload
+    def __getitem__(self, wanted: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, wanted: slice) -> Dataset: ...
+
+    @overload
+    def __getitem__(self, wanted: str) -> list[Any]: ...
+
+    def __getitem__(self, wanted: int | slice | str) -> Record | Dataset | list[Any]:
+        """`ds[0]` is a record, `ds[:5]` a dataset of the first five, `ds["output"]` a column of `to_pandas`.
+
+        Raises:
+            IndexError, KeyError: there is no such record or column.
+        """
+        done = self.run()
+        if isinstance(wanted, str):
+            columns = columns_of(done._table)
+            if wanted not in columns:
+                raise KeyError(f"there is no column {wanted!r}{nearest(wanted, list(columns))}")
+            return columns[wanted]
+        if isinstance(wanted, slice):
+            some = done._table.take(range(len(done._table))[wanted])
+            return Dataset(some, models=done._models, done=done._done)
+        if not -len(done._table) <= wanted < len(done._table):
+            raise IndexError(f"the dataset has {len(done._table)} records, so there is no number {wanted}")
+        return next(done._table.take([wanted % len(done._table)]).records())
 
     @property
     def dropped(self) -> Dataset:
@@ -212,45 +216,15 @@ class Dataset:
         """The steps that have not run yet."""
         return () if self._result is not None else self._pending
 
-    def _rows(self) -> tuple[list[str], list[list[str]]]:
-        shown = self if self._result is None else self._result
-        columns = ["id", "lang", "task", "instruction", "output", "tags", "scores"]
-        rows = []
-        for record in itertools.islice(shown._table.records(), _SHOWN):
-            scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(record.scores.items()))
-            tags = ", ".join(tag.name for tag in record.tags)
-            last = f"{record.dropped.kind}: {record.dropped.reason}" if record.dropped else scores
-            texts = [record.instruction, record.output, tags, last]
-            rows.append([record.id, record.lang, record.task, *(shorten(text, 60) for text in texts)])
-        return columns, rows
-
-    def _caption(self) -> str:
-        shown = self if self._result is None else self._result
-        count = f"{len(shown._table):,} records" + (
-            f", {len(shown._dropped):,} dropped" if len(shown._dropped) else ""
-        )
-        if not self.pending:
-            return count
-        steps = " -> ".join(step.name for step in self._pending)
-        return f"{count}; pending: {steps} (nothing has run yet: call .run())"
+    def _shown(self) -> Shown:
+        done = self if self._result is None else self._result
+        return Shown(done._table, done._dropped, () if self._result is not None else self._pending)
 
     def __repr__(self) -> str:
-        columns, rows = self._rows()
-        short = [[shorten(cell, 28) for cell in row] for row in [columns, *rows]]
-        widths = [max(len(row[at]) for row in short) for at in range(len(columns))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in short
-        ]
-        return "\n".join([f"Dataset: {self._caption()}", *(lines if rows else [])])
+        return self._shown().as_text()
 
     def _repr_html_(self) -> str:
-        columns, rows = self._rows()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-        )
-        return f"<p>{html.escape(self._caption())}</p><table><tr>{head}</tr>{body}</table>"
+        return self._shown().as_html()
 
     # -- leaving -------------------------------------------------------------------------------------------
 
@@ -264,7 +238,7 @@ class Dataset:
             import pandas as pd
         except ImportError as error:
             raise _lacks("pandas") from error
-        return pd.DataFrame(self._flat())
+        return pd.DataFrame(columns_of(self.run()._table))
 
     def to_polars(self) -> pl.DataFrame:
         """The records as a polars frame: one column for each score, null where it is missing."""
@@ -272,28 +246,7 @@ class Dataset:
             import polars as pl
         except ImportError as error:
             raise _lacks("polars") from error
-        return pl.DataFrame(self._flat(), infer_schema_length=None, strict=False)
-
-    def _flat(self) -> dict[str, list[Any]]:
-        table = self.run()._table
-        names = table.score_names()
-        columns: dict[str, list[Any]] = {
-            "id": table.ids(),
-            "instruction": table.texts("instruction"),
-            "input": table.texts("input"),
-            "output": table.texts("output"),
-            "lang": table.values("lang"),
-            "task": table.values("task"),
-            "source": table.values("source"),
-            "tags": [[tag["name"] for tag in tags] for tags in table.values("tags")],
-        }
-        for name in names:
-            columns[name] = [None if value != value else value for value in table.scores(name).tolist()]
-        drops = table.values("dropped")
-        if any(drops):
-            columns["dropped_by"] = [drop["step"] if drop else "" for drop in drops]
-            columns["reason"] = [drop["reason"] if drop else "" for drop in drops]
-        return columns
+        return pl.DataFrame(columns_of(self.run()._table), infer_schema_length=None, strict=False)
 
     def save(self, path: str | Path, format: str | None = None) -> Path:
         """Write the records to one file.

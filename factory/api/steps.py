@@ -1,4 +1,4 @@
-"""Steps and models made of Python values, as a recipe makes them of YAML."""
+"""A step, and a model for it, made from Python objects rather than from a recipe."""
 
 from __future__ import annotations
 

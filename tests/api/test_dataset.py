@@ -221,3 +221,22 @@ def test_progress_is_shown_while_it_runs_where_it_is_asked_for(
     assert "req/s" in shown
     asked.respond(model=teacher(server)).run()
     assert capsys.readouterr().err == ""
+
+
+def test_a_slice_is_a_dataset_and_a_name_is_a_column() -> None:
+    dataset = sft.load(ROWS)
+    some = dataset[:2]
+    assert [record.instruction for record in some] == [row["instruction"] for row in ROWS[:2]]
+    assert [record.lang for record in dataset[::-1]] == ["zh", "en", "en"]
+    assert len(dataset[7:]) == 0
+    assert dataset["lang"] == ["en", "en", "zh"]
+    assert dataset["tags"] == [[], [], []]
+    assert len(some.dedup_rouge(threshold=0.7)) == 1
+    with pytest.raises(KeyError, match="there is no column 'langs'; did you mean 'lang'"):
+        dataset["langs"]
+
+
+def test_the_reasons_of_what_was_let_go_stand_under_their_own_name() -> None:
+    shown = repr(sft.load([*ROWS, {"output": "x"}]).dropped)
+    assert "reason" in shown
+    assert "scores" not in shown

@@ -1,0 +1,596 @@
+"""The methods of a `Dataset`, one for each step that ships with factory.
+
+Written by `make stub` from the steps' classes; not to be edited.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from langchain_core.language_models import BaseChatModel
+
+from factory.api.dataset import Dataset
+from factory.models.options import ModelOptions
+
+Model: TypeAlias = str | Mapping[str, Any] | ModelOptions | BaseChatModel
+"""A model's name, its options, what `factory.model(...)` gives, or a LangChain chat model."""
+
+class StepMethods:
+    def assemble(
+        self,
+        *,
+        size: int | None = None,
+        balance: Literal["", "task", "lang", "source"] = "",
+        score: str = "",
+    ) -> Dataset:
+        """Choose the final set: so many records, balanced over a field, best score first.
+
+        Args:
+            size (int | none, >= 1, default null): number of records to choose; none: all that have an
+                answer
+            balance ("" | task | lang | source, default ""): the field whose values get equal shares
+            score (str, default ""): the score that puts records first, such as "judge.quality"; empty:
+                the only judge score where there is exactly one, else the order of the set
+        """
+
+    def decontaminate(
+        self,
+        *,
+        against: Mapping[str, str],
+        field: Literal["all", "instruction", "prompt", "output", "both"] = "all",
+        ngram: int = 13,
+        coverage: float = 0.5,
+        edits: float = 0.3,
+        rephrased: Literal["no", "similar", "judged"] = "no",
+        similarity: float | None = None,
+        neighbours: int = 3,
+        embedder: Model = "",
+        judge: Model = "",
+    ) -> Dataset:
+        """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
+
+        Args:
+            against (Mapping[str, str], required): name and file of each benchmark, such as
+                {gsm8k: test.jsonl}
+            field (all | instruction | prompt | output | both, default "all"): the text searched: all
+                turns, or of the last exchange the instruction, the prompt (instruction and input), the
+                output, or both (prompt and output)
+            ngram (int, >= 8, default 13): words in a row that are a leak
+            coverage (float, > 0, <= 1, default 0.5): share of an item's own words above which it is a
+                leak
+            edits (float, >= 0, < 1, default 0.3): share of an item's words that an edited copy may differ
+                by
+            rephrased (no | similar | judged, default "no"): look for rephrased and translated items too,
+                by embedding alone or with a judge
+            similarity (float | none, >= -1, <= 1, default null): least cosine of a text and an item near
+                to it; by default 0.86 with a judge, 0.92 without, which suit the embedded model
+            neighbours (int, >= 1, <= 100, default 3): items near to a record that the judge is shown, at
+                most
+            embedder (str, default ""): the embedding model that finds the nearest items
+            judge (str, default ""): the chat model that says whether two are the same problem
+        """
+
+    def dedup_exact(
+        self,
+        *,
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        reference: str | Sequence[str] = ...,
+    ) -> Dataset:
+        """Drop a record whose text is the same as that of one kept before it.
+
+        Args:
+            field (instruction | prompt | output | both, default "prompt"): the text compared: the
+                instruction, the prompt (instruction and input), the output, or both (prompt and output,
+                each the same)
+            reference (str | list of str, default []): a file of records that count as kept before all
+                others, or a list of files, in any format that `read` reads, or `factory:seeds`
+        """
+
+    def dedup_minhash(
+        self,
+        *,
+        threshold: float = 0.8,
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        shingle: int = 5,
+        num_perm: int = 128,
+        seed: int | None = None,
+    ) -> Dataset:
+        """Drop a long text that shares most of its passages with one kept before it.
+
+        Args:
+            threshold (float, > 0, < 1, default 0.8): largest Jaccard similarity of shingles that two kept
+                records may have
+            field (instruction | prompt | output | both, default "prompt"): the text compared: the
+                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+            shingle (int, >= 1, <= 50, default 5): words of a shingle
+            num_perm (int, >= 16, <= 4,096, default 128): numbers of a sketch: more find more near the
+                threshold, and cost more
+            seed (int | none, >= 0, < 4,294,967,296, default null): seed of the hash functions and of the
+                sample; by default the run's
+        """
+
+    def dedup_rouge(
+        self,
+        *,
+        threshold: float = 0.7,
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        reference: str | Sequence[str] = ...,
+        scope: Literal["set", "task"] = "set",
+        engine: Literal["local", "ray"] = "local",
+        workers: int = 1,
+    ) -> Dataset:
+        """Drop a record whose text is too close, word for word, to one kept before it.
+
+        Args:
+            threshold (float, > 0, <= 1, default 0.7): largest ROUGE-L F that two kept records may have
+            field (instruction | prompt | output | both, default "prompt"): the text compared: the
+                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+            reference (str | list of str, default []): a file of records that count as kept before all
+                others, or a list of files, in any format that `read` reads, or `factory:seeds`
+            scope (set | task, default "set"): what a record is compared with: the whole set, or the
+                records of its own task
+            engine (local | ray, default "local"): where it is compared: in this process, or by Ray, on
+                the cluster at RAY_ADDRESS or else started here; the result is the same
+            workers (int, >= 1, default 1): threads that compare, or processors for a Ray started here;
+                the result is the same
+        """
+
+    def dedup_semantic(
+        self,
+        *,
+        threshold: float = 0.95,
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        model: Model = "",
+        keep: Literal["first", "best"] = "first",
+        score: str = "",
+        method: Literal["greedy", "semdedup"] = "greedy",
+        approximate: bool = False,
+        engine: Literal["local", "ray"] = "local",
+        workers: int = 1,
+    ) -> Dataset:
+        """Drop a record whose meaning is too close to one kept before it.
+
+        Args:
+            threshold (float, >= -1, <= 1, default 0.95): largest cosine that two kept records may have
+            field (instruction | prompt | output | both, default "prompt"): the text compared: the
+                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+            model (str, default ""): the embedding model; by default the only one, else the embedded one
+            keep (first | best, default "first"): which of a family stays: the first of the set, or the
+                best by `score`
+            score (str, default ""): the name of the score that `keep: best` goes by
+            method (greedy | semdedup, default "greedy"): greedy: compare with every record kept before;
+                semdedup: within clusters
+            approximate (bool, default false): look for close records in an inverted file, which misses
+                some, and tell the recall
+            engine (local | ray, default "local"): where it is compared exactly: in this process, or by
+                Ray, on the cluster at RAY_ADDRESS or else started here; the result is the same
+            workers (int, >= 1, default 1): threads that compare exactly, or processors for a Ray started
+                here; the result is the same
+        """
+
+    def deita(
+        self,
+        *,
+        model: Model = "",
+        keep: str | None = None,
+    ) -> Dataset:
+        """Score complexity and quality, 1 to 6 each, as expectations over a model's next token, and their
+        product.
+
+        Args:
+            model (str, default ""): The chat model that grades; it must tell log-probabilities.
+            keep (Condition | none, default null): Condition that the score "deita" must meet for its
+                record to be kept, such as ">= 12"; without it all are.
+        """
+
+    def evolve(
+        self,
+        *,
+        model: Model = "",
+        rounds: int = 4,
+        operations: Sequence[Literal["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"]] = ...,
+        check_gain: bool = True,
+        keep_parents: bool = True,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+        max_tokens: int = 1024,
+        answer_max_tokens: int = 2048,
+    ) -> Dataset:
+        """Evolve each instruction over several rounds into harder or rarer ones, and answer them (Evol-
+        Instruct).
+
+        Args:
+            model (str, default ""): The chat model that evolves, answers and judges the gain.
+            rounds (int, >= 1, default 4): Rounds of evolution; each gives one child, kept or dropped.
+            operations (list of add_constraints | deepen | concretize | increase_reasoning |
+                complicate_input | breadth, default ["add_constraints", "deepen", "concretize",
+                "increase_reasoning", "complicate_input", "breadth"]): The operations to choose from, each
+                as likely as the others.
+            check_gain (bool, default true): Have the model judge whether a child brings an information
+                gain over its parent.
+            keep_parents (bool, default true): Give the original record on too, before its children, as
+                the paper merges the seeds and all rounds.
+            temperature (float, >= 0, default 1.0): Sampling temperature of evolving and answering; the
+                gain is judged at 0.
+            top_p (float, > 0, <= 1, default 0.95): Nucleus of evolving and answering: the most likely
+                tokens that have this probability together.
+            max_tokens (int, >= 1, default 1024): Most tokens of an evolved instruction.
+            answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
+        """
+
+    def export(
+        self,
+        *,
+        formats: Sequence[Literal["messages", "alpaca", "sharegpt", "parquet"]] = ...,
+    ) -> Dataset:
+        """Write the records that live as training data, in the formats asked for.
+
+        Args:
+            formats (list of messages | alpaca | sharegpt | parquet, default ["parquet", "messages"]): the
+                formats to write, one folder each
+        """
+
+    def ifd(
+        self,
+        *,
+        model: Model = "",
+        method: Literal["superfiltering", "cherry"] = "superfiltering",
+        max_length: int | None = None,
+        keep: str | None = None,
+    ) -> Dataset:
+        """Score how much a record's instruction helps a model to predict its answer (IFD): high is hard.
+
+        Args:
+            model (str, default ""): The model that reads the answers; a small one ranks them much as a
+                large one does.
+            method (superfiltering | cherry, default "superfiltering"): The form of the score: the ratio
+                of perplexities (superfiltering) or that of losses (cherry).
+            max_length (int | none, >= 2, default null): Tokens of prompt and answer that are read, the
+                rest is cut off; by default the papers' own: 1024 for superfiltering, 512 for cherry.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as "< 1"; without it all are kept.
+        """
+
+    def instruction_mining(
+        self,
+        *,
+        reward: str,
+        understandability: str,
+        naturalness: str,
+        coherence: str,
+        keep: str | None = None,
+    ) -> Dataset:
+        """Predict the loss of a model trained on records like this one, from scores that they have
+        already.
+
+        Args:
+            reward (str, required): The score that holds a reward model's reward of the answer.
+            understandability (str, required): The score that holds UniEval's understandability, 0
+                to 1.
+            naturalness (str, required): The score that holds UniEval's naturalness, 0 to 1.
+            coherence (str, required): The score that holds UniEval's coherence, 0 to 1.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as "< 0"; without it all are kept.
+        """
+
+    def judge(
+        self,
+        *,
+        model: Model | Sequence[Model] = "",
+        rubric: str = "quality",
+        keep: str | None = None,
+        turns: Literal["all", "last"] = "all",
+        samples: int = 1,
+        expected: bool = True,
+        reply: Literal["json", "line"] = "json",
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Grade each record by a rubric, by one model or several, on the rubric's scale.
+
+        Args:
+            model (str | list of str, default ""): The chat model that grades, or a list of them.
+            rubric (str, default "quality"): A shipped rubric (accuracy, bias, complexity, harmlessness,
+                helpfulness, quality), or the path of a rubric file that ends in .md; one that rates the
+                instruction, as complexity does, needs no answer. A higher level is better: 5 for bias is
+                an even-handed answer.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as ">= 4"; without it all are kept.
+            turns (all | last, default "all"): Which turns of a conversation are judged.
+            samples (int, >= 1, default 1): Replies drawn from each model; above 1 they need a
+                temperature.
+            expected (bool, default true): Take the expectation over the levels by log-probabilities,
+                where the server tells them.
+            reply (json | line, default "json"): How the score is asked for: as JSON, or, for judges
+                trained to write free text, on a last line ("Score: 4"), which is read strictly and not
+                asked for again.
+            temperature (float, >= 0, default 0.0): Sampling temperature; 0 gives the same grade each
+                time.
+            max_tokens (int, >= 1, default 1024): Most tokens of the reason and the score together.
+        """
+
+    def judge_cascade(
+        self,
+        *,
+        keep: str,
+        model: Model = "",
+        rubric: str = "quality",
+        cheap: str | Sequence[str] = ...,
+        embeddings: bool = True,
+        embedder: Model = "",
+        agreement: float = 0.95,
+        confidence: float = 0.95,
+        labels: int = 200,
+        rounds: int = 3,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Keep the records that a strong judge would keep, asking it only where a cheap model is unsure.
+
+        Args:
+            model (str, default ""): The strong judge.
+            rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
+                .md.
+            keep (Condition, required): The decision: the condition that the strong judge's score
+                must meet, such as ">= 4".
+            cheap (str | list of str, default []): A score that the cheap model may use, such as
+                judge.quality by a weak model, or a list of them.
+            embeddings (bool, default true): Let the cheap model use an embedding of instruction and
+                answer.
+            embedder (str, default ""): The embedding model; by default the only one, else the embedded
+                one.
+            agreement (float, > 0, < 1, default 0.95): The least share of decisions that must be the
+                strong judge's.
+            confidence (float, > 0, < 1, default 0.95): How sure that must be.
+            labels (int, >= 2, default 200): Records that the strong judge grades first: half to teach the
+                cheap model, half to check it. Further rounds double them.
+            rounds (int, >= 1, default 3): Most rounds of teaching and checking; each takes its part of
+                the doubt that `confidence` allows.
+            max_tokens (int, >= 1, default 1024): Most tokens of the strong judge's reason and score
+                together.
+        """
+
+    def judge_pair(
+        self,
+        *,
+        second: str,
+        model: Model = "",
+        first: str = "",
+        rubric: str = "quality",
+        keep: str | None = None,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Compare two answers to each record's last turn by a rubric, in both orders.
+
+        Args:
+            model (str, default ""): The chat model that compares.
+            first (str, default ""): The column of the source that holds the first answers; empty: the
+                record's own answer.
+            second (str, required): The column of the source that holds the second answers.
+            rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
+                .md, that rates an answer.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept: "== 1" keeps those whose first answer wins.
+            temperature (float, >= 0, default 0.0): Sampling temperature; 0 gives the same verdict each
+                time.
+            max_tokens (int, >= 1, default 1024): Most tokens of the reason and the verdict together.
+        """
+
+    def keep_top(
+        self,
+        *,
+        score: str,
+        share: float | None = None,
+        count: int | None = None,
+        order: Literal["highest", "lowest"] = "highest",
+    ) -> Dataset:
+        """Keep the records with the highest scores: a share of the set, or so many.
+
+        Args:
+            score (str, required): the score that ranks, such as "ifd"
+            share (float | none, > 0, <= 1, default null): share of the records to keep; this or `count`
+            count (int | none, >= 1, default null): number of records to keep; this or `share`
+            order (highest | lowest, default "highest"): which end of the ranking is kept
+        """
+
+    def learning_percentage(
+        self,
+        *,
+        before: str,
+        after: str,
+        end: str = "",
+        keep: str | None = None,
+    ) -> Dataset:
+        """Score how early a model learned each record, from its perplexities before and after training.
+
+        Args:
+            before (str, required): The score that holds the perplexity before training.
+            after (str, required): The score that holds the perplexity after one epoch.
+            end (str, default ""): The score that holds the perplexity after the last epoch; empty: the
+                approximation that needs none.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as "< 0.9"; without it all are kept.
+        """
+
+    def normalize_tags(
+        self,
+        *,
+        min_share: float = 6.5e-05,
+        min_count: int | None = None,
+        rules: bool = True,
+        semantic: float | None = 0.05,
+        association: Literal["mutual", "one_way", "none"] = "mutual",
+        min_support: int = 40,
+        min_confidence: float = 0.99,
+        map: str | Path | None = None,
+        unknown: Literal["keep", "drop"] = "keep",
+        model: Model = "",
+    ) -> Dataset:
+        """Bring different names of one intention together, and drop rare tags (InsTag).
+
+        Args:
+            min_share (float, >= 0, <= 1, default 6.5e-05): drop tags of a smaller share of the tagged
+                records
+            min_count (int | none, >= 1, default null): drop tags of fewer records than this, in place of
+                min_share
+            rules (bool, default true): bring spellings together: case, special characters, word stems
+            semantic (float | none, >= 0, < 1, default 0.05): largest cosine distance of two names of one
+                meaning; null: left out
+            association (mutual | one_way | none, default "mutual"): join tags that imply each other
+                (mutual), or also a tag to a more used one that it implies (one_way)
+            min_support (int, >= 2, default 40): fewest records that two associated tags have together
+            min_confidence (float, > 0.5, <= 1, default 0.99): smallest share of a tag's records that have
+                the other tag too
+            map (Path | none, default null): a tag map (JSON lines of raw and final) to apply in place of
+                the stages
+            unknown (keep | drop, default "keep"): what to do with tags that the map lacks
+            model (str, default ""): the embedding model; by default the only one, else the embedded one
+        """
+
+    def perplexity(
+        self,
+        *,
+        model: Model = "",
+        of: Literal["answer", "text"] = "answer",
+        score: str = "perplexity",
+        max_length: int = 1024,
+        keep: str | None = None,
+    ) -> Dataset:
+        """Score how surprising a model finds a record: the perplexity of its answer, or of all of its
+        text.
+
+        Args:
+            model (str, default ""): The model that reads the texts.
+            of (answer | text, default "answer"): What is scored: the last answer given all before it, or
+                the whole conversation.
+            score (str, default "perplexity"): Name of the score.
+            max_length (int, >= 2, default 1024): Tokens that are read; the rest is cut off.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as "< 50"; without it all are kept.
+        """
+
+    def refine(
+        self,
+        *,
+        model: Model = "",
+        judge: Model = "",
+        rubric: str = "quality",
+        rounds: int = 3,
+        min_gain: float = 1.0,
+        keep_parents: bool = False,
+        temperature: float = 0.7,
+        max_tokens: int = 2048,
+    ) -> Dataset:
+        """Improve each answer by criticism and rewriting, round by round, until a judge finds no gain.
+
+        Args:
+            model (str, default ""): The chat model that criticises and rewrites.
+            judge (str, default ""): The chat model that grades; a different one than `model` is the
+                fairer judge.
+            rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
+                .md, that rates an answer.
+            rounds (int, >= 1, default 3): Most rounds of criticism and rewriting.
+            min_gain (float, > 0, default 1.0): The least gain in the judge's grade for a rewritten answer
+                to be kept.
+            keep_parents (bool, default false): Give a record whose answer was refined on too, before the
+                new one, for instance to make pairs.
+            temperature (float, >= 0, default 0.7): Sampling temperature of rewriting; criticism and
+                grades are at 0.
+            max_tokens (int, >= 1, default 2048): Most tokens of a criticism and of an answer.
+        """
+
+    def respond(
+        self,
+        *,
+        model: Model = "",
+        temperature: float = 0.7,
+        max_tokens: int = 1024,
+        overwrite: bool = False,
+        system: bool = True,
+        allow_truncated: bool = False,
+    ) -> Dataset:
+        """Answer each instruction that has no answer yet, by a model.
+
+        Args:
+            model (str, default ""): The chat model that answers.
+            temperature (float, >= 0, default 0.7): Sampling temperature.
+            max_tokens (int, >= 1, default 1024): Most tokens of an answer.
+            overwrite (bool, default false): Answer records anew that have an answer; without it they pass
+                untouched.
+            system (bool, default true): Put a system turn before a conversation that has none.
+            allow_truncated (bool, default false): Keep answers that were cut by the token limit.
+        """
+
+    def tag(
+        self,
+        *,
+        model: Model = "",
+        vocabulary: str | Path | None = None,
+        shown: int = 60,
+        embedder: Model = "",
+        max_tags: int = 8,
+        required: bool = False,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Tag each record with the intentions of its instruction, each with an explanation (InsTag).
+
+        Args:
+            model (str, default ""): The chat model that names the tags.
+            vocabulary (Path | none, default null): A closed tag set: a tag map (JSON lines of raw and
+                final), or JSON lines of {"tag": ...}.
+            shown (int, >= 1, default 60): Most tags of the vocabulary that one query is shown.
+            embedder (str, default ""): The embedding model that finds the tags to show, where the
+                vocabulary has more than `shown`.
+            max_tags (int, >= 1, default 8): Most tags of one query; a model that names more has its first
+                ones taken.
+            required (bool, default false): Set a record aside where it cannot be tagged, instead of
+                letting it go on without tags.
+            temperature (float, >= 0, default 0.0): Sampling temperature; 0 gives the same tags each time.
+            max_tokens (int, >= 1, default 1024): Most tokens of the tags of one query with their
+                explanations.
+        """
+
+    def task(
+        self,
+        *,
+        model: Model = "",
+        categories: Mapping[str, str] = ...,
+        replace: bool = False,
+        max_tokens: int = 64,
+    ) -> Dataset:
+        """Name each record's task (question answering, code, rewriting, ...), by a model.
+
+        Args:
+            model (str, default ""): The chat model that chooses.
+            categories (dict[str, str], default {}): Categories of your own in place of the default dozen:
+                each name with what it means.
+            replace (bool, default false): Name the task anew where a record has one already.
+            max_tokens (int, >= 1, default 64): Most tokens of a reply.
+        """
+
+    def task_by_example(
+        self,
+        *,
+        examples: str | Path,
+        column: str = "task",
+        method: Literal["logistic", "ridge", "centroid"] = "logistic",
+        min_certainty: float = 0.0,
+        replace: bool = False,
+        model: Model = "",
+    ) -> Dataset:
+        """Name each record's task from labelled examples: a linear classifier over embeddings, no chat
+        model.
+
+        Args:
+            examples (Path, required): the file of labelled rows
+            column (str, default "task"): the column of the labels; task is read from category too
+            method (logistic | ridge | centroid, default "logistic"): the classifier
+            min_certainty (float, >= 0, < 1, default 0.0): leave a record without a task where the
+                classifier is less sure
+            replace (bool, default false): name the task anew where a record has one already
+            model (str, default ""): the embedding model; by default the only one, else the embedded one
+        """
+
+    def __getattr__(self, name: str) -> Callable[..., Dataset]: ...  # a plug-in's step
+    def __dir__(self) -> list[str]: ...
