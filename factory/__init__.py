@@ -55,7 +55,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Public names are imported when first used, so that the command line answers at once.
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'factory' has no attribute {name!r}")
+        from factory.api.shadowed import what_is_wrong
+
+        sentence, _ = what_is_wrong()
+        raise AttributeError(
+            f"module 'factory' has no attribute {name!r}" + (f"; {sentence}" if sentence else "")
+        )
     import importlib
 
     return getattr(importlib.import_module(_PUBLIC[name]), name)
