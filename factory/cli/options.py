@@ -56,9 +56,10 @@ class StepOption:
     def value(self, texts: Sequence[str]) -> Any:
         """What is typed, as the step takes it. The step itself says what is wrong with it."""
         from factory.recipe.option_docs import union
+        from factory.recipe.overrides import option_value
 
         if self.is_flag:
-            return texts[-1] == "true"
+            return option_value(texts[-1])
         parts = union(self.annotation)
         many = any(get_origin(part) in (tuple, list) for part in parts)
         maps = any(_is_mapping(part) for part in parts)
@@ -72,8 +73,6 @@ class StepOption:
             if type(None) in parts and values[-1] == "null":
                 return None
         else:
-            from factory.recipe.overrides import option_value
-
             values = [option_value(text) for text in texts]
         if not many:
             return values[-1]

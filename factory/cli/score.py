@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factory.cli.common import load_file
+from factory.cli.options import options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
 if TYPE_CHECKING:
@@ -196,7 +197,6 @@ def _pairs(pairs: list[Agreement]) -> list[tuple[str, ...]]:
 
 
 def _options(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
-    from factory.recipe.overrides import option_value
     from factory.step import nearest
 
     options: dict[str, dict[str, Any]] = {}
@@ -208,7 +208,12 @@ def _options(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]
             raise FactoryError(f"--set {setting}: write step.option=value, such as ifd.method=cherry")
         if step not in names:
             raise FactoryError(f"--set {setting}: --with names no step {step!r}{nearest(step, names)}")
-        options.setdefault(step, {})[option] = option_value(text)
+        known = {one.field: one for one in options_of(step)}
+        if option not in known:
+            raise FactoryError(
+                f"--set {setting}: `{step}` has no option {option!r}{nearest(option, list(known))}"
+            )
+        options.setdefault(step, {})[option] = known[option].value([text])
     return options
 
 

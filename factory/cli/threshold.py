@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from factory.cli.common import load_file
-from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
+from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
+from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED
 
-if TYPE_CHECKING:
-    pass
+STEP = "dedup_semantic"
+"""The step whose threshold is chosen, and whose options for what is compared are taken."""
+TAKEN = ("field", "model")
 
-FIELDS = ("instruction", "prompt", "output", "both")
-EmbeddingName = Annotated[
-    str,
-    typer.Option("--model", help="The embedding model's name on its server. Default: the embedded model."),
-]
-EmbeddingAddress = Annotated[
-    str,
-    typer.Option("--base-url", help="The address of an OpenAI-compatible server, usually ending in /v1."),
-]
+
+class ThresholdCommand(StepCommand):
+    """`factory calibrate-threshold`, which compares what the step would compare."""
+
+    def sections(self, words: Sequence[str]) -> Mapping[str, Sequence[StepOption]]:
+        """See `StepCommand.sections`."""
+        return {f"Options of {STEP}": [option for option in options_of(STEP) if option.field in TAKEN]}
 
 
 def calibrate_threshold(
+    context: typer.Context,
     file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
-    model: EmbeddingName = "",
-    base_url: EmbeddingAddress = "",
-    field: Annotated[
-        str, typer.Option("--field", help="The text compared: instruction, prompt, output or both.")
-    ] = "prompt",
     sample: Annotated[
         int, typer.Option("--sample", min=2, help="Compare N records, evenly spaced over the file.")
     ] = 2000,
@@ -43,19 +40,16 @@ def calibrate_threshold(
     ] = None,
 ) -> None:
     """Show how near a file's texts are to each other, to choose the threshold of dedup_semantic by."""
-    from factory.api.steps import model as model_options
+    from factory.api.steps import make_step
     from factory.data.table import Table
     from factory.engine.outside import with_embedder
+    from factory.models.naming import ModelEntry
     from factory.report.run_files.rows import evenly
     from factory.steps.dedup.joins.embedding import embed_texts
     from factory.steps.dedup.semantic.threshold import similarity_profile
 
-    if field not in FIELDS:
-        raise FactoryError(f"--field {field}: there are {', '.join(FIELDS)}")
-    if bool(model) != bool(base_url):
-        raise FactoryError(
-            "--model and --base-url go together: the model's name and the address that serves it"
-        )
+    models: dict[str, ModelEntry] = {}
+    field = make_step(STEP, chosen_options(context).get(STEP, {}), models).model_dump()["field"]
     dataset, skipped = load_file(file)
     written = [text for text in Table(dataset.to_arrow()).texts(field, earlier_turns=True) if text.strip()]
     texts = [written[place] for place in evenly(len(written), sample)]
@@ -64,7 +58,6 @@ def calibrate_threshold(
             f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
         )
         raise typer.Exit(EXIT_NOTHING_DONE)
-    models = {"embedder": model_options("openai_embeddings", base_url=base_url, model=model)} if model else {}
     embedded = with_embedder(models, journal, lambda embedder: embed_texts(embedder, texts))
     if embedded.failed:
         why = embedded.failed[min(embedded.failed)]
@@ -82,4 +75,4 @@ def calibrate_threshold(
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command("calibrate-threshold")(calibrate_threshold)
+    app.command("calibrate-threshold", cls=ThresholdCommand)(calibrate_threshold)

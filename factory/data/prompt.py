@@ -25,16 +25,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from factory.data.record import Message
 from factory.data.text import prompt_language, shorten
 from factory.errors import RecipeError
-
-if TYPE_CHECKING:
-    from langchain_core.prompts import ChatPromptTemplate
 
 _HERE = Path(__file__).parents[1]
 PROMPTS = _HERE / "_prompts" if (_HERE / "_prompts").is_dir() else _HERE.parent / "prompts"
@@ -83,12 +80,6 @@ class Prompt:
         return tuple(
             Message(role, _VARIABLE.sub(lambda tag: values[tag[1]], text)) for role, text in self.turns
         )
-
-    def as_langchain(self) -> ChatPromptTemplate:
-        """The same prompt as a LangChain `ChatPromptTemplate`."""
-        from langchain_core.prompts import ChatPromptTemplate
-
-        return ChatPromptTemplate.from_messages(list(self.turns), template_format="mustache")
 
 
 def lint_template(text: str) -> list[str]:

@@ -115,12 +115,21 @@ def test_a_field_is_named_with_dashes_or_as_in_a_recipe(rows: str) -> None:
         (["--field", "answer"], "`field`: input should be 'instruction', 'prompt', 'output' or 'both'"),
         (["--threshold", "half"], "`threshold`: "),
         (["--workers", "0"], "`workers`: "),
+        (["--no-workers"], "--no-workers: there is no such option"),
     ],
 )
 def test_a_wrong_option_is_one_sentence_with_the_nearest(rows: str, words: list[str], said: str) -> None:
     with pytest.raises(FactoryError) as caught:
         factory("apply", "dedup_rouge", rows, *words)
     assert said in str(caught.value)
+
+
+def test_a_switch_is_turned_off_by_no_and_takes_no_other_word(rows: str) -> None:
+    switch = ["apply", "normalize_tags", rows, "--semantic", "null"]
+    assert "2 in" in factory(*switch, "--no-rules").output
+    assert "2 in" in factory(*switch, "--rules", "false").output
+    with pytest.raises(FactoryError, match="`rules`: input should be a valid boolean"):
+        factory(*switch, "--rules=perhaps")
 
 
 def test_an_option_that_the_command_has_itself_is_written_with_the_steps_name(rows: str) -> None:

@@ -31,7 +31,14 @@ def factory(folder: Path, *arguments: str) -> Result:
 def test_a_servers_model_is_shown_and_a_second_look_asks_it_nothing(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
-    options = ("--model", "scripted", "--base-url", server.base_url, "--field", "instruction", "--at", "0.9")
+    options = (
+        "--model",
+        f"openai_embeddings:scripted@{server.base_url}",
+        "--field",
+        "instruction",
+        "--at",
+        "0.9",
+    )
     first = factory(tmp_path, *options)
     assert first.exit_code == 3, first.output  # the row without a text was not looked at
     assert "nearest neighbours of 5 texts; 2 have one with the same text" in first.output
@@ -43,7 +50,7 @@ def test_a_servers_model_is_shown_and_a_second_look_asks_it_nothing(
 
 
 def test_a_sample_says_that_it_is_one(tmp_path: Path, server: ScriptedServer) -> None:
-    options = ("--model", "scripted", "--base-url", server.base_url)
+    options = ("--model", f"openai_embeddings:scripted@{server.base_url}")
     done = factory(tmp_path, *options, "--sample", "3")
     assert "nearest neighbours of 3 texts" in done.output
     assert "A sample of 5 texts" in done.output
@@ -58,7 +65,7 @@ def test_texts_that_the_model_does_not_take_are_left_out(tmp_path: Path, server:
         return Say(body={"data": rows})
 
     server.embed = answer
-    done = factory(tmp_path, "--model", "scripted", "--base-url", server.base_url)
+    done = factory(tmp_path, "--model", f"openai_embeddings:scripted@{server.base_url}")
     assert done.exit_code == 3
     assert "1 of 5 texts are left out: the prompt does not fit" in done.output
     assert "nearest neighbours of 4 texts" in done.output
@@ -72,9 +79,11 @@ def test_the_embedded_model_needs_no_option(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_wrongly_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FactoryError, match="there are instruction, prompt, output, both"):
+    with pytest.raises(
+        FactoryError, match="should be 'instruction', 'prompt', 'output' or 'both', not 'answer'"
+    ):
         factory(tmp_path, "--field", "answer")
-    with pytest.raises(FactoryError, match="go together"):
+    with pytest.raises(FactoryError, match="no embedding model 'x'"):
         factory(tmp_path, "--model", "x")
 
 

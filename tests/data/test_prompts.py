@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.prompts import ChatPromptTemplate
 
 from factory.data.prompt import PROMPTS, Prompt, lint_template, load_prompt, parse_prompt, template_inputs
 from factory.data.text import detect_language, word_count
@@ -126,7 +127,8 @@ def test_a_value_that_is_not_text_is_refused_rather_than_printed(value: object) 
 def test_langchain_reads_the_same_prompt(name: str, language: str) -> None:
     prompt = load_prompt(name, language)
     values = dict.fromkeys(prompt.inputs, HOSTILE[1])
-    messages = prompt.as_langchain().invoke(values).to_messages()
+    same = ChatPromptTemplate.from_messages(list(prompt.turns), template_format="mustache")
+    messages = same.invoke(values).to_messages()
     assert [m.content for m in messages] == [m.content for m in prompt.render(**values)]
 
 

@@ -12,7 +12,7 @@ import importlib.util
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
@@ -178,16 +178,3 @@ def _problem(error: Exception, model: str) -> Exception:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def score_texts(options: TransformersOptions, texts: list[str]) -> list[TokenLogprobs]:
-    """The log-probabilities of many texts, outside of a run."""
-
-    async def score() -> list[Any]:
-        scorer = TransformersScorer(options)
-        try:
-            return await asyncio.gather(*(scorer.score_text(text) for text in texts))
-        finally:
-            await scorer.close()
-
-    return asyncio.run(score())
