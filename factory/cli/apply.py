@@ -10,7 +10,7 @@ import typer
 
 from factory.cli.common import load_file
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
-from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED
+from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
 
 def apply(
@@ -85,10 +85,14 @@ class ApplyCommand(StepCommand):
         named = list(self.arguments(words))
         if not named:
             return {}
-        from factory.step import find_step, step_names
+        from factory.step import Source, find_step, step_names
 
         # An option of the step that is typed before its name leaves its value among the words.
         step = find_step(next((word for word in named if word in step_names()), named[0]))
+        if issubclass(step, Source):
+            raise FactoryError(
+                f"{step.name} brings records in, as naming FILE does: name a step that works on them"
+            )
         return {f"Options of {step.name}": options_of(step.name, taken=self.own_options())}
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

@@ -124,16 +124,25 @@ def options_of(step: str, prefix: str = "", taken: Iterable[str] = ()) -> list[S
 def model_value(text: str) -> Any:
     """A model as it is typed: a provider, provider:name, provider:name@address, or a mapping of all options.
 
-    What names no provider is given back as it is: the name of a model.
+    Raises:
+        FactoryError: no provider is named. On the command line no other model has a name than the embedded one.
     """
+    from factory.models.naming import EMBEDDED
     from factory.recipe.overrides import option_value
     from factory.recipe.recipe import option_classes
+    from factory.step import nearest
 
     if text.lstrip().startswith(("{", "[")):
         return option_value(text)
     provider, _, rest = text.partition(":")
     if provider not in option_classes():
-        return text
+        if text in ("", EMBEDDED):
+            return text
+        known = list(option_classes())
+        raise FactoryError(
+            f"there is no provider of models {provider!r}{nearest(provider, known)}; a model is written "
+            "provider:name or provider:name@address, such as openai:Qwen/Qwen3-8B@http://127.0.0.1:8000/v1"
+        )
     name, _, address = rest.partition("@") if "@http" in rest else (rest, "", "")
     given = {"provider": provider, "model": name, "base_url": address}
     return {key: value for key, value in given.items() if value}
@@ -217,7 +226,7 @@ def _take(
                 raise FactoryError(f"--{name}: needs a value, written --{name} VALUE")
             typed.setdefault(name, []).append(text if equals else left.pop(0))
         elif name in options:
-            if not equals and left and left[0] in ("true", "false"):
+            if options[name].field and not equals and left and left[0] in ("true", "false"):
                 text = left.pop(0)
             number = text or next(iter(left), "")
             if not options[name].field and _NUMBER.fullmatch(number):

@@ -75,7 +75,16 @@ def test_a_model_is_typed_as_provider_name_and_address() -> None:
     assert model_value("openai:gpt@today") == {"provider": "openai", "model": "gpt@today"}
     assert model_value("local") == {"provider": "local"}
     assert model_value("{provider: local}") == {"provider": "local"}
-    assert model_value("teacher") == "teacher"
+    assert model_value("embedded") == "embedded"
+    with pytest.raises(FactoryError, match="no provider of models 'opnai'; did you mean 'openai'"):
+        model_value("opnai:x@http://127.0.0.1/v1")
+    with pytest.raises(FactoryError, match="a model is written provider:name or provider:name@address"):
+        model_value("teacher")
+
+
+def test_a_step_that_brings_records_in_is_not_one_to_apply() -> None:
+    with pytest.raises(FactoryError, match="read brings records in"):
+        factory("apply", "read", "rows.jsonl")
 
 
 @pytest.fixture

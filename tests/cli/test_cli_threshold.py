@@ -83,7 +83,7 @@ def test_what_is_asked_wrongly_is_one_sentence(tmp_path: Path) -> None:
         FactoryError, match="should be 'instruction', 'prompt', 'output' or 'both', not 'answer'"
     ):
         factory(tmp_path, "--field", "answer")
-    with pytest.raises(FactoryError, match="no embedding model 'x'"):
+    with pytest.raises(FactoryError, match="no provider of models 'x'"):
         factory(tmp_path, "--model", "x")
 
 
