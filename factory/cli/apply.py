@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from factory.cli.common import load_file
-from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
+from factory.cli.options import StepCommand, StepOption, chosen_options, options_of, shown_sections
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
 
@@ -98,9 +98,8 @@ class ApplyCommand(StepCommand):
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """The step's manual in a sentence, where it is named."""
         super().format_help_text(ctx, formatter)
-        for options in ctx.meta.get("factory.sections", {}).values():
-            kind = options[0].kind if options else None
-            if kind is not None:
+        for options in shown_sections(ctx).values():
+            for kind in {option.kind for option in options}:
                 formatter.write_paragraph()
                 formatter.write_text(
                     f"{kind.name}: {kind.summary()} `factory steps {kind.name}` shows its manual."

@@ -18,7 +18,8 @@ from factory.errors import FactoryError
 if TYPE_CHECKING:
     from factory.step import Step
 
-_KEY = "factory.step_options"
+_CHOSEN, _SECTIONS = "factory.chosen", "factory.sections"
+"""Where a command's context keeps what was typed for steps, and what can be."""
 _METAVARS = {int: "<int>", float: "<float>", Path: "<path>"}
 _NUMBER = re.compile(r"-?\d*\.?\d+")
 
@@ -43,10 +44,12 @@ class StepOption:
 
     @property
     def annotation(self) -> Any:
+        """The type of the field; of a choice, bool."""
         return self.kind.model_fields[self.field].annotation if self.field else bool
 
     @property
     def is_flag(self) -> bool:
+        """Whether it is written without a value."""
         return self.annotation is bool
 
     @property
@@ -158,9 +161,9 @@ class StepCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take out what belongs to steps; the rest is the command's own."""
         sections = self.sections(args)
-        ctx.meta["factory.sections"] = sections
+        ctx.meta[_SECTIONS] = sections
         options = {option.name: option for part in sections.values() for option in part}
-        ctx.meta[_KEY], rest = _take(args, options, self.own_options())
+        ctx.meta[_CHOSEN], rest = take_options(args, options, self.own_options())
         return super().parse_args(ctx, rest)
 
     def own_options(self) -> dict[str, bool]:
@@ -186,19 +189,25 @@ class StepCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The options of the steps, then the command's own."""
-        for heading, options in ctx.meta.get("factory.sections", {}).items():
+        for heading, options in shown_sections(ctx).items():
             with formatter.section(heading):
                 formatter.write_dl([option.help_record() for option in options])
         super().format_options(ctx, formatter)
 
 
+def shown_sections(context: typer.Context) -> Mapping[str, Sequence[StepOption]]:
+    """The options of steps that a `StepCommand` takes, as it was typed."""
+    sections: Mapping[str, Sequence[StepOption]] = context.meta.get(_SECTIONS, {})
+    return sections
+
+
 def chosen_options(context: typer.Context) -> Chosen:
     """What was typed for the steps of a `StepCommand`."""
-    chosen: Chosen = context.meta[_KEY]
+    chosen: Chosen = context.meta[_CHOSEN]
     return chosen
 
 
-def _take(
+def take_options(
     words: Sequence[str], options: Mapping[str, StepOption], own: Mapping[str, bool]
 ) -> tuple[Chosen, list[str]]:
     """The values of `options` among the words of a command, and the words that are left.

@@ -137,7 +137,9 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize("name", ["exact", "rouge", "minhash"])
+@pytest.mark.parametrize(
+    "name", ["exact", "rouge", "minhash", pytest.param("semantic", marks=pytest.mark.model)]
+)
 def test_apply_and_dedup_drop_the_same_rows(tmp_path: Path, name: str) -> None:
     rows = [*ASKED, ASKED[0]]
     lines = [orjson.dumps(dict(zip(("instruction", "input", "output"), row, strict=True))) for row in rows]
@@ -148,7 +150,7 @@ def test_apply_and_dedup_drop_the_same_rows(tmp_path: Path, name: str) -> None:
     subprocess.run(applied, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     kept = (tmp_path / "dedup.jsonl").read_bytes()
     assert (tmp_path / "apply.jsonl").read_bytes() == kept
-    assert len(kept.splitlines()) == (5 if name == "rouge" else 6)
+    assert len(kept.splitlines()) == (5 if name in ("rouge", "semantic") else 6)
 
 
 def test_one_instruction_for_two_inputs_is_kept_twice_unless_the_instruction_alone_is_compared(

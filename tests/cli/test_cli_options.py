@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from factory.cli.app import app
-from factory.cli.options import StepOption, model_value, options_of
+from factory.cli.options import StepOption, model_value, options_of, take_options
 from factory.errors import FactoryError
 from factory.step import Source, find_step, step_names
 
@@ -107,6 +109,28 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 )
 def test_options_stand_before_or_after_the_file(rows: str, words: list[str]) -> None:
     assert "01-dedup_rouge: 2 in, 2 out" in factory("apply", *words).output
+
+
+TYPED = {
+    "threshold": ("0.25", 0.25),
+    "field": ("output", "output"),
+    "reference": ("seeds.jsonl", "seeds.jsonl"),
+    "workers": ("3", 3),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(TYPED)), unique=True), st.data())
+def test_the_order_of_words_and_the_way_of_writing_change_nothing(fields: list[str], data: Any) -> None:
+    parts = [["rows.jsonl"], ["--out", "kept.jsonl"], ["--strict"]]
+    for field in fields:
+        text = TYPED[field][0]
+        parts.append([f"--{field}={text}"] if data.draw(st.booleans()) else [f"--{field}", text])
+    order = data.draw(st.permutations(parts))
+    options = {one.name: one for one in options_of("dedup_rouge")}
+    words = [word for part in order for word in part]
+    chosen, rest = take_options(words, options, {"out": True, "strict": False})
+    assert chosen == ({"dedup_rouge": {field: TYPED[field][1] for field in fields}} if fields else {})
+    assert rest == [word for part in order for word in part if part in parts[:3]]
 
 
 def test_a_field_is_named_with_dashes_or_as_in_a_recipe(rows: str) -> None:
