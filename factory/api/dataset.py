@@ -297,7 +297,7 @@ class Dataset(StepMethods):
         return written
 
 
-def _shown(progress: RunProgress) -> contextlib.AbstractContextManager[object]:
+def _live(progress: RunProgress) -> contextlib.AbstractContextManager[object]:
     """Shows the progress while the block lasts; warnings and last counts are the caller's to say."""
     from rich.console import Console
 

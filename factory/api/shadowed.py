@@ -18,7 +18,7 @@ MEND = (
 )
 
 
-def what_is_wrong(folder: Path = Path(__file__).parent) -> tuple[str, bool]:
+def what_is_wrong(folder: Path = Path(__file__).parents[1]) -> tuple[str, bool]:
     """A sentence about what lies in our way, or "", and whether nothing of ours can run."""
     theirs = (folder / THEIRS).exists()
     if not _whole():
