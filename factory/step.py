@@ -197,7 +197,7 @@ class Context:
     seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
     warn: tells the person at the terminal one sentence; each is shown once
-    facts: what the step tells of its work, as plain JSON; kept with its counts in the run's manifest
+    facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
     tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
         folder in the run, as NAME.jsonl
     read_records: the records of a file in any format and shape that `read` takes
@@ -227,6 +227,13 @@ class Context:
     def embedder(self, name: str) -> EmbeddingModel:
         """The embedding model of this name; "" is the recipe's only one, or else the embedded one."""
         return self.get_embedder(name)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Count what the step did, cut, or found: the run's manifest and report tell it, as one of the facts.
+
+        A count of 0 says that it was looked for. Two meanings never share a name.
+        """
+        self.facts[name] = self.facts.get(name, 0) + int(number)
 
     def random(self, *key: str | int) -> random.Random:
         """A generator seeded by (run seed, step, key): the same in every run and any order of arrival."""

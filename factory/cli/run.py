@@ -113,7 +113,7 @@ def _run(
     from factory.report.page.page import write_report
 
     write_report(result.folder)
-    print_funnel(result.manifest, Console(), result.folder)
+    print_funnel(result.facts, Console(), result.folder)
     if result.kept == 0:
         raise typer.Exit(EXIT_NOTHING_DONE)
     if result.failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,18 +126,19 @@ def lines(dataset: Dataset, top: float) -> list[str]:
 
 
 def not_scored(dataset: Dataset) -> list[str]:
-    """Of each score that some record was to have and lacks, how many lack it and why most of them do."""
+    """How many records lack a score that they were to have, or tags or a task, and the commonest reason."""
     from factory.data.text import shorten
 
     wanted, _ = _missing_everywhere(dataset)
-    counted: dict[str, Counter[str]] = {name: Counter() for name in sorted(wanted)}
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for record in dataset:
-        for name in wanted.intersection(record.notes).difference(record.scores):
-            counted[name][record.notes[name]] += 1
+        for name, why in record.lacking.items():
+            if why.kind or name in wanted:
+                counted[name][why.reason] += 1
     return [
         f"{_name(name)}: {reasons.total():,} of {len(dataset):,} records have none: "
         f"{shorten(reasons.most_common(1)[0][0], 200)}"
-        for name, reasons in counted.items()
+        for name, reasons in sorted(counted.items())
     ]
 
 
@@ -163,15 +164,16 @@ def columns(dataset: Dataset) -> dict[str, Scores]:
 def _missing_everywhere(dataset: Dataset) -> tuple[set[str], bool]:
     """The scores that some record was to have and lacks, and whether one could not be tagged.
 
-    A score that could not be had is an operation in the record's history, with a note of the same name.
+    In a file of a version without `missing`, a score that could not be had is an operation in the record's
+    history, with a note of the same name.
     """
     wanted: set[str] = set()
     untagged = False
     for record in dataset:
         operations = {event.operation for event in record.events}
-        wanted |= {name for name in record.notes if name in operations and name not in record.scores}
-        untagged |= "untagged" in operations
-    return wanted - {"tag"}, untagged
+        wanted |= {name for name, why in record.lacking.items() if why.kind or name in operations}
+        untagged |= "untagged" in operations or "tag" in record.missing
+    return wanted - {"tag", "task"}, untagged
 
 
 def _why_missing(dataset: Dataset, scores: dict[str, Scores]) -> dict[str, str]:
@@ -180,7 +182,8 @@ def _why_missing(dataset: Dataset, scores: dict[str, Scores]) -> dict[str, str]:
     for at, record in enumerate(dataset):
         for name, values in scores.items():
             if math.isnan(values[at]):
-                reasons[name][record.notes.get("tag" if name == TAGS else name, "")] += 1
+                why = record.lacking.get("tag" if name == TAGS else name)
+                reasons[name][why.reason if why is not None else ""] += 1
     told = {}
     for name, counted in reasons.items():
         said = [reason for reason, _ in counted.most_common() if reason]

@@ -133,8 +133,9 @@ class Event(NamedTuple):
 class Drop(NamedTuple):
     """Which step let a record go and why: a kind and its numbers for a program, a sentence for a person.
 
-    `failed` tells a record that could not be processed from one that was judged not good enough. `against` is the
-    id of the record that it lost against, "" where it lost against none.
+    failed: it could not be processed; else it was judged not good enough
+    against: the id of the record that it lost against (with `IN_REFERENCE` in the numbers: one of a reference
+        file), of a leak the benchmark's item, as "gsm8k#17"; "" where it lost against none
     """
 
     step: str
@@ -145,8 +146,16 @@ class Drop(NamedTuple):
     against: str = ""
 
 
+IN_REFERENCE: Mapping[str, float] = {"in_reference": 1.0}
+"""What the numbers of a drop have where the record that it lost against is one of a reference file."""
+
+
 class Missing(NamedTuple):
-    """Why a score could not be had: a kind for a program, a sentence for a person."""
+    """Why a score, a record's tags or its task could not be had: a kind for a program, a sentence for a person.
+
+    kind: that of the failure ("bad_reply", "context_length"), or what was not there ("no_answer", "lacks_score",
+        "not_asked", "unscored", ...); "" where an older file tells the sentence alone
+    """
 
     kind: str
     reason: str
@@ -159,7 +168,8 @@ class Record:
     `messages` hold the conversation as a model sees it. `instruction`, `input` and `output` are views of its
     last exchange: the last user turn, whose last `input_chars` characters are the `input` (after a blank
     line), and what was answered to it. A score that could not be had is absent from `scores`, never a
-    number: `missing` says why (key: the score's name), and `notes` keep a sentence beside a score.
+    number: `missing` says why (key: the score's name, "tag" for its tags, "task" for its task), and `notes` keep
+    a sentence beside a score.
 
     tools: the schemas of the tools offered, as plain JSON objects in the source's spelling
     template_arguments: what the chat template is given besides (`chat_template_kwargs`)
@@ -262,6 +272,12 @@ class Record:
         """The round of evolution that made this record; 0 for a seed."""
         return max((event.round for event in self.events), default=0)
 
+    @property
+    def lacking(self) -> Mapping[str, Missing]:
+        """All that it was to have and lacks, with the reason: of an older file, the note of a score not there."""
+        noted = {name: Missing("", note) for name, note in self.notes.items() if name not in self.scores}
+        return {**noted, **self.missing}
+
     def with_output(
         self, output: str, event: Event, *, reasoning: str = "", calls: tuple[ToolCall, ...] = ()
     ) -> Self:
@@ -269,22 +285,30 @@ class Record:
         answer = Message("assistant", output, reasoning, calls)
         return replace(self, messages=(*self.conversation, answer), chosen=-1, events=(*self.events, event))
 
-    def with_tags(self, tags: Iterable[Tag], event: Event) -> Self:
-        """This record with `tags` in place of those it had."""
-        return replace(self, tags=tuple(tags), events=(*self.events, event))
+    def with_tags(self, tags: Iterable[Tag] | Missing, event: Event) -> Self:
+        """This record with `tags` in place of those it had, or without any and with the reason."""
+        found = () if isinstance(tags, Missing) else tuple(tags)
+        return replace(self._told("tag", tags, event), tags=found)
 
-    def with_score(self, name: str, value: float | Missing | None, event: Event, note: str = "") -> Self:
+    def with_task(self, task: str | Missing, event: Event) -> Self:
+        """This record with this task, or without any and with the reason."""
+        return replace(self._told("task", task, event), task="" if isinstance(task, Missing) else task)
+
+    def with_score(self, name: str, value: float | Missing, event: Event, note: str = "") -> Self:
         """This record with the score `name`, or with why it could not be had; what it had before is replaced."""
+        told = self._told(name, value, event)
         scores = {key: old for key, old in self.scores.items() if key != name}
+        if not isinstance(value, Missing):
+            scores[name] = value
+        return replace(told, scores=scores, notes={**told.notes, name: note} if note else told.notes)
+
+    def _told(self, name: str, found: object, event: Event) -> Self:
+        """This record with one more event, and under this name the reason that `found` may be, or none."""
         notes = {key: old for key, old in self.notes.items() if key != name}
         missing = {key: old for key, old in self.missing.items() if key != name}
-        if isinstance(value, Missing):
-            missing[name] = value
-        elif value is not None:
-            scores[name] = value
-        if note:
-            notes[name] = note
-        return replace(self, scores=scores, notes=notes, missing=missing, events=(*self.events, event))
+        if isinstance(found, Missing):
+            missing[name] = found
+        return replace(self, notes=notes, missing=missing, events=(*self.events, event))
 
     def with_event(self, event: Event) -> Self:
         """This record with one more event in its history."""

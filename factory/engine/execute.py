@@ -21,7 +21,7 @@ from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.usage import Gate
 from factory.engine.folder import write_rows
 from factory.engine.journal.journal import Journal
-from factory.engine.progress import RunProgress, StepProgress
+from factory.engine.progress import RunProgress, StepProgress, count_missing
 from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.models.naming import ModelEntry, resolve_model
@@ -242,6 +242,7 @@ class Execution:
             await self._last_calls(batches)
             batches.settle()
             raise
+        progress.missing += count_missing(result) - count_missing(table)
         live, dropped = result.split()
         if len(result) < len(table):
             raise FactoryError(

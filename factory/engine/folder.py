@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,17 +12,17 @@ from typing import Any
 
 import orjson
 
+from factory.data.run_manifest import MANIFEST, FileFacts, Identity, Manifest
 from factory.data.whole_file import is_part, put_in_place, write_whole
 from factory.errors import OutputError
 
 OUTPUTS = Path("outputs")
 """Where runs and the journal land, below the current folder, unless told otherwise."""
 
-MANIFEST = "manifest.json"
 OWN_ENTRIES = ("recipe.yaml", MANIFEST, "steps", "dropped.parquet", "dataset", "report.html", ".lock")
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of the run in this folder; None where there is no run.
 
     Raises:
@@ -31,17 +30,16 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest.read(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{path}: cannot be read ({error}); remove the folder or name another with --out"
         ) from error
-    return data if isinstance(data, dict) else None
 
 
-def claim_folder(folder: Path, identity: Mapping[str, Any], overwrite: bool) -> None:
+def claim_folder(folder: Path, identity: Identity, overwrite: bool) -> None:
     """Make sure that the folder may hold the run of this identity (recipe, limit, input files).
 
     The same recipe over the same input goes on in its folder; anything else needs `overwrite`, which removes
@@ -66,9 +64,9 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], overwrite: bool) -> 
         raise OutputError(
             f"{folder} is not empty and holds no run ({there[0]}, ...): name another with --out"
         )
-    if manifest is not None and manifest.get("identity") != dict(identity):
-        was = manifest.get("identity") or {}
-        changed = [key for key in identity if was.get(key) != identity[key]]
+    if manifest is not None and manifest.identity != identity:
+        was = manifest.identity
+        changed = [key for key in Identity.model_fields if getattr(was, key, None) != getattr(identity, key)]
         what = {
             "recipe": "another recipe",
             "limit": "another --limit",
@@ -144,12 +142,12 @@ def rows_as_json(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the run's manifest as indented JSON."""
-    write_whole(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+    write_whole(folder / MANIFEST, manifest.to_bytes())
 
 
-def file_facts(path: Path, name: str) -> dict[str, Any]:
+def file_facts(path: Path, name: str) -> FileFacts:
     """Name, size and SHA-256 of a file, as a manifest lists it."""
     digest = hashlib.sha256()
     size = 0
@@ -157,13 +155,13 @@ def file_facts(path: Path, name: str) -> dict[str, Any]:
         while block := file.read(1 << 20):
             digest.update(block)
             size += len(block)
-    return {"path": name, "bytes": size, "sha256": digest.hexdigest()}
+    return FileFacts(path=name, bytes=size, sha256=digest.hexdigest())
 
 
-def output_facts(folder: Path) -> list[dict[str, Any]]:
+def output_facts(folder: Path) -> tuple[FileFacts, ...]:
     """Facts of every result file of a run: all but the manifest itself and the report, which tell of it."""
     skip = {MANIFEST, "report.html", ".lock"}
     paths = sorted(
         p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in skip
     )
-    return [file_facts(path, path.relative_to(folder).as_posix()) for path in paths]
+    return tuple(file_facts(path, path.relative_to(folder).as_posix()) for path in paths)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from factory.data.record import Record
+from factory.data.table import Table
 from factory.engine.calls.usage import ModelUsage
 from factory.statistics.lengths import ScoreLengths
 
@@ -20,6 +21,7 @@ class StepProgress:
     done: records the step has finished with; dropped: by kind, judged not good enough
     failed: by kind, could not be processed; total: records that will come, None while unknown
     facts, tables: what the step told and handed out beside its records; see `Context`
+    missing: by score ("tag" and "task" among them) and kind, records that the step left without it
     lengths: the scores that it gave, beside the lengths of the answers
     """
 
@@ -34,6 +36,7 @@ class StepProgress:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    missing: Counter[tuple[str, str]] = field(default_factory=Counter)
     lengths: ScoreLengths = field(default_factory=ScoreLengths)
 
     @property
@@ -45,6 +48,27 @@ class StepProgress:
         """Count a record that the step marked dropped."""
         assert record.dropped is not None
         (self.failed if record.dropped.failed else self.dropped)[record.dropped.kind] += 1
+
+    def note(self, before: Record, after: Record) -> None:
+        """Count what the step could not give a record, and remember the scores that it gave."""
+        self.lengths.note(before, after)
+        # By identity: a score may be missing again, for the same reason.
+        for name, why in after.missing.items():
+            if why is not before.missing.get(name):
+                self.missing[name, why.kind] += 1
+
+    def missing_by_name(self) -> dict[str, dict[str, int]]:
+        """`missing`, sorted, as a manifest holds it."""
+        found: dict[str, dict[str, int]] = {}
+        for (name, kind), number in sorted(self.missing.items()):
+            found.setdefault(name, {})[kind] = number
+        return found
+
+
+def count_missing(table: Table) -> Counter[tuple[str, str]]:
+    """How many records of a table lack each score, by its name and the kind of the reason."""
+    column = table.values("missing")
+    return Counter((name, why["kind"]) for lacking in column if lacking for name, why in lacking)
 
 
 @dataclass(slots=True)

@@ -14,9 +14,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
 from factory.data.formats.files import check_file
+from factory.data.run_manifest import (
+    Bound,
+    EstimateFacts,
+    FileFacts,
+    Identity,
+    Manifest,
+    ModelFacts,
+    StepFacts,
+)
 from factory.data.table import Table, write_records
 from factory.data.whole_file import write_whole
+from factory.engine.calls.usage import ModelUsage
 from factory.engine.execute import Execution
 from factory.engine.folder import (
     OUTPUTS,
@@ -29,7 +41,7 @@ from factory.engine.folder import (
 from factory.engine.journal.journal import Journal
 from factory.engine.plan.estimate import bounds, spent
 from factory.engine.plan.rehearsal import dry_run
-from factory.engine.progress import RunProgress
+from factory.engine.progress import RunProgress, StepProgress
 from factory.errors import FactoryError, InputError
 from factory.recipe.recipe import Recipe, build_recipe
 
@@ -52,17 +64,23 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run left behind."""
+    """What a run left behind; `facts` is its manifest."""
 
     folder: Path
     kept: int
     dropped: int
     failed: int
-    manifest: dict[str, Any]
+    facts: Manifest
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as plain JSON, as it stands in manifest.json."""
+        read: dict[str, Any] = orjson.loads(self.facts.to_bytes())
+        return read
 
     def table(self) -> Table:
         """The records that were kept."""
-        last = self.manifest["steps"][-1]["label"]
+        last = self.facts.steps[-1].label
         return Table.read(self.folder / "steps" / last / "kept.parquet")
 
     def dropped_table(self) -> Table:
@@ -100,7 +118,7 @@ class Run:
         """
         folder = self.folder
         inputs = self._input_facts()
-        identity = {"recipe": self.recipe.hash(), "limit": self.options.limit, "inputs": inputs}
+        identity = Identity(recipe=self.recipe.hash(), limit=self.options.limit, inputs=inputs)
         claim_folder(folder, identity, self.options.overwrite)
         with locked(folder):
             journal = Journal(self.options.journal or OUTPUTS / "journal.db")
@@ -119,30 +137,31 @@ class Run:
                     self.recipe.budget,
                     progress=self.progress,
                 )
-                manifest = self._manifest_head(identity, inputs, journal.path)
-                write_manifest(folder, {**manifest, "status": "running"})
+                manifest = self._manifest_head(identity, journal.path)
+                write_manifest(folder, manifest.with_facts(status="running"))
                 write_whole(folder / "recipe.yaml", self._recipe_text().encode())
                 if on_start is not None:
                     on_start(self.progress)
                 try:
                     run_blocking(self.execution.run, self.execution.stop)
                 except FactoryError as error:
-                    write_manifest(folder, {**manifest, **self._counts(), "status": f"stopped: {error}"})
+                    stopped = manifest.with_facts(**self._counts(), status=f"stopped: {error}")
+                    write_manifest(folder, stopped)
                     raise
                 dropped = self._gather_dropped()
             finally:
                 journal.close()
-            manifest |= {
+            manifest = manifest.with_facts(
                 **self._counts(),
-                "status": "finished",
-                "estimate": self._estimate_and_outcome(),
-                "outputs": output_facts(folder),
-            }
+                status="finished",
+                estimate=self._estimate_and_outcome(),
+                outputs=output_facts(folder),
+            )
             write_manifest(folder, manifest)
         kept = self.progress.steps[-1].passed
         return RunResult(folder, kept, dropped, self.progress.failed, manifest)
 
-    def _input_facts(self) -> list[dict[str, Any]]:
+    def _input_facts(self) -> tuple[FileFacts, ...]:
         facts = []
         for step in self.recipe.steps:
             for path in step.inputs():
@@ -151,7 +170,7 @@ class Run:
                     facts.append(file_facts(path, str(path)))
                 except OSError as error:
                     raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-        return facts
+        return tuple(facts)
 
     def _recipe_text(self) -> str:
         return (
@@ -159,61 +178,36 @@ class Run:
             f"# To run it again: factory run {self.folder / 'recipe.yaml'}\n" + self.recipe.to_yaml()
         )
 
-    def _manifest_head(
-        self, identity: dict[str, Any], inputs: list[dict[str, Any]], journal: Path
-    ) -> dict[str, Any]:
+    def _manifest_head(self, identity: Identity, journal: Path) -> Manifest:
         libraries = {}
         for name in LIBRARIES:
             try:
                 libraries[name] = version(name)
             except PackageNotFoundError:
                 continue
-        return {
-            "recipe": self.recipe.name,
-            "identity": identity,
-            "seed": self.recipe.seed,
-            "journal": str(journal),
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "libraries": libraries,
-            "inputs": inputs,
-        }
+        return Manifest(
+            recipe=self.recipe.name,
+            identity=identity,
+            seed=self.recipe.seed,
+            journal=str(journal),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            python=platform.python_version(),
+            libraries=libraries,
+            inputs=identity.inputs,
+        )
 
     def _counts(self) -> dict[str, Any]:
+        """What was done so far, as keys of the manifest."""
         progress = self.progress
         return {
             "seconds": round(progress.seconds, 3),
             "cost": progress.cost,
-            "steps": [
-                {
-                    "label": step.label,
-                    "entered": step.entered,
-                    "made": step.made,
-                    "passed": step.passed,
-                    "dropped": dict(sorted(step.dropped.items())),
-                    "failed": dict(sorted(step.failed.items())),
-                    "seconds": round(step.seconds, 3),
-                    **({"facts": step.facts} if step.facts else {}),
-                }
-                for step in progress.steps
-            ],
-            "models": {
-                name: {
-                    "model": usage.model,
-                    "calls": usage.calls,
-                    "replayed": usage.replayed,
-                    "retries": usage.retries,
-                    "asked_again": usage.asked_again,
-                    "prompt_tokens": usage.prompt_tokens,
-                    "completion_tokens": usage.completion_tokens,
-                    "cost": usage.cost,
-                }
-                for name, usage in sorted(progress.models.items())
-            },
-            "warnings": progress.warnings[:100],
+            "steps": tuple(map(_step_facts, progress.steps)),
+            "models": {name: _model_facts(usage) for name, usage in sorted(progress.models.items())},
+            "warnings": tuple(progress.warnings[:100]),
         }
 
-    def _estimate_and_outcome(self) -> dict[str, Any]:
+    def _estimate_and_outcome(self) -> EstimateFacts:
         """What `factory estimate` told of this run, beside what it came to.
 
         The estimate asks nobody and does not look at the journal, so it is the same before and after.
@@ -222,16 +216,14 @@ class Run:
         try:
             told = bounds(recipe, run_blocking(lambda: dry_run(recipe, limit)))
         except FactoryError as error:  # the run itself is done: what could not be estimated is said, no more
-            return {"missing": str(error)}
+            return EstimateFacts(missing=str(error))
         came = spent(self.progress)
-        facts = {
-            name: {"at_most": getattr(told, name), "came_to": getattr(came, name)}
-            for name in ("calls", "prompt_tokens", "reply_tokens", "cost")
-        }
-        for fact in facts.values():
-            if fact["at_most"] and fact["came_to"] is not None:
-                fact["ratio"] = round(fact["came_to"] / fact["at_most"], 3)
-        return facts
+        facts: dict[str, Any] = {}
+        for name in ("calls", "prompt_tokens", "reply_tokens", "cost"):
+            most, done = getattr(told, name), getattr(came, name)
+            ratio = {"ratio": round(done / most, 3)} if most and done is not None else {}
+            facts[name] = Bound(at_most=most, came_to=done, **ratio)
+        return EstimateFacts(**facts)
 
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""
@@ -242,6 +234,37 @@ class Run:
                     for batch in Table.read(path).arrow.to_batches(max_chunksize=1024):
                         writer.write_batch(batch)
         return writer.rows
+
+
+def _step_facts(step: StepProgress) -> StepFacts:
+    missing = step.missing_by_name()
+    told: dict[str, Any] = {
+        **({"facts": step.facts} if step.facts else {}),
+        **({"missing": missing} if missing else {}),
+    }
+    return StepFacts(
+        label=step.label,
+        entered=step.entered,
+        made=step.made,
+        passed=step.passed,
+        dropped=dict(sorted(step.dropped.items())),
+        failed=dict(sorted(step.failed.items())),
+        seconds=round(step.seconds, 3),
+        **told,
+    )
+
+
+def _model_facts(usage: ModelUsage) -> ModelFacts:
+    return ModelFacts(
+        model=usage.model,
+        calls=usage.calls,
+        replayed=usage.replayed,
+        retries=usage.retries,
+        asked_again=usage.asked_again,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost=usage.cost,
+    )
 
 
 def with_export(recipe: Recipe) -> Recipe:

@@ -109,7 +109,7 @@ class Stream:
                 async for child in step.process(record, context):
                     progress.made += child.id != record.id
                     yielded |= child.id == record.id
-                    progress.lengths.note(record, child)
+                    progress.note(record, child)
                     if child.dropped is not None:
                         progress.let_go(child)
                         children.append(child)

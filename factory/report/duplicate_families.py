@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from factory.data.record import Drop, Record
-from factory.data.text import shorten
 
 CAUSES = {
     "exact_duplicate": "The same text",
@@ -18,8 +16,8 @@ CAUSES = {
 }
 """The kinds of drop that name the record kept in its place, in words."""
 
-# "ROUGE-L 0.86 with 0123456789abcdef (Write a ...)": the text of the kept record stands behind its id.
-_KEPT = re.compile(r"\bwith (\S+)")
+_MEASURES = {"rouge_l": "ROUGE-L {:.2f}", "jaccard": "Jaccard {:.2f}", "cosine": "cosine {:.3f}"}
+"""How near two records are, by the name of the number of a drop, as a sentence says it."""
 
 
 class Family(NamedTuple):
@@ -52,7 +50,8 @@ def duplicate_families(dropped: Iterable[Record]) -> list[Family]:
 def families(dropped: Iterable[tuple[str, Drop]]) -> list[Family]:
     """The families of the dropped, the largest first; what was dropped for another reason is in none.
 
-    Where the record kept by one step is itself dropped by a later one, its family joins that one's.
+    A drop names the kept record (`Drop.against`). What an older run dropped names none, and is in no family. Where
+    the record kept by one step is itself dropped by a later one, its family joins that one's.
 
     Args:
         dropped: the id of each record that was let go, and why.
@@ -60,11 +59,10 @@ def families(dropped: Iterable[tuple[str, Drop]]) -> list[Family]:
     drops: list[tuple[str, Drop]] = []
     nearest: dict[str, str] = {}
     for id, drop in dropped:
-        named = _KEPT.search(drop.reason) if drop.kind in CAUSES else None
-        if named is not None:
+        if drop.kind in CAUSES and drop.against:
             drops.append((id, drop))
-            if named[1] != id:  # a record that was read twice has the id of the one that is kept
-                nearest[id] = named[1]
+            if drop.against != id:  # a record that was read twice has the id of the one that is kept
+                nearest[id] = drop.against
     members: dict[str, list[tuple[str, Drop]]] = {}
     for id, drop in drops:
         members.setdefault(_root(id, nearest), []).append((id, drop))
@@ -86,9 +84,9 @@ def largest_by_cause(found: Sequence[Family], most: int) -> dict[str, list[Famil
 
 def how_near(drop: Drop, kept: str) -> str:
     """How near a dropped record was, and to which, where that one was itself dropped for `kept` later."""
-    how, _, near = drop.reason.partition(" with ")
-    id = near.split(" ")[0]
-    return shorten(how if id == kept else f"{how} with {id}, dropped later", 120)
+    said = [form.format(drop.numbers[name]) for name, form in _MEASURES.items() if name in drop.numbers]
+    how = said[0] if said else "identical"
+    return how if drop.against == kept else f"{how} with {drop.against}, dropped later"
 
 
 def _root(id: str, nearest: Mapping[str, str]) -> str:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from factory.data.record import Record
+from factory.data.text import shorten
+
 # What no screen shows as itself, or what changes how its neighbours are shown: controls (terminal escapes
 # begin with one), line and paragraph separators, marks that turn the reading direction, invisible tag
 # characters that smuggle text, halves of surrogate pairs. The joiners U+200C and U+200D stay: Persian and
@@ -32,6 +35,17 @@ def clip(text: str, characters: int) -> str:
 def count(number: int) -> str:
     """A count with its thousands set apart."""
     return f"{number:,}"
+
+
+def named(record: Record) -> str:
+    """A record as a person is told of it: by the id that its row had in the source, where it had one, and ours."""
+    own = record.meta.get("id")
+    return record.id if own is None or str(own) == record.id else f"{shorten(str(own), 60)} ({record.id})"
+
+
+def lacks(name: str) -> str:
+    """That a record has no such score, tags or task."""
+    return "untagged" if name == "tag" else f"no {visible(name)}"
 
 
 def counts(kinds: dict[str, int]) -> str:

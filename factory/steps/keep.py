@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -69,17 +69,24 @@ class Condition:
         return cls.parse(value if isinstance(value, str) else repr(value))
 
 
+def lacks_score(name: str) -> Missing:
+    """Why a score that is made of others is missing: a record has no score of this name."""
+    return Missing("lacks_score", f"there is no score {name!r}")
+
+
 def keep_where(record: Record, score: str, condition: Condition | None, step: str) -> Record:
     """`record`, marked dropped by `step` where its score named `score` does not meet `condition`.
 
     A score that is missing cannot be held against the condition: the record is set aside as failed
-    ("no_score", with the note beside the score in its reason), never treated as low.
+    ("no_score", with why the score is missing in its reason), never treated as low.
     """
     if condition is None:
         return record
     if score not in record.scores:
-        note = record.notes.get(score, "")
-        return record.drop(step, "no_score", f"{score} is missing{note and f': {note}'}", failed=True)
+        why = record.lacking.get(score)
+        return record.drop(
+            step, "no_score", f"{score} is missing{f': {why.reason}' if why else ''}", failed=True
+        )
     value = record.scores[score]
     if condition.holds(value):
         return record

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.data.record import Event, Message, Record, Tag, join_input, new_record, record_id
+from factory.data.record import Event, Message, Missing, Record, Tag, join_input, new_record, record_id
 
 texts = st.text(st.characters(exclude_categories=()))
 """Any text, lone surrogates too."""
@@ -186,11 +187,38 @@ def test_an_answer_replaces_the_one_that_was_there() -> None:
 
 def test_a_score_that_could_not_be_had_is_absent_and_the_old_one_gone() -> None:
     scored = new_record("a").with_score("judge.quality", 4.0, EVENT, "good").with_score("ifd", 0.5, EVENT)
-    missing = scored.with_score("judge.quality", None, EVENT, "the reply was no number")
+    why = Missing("bad_reply", "the reply was no number")
+    missing = scored.with_score("judge.quality", why, EVENT)
     assert missing.scores == {"ifd": 0.5}
-    assert missing.notes == {"judge.quality": "the reply was no number"}
+    assert (missing.notes, missing.missing, missing.lacking) == (
+        {},
+        {"judge.quality": why},
+        {"judge.quality": why},
+    )
+    assert missing.with_score("judge.quality", 2.0, EVENT).lacking == {}
     assert len(missing.events) == 3
     assert scored.with_score("judge.quality", 2.0, EVENT).notes == {}
+
+
+def test_what_an_older_file_noted_of_a_score_that_is_not_there_is_a_reason_without_a_kind() -> None:
+    old = replace(
+        new_record("a"), scores={"ifd": 0.5}, notes={"ifd": "cut", "deita": "no digit", "tag": "no tags"}
+    )
+    assert old.lacking == {"deita": ("", "no digit"), "tag": ("", "no tags")}
+    newer = old.with_score("deita", Missing("bad_reply", "a word"), EVENT)
+    assert newer.lacking == {"deita": ("bad_reply", "a word"), "tag": ("", "no tags")}
+
+
+def test_tags_and_a_task_that_could_not_be_had_are_missing_and_found_later_they_are_not() -> None:
+    record = replace(
+        new_record("a", task="math"), tags=(Tag("old"),), notes={"tag": "no usable reply", "b": "good"}
+    )
+    lacking = record.with_tags(Missing("no_tags", "none"), EVENT).with_task(Missing("bad_reply", "?"), EVENT)
+    assert (lacking.tags, lacking.task, set(lacking.missing)) == ((), "", {"tag", "task"})
+    assert lacking.notes == {"b": "good"}
+    found = lacking.with_tags([Tag("sql")], EVENT).with_task("code", EVENT)
+    assert (found.tags, found.task, found.lacking) == ((Tag("sql"),), "code", {"b": ("", "good")})
+    assert len(found.events) == 4
 
 
 def test_a_drop_says_which_step_why_and_whether_it_failed() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from factory.data.record import Event, Record, Tag, new_record
+from factory.data.record import Event, Missing, Record, Tag, new_record
 from factory.data.table import write_records
 
 STEPS = ("01-read", "02-evolve", "03-respond", "04-tag", "05-judge", "06-dedup_rouge", "07-export")
@@ -98,7 +98,8 @@ def make_run(
             "06-dedup_rouge",
             "near_duplicate",
             f"ROUGE-L 0.81 with {kept[0].id} (Explain why)",
-            {"rouge": 0.81, "threshold": 0.7},
+            {"rouge_l": 0.81, "threshold": 0.7},
+            against=kept[0].id,
         )
         for at, r in enumerate(kept)
         if at % 6 == 5
@@ -147,8 +148,12 @@ def _answer(at: int, record: Record) -> Record:
 
 def _judge(record: Record, score: float | None) -> Record:
     event = Event("05-judge", "judge", "teacher", f"{record.lang}/judge/quality@1", ("f" * 32,))
-    note = "The judge's reply had no grade." if score is None else "Correct and clear; 语言自然。"
-    record = record.with_score("judge.quality", score, event, note)
+    if score is None:
+        record = record.with_score(
+            "judge.quality", Missing("bad_reply", "The judge's reply had no grade."), event
+        )
+    else:
+        record = record.with_score("judge.quality", score, event, "Correct and clear; 语言自然。")
     record = replace(record, scores={**record.scores, "ifd": 0.2 + (int(record.id[:4], 16) % 75) / 100})
     if score is not None and score < 4:
         reason = f"The judge gave {score:g} of 5, and 4 is needed."

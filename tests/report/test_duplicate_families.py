@@ -12,8 +12,8 @@ from factory.report.duplicate_families import duplicate_families
 from factory.steps.dedup.rouge.step import DedupRouge
 
 
-def dropped(kind: str, reason: str, at: int = 0) -> Record:
-    return new_record("a", occurrence=at).drop("02-x", kind, reason)
+def dropped(kind: str, against: str, at: int = 0) -> Record:
+    return new_record("a", occurrence=at).drop("02-x", kind, "so", against=against)
 
 
 def test_what_a_step_drops_is_in_the_family_of_what_it_kept() -> None:
@@ -29,30 +29,33 @@ def test_what_a_step_drops_is_in_the_family_of_what_it_kept() -> None:
 
 
 def test_a_family_whose_head_is_dropped_later_joins_the_other() -> None:
-    early = dropped("near_duplicate", f"ROUGE-L 0.9 with {dropped('same_meaning', '', 1).id} (with b)")
-    late = dropped("same_meaning", "cosine 0.97 with 00ff00ff00ff00ff (with c)", 1)
+    early = dropped("near_duplicate", new_record("a", occurrence=1).id)
+    late = dropped("same_meaning", "00ff00ff00ff00ff", 1)
     (family,) = duplicate_families([early, late])
     assert family.kept == "00ff00ff00ff00ff"
     assert family.size == 3
     assert family.causes == {"near_duplicate": 1, "same_meaning": 1}
 
 
-def test_other_drops_and_odd_reasons_make_no_family() -> None:
+def test_other_drops_and_those_that_name_no_record_make_no_family() -> None:
     odd = [
         new_record("a"),
-        dropped("low_score", "with 00ff00ff00ff00ff"),
-        dropped("near_duplicate", "no id"),
+        dropped("refined", "00ff00ff00ff00ff"),
+        new_record("a").drop("02-x", "near_duplicate", "ROUGE-L 0.90 with 00ff00ff00ff00ff (an older run's)"),
     ]
     assert duplicate_families(odd) == []
 
 
 def test_a_record_that_was_read_three_times_is_a_family_of_three() -> None:
-    again = dropped("exact_duplicate", f"identical with {new_record('a').id} (a)")
+    again = dropped("exact_duplicate", new_record("a").id)
     (family,) = duplicate_families([again, again])
     assert (family.kept, family.size, family.causes) == (again.id, 3, {"exact_duplicate": 2})
 
 
 def test_two_that_name_each_other_do_not_go_round_for_ever() -> None:
     one, two = dropped("near_duplicate", "", 1), dropped("near_duplicate", "", 2)
-    pair = [one.drop("x", "same_meaning", f"with {two.id}"), two.drop("x", "same_meaning", f"with {one.id}")]
+    pair = [
+        one.drop("x", "same_meaning", "so", against=two.id),
+        two.drop("x", "same_meaning", "so", against=one.id),
+    ]
     assert sum(len(family.dropped) for family in duplicate_families(pair)) == 2

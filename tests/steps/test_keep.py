@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from factory.data.record import Event, new_record
+from factory.data.record import Event, Missing, new_record
 from factory.steps.keep import Condition, keep_where
 
 EVENT = Event("01-judge", "judge.quality")
@@ -87,7 +87,7 @@ def test_a_record_is_dropped_with_the_side_on_which_its_score_lies(
 
 
 def test_a_missing_score_is_a_failure_not_a_low_score() -> None:
-    record = new_record("x").with_score("judge.quality", None, EVENT, "no usable reply")
+    record = new_record("x").with_score("judge.quality", Missing("bad_reply", "no usable reply"), EVENT)
     for text in (">= 4", "< 4"):
         kept = keep_where(record, "judge.quality", Condition.parse(text), "01-judge")
         assert kept.dropped is not None

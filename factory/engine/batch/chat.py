@@ -1,11 +1,12 @@
-"""Calls that are written to files for a batch and answered by files: nothing is sent from here.
+"""Batch mode: writes requests to files and reads results from files. Nothing is sent from here.
 
-A call that the journal cannot answer is written down, and its record waits. When every other record has gone
-as far as it can, all that was written down becomes request files and the run stops. The next run takes the
-results in, each under the key of its call, and goes on: to the calls that follow, or to the end.
+1. A call that the journal cannot answer is noted, and its record waits.
+2. When no other record can go further, the run writes the noted calls as request files and stops.
+3. The next run reads the result files. It matches each result to its call by the call's key (`custom_id`) and
+   goes on, to the end or to further calls, which are again noted.
 
-Results are joined to calls, not put into the journal as they stand: a line whose custom_id is the key of no
-call that the recipe makes of a batch model has no effect.
+The journal gets only results that match a call. A result whose `custom_id` is the key of no call that this
+recipe makes has no effect.
 
 Source: OpenAI's Batch API, and vLLM's `run-batch`, which reads and writes its files.
 """
@@ -33,24 +34,28 @@ SHOWN = 5
 
 
 class CallWaits(BaseException):
-    """The reply will come with a batch. No `Exception`: no step may take it for a failure of its own."""
+    """The reply will come with a batch.
+
+    A BaseException, so that a step which catches `Exception` does not take it for a failed call.
+    """
 
 
 class BatchWaiting(RunStopped):
-    """All that is left to do waits for the replies of batches."""
+    """The run stops: every call that is left waits for the results of a batch."""
 
 
 def is_waiting(error: BaseException) -> bool:
-    """Whether a step ended because a call of it waits, alone or in a group of tasks."""
+    """Whether this error is a `CallWaits`, or a group of tasks that holds one."""
     if isinstance(error, BaseExceptionGroup):
         return error.subgroup(CallWaits) is not None
     return isinstance(error, CallWaits)
 
 
 class BatchChat:
-    """A `ChatProvider` that sends nothing: it knows replies that came with a batch, and notes what has none.
+    """A `ChatProvider` in batch mode: it answers from result files and notes requests that have no result yet.
 
-    What is noted goes to a file without a name at once, so that memory holds a key and a place for each.
+    The body of a noted request goes to an unnamed temporary file at once. Memory holds only its key and its
+    position in that file.
     """
 
     def __init__(self, name: str, options: OpenAIOptions, folder: BatchFolder) -> None:
@@ -67,20 +72,20 @@ class BatchChat:
 
     @property
     def waiting(self) -> int:
-        """Calls of this run that wait, those in files that were written before counted."""
+        """Number of calls that wait: noted in this run, or in request files of an earlier run."""
         return len(self._noted) + len(self.again)
 
     @property
     def ahead(self) -> int:
-        """Requests noted in this run less replies taken in, which an earlier run wrote the requests for."""
+        """Requests noted in this run, minus results read in it (whose requests an earlier run wrote)."""
         return len(self._noted) - self._taken
 
     def take(self, key: bytes, request: ChatRequest) -> Reply:
-        """The reply to the call of this key.
+        """The result for the call with this key.
 
         Raises:
-            CallWaits: there is none yet; the request is noted.
-            RecordFailed: there will be none.
+            CallWaits: there is no result yet; the request is noted.
+            RecordFailed: the batch answered this call with an error.
         """
         from factory.models.openai.batch_files import request_line
 
@@ -109,7 +114,10 @@ class BatchChat:
         self._folder.noted.add(custom_id)
 
     def write(self) -> list[Path]:
-        """Write what was noted to request files, in the order of the keys; those where this run's calls wait."""
+        """Write the noted requests to request files, in order of their keys.
+
+        Returns every request file in which a call of this run waits, older files too.
+        """
         from factory.models.openai.batch_files import write_requests
 
         def lines() -> Iterator[bytes]:
@@ -122,21 +130,21 @@ class BatchChat:
         return [*sorted(set(self.again.values())), *written]
 
     async def send(self, request: ChatRequest) -> Reply:
-        """Nothing is sent: see `take`."""
+        """Always raises: in batch mode a call is answered by `take`."""
         raise RunStopped(f"model `{self.name}` is asked by batch, which this way of asking cannot be")
 
     async def score_text(self, text: str) -> TokenLogprobs:
-        """No batch format has a place for it."""
+        """Always raises: batch formats cannot score a given text."""
         raise RunStopped(f"model `{self.name}` cannot score a given text by batch: leave `batch` out")
 
     async def close(self) -> None:
-        """Remove what was noted and not written."""
+        """Delete the temporary file, with requests that were noted and not written."""
         if self._spool is not None:
             self._spool.close()
 
 
 class Batches:
-    """The batch models of a run, and their folders."""
+    """All models of a run that are in batch mode, and the folders of their request and result files."""
 
     def __init__(self, journal: Journal, warn: Callable[[str], None]) -> None:
         self._journal = journal
@@ -145,10 +153,10 @@ class Batches:
         self._chats: list[BatchChat] = []
 
     def chat(self, name: str, options: OpenAIOptions) -> BatchChat:
-        """The model of this name; results in its folder are read when the first model asks for them.
+        """The batch model of this name. Result files of its folder are read when the folder is first used.
 
         Raises:
-            OutputError: the folder cannot be used, or another process does.
+            OutputError: the folder cannot be used, or another process uses it.
         """
         from factory.engine.batch.folder import BatchFolder
 
@@ -163,19 +171,19 @@ class Batches:
 
     @property
     def waiting(self) -> int:
-        """Calls that wait."""
+        """Number of calls that wait, over all models."""
         return sum(chat.waiting for chat in self._chats)
 
     @property
     def ahead(self) -> int:
-        """By how many the requests that this run writes are more than the replies that it counts as its calls."""
+        """Requests noted in this run, minus results read in it, over all models."""
         return sum(chat.ahead for chat in self._chats)
 
     def settle(self) -> None:
-        """Put aside what was taken in; where calls wait, write their request files first.
+        """Write the request files, then rename files whose results are all in the journal to *.done.
 
         Raises:
-            BatchWaiting: calls wait: how many, in which files, and how to go on.
+            BatchWaiting: calls wait. Says how many, in which files, and how to go on.
             OutputError: a folder cannot be written.
         """
         waiting = [(chat, chat.write()) for chat in self._chats if chat.waiting]
@@ -185,7 +193,7 @@ class Batches:
             raise BatchWaiting(_sentence(waiting))
 
     def close(self) -> None:
-        """Let go of the folders."""
+        """Release the folders for other processes."""
         for folder in self._folders.values():
             folder.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from factory.data.run_manifest import StepFacts
 from factory.data.text import shorten
 from factory.report.page.markup import Html, h, join
 from factory.report.plain import clip, fact, visible
@@ -13,12 +14,12 @@ CHARACTERS = 400
 MOST_ROWS = 50
 
 
-def facts_section(steps: Sequence[Mapping[str, Any]]) -> Html:
-    """A card for each step that told something; nothing where none did. `steps` as the manifest has them."""
+def facts_section(steps: Sequence[StepFacts]) -> Html:
+    """A card for each step that told something; nothing where none did."""
     cards = [
-        h("div", h("h3", str(step.get("label", "")), dir="auto"), *map(_fact, facts.items()), class_="card")
+        h("div", h("h3", step.label, dir="auto"), *map(_fact, step.facts.items()), class_="card")
         for step in steps
-        if isinstance(facts := step.get("facts"), Mapping) and facts
+        if step.facts
     ]
     if not cards:
         return join()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from factory.data.record import Drop, Record
+from factory.data.table import read_drop
 from factory.report.duplicate_families import CAUSES, Family, families, how_near, largest_by_cause
 from factory.report.page.markup import Html, h, join, language
-from factory.report.plain import clip, count
+from factory.report.plain import clip, count, named
 from factory.report.run_files.lookup import Lookup, batches
 from factory.report.run_files.rows import dropped_files
 
@@ -22,9 +23,21 @@ CHARACTERS = 400
 
 def families_section(folder: Path) -> Html:
     """A card for each cause of duplicates, with its largest families; nothing where none was dropped."""
-    found = families(drop for path in dropped_files(folder) for drop in _drops(path))
+    drops = [drop for path in dropped_files(folder) for drop in _drops(path)]
+    found = families(drops)
+    unknown = sum(not drop.against for _, drop in drops)
+    untold = (
+        h(
+            "p",
+            f"Of {count(unknown)} duplicates an older version of factory did not note what they repeat: the "
+            "reason of each, in dropped.parquet, says it in words.",
+            class_="lead",
+        )
+        if unknown
+        else join()
+    )
     if not found:
-        return join()
+        return untold
     shown = largest_by_cause(found, FAMILIES)
     named = {family.kept for largest in shown.values() for family in largest}
     for kind, largest in shown.items():
@@ -42,17 +55,15 @@ def families_section(folder: Path) -> Html:
     ]
     number = f"{count(len(found))} {'families' if len(found) > 1 else 'family'}"
     lead = f"{number}: one record of each is kept, {count(causes.total())} were dropped for it. The largest:"
-    return join(h("p", lead, class_="lead"), *cards)
+    return join(h("p", lead, class_="lead"), untold, *cards)
 
 
 def _drops(path: Path) -> Iterator[tuple[str, Drop]]:
     """The duplicates among what was let go, without reading the records themselves."""
     for _, batch in batches(path, ["id", "dropped"]):
-        drops = batch.column("dropped")
-        columns = [batch.column("id"), *(drops.field(name) for name in ("step", "kind", "reason"))]
-        for id, step, kind, reason in zip(*(column.to_pylist() for column in columns), strict=True):
-            if kind in CAUSES:
-                yield id, Drop(step, kind, reason)
+        for id, drop in zip(batch.column("id").to_pylist(), batch.column("dropped").to_pylist(), strict=True):
+            if drop["kind"] in CAUSES:
+                yield id, read_drop(drop)
 
 
 def _family(family: Family, kind: str, records: dict[str, Record]) -> Html:
@@ -63,16 +74,20 @@ def _family(family: Family, kind: str, records: dict[str, Record]) -> Html:
             "tr",
             h("td", "kept", class_="soft"),
             _text(records.get(family.kept)),
-            h("td", family.kept, class_="mono"),
+            h("td", _name(family.kept, records), class_="mono"),
         )
     ]
     for id, drop in members:
         said = h("td", how_near(drop, family.kept), class_="soft", dir="auto")
-        rows.append(h("tr", said, _text(records.get(id)), h("td", id, class_="mono")))
+        rows.append(h("tr", said, _text(records.get(id)), h("td", _name(id, records), class_="mono")))
     if number > len(members):
         more = f"and {count(number - len(members))} more"
         rows.append(h("tr", h("td"), h("td", more, class_="soft"), h("td")))
     return h("div", h("table", h("tbody", *rows)), class_="scroll")
+
+
+def _name(id: str, records: dict[str, Record]) -> str:
+    return named(records[id]) if id in records else id
 
 
 def _text(record: Record | None) -> Html:

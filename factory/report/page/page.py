@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from factory.data.run_manifest import Manifest, ModelFacts, StepFacts
 from factory.report.page.charts import bar_list, distribution, length_distribution, stacked_bar
 from factory.report.page.composition import Composition, compose
 from factory.report.page.facts import facts_section
@@ -17,8 +18,8 @@ from factory.report.page.file import POLICY, write_page
 from factory.report.page.markup import Html, h, join
 from factory.report.page.samples import dropped_sample, kept_sample, row_card
 from factory.report.page.tags import tags_section
-from factory.report.plain import clip, count, duration, money
-from factory.report.run_files.manifest import Funnel, StepCounts, read_funnel, read_manifest
+from factory.report.plain import clip, count, duration, lacks, money
+from factory.report.run_files.manifest import read_manifest
 from factory.report.run_files.rows import dropped_files, kept_files
 from factory.report.terminal.funnel import headline
 
@@ -42,50 +43,53 @@ def write_report(folder: Path) -> Path:
 def render_report(folder: Path) -> str:
     """The page's HTML."""
     manifest = read_manifest(folder)
-    funnel = read_funnel(manifest)
     last = kept_files(folder)[:1]
     composition = compose(last[0]) if last else Composition()
     kept = kept_sample(last[0]) if last else []
     gone = [record for path in dropped_files(folder)[:1] for record in dropped_sample(path)]
     sections = [
-        ("funnel", "Funnel", _funnel(funnel)),
-        ("facts", "Found on the way", facts_section(manifest.get("steps", []))),
+        ("funnel", "Funnel", _funnel(manifest)),
+        ("facts", "Found on the way", facts_section(manifest.steps)),
         ("composition", "What is in it", _composition(composition)),
         ("tags", "Tags", tags_section(folder)),
-        ("kept", "Kept", _rows(kept, funnel.kept, "Rows of the result, evenly spaced.", "Nothing was kept.")),
+        (
+            "kept",
+            "Kept",
+            _rows(kept, manifest.kept, "Rows of the result, evenly spaced.", "Nothing was kept."),
+        ),
         (
             "dropped",
             "Let go",
             _rows(
                 gone,
-                funnel.dropped + funnel.failed,
+                manifest.dropped + manifest.failed,
                 "Rows that are not in the result and why, every kind of reason in turn.",
                 "Nothing was let go.",
             ),
         ),
         ("duplicates", "Duplicates", families_section(folder)),
-        ("models", "Models", _models(manifest.get("models", {}))),
-        ("warnings", "Warnings", _warnings(manifest.get("warnings", []))),
+        ("models", "Models", _models(manifest.models)),
+        ("warnings", "Warnings", _warnings(manifest.warnings)),
         ("recipe", "Recipe", _recipe(folder)),
         ("files", "Files", _files(manifest)),
     ]
     sections = [section for section in sections if section[2]]
     links = [h("a", title, href=f"#{name}") for name, title, _ in sections]
     body = [h("section", h("h2", title), content, id=name) for name, title, content in sections]
-    title = funnel.recipe or "factory"
+    title = manifest.recipe or "factory"
     head = h(
         "head",
         h("meta", charset="utf-8"),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("meta", http_equiv="Content-Security-Policy", content=POLICY),
         h("meta", name="referrer", content="no-referrer"),
-        h("title", f"{title}: {count(funnel.kept)} of {count(funnel.records)} records kept"),
+        h("title", f"{title}: {count(manifest.kept)} of {count(manifest.records)} records kept"),
         h("style", Html(_style())),
     )
     page = h(
         "html",
         head,
-        h("body", _header(title, manifest, funnel, links), h("main", *body), _footer(manifest)),
+        h("body", _header(title, manifest, links), h("main", *body), _footer(manifest)),
         lang="en",
     )
     return f"<!doctype html>\n{page}\n"
@@ -95,25 +99,33 @@ def _style() -> str:
     return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
-def _header(title: str, manifest: Mapping[str, Any], funnel: Funnel, links: Sequence[Html]) -> Html:
-    started = str(manifest.get("started", "")).replace("T", " ").replace("+00:00", " UTC")
-    outcome = headline(funnel).removeprefix(f"{funnel.recipe}: ")
-    status = h("p", funnel.status, class_="outcome alarm") if funnel.status != "finished" else ""
-    tokens = funnel.prompt_tokens + funnel.completion_tokens
+def _header(title: str, manifest: Manifest, links: Sequence[Html]) -> Html:
+    started = manifest.started.replace("T", " ").replace("+00:00", " UTC")
+    outcome = headline(manifest).removeprefix(f"{manifest.recipe}: ")
+    status = h("p", manifest.status, class_="outcome alarm") if manifest.status != "finished" else ""
+    tokens = manifest.prompt_tokens + manifest.completion_tokens
     facts = [
-        _fact("kept", count(funnel.kept), f"of {count(funnel.records)}", "is-kept"),
-        _fact("dropped", count(funnel.dropped), "judged not good enough", "is-dropped"),
-        _fact("failed", count(funnel.failed), "could not be processed", "is-failed"),
-        _fact("calls", count(funnel.calls), f"{count(funnel.replayed)} replayed"),
-        _fact("tokens", _short(tokens), f"{_short(funnel.completion_tokens)} in replies"),
-        *([_fact("cost", money(funnel.cost), "in the prices' currency")] if funnel.cost is not None else []),
-        _fact("time", duration(funnel.seconds)),
+        _fact("kept", count(manifest.kept), f"of {count(manifest.records)}", "is-kept"),
+        _fact("dropped", count(manifest.dropped), "judged not good enough", "is-dropped"),
+        _fact("failed", count(manifest.failed), "could not be processed", "is-failed"),
+        _fact("calls", count(manifest.calls), f"{count(manifest.replayed)} replayed"),
+        _fact("tokens", _short(tokens), f"{_short(manifest.completion_tokens)} in replies"),
+        *(
+            [_fact("cost", money(manifest.cost), "in the prices' currency")]
+            if manifest.cost is not None
+            else []
+        ),
+        _fact("time", duration(manifest.seconds)),
     ]
     return h(
         "header",
         h("p", started, class_="soft outcome"),
         h("h1", title, dir="auto"),
-        h("p", outcome[:1].upper() + outcome[1:] + ".", class_="outcome" + ("" if funnel.kept else " alarm")),
+        h(
+            "p",
+            outcome[:1].upper() + outcome[1:] + ".",
+            class_="outcome" + ("" if manifest.kept else " alarm"),
+        ),
         status,
         h("dl", *facts, class_="facts"),
         h("nav", *links),
@@ -131,13 +143,13 @@ def _short(number: int) -> str:
     return f"{number / 1e3:,.0f} k" if number < 1_000_000 else f"{number / 1e6:,.1f} M"
 
 
-def _funnel(funnel: Funnel) -> Html:
-    if not funnel.steps:
+def _funnel(manifest: Manifest) -> Html:
+    if not manifest.steps:
         return h("p", "The run has not come to the end of a step.", class_="soft")
-    widest = max(step.passed + step.let_go for step in funnel.steps)
+    widest = max(step.passed + step.let_go for step in manifest.steps)
     heads = [h("span", name, class_="head number") for name in ("in", "new", "out")]
     cells = [h("span", class_="head"), h("span", class_="head graph"), *heads]
-    for step in funnel.steps:
+    for step in manifest.steps:
         dropped, failed = sum(step.dropped.values()), sum(step.failed.values())
         parts = [("kept", step.passed), ("dropped", dropped), ("failed", failed)]
         cells += [
@@ -147,7 +159,7 @@ def _funnel(funnel: Funnel) -> Html:
             h("span", count(step.made) if step.made else "", class_="number soft"),
             h("span", count(step.passed), class_="number out"),
         ]
-        if step.let_go or step.missed:
+        if step.let_go or step.lacking:
             cells.append(h("span", *_kinds(step), class_="why"))
     names = (("kept", "goes on"), ("dropped", "dropped"), ("failed", "failed"))
     key = h("p", *(h("span", name, class_=kind) for kind, name in names), class_="key")
@@ -155,11 +167,11 @@ def _funnel(funnel: Funnel) -> Html:
     return join(lead, h("div", key, h("div", *cells, class_="funnel"), class_="card"))
 
 
-def _kinds(step: StepCounts) -> list[Html]:
+def _kinds(step: StepFacts) -> list[Html]:
     chips = []
     missed = [
-        ("missed", {f"{name.replace('_', ' ')}: {kind}": number for kind, number in kinds.items()})
-        for name, kinds in step.missed.items()
+        ("missed", {f"{lacks(name)}: {kind}": number for kind, number in kinds.items()})
+        for name, kinds in step.lacking.items()
     ]
     for name, kinds in (("dropped", step.dropped), ("failed", step.failed), *missed):
         ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
@@ -215,22 +227,21 @@ def _rows(records: Sequence[Any], total: int, lead: str, none: str) -> Html:
     return join(h("p", lead + number, class_="lead"), *(row_card(record) for record in records))
 
 
-def _models(models: Mapping[str, Mapping[str, Any]]) -> Html:
+def _models(models: Mapping[str, ModelFacts]) -> Html:
     if not models:
         return join()
     columns = ("calls", "replayed", "retries", "asked_again", "prompt_tokens", "completion_tokens")
     heads = [h("th", name.replace("_", " "), class_="number") for name in (*columns, "cost")]
     rows = []
     for name, usage in models.items():
-        numbers = [h("td", count(usage.get(column) or 0), class_="number") for column in columns]
-        cost = usage.get("cost")
+        numbers = [h("td", count(getattr(usage, column)), class_="number") for column in columns]
         rows.append(
             h(
                 "tr",
                 h("td", name, dir="auto"),
-                h("td", str(usage.get("model", "")), dir="auto"),
+                h("td", usage.model, dir="auto"),
                 *numbers,
-                h("td", "" if cost is None else money(cost), class_="number"),
+                h("td", "" if usage.cost is None else money(usage.cost), class_="number"),
             )
         )
     lead = "Calls that were sent and answered; replies replayed from the journal cost nothing."
@@ -241,7 +252,7 @@ def _models(models: Mapping[str, Mapping[str, Any]]) -> Html:
 def _warnings(warnings: Sequence[str]) -> Html:
     if not warnings:
         return join()
-    lines = [h("li", clip(str(sentence), 600), dir="auto") for sentence in warnings]
+    lines = [h("li", clip(sentence, 600), dir="auto") for sentence in warnings]
     return join(
         h("p", "What was said while the run went.", class_="lead"),
         h("div", h("ul", *lines, class_="plain"), class_="card"),
@@ -257,11 +268,11 @@ def _recipe(folder: Path) -> Html:
     return join(lead, h("div", h("pre", clip(text, RECIPE_CHARACTERS)), class_="card"))
 
 
-def _files(manifest: Mapping[str, Any]) -> Html:
+def _files(manifest: Manifest) -> Html:
     rows = []
-    for kind in ("inputs", "outputs"):
-        for facts in manifest.get(kind, []):
-            path = str(facts.get("path", ""))
+    for kind, files in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
+        for facts in files:
+            path = facts.path
             # An input's path is one of the person's machine; only the run's own files lie beside the page.
             name = h("a", path, href=f"./{quote(path)}", dir="auto") if kind == "outputs" else path
             rows.append(
@@ -269,8 +280,8 @@ def _files(manifest: Mapping[str, Any]) -> Html:
                     "tr",
                     h("td", "read" if kind == "inputs" else "written", class_="soft"),
                     h("td", name),
-                    h("td", count(facts.get("bytes", 0)), class_="number"),
-                    h("td", str(facts.get("sha256", "")), class_="mono"),
+                    h("td", count(facts.bytes), class_="number"),
+                    h("td", facts.sha256, class_="mono"),
                 )
             )
     if not rows:
@@ -284,9 +295,12 @@ def _table(heads: Sequence[Html], rows: Sequence[Html]) -> Html:
     return h("div", h("div", table, class_="scroll"), class_="card")
 
 
-def _footer(manifest: Mapping[str, Any]) -> Html:
-    libraries = ", ".join(f"{name} {version}" for name, version in manifest.get("libraries", {}).items())
+def _footer(manifest: Manifest) -> Html:
+    libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
     return h(
         "footer",
-        h("p", f"Seed {manifest.get('seed', '')}. Python {manifest.get('python', '')}, {libraries}."),
+        h(
+            "p",
+            f"Seed {'' if manifest.seed is None else manifest.seed}. Python {manifest.python}, {libraries}.",
+        ),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from factory.data.record import Record
 from factory.data.text import shorten, turn_text
 from factory.report.page.markup import Html, h, join, language
-from factory.report.plain import clip
+from factory.report.plain import clip, named
 from factory.report.run_files.rows import evenly, open_rows, rows_at
 
 ROWS = 12
@@ -105,25 +105,25 @@ def _about(record: Record) -> Html:
         )
         for tag in record.tags[:MOST_TAGS]
     ]
-    missing = [name for name in record.notes if name not in record.scores]
+    lacking = record.lacking.items()
     scores = [
         h(
             "span",
             f"{shorten(name, 40)} ",
             h("b", value),
             class_="chip",
-            title=shorten(record.notes.get(name, ""), 300) or None,
+            title=shorten(note, 300) or None,
         )
-        for name, value in [
-            *((name, f"{score:.4g}") for name, score in sorted(record.scores.items())),
-            *((name, "missing") for name in missing),
+        for name, value, note in [
+            *((name, f"{n:.4g}", record.notes.get(name, "")) for name, n in sorted(record.scores.items())),
+            *((name, "missing", f"{why.kind}: {why.reason}".removeprefix(": ")) for name, why in lacking),
         ]
     ]
     facts = " · ".join(shorten(fact, 60) for fact in (record.task, record.lang, record.source) if fact)
     parts = [
         h("span", *_arrows(chain(record)), class_="chain"),
         h("span", facts, dir="auto") if facts else "",
-        h("span", record.id, class_="id"),
+        h("span", named(record), class_="id"),
         h("div", *tags, *scores, class_="chips") if tags or scores else "",
     ]
     return h("div", *parts, class_="about")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from factory.report.plain import count, counts, duration, money, visible
-from factory.report.run_files.manifest import Funnel, StepCounts, read_funnel
+from factory.data.run_manifest import Manifest, StepFacts
+from factory.report.plain import count, counts, duration, lacks, money, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,26 +17,24 @@ FILES = ("report.html", "dataset", "dropped.parquet", "manifest.json")
 """What a person looks at after a run, the first first."""
 
 
-def print_funnel(manifest: Mapping[str, Any], console: Console, folder: Path) -> None:
+def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
     """Print a run's funnel, its sums, and those of its files that are there.
 
     Reads well at 80 columns and in a pipe: columns are set apart by spaces, colour only adds.
     """
     from rich.text import Text
 
-    funnel = read_funnel(manifest)
-
     def say(line: str, style: str = "") -> None:
         console.print(Text(line, style), soft_wrap=True)
 
-    say(headline(funnel), "bold" if funnel.kept else "bold red")
-    if funnel.status not in ("", "finished"):
-        say(visible(funnel.status))
-    if funnel.steps:
+    say(headline(manifest), "bold" if manifest.kept else "bold red")
+    if manifest.status not in ("", "finished"):
+        say(visible(manifest.status))
+    if manifest.steps:
         console.print()
-        console.print(_table(funnel))
+        console.print(_table(manifest))
     console.print()
-    for name, fact in sums(funnel):
+    for name, fact in sums(manifest):
         say(f"{name:<8} {fact}")
     paths = [folder / name for name in FILES if (folder / name).exists()]
     if paths:
@@ -46,53 +43,53 @@ def print_funnel(manifest: Mapping[str, Any], console: Console, folder: Path) ->
             say(f"{path}/" if path.is_dir() else str(path), "cyan")
 
 
-def headline(funnel: Funnel) -> str:
+def headline(manifest: Manifest) -> str:
     """The outcome in one sentence; where nothing was kept, where everything went."""
-    name = f"{visible(funnel.recipe)}: " if funnel.recipe else ""
-    if funnel.kept:
-        return f"{name}{count(funnel.kept)} of {count(funnel.records)} records kept"
-    if not funnel.records:
-        first = f": {visible(funnel.steps[0].label)} gave none" if funnel.steps else ""
+    name = f"{visible(manifest.recipe)}: " if manifest.recipe else ""
+    if manifest.kept:
+        return f"{name}{count(manifest.kept)} of {count(manifest.records)} records kept"
+    if not manifest.records:
+        first = f": {visible(manifest.steps[0].label)} gave none" if manifest.steps else ""
         return f"{name}no record came in{first}"
     where = ", ".join(
         f"{count(step.let_go)} in {visible(step.label)} ({_kinds(step)})"
-        for step in funnel.steps
+        for step in manifest.steps
         if step.let_go
     )
-    return f"{name}0 of {count(funnel.records)} records survived: {where}"
+    return f"{name}0 of {count(manifest.records)} records survived: {where}"
 
 
-def sums(funnel: Funnel) -> list[tuple[str, str]]:
+def sums(manifest: Manifest) -> list[tuple[str, str]]:
     """Named facts about the whole run, those that it has."""
     facts = [
         (
             "records",
-            f"{count(funnel.records)}: {count(funnel.kept)} kept, "
-            f"{count(funnel.dropped)} dropped, {count(funnel.failed)} failed",
+            f"{count(manifest.records)}: {count(manifest.kept)} kept, "
+            f"{count(manifest.dropped)} dropped, {count(manifest.failed)} failed",
         )
     ]
-    if funnel.calls or funnel.replayed:
-        retries = f", {count(funnel.retries)} sent again" if funnel.retries else ""
+    if manifest.calls or manifest.replayed:
+        retries = f", {count(manifest.retries)} sent again" if manifest.retries else ""
         facts.append(
             (
                 "calls",
-                f"{count(funnel.calls)} sent, {count(funnel.replayed)} replayed from the journal{retries}",
+                f"{count(manifest.calls)} sent, {count(manifest.replayed)} replayed from the journal{retries}",
             )
         )
         facts.append(
             (
                 "tokens",
-                f"{count(funnel.prompt_tokens)} in prompts, {count(funnel.completion_tokens)} in replies",
+                f"{count(manifest.prompt_tokens)} in prompts, {count(manifest.completion_tokens)} in replies",
             )
         )
-    if funnel.cost is not None:
-        facts.append(("money", f"{money(funnel.cost)} (in the currency of the recipe's prices)"))
-    if funnel.seconds:
-        facts.append(("time", duration(funnel.seconds)))
+    if manifest.cost is not None:
+        facts.append(("money", f"{money(manifest.cost)} (in the currency of the recipe's prices)"))
+    if manifest.seconds:
+        facts.append(("time", duration(manifest.seconds)))
     return facts
 
 
-def _table(funnel: Funnel) -> Table:
+def _table(manifest: Manifest) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -101,7 +98,7 @@ def _table(funnel: Funnel) -> Table:
     for name in ("in", "new", "dropped", "failed", "out"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
-    for step in funnel.steps:
+    for step in manifest.steps:
         dropped, failed = sum(step.dropped.values()), sum(step.failed.values())
         table.add_row(
             Text(visible(step.label)),
@@ -115,15 +112,15 @@ def _table(funnel: Funnel) -> Table:
     return table
 
 
-def reasons(step: StepCounts) -> str:
+def reasons(step: StepFacts) -> str:
     """Why a step let records go, or without what: "low_score 8, too_long 2; failed: bad_reply 1"."""
     parts = [counts(step.dropped)] if step.dropped else []
     if step.failed:
         parts.append(f"failed: {counts(step.failed)}")
-    parts += [f"{name.replace('_', ' ')}: {counts(kinds)}" for name, kinds in step.missed.items()]
+    parts += [f"{lacks(name)}: {counts(kinds)}" for name, kinds in step.lacking.items()]
     return "; ".join(parts)
 
 
-def _kinds(step: StepCounts) -> str:
+def _kinds(step: StepFacts) -> str:
     kinds = Counter(step.dropped) + Counter(step.failed)
     return visible(next(iter(kinds))) if len(kinds) == 1 else counts(kinds)

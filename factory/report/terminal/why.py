@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.data.record import Event, Record
+from factory.data.run_manifest import MANIFEST
 from factory.data.text import shorten, turn_text
 from factory.errors import InputError
-from factory.report.plain import clip, count, visible
+from factory.report.plain import clip, count, named, visible
 from factory.report.run_files.lookup import Lookup
-from factory.report.run_files.manifest import MANIFEST, read_manifest
+from factory.report.run_files.manifest import read_manifest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,7 @@ KEY_CHARACTERS = 8
 class Explanation:
     """A record, what became of it, and its relatives.
 
+    against: the record that it lost against, where the run has it
     kept: it is in the result
     finished: the run came to its end; before that a record may be neither kept nor dropped
     ancestors: by id, those the run still has
@@ -41,6 +43,7 @@ class Explanation:
     finished: bool
     ancestors: Mapping[str, Record]
     descendants: tuple[Record, ...]
+    against: Record | None = None
 
     @property
     def verdict(self) -> str:
@@ -67,10 +70,11 @@ def explain(folder: Path, wanted: str) -> Explanation:
     Raises:
         InputError: there is no such run or record, or several records fit.
     """
-    finished = read_manifest(folder).get("status") == "finished"
+    finished = read_manifest(folder).status == "finished"
     lookup = Lookup(folder)
     record = lookup.find(wanted)
     parents = {parent for event in record.events for parent in event.parents}
+    lost = record.dropped.against if record.dropped is not None else ""
     return Explanation(
         folder=folder,
         record=record,
@@ -78,6 +82,7 @@ def explain(folder: Path, wanted: str) -> Explanation:
         finished=finished,
         ancestors=lookup.by_id(parents),
         descendants=tuple(lookup.made_from(record.id)),
+        against=lookup.by_id({lost}).get(lost) if lost else None,
     )
 
 
@@ -90,7 +95,7 @@ def latest_run(outputs: Path) -> Path:
     runs = []
     for path in sorted(outputs.glob(f"*/{MANIFEST}")):
         try:
-            runs.append((str(read_manifest(path.parent).get("started", "")), path.parent))
+            runs.append((read_manifest(path.parent).started, path.parent))
         except InputError:
             continue
     if not runs:
@@ -123,7 +128,7 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
 
     record = explanation.record
     style = "green" if explanation.kept else "red" if record.dropped else "yellow"
-    console.print(Text.assemble("record ", (visible(record.id), "bold")), soft_wrap=True)
+    console.print(Text.assemble("record ", (visible(named(record)), "bold")), soft_wrap=True)
     console.print(Text(explanation.verdict, style))
     for title, lines in _sections(explanation):
         console.print()
@@ -139,6 +144,8 @@ Line = tuple[int, str, str]
 def _sections(explanation: Explanation) -> Iterator[tuple[str, list[Line]]]:
     record = explanation.record
     yield "history", list(_history(explanation))
+    if (winner := explanation.against) is not None:
+        yield "lost against", [(1, visible(named(winner)), ""), (2, shorten(winner.prompt, 400), "dim")]
     yield "text", list(_texts(record))
     if record.tags:
         yield (
@@ -148,8 +155,8 @@ def _sections(explanation: Explanation) -> Iterator[tuple[str, list[Line]]]:
                 for tag in record.tags
             ],
         )
-    if record.scores or record.notes:
-        names = [*record.scores, *(name for name in record.notes if name not in record.scores)]
+    if record.scores or record.lacking:
+        names = [*record.scores, *(name for name in record.lacking if name not in record.scores)]
         yield "scores", [(1, _score(record, name), "") for name in names]
     if explanation.descendants:
         yield (
@@ -211,8 +218,10 @@ def _texts(record: Record) -> Iterator[Line]:
 
 
 def _score(record: Record, name: str) -> str:
-    value = f"{record.scores[name]:g}" if name in record.scores else "missing"
-    note = record.notes.get(name, "")
+    value, note = f"{record.scores.get(name, 0):g}", record.notes.get(name, "")
+    if name not in record.scores:
+        why = record.lacking[name]
+        value, note = f"missing ({visible(why.kind)})" if why.kind else "missing", why.reason
     return f"{visible(name)} {value}" + (f": {shorten(note, 1000)}" if note else "")
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from factory.data.record import Event, Record
+from factory.data.record import Event, Missing, Record
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
@@ -78,17 +78,23 @@ class Refine(PerRecord):
             scores |= {"refine.before": work.before, "refine.after": work.after}
         notes = {**record.notes, "refine.after": work.ended}
         if not work.kept:
-            yield replace(
-                record,
-                scores={**record.scores, **scores},
-                notes=notes,
-                events=(*record.events, *work.events),
-            )
+            same = replace(record, scores={**record.scores, **scores})
+            if work.after is None:
+                why = Missing(work.kind, work.ended)
+                same = same.with_score("refine.after", why, work.events[-1])
+            else:
+                same = replace(same, notes=notes)
+            yield replace(same, events=(*record.events, *work.events))
             return
         reason = f"its answer was refined in {work.kept} rounds, from {work.before:g} to {work.after:g}"
-        yield record if self.keep_parents else record.drop(context.step, "refined", reason)
         first, *rest = work.events
         child = record.child(record.instruction, first, input=record.input, output=work.answer)
+        numbers = {name.removeprefix("refine."): value for name, value in scores.items()}
+        yield (
+            record
+            if self.keep_parents
+            else record.drop(context.step, "refined", reason, numbers, against=child.id)
+        )
         yield replace(
             child,
             tags=record.tags,
@@ -177,7 +183,7 @@ class Refine(PerRecord):
         grade = await self._grader.grade(work.record.conversation, answer, language, context)
         prompt = self._grader.prompt(language)
         work.events.append(context.event("grade", *grade.answers, prompt=prompt))
-        work.problem = grade.reason
+        work.problem, work.kind = grade.reason, grade.kind
         return grade.score
 
 
@@ -197,6 +203,7 @@ class _Work:
     kept: int = 0
     events: list[Event] = field(default_factory=list)
     problem: str = ""
+    kind: str = ""
     ended: str = ""
 
 

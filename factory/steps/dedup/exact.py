@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from factory.data.record import Drop
+from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import normal_form, shorten
 from factory.step import Context, WholeSet, named_files
@@ -136,12 +136,14 @@ class DedupExact(WholeSet):
         reference = Table.from_records(
             record for path in self.inputs() for record in context.read_records(path)
         )
-        drops = await asyncio.to_thread(lambda: dict(self._drops(table, reference, context.step)))
+        drops = await asyncio.to_thread(lambda: dict(self._drops(table, reference, context)))
         return table.drop(drops)
 
-    def _drops(self, table: Table, reference: Table, step: str) -> Iterator[tuple[int, Drop]]:
-        known = len(reference)
-        first = first_equal(np.concatenate([digests(reference, self.field), digests(table, self.field)]))
+    def _drops(self, table: Table, reference: Table, context: Context) -> Iterator[tuple[int, Drop]]:
+        known, step = len(reference), context.step
+        own = digests(table, self.field)
+        context.count("records_without_text", int((~own.any(axis=1)).sum()))
+        first = first_equal(np.concatenate([digests(reference, self.field), own]))
         again = known + np.flatnonzero(first[known:] < np.arange(known, len(first)))
         kept = np.unique(first[again])
         reasons = {
@@ -149,12 +151,15 @@ class DedupExact(WholeSet):
             **dict(self._reasons(table, kept[kept >= known], known, "")),
         }
         for at in again.tolist():
-            yield at - known, Drop(step, "exact_duplicate", reasons[int(first[at])])
+            same = int(first[at])
+            id, reason = reasons[same]
+            numbers = IN_REFERENCE if same < known else {}
+            yield at - known, Drop(step, "exact_duplicate", reason, numbers, against=id)
 
     def _reasons(
         self, table: Table, kept: NDArray[np.int64], start: int, where: str
-    ) -> Iterator[tuple[int, str]]:
-        """What is said of a text equal to that of each of these rows, `start` being the table's first."""
+    ) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Of each of these rows its id, and what is said of an equal text; `start` is the table's first row."""
         field = "prompt" if self.field == "both" else self.field
         for at in range(0, len(kept), BLOCK):
             rows = kept[at : at + BLOCK]
@@ -162,4 +167,4 @@ class DedupExact(WholeSet):
             for row, id, text in zip(
                 rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True
             ):
-                yield row, f"identical with {id}{where} ({shorten(text, 60)})"
+                yield row, (id, f"identical with {id}{where} ({shorten(text, 60)})")

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from factory.data.record import Message, Record
+from factory.data.record import Message, Missing, Record
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.grading.grader import Grade, Grader
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -31,7 +31,7 @@ class Judge(PerRecord):
     "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how sure they are.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the
-    score is missing and the note says why. It is never clamped and never replaced by a default. A record one
+    score is missing, and `missing` says why. It is never clamped and never replaced by a default. A record one
     of whose turns has no score has none; of several judges those count that gave one, as the note says. With
     `keep`, a record whose score does not meet the condition is dropped ("low_score"), and one whose score
     is missing is set aside as failed ("no_score").
@@ -104,15 +104,20 @@ async def judge_record(
     spread = score.replace(".", "_spread.", 1)
     judged_turns = exchanges(record, rubric)
     if not judged_turns:
-        why = "there is no answer to judge" if rubric.judges_answer else "there is no instruction to judge"
-        return record.with_score(score, None, context.event(score), why)
+        what = "answer" if rubric.judges_answer else "instruction"
+        why = Missing(f"no_{what}", f"there is no {what} to judge")
+        return record.with_score(score, why, context.event(score))
     grades = [
         await grader.grade(conversation, answer, language, context)
         for conversation, answer in (judged_turns[-1:] if last else judged_turns)
     ]
     answers = [answer for grade in grades for answer in grade.answers]
     event = context.event(score, *answers, prompt=grader.prompt(language))
-    judged = record.with_score(score, _mean([grade.score for grade in grades]), event, _note(grades))
+    mean = _mean([grade.score for grade in grades])
+    if mean is None:
+        judged = record.with_score(score, _why_missing(grades), event)
+    else:
+        judged = record.with_score(score, mean, event, _note(grades))
     scores = {name: value for name, value in judged.scores.items() if name != spread}
     sure = _mean([grade.spread for grade in grades])
     return replace(judged, scores=scores if sure is None else {**scores, spread: sure})
@@ -150,13 +155,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
+def _why_missing(grades: Sequence[Grade]) -> Missing:
+    """Why the first turn without a score has none, which leaves the record without one."""
+    at, grade = next((at, grade) for at, grade in enumerate(grades, start=1) if grade.score is None)
+    where = f"turn {at} of {len(grades)}: " if len(grades) > 1 else ""
+    return Missing(grade.kind, f"{where}{grade.reason}")
+
+
 def _note(grades: Sequence[Grade]) -> str:
     if len(grades) == 1:
         return grades[0].reason
-    missing = [(at, grade) for at, grade in enumerate(grades, start=1) if grade.score is None]
-    if missing:
-        at, grade = missing[0]
-        return f"turn {at} of {len(grades)}: {grade.reason}"
     return "\n".join(
         f"turn {at} ({grade.score:g}): {grade.reason}" for at, grade in enumerate(grades, start=1)
     )

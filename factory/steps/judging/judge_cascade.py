@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.data.table import Table
 from factory.statistics.lengths import ScoreLengths
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
@@ -46,7 +46,7 @@ class JudgeCascade(WholeSet):
     on. It speaks of this set, of records that the judge can grade, and of a judge at temperature 0.
 
     A record the strong judge was asked for has its grade as the score "judge_cascade.<rubric>"; the others
-    have no such score, and a note that says so. All have "judge_cascade_chance.<rubric>", the chance by the
+    lack it, as "not_asked". All have "judge_cascade_chance.<rubric>", the chance by the
     cheap model that the strong judge keeps it. A record that does not meet `keep` is dropped ("low_score"),
     or set aside where the judge gave no grade ("no_score"). At the end it says how many calls were saved.
 
@@ -162,7 +162,7 @@ class JudgeCascade(WholeSet):
         note = (
             f"the strong judge was not asked: the cheap model's chance that it is {self.keep} is {likely:.3f}"
         )
-        decided = record.with_score(score, None, context.event(score), note)
+        decided = record.with_score(score, Missing("not_asked", note), context.event(score))
         if kept:
             return decided
         return decided.drop(context.step, "low_score", f"{score}: {note}", {"chance": likely})

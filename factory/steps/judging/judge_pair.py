@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.data.table import Table
 from factory.data.text import prompt_language
 from factory.errors import RecipeError, RecordFailed
@@ -29,7 +29,7 @@ class JudgePair(WholeSet):
     wins only where both orders say so; anything else is a tie. The score "judge_pair.<rubric>" is 1 where the
     first answer wins, 0.5 for a tie, 0 where the second wins; "judge_pair_given.<rubric>" and
     "judge_pair_swapped.<rubric>" hold the same by each order alone. The note has the judge's reason. A pair
-    of which one order has no verdict has no score, and its note says why.
+    of which one order has no verdict has no score, and `missing` says why.
 
     At the end it says how often the first answers win, at their lengths and at equal lengths, how often both
     orders agree, which place in the prompt is favoured where they do not, and how often the longer wins.
@@ -107,7 +107,8 @@ class JudgePair(WholeSet):
                 self._compare(record, second, first, context),
             )
         except RecordFailed as error:
-            return record.with_score(score, None, context.event(score, prompt=prompt), str(error))
+            event = context.event(score, prompt=prompt)
+            return record.with_score(score, Missing(error.kind, str(error)), event)
         verdicts = (_WINS[given.data.better], WIN - _WINS[swapped.data.better])
         event = context.event(score, given, swapped, prompt=prompt)
         scores = {**record.scores, **dict(zip(each, verdicts, strict=True))}

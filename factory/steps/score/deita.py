@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Answer, Sampling, TokenLogprob
 from factory.step import Asked, ChatModelName, Context, PerRecord
@@ -24,7 +24,7 @@ class Deita(PerRecord):
     The model is asked for one digit. Not the digit it gives counts but the mean of 1 to 6 weighed by the
     probabilities of the six digits at that place, so that two records of the same digit are still told apart.
     Where the six have less than half of the probability together, the model did not answer the question: the
-    score is missing, and the note says so.
+    score is missing, and its reason says so.
 
     Stored as "deita.complexity" and "deita.quality" (means over the conversation's turns) and "deita" (the sum
     over the turns of complexity times quality, as in the paper: a longer conversation counts for more). With
@@ -52,7 +52,7 @@ class Deita(PerRecord):
         answers: list[Answer[None]] = []
         complexity: list[float] = []
         quality: list[float] = []
-        note = "" if turns else "there is no answered question to score"
+        why = None if turns else Missing("no_answer", "there is no answered question to score")
         try:
             for instruction, output in turns:
                 how_complex = context.ask(
@@ -64,17 +64,16 @@ class Deita(PerRecord):
                 )
                 quality.append(await _level(how_good, answers))
         except RecordFailed as error:
-            note = str(error)
-        whole = not note
-        values = {
-            "deita.complexity": math.fsum(complexity) / len(turns) if whole else None,
-            "deita.quality": math.fsum(quality) / len(turns) if whole else None,
-            "deita": math.fsum(c * q for c, q in zip(complexity, quality, strict=True)) if whole else None,
+            why = Missing(error.kind, str(error))
+        values: dict[str, float | Missing] = {
+            "deita.complexity": why or math.fsum(complexity) / len(turns),
+            "deita.quality": why or math.fsum(quality) / len(turns),
+            "deita": why or math.fsum(c * q for c, q in zip(complexity, quality, strict=True)),
         }
         event = context.event("deita", *answers)
         scored = record
         for name, value in values.items():
-            scored = scored.with_score(name, value, event, note if name == "deita" else "")
+            scored = scored.with_score(name, value, event)
         # One thing was done, however many scores came of it.
         yield keep_where(replace(scored, events=(*record.events, event)), "deita", self.keep, context.step)
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.errors import RecordFailed
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
@@ -48,7 +48,7 @@ class IFD(PerRecord):
     L is the mean negative log-likelihood of the answer's tokens, the same tokens in both passes. The first
     token of a text has no probability unless the tokenizer puts one of its own before it: where the answer stands
     alone, it counts in neither pass (the authors' code counts it in one). An answer of one such token has no
-    score, and the note says so; no score is ever NaN or 0 for want of one. Earlier turns of a conversation
+    score, and `missing` says why; no score is ever NaN or 0 for want of one. Earlier turns of a conversation
     stand before the instruction.
 
     At 1 the instruction is of no help, above 1 it is in the way: the papers drop those (`keep: "< 1"`) and keep
@@ -79,7 +79,9 @@ class IFD(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         score = "ifd" if self.method == "superfiltering" else "ifd.cherry"
         if not record.output.strip():
-            scored = record.with_score(score, None, context.event(score), "there is no answer to score")
+            scored = record.with_score(
+                score, Missing("no_answer", "there is no answer to score"), context.event(score)
+            )
             yield keep_where(scored, score, self.keep, context.step)
             return
         most = self.max_length or (1024 if self.method == "superfiltering" else 512)
@@ -89,18 +91,19 @@ class IFD(PerRecord):
         try:
             texts = await score_after(context.chat(self.model), *contexts, record.output, most)
         except RecordFailed as error:
-            scored = record.with_score(score, None, context.event(score), str(error))
+            scored = record.with_score(score, Missing(error.kind, str(error)), context.event(score))
         else:
             event = context.event(score, texts.conditioned, texts.direct)
             try:
                 passes = align(texts, most)
                 value = superfiltering(passes) if self.method == "superfiltering" else cherry(passes)
             except Unscored as why:
-                scored = record.with_score(score, None, event, str(why))
+                scored = record.with_score(score, Missing(why.kind, str(why)), event)
             else:
                 note = (
                     f"only the first {most:,} tokens of prompt and answer count" if passes.truncated else ""
                 )
+                context.count("texts_cut", passes.truncated)
                 scored = record.with_score(score, value, event, note)
         yield keep_where(scored, score, self.keep, context.step)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from factory.data.record import Record
 from factory.step import Context, PerRecord
-from factory.steps.keep import Condition, keep_where
+from factory.steps.keep import Condition, keep_where, lacks_score
 
 INTERCEPT = 0.0274
 COEFFICIENTS = {"reward": -0.0078, "understandability": 0.4421, "naturalness": -0.3212, "coherence": -0.1520}
@@ -36,7 +36,7 @@ class InstructionMining(PerRecord):
     (see `predicted_log_loss`), with the odd outcome that understandable text is predicted to train worse. The
     coefficients say what went together in their runs and nothing of causes; features on another scale than
     theirs give numbers that mean nothing. Stored as "instruction_mining", the logarithm of the loss: low is
-    good. Where a feature is missing so is the score, and the note says which.
+    good. Where a feature is missing so is the score, and `missing` says which.
 
     Source: Instruction Mining (arXiv 2307.06290), the regression on naturalness, coherence, understandability
     and reward.
@@ -64,7 +64,7 @@ class InstructionMining(PerRecord):
         lacking = [name for name in names.values() if name not in record.scores]
         event = context.event(self.name)
         if lacking:
-            scored = record.with_score(self.name, None, event, f"there is no score {lacking[0]!r}")
+            scored = record.with_score(self.name, lacks_score(lacking[0]), event)
         else:
             features = {feature: record.scores[name] for feature, name in names.items()}
             scored = record.with_score(self.name, predicted_log_loss(features), event)

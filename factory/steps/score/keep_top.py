@@ -66,10 +66,12 @@ class KeepTop(WholeSet):
         self._tell_length(table, context, size)
         sign = -1 if self.order == "highest" else 1
         ranked = [at for at in np.argsort(sign * scores, kind="stable").tolist() if not np.isnan(scores[at])]
-        drops = {
-            at: Drop(context.step, "no_score", f"{self.score} is missing", failed=True)
-            for at in np.flatnonzero(np.isnan(scores)).tolist()
-        }
+        unscored = np.flatnonzero(np.isnan(scores)).tolist()
+        drops = {}
+        for at, record in zip(unscored, table.take(unscored).records(), strict=True):
+            why = record.lacking.get(self.score)
+            reason = f"{self.score} is missing{f': {why.reason}' if why else ''}"
+            drops[at] = Drop(context.step, "no_score", reason, failed=True)
         for rank, at in enumerate(ranked[size:], start=size + 1):
             reason = f"number {rank} of {len(ranked)} by {self.score} ({scores[at]:g}); {size} were wanted"
             drops[at] = Drop(context.step, "not_top", reason, {"rank": rank, self.score: float(scores[at])})

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from factory.step import Context, PerRecord
-from factory.steps.keep import Condition, keep_where
+from factory.steps.keep import Condition, keep_where, lacks_score
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,7 +66,7 @@ class LearningPercentage(PerRecord):
     which the paper keeps. The perplexities are scores that the records have already: those of the `perplexity`
     step under the model and its checkpoints, each with a name of its own. Stored as "learning_percentage".
 
-    Where a perplexity is missing so is the score, and the note says which. With `keep`, as in `judge`.
+    Where a perplexity is missing so is the score, and `missing` says which. With `keep`, as in `judge`.
 
     Source: Mekala et al., Smaller Language Models are capable of selecting Instruction-Tuning Training Data for
     Larger Language Models (arXiv 2402.10430). In its published perplexities of Alpaca a 350M model ranks the
@@ -95,7 +95,7 @@ class LearningPercentage(PerRecord):
         lacking = [name for name in names if name not in record.scores]
         event = context.event(self.name)
         if lacking:
-            scored = record.with_score(self.name, None, event, f"there is no score {lacking[0]!r}")
+            scored = record.with_score(self.name, lacks_score(lacking[0]), event)
         else:
             columns = [np.array([record.scores[name]]) for name in names]
             scored = record.with_score(self.name, float(learning_percentage(*columns)[0]), event)

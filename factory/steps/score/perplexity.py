@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.errors import RecordFailed
 from factory.models.base import ScoredText
 from factory.step import ChatModelName, Context, PerRecord
@@ -26,7 +26,7 @@ class Perplexity(PerRecord):
     depends on the data (arXiv 2405.20541): hence no default.
 
     With a name of its own for each model, the scores of an untrained model and of its checkpoints stand side by
-    side, as `learning_percentage` needs them. A record without anything to score has no score, and the note says
+    side, as `learning_percentage` needs them. A record without anything to score has no score, and `missing` says
     why.
 
     Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
@@ -54,7 +54,8 @@ class Perplexity(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         model = context.chat(self.model)
         texts: tuple[ScoredText, ...] = ()
-        value, note = None, ""
+        value: float | Missing
+        note = ""
         try:
             if self.of == "text":
                 text = "\n".join(message.content for message in record.messages)
@@ -69,14 +70,17 @@ class Perplexity(PerRecord):
                 passes = align(scored, self.max_length)
                 known, truncated = list(passes.conditioned), passes.truncated
             else:
-                raise Unscored("there is no answer to score")
+                raise Unscored("there is no answer to score", "no_answer")
             if not known:
                 raise Unscored("the text is a single token, which nothing precedes")
             value = math.exp(mean_loss(known))
             note = f"only the first {self.max_length:,} tokens count" if truncated else ""
-        except (RecordFailed, Unscored) as why:
-            note = str(why)
+            context.count("texts_cut", truncated)
+        except RecordFailed as error:
+            value = Missing(error.kind, str(error))
+        except Unscored as why:
+            value = Missing(why.kind, str(why))
         except OverflowError:
-            note = "the perplexity is beyond all bounds"
+            value = Missing("unscored", "the perplexity is beyond all bounds")
         done = record.with_score(self.score, value, context.event(self.score, *texts), note)
         yield keep_where(done, self.score, self.keep, context.step)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.data.table import Table
 from factory.data.text import detect_language, shorten
 from factory.step import Context, EmbeddingModelName, WholeSet
@@ -82,7 +81,7 @@ class NormalizeTags(WholeSet):
         """See `WholeSet.run`."""
         normal = Normalization([[tag["name"] for tag in tags] for tags in table.values("tags")])
         facts = context.facts
-        facts["records"] = len(table)
+        context.count("records", len(table))
         if not normal.counts:
             context.warn(
                 f"{context.step}: no record has tags, so there is nothing to normalise: tag them first, or give "
@@ -166,8 +165,6 @@ def _renamed(table: Table, normal: Normalization, context: Context) -> Iterator[
     for record in table.records():
         tags = renamed(record.tags, finals)
         if tags != record.tags:
-            record = record.with_tags(tags, event)
-            if not tags:
-                note = f"all of its tags were {why_dropped(normal)}"
-                record = replace(record, notes={**record.notes, "tag": note})
+            gone = Missing("no_tag_left", f"all of its tags were {why_dropped(normal)}")
+            record = record.with_tags(tags or gone, event)
         yield record

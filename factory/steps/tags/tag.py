@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
-from factory.data.record import Event, Record, Tag
+from factory.data.record import Missing, Record, Tag
 from factory.data.text import shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
@@ -36,9 +35,9 @@ class TagIntents(PerRecord):
     meaning. A name outside the set is not used; how many there were is in the manifest.
 
     A record that cannot be tagged, or one of whose turns cannot, goes on without tags: its history says
-    "untagged" and its note "tag" says why. A part of its tags would count as low complexity. With `required`
-    it is set aside as failed instead. How many were tagged, how many not and why, and how many single tags
-    were too long to be one, is in the manifest and the report.
+    "untagged", and `missing` says why under "tag". A part of its tags would count as low complexity. With
+    `required` it is set aside as failed instead. How many were tagged, how many not and why, and how many single
+    tags were too long to be one or came after the first `max_tags`, is in the manifest and the report.
 
     Source: #InsTag (arXiv 2308.07074), section 3.
 
@@ -74,23 +73,21 @@ class TagIntents(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         prompt = context.prompt(_OPEN if self.vocabulary is None else _CLOSED, record)
         answers: list[Answer[NamedTags]] = []
-        facts = context.facts
-        for fact, none in (("tagged", 0), ("untagged", {}), ("unusable_tags", 0)):
-            facts.setdefault(fact, none)
+        for counted in ("tagged", "unusable_tags", "tags_beyond_max_tags"):
+            context.count(counted, 0)
         try:
             tags = await self._tags(record, answers, context)
         except RecordFailed as error:
-            facts["untagged"][error.kind] = facts["untagged"].get(error.kind, 0) + 1
             event = context.event("untagged", *answers, prompt=prompt)
-            untagged = replace(record.with_tags((), event), notes={**record.notes, "tag": str(error)})
+            untagged = record.with_tags(Missing(error.kind, str(error)), event)
             yield (
                 untagged.drop(context.step, "untagged", str(error), failed=True)
                 if self.required
                 else untagged
             )
         else:
-            facts["tagged"] += 1
-            yield _tagged(record, tags, context.event("tag", *answers, prompt=prompt))
+            context.count("tagged")
+            yield record.with_tags(tags, context.event("tag", *answers, prompt=prompt))
 
     async def _tags(
         self, record: Record, answers: list[Answer[NamedTags]], context: Context
@@ -103,10 +100,10 @@ class TagIntents(PerRecord):
             answer = await self._ask(record, message.content, closed, context)
             answers.append(answer)
             named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
-            context.facts["unusable_tags"] += sum(not _usable(tag.tag) for tag in answer.data.tags)
+            context.count("unusable_tags", sum(not _usable(tag.tag) for tag in answer.data.tags))
             if closed is not None:
                 named, unknown = closed.chosen(named)
-                context.facts["outside"] += len(unknown)
+                context.count("outside", len(unknown))
                 if not named and unknown:
                     raise RecordFailed(
                         "outside_vocabulary",
@@ -114,8 +111,8 @@ class TagIntents(PerRecord):
                     )
             if not named:
                 raise RecordFailed("no_tags", "the model named no tag that can be used")
-            named = named[: self.max_tags]
-            tags.extend(named)
+            context.count("tags_beyond_max_tags", max(0, len(named) - self.max_tags))
+            tags.extend(named[: self.max_tags])
         if not answers:
             raise RecordFailed("no_instruction", "there is no user turn to tag")
         return clean_tags(tags)
@@ -141,7 +138,7 @@ class TagIntents(PerRecord):
             self._closed = Vocabulary.read(context.read_rows(self.vocabulary), str(self.vocabulary))
         if self._closed is not None:
             context.facts["vocabulary"] = len(self._closed.names)
-            context.facts.setdefault("outside", 0)
+            context.count("outside", 0)
         return self._closed
 
     async def _shown(self, closed: Vocabulary, query: str, context: Context) -> Sequence[str]:
@@ -189,9 +186,3 @@ def clean_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
 
 def _usable(name: str) -> bool:
     return 0 < len(" ".join(name.split())) <= TAG_CHARACTERS
-
-
-def _tagged(record: Record, tags: tuple[Tag, ...], event: Event) -> Record:
-    # A note of an earlier attempt that failed would now be untrue.
-    notes = {key: note for key, note in record.notes.items() if key != "tag"}
-    return replace(record.with_tags(tags, event), notes=notes)

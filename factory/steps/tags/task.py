@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
-from factory.data.record import Record
+from factory.data.record import Missing, Record
 from factory.data.text import prompt_language
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
@@ -37,7 +36,7 @@ class LabelTask(PerRecord):
 
     The model chooses among `categories` and is shown what each means; a reply outside of them is asked for
     again. The names are the same for every language, so that a set of several is one whole. A record whose
-    task cannot be had goes on without one: its history says "no_task", its note "task" says why, and the
+    task cannot be had goes on without one: its history says "no_task", `missing` says why under "task", and the
     manifest and the report say how many there were.
 
     `task_by_example` does the same from labelled examples, without asking a chat model.
@@ -71,9 +70,7 @@ class LabelTask(PerRecord):
             yield record
             return
         choices = self.categories or explained(prompt_language(record.language))
-        facts = context.facts
-        facts.setdefault("named", 0)
-        missed: dict[str, int] = facts.setdefault("no_task", {})
+        context.count("named", 0)
         try:
             if not record.prompt.strip():
                 raise RecordFailed("no_instruction", "there is no user turn to name the task of")
@@ -88,13 +85,11 @@ class LabelTask(PerRecord):
                 instruction=record.prompt,
             )
         except RecordFailed as error:
-            missed[error.kind] = missed.get(error.kind, 0) + 1
             event = context.event("no_task", prompt=context.prompt("tag/task", record))
-            yield replace(record, task="", notes={**record.notes, "task": str(error)}).with_event(event)
+            yield record.with_task(Missing(error.kind, str(error)), event)
         else:
-            facts["named"] += 1
-            notes = {key: note for key, note in record.notes.items() if key != "task"}
-            yield replace(record, task=answer.data.task, notes=notes).with_event(event)
+            context.count("named")
+            yield record.with_task(answer.data.task, event)
 
 
 class ChosenTask(BaseModel):

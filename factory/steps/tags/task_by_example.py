@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -86,14 +85,10 @@ class TaskByExample(WholeSet):
             found = classifier.predict(unknown)
         sure = (found.certainty >= self.min_certainty).tolist()
         tasks = {at: label for at, label, ok in zip(wanted, found.labels, sure, strict=True) if ok}
-        context.facts.update(
-            {
-                "named": len(tasks),
-                "unsure": len(wanted) - len(tasks),
-                "had_one": len(table) - len(wanted),
-                "tasks": dict(sorted(Counter(tasks.values()).items())),
-            }
-        )
+        context.count("named", len(tasks))
+        context.count("unsure", len(wanted) - len(tasks))
+        context.count("had_one", len(table) - len(wanted))
+        context.facts["tasks"] = dict(sorted(Counter(tasks.values()).items()))
         return await asyncio.to_thread(lambda: Table.from_records(_named(table, tasks, context)))
 
     def _examples(self, context: Context) -> list[Record]:
@@ -127,6 +122,5 @@ def _named(table: Table, tasks: dict[int, str], context: Context) -> Iterator[Re
     event = context.event("task")
     for at, record in enumerate(table.records()):
         if at in tasks:
-            notes = {key: note for key, note in record.notes.items() if key != "task"}
-            record = replace(record, task=tasks[at], notes=notes).with_event(event)
+            record = record.with_task(tasks[at], event)
         yield record

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_page import ALLOWED, Reader
 
 from factory.data.record import Event, Tag, new_record
+from factory.data.run_manifest import StepFacts
 from factory.data.table import Table
 from factory.errors import OutputError
 from factory.report.measures import TaggedSet, measure_lines, measures
@@ -159,4 +160,4 @@ def test_what_a_step_told_is_in_the_report(run_folder: Path) -> None:
 
 
 def test_steps_that_told_nothing_make_no_section() -> None:
-    assert facts_section([{"label": "01-read"}, {"label": "02-tag", "facts": {}}]) == ""
+    assert facts_section([StepFacts(label="01-read"), StepFacts(label="02-tag", facts={})]) == ""

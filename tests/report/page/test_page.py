@@ -13,7 +13,7 @@ from conftest import make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.data.record import Event, new_record
+from factory.data.record import Event, Missing, new_record
 from factory.data.table import Table
 from factory.errors import InputError
 from factory.report.page.charts import bar_list, distribution, length_distribution
@@ -123,7 +123,7 @@ def test_a_family_of_a_reference_file_and_hostile_texts_are_shown_as_text(tmp_pa
     hostile = "<script>alert(1)</script>\x1b[31m"
     records = [
         new_record(hostile, output=hostile, occurrence=at, lang='"><b>').drop(
-            "02-x", kind, f"{hostile} with {id} (x)"
+            "02-x", kind, f"{hostile} with {id} (x)", against=id
         )
         for at, (kind, id) in enumerate(
             [("exact_duplicate", "<img>"), ("same_meaning", "<img>"), ("other", "<img>")]
@@ -141,12 +141,27 @@ def test_a_family_of_a_reference_file_and_hostile_texts_are_shown_as_text(tmp_pa
 
 def test_who_was_near_to_a_record_that_was_itself_dropped_later_is_shown_as_such(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 6)
-    middle = new_record("middle").drop("03-x", "near_duplicate", "ROUGE-L 0.90 with 00ff (first)")
-    last = new_record("last").drop("02-x", "exact_duplicate", f"identical with {middle.id} (middle)")
+    middle = new_record("middle").drop("03-x", "near_duplicate", "as first", {"rouge_l": 0.9}, against="00ff")
+    last = new_record("last").drop("02-x", "exact_duplicate", "as middle", against=middle.id)
     Table.from_records([last, middle]).write(folder / "dropped.parquet")
     text = Reader(render_report(folder)).text
     assert f"identical with {middle.id}, dropped later" in text
     assert "ROUGE-L 0.90middle" in text
+
+
+def test_duplicates_that_an_older_run_dropped_for_records_it_did_not_note_are_counted(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", 6)
+    old = [
+        new_record("x", occurrence=at).drop("02-x", "exact_duplicate", "identical with 00") for at in (1, 2)
+    ]
+    Table.from_records(old).write(folder / "dropped.parquet")
+    text = Reader(render_report(folder)).text
+    assert "Of 2 duplicates an older version of factory did not note what they repeat" in text
+    new = new_record("y").drop("02-x", "exact_duplicate", "identical with 00", against="00ff")
+    Table.from_records([*old, new]).write(folder / "dropped.parquet")
+    text = Reader(render_report(folder)).text
+    assert "1 family: one record of each is kept, 1 were dropped for it" in text
+    assert "Of 2 duplicates an older version" in text
 
 
 def test_a_run_without_duplicates_has_no_section_of_them(tmp_path: Path) -> None:
@@ -279,7 +294,7 @@ def test_a_score_is_shown_with_its_correlation_with_length(tmp_path: Path) -> No
     event = Event("05-judge", "judge.quality")
     records = [
         new_record("Q?", output="word " * (at + 1), occurrence=at)
-        .with_score("longer_is_better", None if at == 3 else float(at), event)
+        .with_score("longer_is_better", Missing("bad_reply", "?") if at == 3 else float(at), event)
         .with_score("shorter_is_better", -float(at), event)
         .with_score("always_4", 4.0, event)
         for at in range(30)

@@ -10,22 +10,31 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from factory.data.run_manifest import Manifest
 from factory.errors import InputError
 from factory.report.page.page import render_report
-from factory.report.run_files.manifest import read_funnel, read_manifest
+from factory.report.run_files.manifest import read_manifest
 from factory.report.terminal.funnel import print_funnel
 
 
-def printed(manifest: dict[str, Any], folder: Path, **options: Any) -> str:
+def as_written(folder: Path) -> dict[str, Any]:
+    """The manifest as plain JSON, to be changed."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
+
+
+def printed(manifest: Manifest | dict[str, Any], folder: Path, **options: Any) -> str:
+    if isinstance(manifest, dict):
+        manifest = Manifest.model_validate_json(json.dumps(manifest))
     file = io.StringIO()
     print_funnel(manifest, Console(file=file, width=80, **options), folder)
     return file.getvalue()
 
 
 def test_every_record_is_kept_dropped_or_failed(run_folder: Path) -> None:
-    funnel = read_funnel(read_manifest(run_folder))
-    assert funnel.records == sum(step.made for step in funnel.steps)
-    assert (funnel.kept, funnel.dropped, funnel.failed) == (29, 17, 2)
+    manifest = read_manifest(run_folder)
+    assert manifest.records == sum(step.made for step in manifest.steps)
+    assert (manifest.kept, manifest.dropped, manifest.failed) == (29, 17, 2)
 
 
 def test_a_pipe_gets_plain_words_within_80_columns(run_folder: Path) -> None:
@@ -52,7 +61,7 @@ def test_the_files_to_look_at_are_whole_paths_and_are_there(run_folder: Path) ->
 
 
 def test_many_reasons_do_not_break_the_columns(run_folder: Path) -> None:
-    manifest = read_manifest(run_folder)
+    manifest = as_written(run_folder)
     manifest["steps"][4]["dropped"] = {f"reason_number_{at}": 1_000_000 + at for at in range(12)}
     text = printed(manifest, run_folder)
     assert all(f"reason_number_{at} {1_000_000 + at:,}" in " ".join(text.split()) for at in range(12))
@@ -60,8 +69,22 @@ def test_many_reasons_do_not_break_the_columns(run_folder: Path) -> None:
 
 
 def test_records_that_went_on_untagged_are_told_beside_those_let_go(run_folder: Path) -> None:
-    manifest = read_manifest(run_folder)
+    manifest = as_written(run_folder)
     assert manifest["steps"][3]["label"] == "04-tag"
+    manifest["steps"][3]["missing"] = {
+        "tag": {"no_tags": 1200, "bad_reply": 2},
+        "judge.quality": {"refused": 7},
+    }
+    row = next(line for line in printed(manifest, run_folder).splitlines() if line.startswith("04-tag"))
+    assert "untagged: no_tags 1,200," in row
+    (run_folder / "manifest.json").write_text(json.dumps(manifest))
+    page = render_report(run_folder)
+    assert '<span class="chip missed">untagged: no_tags <b>1,200</b></span>' in page
+    assert '<span class="chip missed">no judge.quality: refused <b>7</b></span>' in page
+
+
+def test_what_an_older_run_told_of_untagged_records_among_its_facts_is_told_too(run_folder: Path) -> None:
+    manifest = as_written(run_folder)
     manifest["steps"][3]["facts"] = {
         "tagged": 39,
         "untagged": {"no_tags": 1200, "bad_reply": 2},
@@ -86,7 +109,7 @@ def test_where_nothing_survived_it_says_where_everything_went(empty_run: Path) -
 
 
 def test_several_reasons_of_one_step_are_counted_each(empty_run: Path) -> None:
-    manifest = read_manifest(empty_run)
+    manifest = as_written(empty_run)
     manifest["steps"][1]["dropped"] = {"empty": 1, "unchanged": 3}
     manifest["steps"][1]["failed"] = {"empty": 2}
     assert "in 02-evolve (empty 3, unchanged 3)" in printed(manifest, empty_run)
@@ -104,7 +127,7 @@ def test_a_run_that_goes_on_or_was_stopped_says_so(tmp_path: Path) -> None:
 
 
 def test_no_markup_or_escape_reaches_a_terminal_from_a_manifest(run_folder: Path) -> None:
-    manifest = read_manifest(run_folder)
+    manifest = as_written(run_folder)
     manifest["steps"][4]["dropped"] = {"[red]low\x1b[2J": 8}
     text = printed(manifest, run_folder, force_terminal=True)
     assert "[red]low\\x1b[2J 8" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,37 @@ def test_a_dropped_record_names_the_step_the_kind_and_the_numbers(run_folder: Pa
     )
 
 
+def test_what_a_record_lost_against_is_shown_by_its_rows_id_ours_and_its_prompt(run_folder: Path) -> None:
+    record = next(
+        r for r in dropped(run_folder).records() if r.dropped and r.dropped.kind == "near_duplicate"
+    )
+    explanation = explain(run_folder, record.id)
+    winner = explanation.against
+    assert winner is not None
+    assert (winner.id, winner.dropped) == (record.dropped.against, None)  # type: ignore[union-attr]
+    text = " ".join(shown(explanation).split())
+    assert f"record {record.meta['id']} ({record.id}) dropped by 06-dedup_rouge" in text
+    assert f"lost against {winner.meta['id']} ({winner.id})" in text
+
+
+def test_a_record_that_lost_against_what_the_run_does_not_hold_is_explained_all_the_same(
+    tmp_path: Path,
+) -> None:
+    gone = new_record("a").drop("02-x", "leak", "it is gsm8k 17", against="gsm8k#17")
+    Table.from_records([gone]).write(tmp_path / "dropped.parquet")
+    (tmp_path / "manifest.json").write_text('{"status": "finished"}')
+    explanation = explain(tmp_path, gone.id)
+    assert explanation.against is None
+    assert "lost against" not in shown(explanation)
+
+
+def test_a_record_of_an_older_file_tells_why_a_score_is_missing_by_its_note(tmp_path: Path) -> None:
+    old = replace(new_record("a"), notes={"ifd": "there is no answer to score"})
+    Table.from_records([old]).write(tmp_path / "steps" / "01-read" / "kept.parquet")
+    (tmp_path / "manifest.json").write_text('{"status": "finished"}')
+    assert "ifd missing: there is no answer to score" in shown(explain(tmp_path, old.id))
+
+
 def test_a_failed_record_is_not_called_judged(run_folder: Path) -> None:
     record = next(r for r in dropped(run_folder).records() if r.dropped and r.dropped.failed)
     assert explain(run_folder, record.id).verdict.startswith(
@@ -74,7 +106,9 @@ def test_a_failed_record_is_not_called_judged(run_folder: Path) -> None:
 
 def test_a_missing_score_is_missing_and_keeps_its_note(run_folder: Path) -> None:
     record = next(r for r in kept(run_folder).records() if "judge.quality" not in r.scores)
-    assert "judge.quality missing: The judge's reply had no grade." in shown(explain(run_folder, record.id))
+    assert "judge.quality missing (bad_reply): The judge's reply had no grade." in shown(
+        explain(run_folder, record.id)
+    )
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_unique(run_folder: Path) -> None:

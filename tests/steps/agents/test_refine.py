@@ -51,7 +51,8 @@ def test_an_answer_is_refined_as_long_as_the_judge_finds_a_gain_and_the_best_is_
     record = replace(RECORD, tags=(Tag("river"),))
     (old, new), asked = refine(Refine(rounds=4), record, [2, 3, 4, 4])
     assert old.dropped is not None
-    assert old.dropped.kind == "refined"
+    assert (old.dropped.kind, old.dropped.against) == ("refined", new.id)
+    assert old.dropped.numbers == {"rounds": 2.0, "before": 2.0, "after": 4.0}
     assert new.output == "draft 2 of the answer", "the third brought no gain"
     assert (new.instruction, new.input, new.tags, new.source) == (
         "Name a river.",
@@ -103,7 +104,8 @@ def test_a_first_answer_without_a_grade_is_not_refined_and_no_grade_is_made_up()
     (same,), asked = refine(Refine(), RECORD, [RecordFailed("call_failed", "no reply")])
     assert same.output == "draft 0"
     assert same.scores == {"refine.rounds": 0.0}
-    assert "no reply" in same.notes["refine.after"]
+    assert same.missing["refine.after"].kind == "call_failed"
+    assert "no reply" in same.missing["refine.after"].reason
     assert asked["rewrite"] == []
 
 

@@ -99,7 +99,7 @@ def test_the_first_is_kept_and_named_in_the_reason_of_the_others() -> None:
     result = run(DedupExact(), records)
     assert kept(result) == [0, 1, 3]
     reason = f"identical with {records[0].id} (Name a river.)"
-    assert result[2].dropped == Drop("02-exact", "exact_duplicate", reason)
+    assert result[2].dropped == Drop("02-exact", "exact_duplicate", reason, against=records[0].id)
     assert [family.kept for family in duplicate_families(result)] == [records[0].id, records[3].id]
 
 

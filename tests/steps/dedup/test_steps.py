@@ -100,6 +100,7 @@ def test_a_word_for_word_duplicate_is_dropped_with_the_record_it_repeats() -> No
         "near_duplicate",
         f"ROUGE-L 0.86 with {records[0].id} (Write a short poem about the sea.)",
         {"rouge_l": pytest.approx(6 / 7)},
+        against=records[0].id,
     )
     assert [record.id for record in result] == [record.id for record in records]
 
@@ -158,6 +159,7 @@ def test_the_same_meaning_is_dropped_across_languages() -> None:
         "same_meaning",
         f"cosine 0.996 with {records[2].id} (Name a river.)",
         {"cosine": pytest.approx(np.cos(np.radians(5)))},
+        against=records[2].id,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from step_context import process, scripted_context
 
 from factory.data.record import Event, Message, Record, new_record
+from factory.engine.progress import RunProgress
 from factory.errors import RecipeError, RecordFailed, RunStopped
 from factory.models.base import Reply, TokenLogprob
 from factory.recipe.recipe import parse_recipe
@@ -62,7 +63,7 @@ def test_a_score_outside_the_scale_is_missing_never_clamped(score: object) -> No
     context, _ = scripted_context(lambda ask: verdict(score))
     (judged,) = process(Judge(), record, context)
     assert judged.scores == {}
-    assert judged.notes["judge.quality"]
+    assert judged.missing["judge.quality"].kind == "bad_reply"
     assert judged.dropped is None
 
 
@@ -107,7 +108,7 @@ def test_a_record_without_an_answer_is_not_judged_by_its_answer() -> None:
     context, chat = scripted_context(lambda ask: verdict(4))
     (judged,) = process(Judge(), new_record("Name a river."), context)
     assert judged.scores == {}
-    assert "no answer" in judged.notes["judge.quality"]
+    assert judged.missing["judge.quality"] == ("no_answer", "there is no answer to judge")
     assert chat.asks == []
 
 
@@ -228,9 +229,9 @@ def test_the_score_is_the_expectation_where_the_server_tells_log_probabilities()
 
 
 def test_a_server_without_log_probabilities_is_said_so_once_and_its_stated_level_counts() -> None:
-    told: list[str] = []
+    progress = RunProgress()
     context, chat = scripted_context(lambda ask: verdict(4))
-    context = replace(context, warn=told.append)
+    context = replace(context, warn=progress.warn)
     records = [new_record(f"Name river {at}.", output="The Rhine.", lang="en") for at in range(5)]
     step = Judge(expected=True)
 
@@ -244,9 +245,9 @@ def test_a_server_without_log_probabilities_is_said_so_once_and_its_stated_level
     judged = asyncio.run(judge_all())
     assert [record.scores for record in judged] == [{"judge.quality": 4.0}] * 5
     assert len(chat.asks) == 5, "no reply is thrown away"
-    assert len(told) == 1
-    assert "does not tell log-probabilities" in told[0]
-    assert "samples" in told[0]
+    (told,) = progress.warnings
+    assert "does not tell log-probabilities" in told
+    assert "samples" in told
 
 
 def test_several_judges_and_samples_count_by_their_mean_and_tell_their_spread() -> None:
@@ -283,11 +284,13 @@ def test_a_judge_that_writes_free_text_is_read_strictly() -> None:
         context, _ = scripted_context(lambda ask, text=text: text)
         (judged,) = process(Judge(reply="line"), RECORD, context)
         assert judged.scores == {}
-        assert judged.notes["judge.quality"].startswith("the reply of scripted ")
+        assert judged.missing["judge.quality"].kind == "bad_reply"
+        assert judged.missing["judge.quality"].reason.startswith("the reply of scripted ")
     context, _ = scripted_context(lambda ask: Reply("So far so good. Score: 3", finish_reason="length"))
     (judged,) = process(Judge(reply="line"), RECORD, context)
     assert judged.scores == {}
-    assert "cut at 1024 tokens" in judged.notes["judge.quality"]
+    assert judged.missing["judge.quality"].kind == "truncated"
+    assert "cut at 1024 tokens" in judged.missing["judge.quality"].reason
 
 
 TURNS = (Message("user", "Hi"), Message("assistant", "Hello"))
@@ -313,14 +316,14 @@ def test_a_turn_without_a_score_leaves_the_conversation_without_one() -> None:
     context, _ = scripted_context(lambda ask: next(replies))
     (judged,) = process(Judge(), new_record("And?", history=TURNS, output="So."), context)
     assert judged.scores == {}
-    assert judged.notes["judge.quality"].startswith("turn 2 of 2: ")
+    assert judged.missing["judge.quality"].reason.startswith("turn 2 of 2: ")
 
 
 def test_a_conversation_beyond_the_context_is_a_missing_score_with_its_reason() -> None:
     context, _ = scripted_context(lambda ask: RecordFailed("context_length", "the prompt has 50,210 tokens"))
     (judged,) = process(Judge(), new_record("word " * 50_000, output="So."), context)
     assert judged.scores == {}
-    assert judged.notes["judge.quality"] == "the prompt has 50,210 tokens"
+    assert judged.missing["judge.quality"] == ("context_length", "the prompt has 50,210 tokens")
 
 
 def test_a_new_grade_takes_the_place_of_the_old_one_and_of_its_spread() -> None:

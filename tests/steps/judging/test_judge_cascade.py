@@ -87,7 +87,8 @@ def test_a_record_says_who_decided_it() -> None:
         assert record.events[-1].calls == ()
         chance = record.scores["judge_cascade_chance.quality"]
         assert (record.dropped is None) == (chance >= 0.5)
-        assert "the strong judge was not asked" in record.notes["judge_cascade.quality"]
+        assert record.missing["judge_cascade.quality"].kind == "not_asked"
+        assert "the strong judge was not asked" in record.missing["judge_cascade.quality"].reason
         if record.dropped is not None:
             assert record.dropped.kind == "low_score"
             assert record.dropped.numbers == {"chance": chance}

@@ -90,7 +90,8 @@ def test_a_judge_that_takes_what_is_shown_first_makes_a_tie_and_is_told() -> Non
 def test_a_pair_that_lacks_an_answer_has_no_score_and_a_reason(other: object) -> None:
     (judged,), told = run(STEP, [row(second=other)], lambda ask: verdict("A"))
     assert judged.scores == {}
-    assert "no answer in 'other'" in judged.notes["judge_pair.quality"]
+    assert judged.missing["judge_pair.quality"].kind == "no_answer"
+    assert "no answer in 'other'" in judged.missing["judge_pair.quality"].reason
     assert told == ["02-judge_pair: no pair has a verdict; 1 have no verdict"]
 
 
@@ -98,7 +99,7 @@ def test_a_pair_that_lacks_an_answer_has_no_score_and_a_reason(other: object) ->
 def test_a_verdict_that_was_not_offered_is_none(reply: str) -> None:
     (judged,), _ = run(STEP, [row()], lambda ask: reply)
     assert judged.scores == {}
-    assert judged.notes["judge_pair.quality"]
+    assert judged.missing["judge_pair.quality"].kind == "bad_reply"
 
 
 def test_one_order_without_a_verdict_leaves_the_pair_without_one() -> None:
@@ -107,7 +108,7 @@ def test_one_order_without_a_verdict_leaves_the_pair_without_one() -> None:
 
     (judged,), _ = run(STEP, [row()], script)
     assert judged.scores == {}
-    assert judged.notes["judge_pair.quality"] == "no reply"
+    assert judged.missing["judge_pair.quality"] == ("call_failed", "no reply")
 
 
 def test_keep_drops_the_losers_and_sets_those_without_a_verdict_aside() -> None:

@@ -78,9 +78,10 @@ def test_complexity_times_quality_is_summed_over_the_turns() -> None:
 def test_what_could_not_be_scored_is_missing_with_its_reason() -> None:
     done = run(new_record("a", output="b"), Grader(place(d2=1.0), place(dno=1.0)))
     assert done.scores == {}
-    assert "levels 1 to 6" in done.notes["deita"]
+    assert set(done.missing) == {"deita", "deita.complexity", "deita.quality"}
+    assert "levels 1 to 6" in done.missing["deita"].reason
     unanswered = run(new_record("a"), Grader())
-    assert unanswered.notes["deita"] == "there is no answered question to score"
+    assert unanswered.missing["deita"].reason == "there is no answered question to score"
     dropped = run(new_record("a"), Grader(), keep=">= 9").dropped
     assert dropped is not None
     assert dropped.kind == "no_score"

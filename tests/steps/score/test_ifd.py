@@ -130,7 +130,8 @@ def test_a_token_that_straddles_prompt_and_answer_counts_in_neither_pass() -> No
 def test_an_answer_of_one_token_has_no_score_and_says_why(output: str) -> None:
     done = run(IFD(), new_record("Say", output=output), Reader())
     assert done.scores == {}
-    assert "single token" in done.notes["ifd"]
+    assert done.missing["ifd"].kind == "unscored"
+    assert "single token" in done.missing["ifd"].reason
     assert done.dropped is None
     kept = run(IFD(keep="< 1"), new_record("Say", output=output), Reader())  # type: ignore[arg-type]
     assert kept.dropped is not None
@@ -143,7 +144,7 @@ def test_an_empty_answer_costs_nothing_and_has_no_score(output: str) -> None:
         reader = Reader()
         done = run(step, new_record("Say", output=output), reader)
         assert done.scores == {}
-        assert "no answer" in next(iter(done.notes.values()))
+        assert list(done.missing.values()) == [("no_answer", "there is no answer to score")]
         assert reader.texts == []
 
 
@@ -177,16 +178,19 @@ def test_a_text_that_was_cut_has_the_score_of_the_same_tokens_uncut() -> None:
 def test_a_prompt_that_fills_all_that_is_read_leaves_nothing_to_score() -> None:
     done = run(IFD(), new_record("word " * 50_000, output="yes indeed"), Reader())
     assert done.scores == {}
-    assert done.notes["ifd"]
+    assert done.missing["ifd"].kind == "unscored"
     exact = run(IFD(max_length=4), new_record("a b c d e", output="yes indeed"), Reader())
-    assert exact.notes["ifd"] == "the prompt fills all of the 4 tokens that are read"
+    assert exact.missing["ifd"].reason == "the prompt fills all of the 4 tokens that are read"
 
 
 def test_an_answer_that_was_not_sent_for_a_long_prompt_is_not_called_a_single_token() -> None:
     # By the estimate 2,250 tokens, by this model one.
     done = run(IFD(), new_record("-" * 9_000, output="yes indeed"), Reader())
     assert done.scores == {}
-    assert done.notes["ifd"] == "the prompt leaves no room for the answer in the 1024 tokens that are read"
+    assert (
+        done.missing["ifd"].reason
+        == "the prompt leaves no room for the answer in the 1024 tokens that are read"
+    )
 
 
 def test_a_model_with_a_smaller_context_is_sent_less() -> None:
@@ -202,7 +206,7 @@ def test_a_text_that_cannot_be_scored_is_noted_and_the_run_goes_on() -> None:
 
     done = run(IFD(), new_record("Say", output="yes indeed"), Failing())
     assert done.scores == {}
-    assert done.notes["ifd"] == "no reply after 6 tries"
+    assert done.missing["ifd"] == ("call_failed", "no reply after 6 tries")
 
 
 def test_a_server_without_log_probabilities_stops_the_run() -> None:
@@ -258,7 +262,7 @@ def test_perplexity_of_the_text_is_over_all_turns_and_can_have_any_name() -> Non
     assert done.scores["ppl.1"] == pytest.approx(math.exp(-sum(scored.logprobs[1:]) / 5))  # type: ignore[arg-type]
     single = run(Perplexity(of="text"), new_record("Name"), Reader())
     assert single.scores == {}
-    assert "single token" in single.notes["perplexity"]
+    assert "single token" in single.missing["perplexity"].reason
 
 
 def test_text_is_cut_by_the_estimate_at_a_space_where_one_is_near() -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from step_context import scripted_context
 
-from factory.data.record import Record, new_record
+from factory.data.record import Event, Missing, Record, new_record
 from factory.data.table import Table
 from factory.step import Context
 from factory.steps.score.keep_top import KeepTop
@@ -57,6 +58,16 @@ def test_a_missing_score_is_set_aside_and_never_taken_for_a_low_one() -> None:
     assert len(live) == 1
     assert dropped[0].dropped is not None
     assert (dropped[0].dropped.kind, dropped[0].dropped.failed) == ("no_score", True)
+
+
+def test_a_record_set_aside_for_want_of_a_score_says_why_it_has_none() -> None:
+    why = Missing("no_answer", "there is no answer to score")
+    lacking = new_record("a").with_score("ifd", why, Event("02-ifd", "ifd"))
+    context, _ = scripted_context(lambda ask: "")
+    result = asyncio.run(KeepTop(score="ifd", count=1).run(Table.from_records([lacking]), context))
+    (record,) = result.records()
+    assert record.dropped is not None
+    assert record.dropped.reason == "ifd is missing: there is no answer to score"
 
 
 def test_the_correlation_with_the_answers_length_is_told() -> None:

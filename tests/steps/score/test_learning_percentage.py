@@ -149,7 +149,7 @@ def test_the_step_reads_the_perplexities_it_is_told_and_says_which_is_missing() 
     assert done.scores["learning_percentage"] == 0.5
     (lacking,) = process(step, scored(ppl_0=4.0, ppl_1=3.0), context)
     assert "learning_percentage" not in lacking.scores
-    assert lacking.notes["learning_percentage"] == "there is no score 'ppl.3'"
+    assert lacking.missing["learning_percentage"] == ("lacks_score", "there is no score 'ppl.3'")
     assert chat.asks == []
 
 

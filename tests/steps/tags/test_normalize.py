@@ -131,7 +131,8 @@ def test_tags_that_always_come_together_become_one() -> None:
 def test_a_record_whose_tags_all_went_is_left_untagged_with_a_note() -> None:
     records, _, said = run(NormalizeTags(min_count=2, semantic=None), [["math"], ["math"], ["odd"]])
     assert records[2].tags == ()
-    assert "rare" in records[2].notes["tag"]
+    assert records[2].missing["tag"].kind == "no_tag_left"
+    assert "rare" in records[2].missing["tag"].reason
     assert any("1 records have no tag left" in sentence for sentence in said)
 
 
@@ -186,7 +187,7 @@ def test_tags_that_a_map_lacks_are_kept_or_dropped_as_asked(unknown: Any, left: 
 
 def test_tags_that_a_map_drops_are_told_as_such() -> None:
     records, _, said = run(NormalizeTags(map=Path("map.jsonl")), [["junk"]], [{"raw": "junk", "final": ""}])
-    assert records[0].notes["tag"] == "all of its tags were dropped by the tag map"
+    assert records[0].missing["tag"].reason == "all of its tags were dropped by the tag map"
     assert any(sentence.endswith("all of theirs were dropped by the tag map") for sentence in said)
 
 

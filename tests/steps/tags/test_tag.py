@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_record_that_cannot_be_tagged_goes_on_untagged(bad: str | Exception) -
     assert untagged.dropped is None
     assert untagged.tags == ()
     assert untagged.events[-1].operation == "untagged"
-    assert untagged.notes["tag"]
+    assert untagged.missing["tag"].kind in ("bad_reply", "no_tags")
 
 
 def test_what_could_not_be_tagged_is_counted_by_its_reason() -> None:
@@ -62,14 +63,11 @@ def test_what_could_not_be_tagged_is_counted_by_its_reason() -> None:
         [reply("sql"), reply("x" * 61, "word " * 200, "poem"), reply("x" * 61), reply(), "no json"]
     )
     context, _ = scripted_context(lambda ask: next(replies))
-    for at in range(5):
-        process(TagIntents(), new_record(f"Query {at}"), context)
-    process(TagIntents(), replace(new_record("x"), messages=()), context)
-    assert context.facts == {
-        "tagged": 2,
-        "untagged": {"no_tags": 1, "bad_reply": 2, "no_instruction": 1},
-        "unusable_tags": 3,
-    }
+    queries = [*(new_record(f"Query {at}") for at in range(5)), replace(new_record("x"), messages=())]
+    made = [record for query in queries for record in process(TagIntents(), query, context)]
+    assert context.facts == {"tagged": 2, "unusable_tags": 3, "tags_beyond_max_tags": 0}
+    kinds = Counter(why.kind for record in made for why in record.missing.values())
+    assert kinds == {"no_tags": 1, "bad_reply": 2, "no_instruction": 1}
 
 
 def test_one_turn_that_cannot_be_tagged_leaves_the_record_untagged() -> None:
@@ -89,7 +87,7 @@ def test_required_sets_an_untagged_record_aside() -> None:
     (untagged,) = process(TagIntents(required=True), new_record("Name a river."), context)
     assert untagged.dropped is not None
     assert (untagged.dropped.kind, untagged.dropped.failed) == ("untagged", True)
-    assert untagged.dropped.reason == untagged.notes["tag"]
+    assert untagged.dropped.reason == untagged.missing["tag"].reason
 
 
 def test_a_stopped_run_is_not_mistaken_for_an_untagged_record() -> None:

@@ -48,15 +48,15 @@ def test_a_reply_outside_the_categories_is_no_task(bad: str | Exception) -> None
     assert record.task == ""
     assert record.dropped is None
     assert record.events[-1].operation == "no_task"
-    assert record.notes["task"]
+    assert record.missing["task"].kind == "bad_reply"
 
 
 def test_records_without_a_task_are_counted_by_their_reason() -> None:
     replies = iter(['{"task": "math"}', '{"task": "cooking"}', "no json"])
     context, _ = scripted_context(lambda ask: next(replies))
-    for at in range(3):
-        process(LabelTask(), new_record(f"Add {at}"), context)
-    assert context.facts == {"named": 1, "no_task": {"bad_reply": 2}}
+    made = [process(LabelTask(), new_record(f"Add {at}"), context) for at in range(3)]
+    assert context.facts == {"named": 1}
+    assert [why.kind for (record,) in made for why in record.missing.values()] == ["bad_reply"] * 2
 
 
 def test_categories_of_ones_own_replace_the_default() -> None:
@@ -87,7 +87,7 @@ def test_a_task_that_is_there_stays_unless_told() -> None:
 def test_a_record_without_a_question_is_not_asked_about() -> None:
     context, chat = scripted_context(lambda ask: '{"task": "math"}')
     (record,) = process(LabelTask(), replace(new_record("x"), messages=()), context)
-    assert record.notes["task"]
+    assert record.missing["task"].kind == "no_instruction"
     assert not chat.asks
 
 

@@ -1,4 +1,15 @@
-"""The benchmark items as arrays: their tokens, the n-grams that are theirs alone, and the seeds of alignments."""
+"""The search index over benchmark items: their tokens, their distinctive n-grams, and the seeds of alignments.
+
+Everything is a numpy array, since the search (`leak_kernel.scan`) is compiled. Three hash tables point into the
+tokens of the items:
+
+- `grams`: each n-gram that occurs in exactly one item, for exact overlap and coverage;
+- `seeds`: n-grams of 3 masked tokens, from which an edited copy is aligned with its item;
+- `whole`: items and cores shorter than an n-gram, which must occur in full.
+
+A core is the part of an item that asks (the question of a multiple-choice item, the docstring of a function). A
+masked token stands for any number, and a wild token for a name: both may differ in an edited copy at no cost.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +45,12 @@ from factory.steps.dedup.leaks.tokens import (
     tokenise_one,
 )
 
-LAST_CODE = 0x323B0  # the last script that has letters ends here
-SEED = 3  # tokens in a row that an edited item must share with its original for the two to be compared
-COMMON_SEED = 30  # a seed found in more items than this is a phrase, and compares none
-CORE = 16  # tokens of a core, at least: "which of the following is not a feature of ..." is no question yet
-CORE_LINE = 8  # tokens of a shorter core, at least, that is looked for as a line of its own
-SURE = 2  # tokens of an item that do not count where its edits are allowed: a short one may have fewer
+LAST_CODE = 0x323B0  # first code point after the last script with letters
+SEED = 3  # tokens of a seed: an edited copy must share so many in a row with its item to be aligned with it
+COMMON_SEED = 30  # a seed that occurs in more items than this is a common phrase, and is left out
+CORE = 16  # fewest tokens of a core: "which of the following is not a feature of ..." alone is no question
+CORE_LINE = 8  # fewest tokens of a core that is searched as a line of its own
+SURE = 2  # tokens subtracted from an item's length before its allowed edits are computed, so that short items get fewer
 _ACCENTS = {chr(code) for code in range(0x300, 0x370)}
 _NUMBER_WORDS = re.findall(
     r"\w+",
@@ -53,12 +64,14 @@ _NUMERALS = "零〇一二三四五六七八九十百千万亿两萬億兩"
 
 
 class Index(NamedTuple):
-    """All that `scan` needs to know of the items.
+    """What `scan` searches with. An entry is a distinct token sequence; items of equal tokens share one.
 
-    owners: for each text that is looked for, the numbers of the items that have it
-    plain, masked: their tokens as they are, and with numbers masked
-    grams: the n-grams that one item alone has; seeds: of the masked tokens; whole: short items and short cores,
-        whole, which count their tokens
+    owners: for each entry the numbers of its items
+    plain: the tokens of the entries
+    masked: the same, with numbers masked and wild tokens marked
+    grams: n-grams that occur in one entry only
+    seeds: n-grams of masked tokens that occur in few entries
+    whole: short entries and short cores, each in full, with its number of tokens
     """
 
     owners: list[list[int]]
@@ -72,7 +85,10 @@ class Index(NamedTuple):
 
 @functools.cache
 def alphabet() -> Alphabet:
-    """What each code point is, in agreement with `text.rouge_tokens` after NFKC; letters without their accents."""
+    """The class of each code point (letter, digit, ...), and the letter it is compared as: lower case, no accent.
+
+    Tokens made by it are those of `text.rouge_tokens` after NFKC, but for accents.
+    """
     kind = np.zeros(LAST_CODE, np.uint8)
     fold = np.arange(LAST_CODE, dtype=np.uint32)
     for code in range(LAST_CODE):
@@ -110,16 +126,22 @@ def _hash_set(hashes: Sequence[int]) -> Words:
 
 
 def code_points(texts: Sequence[str]) -> tuple[Codes, Ints]:
-    """Texts as code points in a row, text i at offsets[i]:offsets[i + 1]."""
+    """The code points of all texts, concatenated; text i is codes[offsets[i]:offsets[i + 1]]."""
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
-    # A bytearray, since what is compiled takes no read-only array.
+    # A bytearray, because the compiled code takes no read-only array.
     codes = np.frombuffer(bytearray("".join(texts).encode("utf-32-le", "surrogatepass")), np.uint32)
     return codes, offsets
 
 
 def make_room(longest: int, items: int = 0, tokens: int = 0, most: int = 0) -> Room:
-    """Room for texts of up to `longest` characters, and for so many items, of so many tokens and edits."""
+    """Work arrays of the search, allocated once.
+
+    Args:
+        longest: characters of the longest text.
+        items, tokens: number of entries, and of their tokens.
+        most: most edits that an entry may have.
+    """
 
     def ints(size: int) -> Ints:
         return np.zeros(size, np.int64)
@@ -135,7 +157,7 @@ def make_room(longest: int, items: int = 0, tokens: int = 0, most: int = 0) -> R
 
 
 def _tokens(text: str, letters: Alphabet) -> tuple[Words, Words, Room]:
-    """Tokens of a text, as they are and masked, and the room that holds their places."""
+    """The tokens of a text, its masked tokens, and the work arrays that hold their positions."""
     codes, _ = code_points([text])
     room = make_room(len(codes))
     count, masked, _ = tokenise_one(codes, letters, room)
@@ -143,11 +165,12 @@ def _tokens(text: str, letters: Alphabet) -> tuple[Words, Words, Room]:
 
 
 def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) -> Index:
-    """The index of these items; items of equal tokens share one entry.
+    """Build the index of these items.
 
-    ngram: tokens of the n-grams by which coverage is counted; a shorter item is looked for as a whole
-    edits: the share of an item's tokens that may differ, numbers and names apart, for items of at least
-        `shortest` such tokens
+    Args:
+        ngram: tokens of the n-grams that coverage is counted by; a shorter item is searched in full.
+        edits: share of an item's tokens that an edited copy may differ by. Masked and wild tokens do not count.
+        shortest: fewest such tokens of an item for which edited copies are searched.
     """
     letters = alphabet()
     texts: dict[bytes, int] = {}
@@ -184,12 +207,13 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
 
 
 def _within(core: tuple[int, int], starts: Ints, least: int) -> tuple[int, int]:
-    """Which tokens the characters of a core are; none where they are too few to tell."""
+    """The token range of a core, from its character range; (0, 0) where it has fewer than `least` tokens."""
     begin, end = np.searchsorted(starts, core)
     return (int(begin), int(end)) if end - begin >= least else (0, 0)
 
 
 def _items(tokens: Sequence[Words], cores: Sequence[tuple[int, int]]) -> tuple[Items, Ints]:
+    """The entries' tokens, concatenated, and for each token the number of its entry."""
     first = np.zeros(len(tokens) + 1, np.int64)
     np.cumsum([len(part) for part in tokens], out=first[1:])
     item_of = np.repeat(np.arange(len(tokens)), np.diff(first))
@@ -201,17 +225,17 @@ def _items(tokens: Sequence[Words], cores: Sequence[tuple[int, int]]) -> tuple[I
 
 
 def _starts(items: Items) -> Ints:
-    """Where the whole and the core of each item begin, in turn."""
+    """Token positions at which each entry and its core begin, alternating."""
     return np.stack([items.first[:-1], items.first[:-1] + items.core[::2]], axis=1).ravel()
 
 
 def _ends(items: Items) -> Ints:
-    """Where they end."""
+    """Token positions at which each entry and its core end, alternating."""
     return np.stack([items.first[1:], items.first[:-1] + items.core[1::2]], axis=1).ravel()
 
 
 def _proper_names(items: Sequence[Item]) -> set[str]:
-    """Words that the items always begin with a capital, or mostly do so in the middle of a sentence."""
+    """Words taken as proper names: never in lower case, or within sentences more than twice as often capitalised."""
     lower: Counter[str] = Counter()
     middle: Counter[str] = Counter()
     capitalised: set[str] = set()
@@ -223,7 +247,7 @@ def _proper_names(items: Sequence[Item]) -> set[str]:
 
 
 def _wild(item: Item, names: set[str], starts: Ints) -> Flags:
-    """Which tokens are names, or the function that is to be written."""
+    """Flags of the wild tokens: proper names, and the name of the function to be written."""
     wild = np.zeros(len(starts), np.uint8)
     spans = [match.span() for match in _CAPITALISED.finditer(item.text) if match[0] in names]
     if item.function:
@@ -234,7 +258,7 @@ def _wild(item: Item, names: set[str], starts: Ints) -> Flags:
 
 
 def _grams_at(items: Items, size: int, item_of: Ints) -> tuple[Words, Ints]:
-    """Hashes of all n-grams that lie within one item, sorted, and where they begin."""
+    """Hashes of all n-grams within entries, sorted, and the token position of each."""
     places = np.flatnonzero(np.arange(len(item_of)) + size <= items.first[item_of + 1])
     keys = np.zeros(len(places), np.uint64)
     gram_hashes(items.tokens, places, size, keys)
@@ -243,7 +267,10 @@ def _grams_at(items: Items, size: int, item_of: Ints) -> tuple[Words, Ints]:
 
 
 def _own_grams(items: Items, size: int, item_of: Ints) -> Grams:
-    """The n-grams that one item alone has, each at its first place; counts the tokens that lie in them."""
+    """The n-grams that occur in one entry only, each at its first position.
+
+    Also fills `items.own`: how many tokens of each entry, and of its core, lie in such n-grams.
+    """
     keys, places = _grams_at(items, size, item_of)
     begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
     owner = item_of[places]
@@ -259,6 +286,7 @@ def _own_grams(items: Items, size: int, item_of: Ints) -> Grams:
 
 
 def _seeds(items: Items, item_of: Ints) -> Grams:
+    """The n-grams of `SEED` tokens that occur at most `COMMON_SEED` times, with all their positions."""
     keys, places = _grams_at(items, SEED, item_of)
     if not len(keys):
         return _table(SEED, keys, places, places, places)
@@ -269,9 +297,10 @@ def _seeds(items: Items, item_of: Ints) -> Grams:
 
 
 def _whole(items: Items, size: int, cores: Ints) -> Grams:
-    """Items of fewer tokens than an n-gram, each whole, and the cores of fewer than `CORE` that no two items have.
+    """Entries shorter than an n-gram, and cores shorter than `CORE`, each in full; those that occur twice are left out.
 
-    cores: of each item, the first token of its core and the one after its last; equal where there is none
+    Args:
+        cores: token range of each entry's core; empty where it has none.
     """
     lengths = np.diff(items.first)
     short = np.flatnonzero((lengths > 2) & (lengths < size))
@@ -294,6 +323,7 @@ def _hash(tokens: Words) -> np.uint64:
 
 
 def _table(size: int, keys: Words, first: Ints, count: Ints, places: Ints) -> Grams:
+    """A hash table with open addressing: for each key its positions, places[first : first + count]."""
     room = 1 << max(4, (2 * len(keys)).bit_length())
     bitmap = np.zeros(max(1, room // 4), np.uint64)  # 16 bits for each slot
     table = np.zeros(room, np.uint64)

@@ -18,7 +18,13 @@ from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, n
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import Leak, find_leaks
-from factory.steps.dedup.leaks.rephrased import Neighbour, Verdict, judge_neighbours, nearest_items
+from factory.steps.dedup.leaks.rephrased import (
+    JUDGED_CHARACTERS,
+    Neighbour,
+    Verdict,
+    judge_neighbours,
+    nearest_items,
+)
 
 SIMILARITY = {"judged": 0.86, "similar": 0.92}
 """Of e5-small, 0.86 finds 80% of translations and all paraphrases, beside 5% of unrelated rows; above 0.92 lie
@@ -129,8 +135,9 @@ class Decontaminate(WholeSet):
                 )
                 if at in verdicts:
                     reason += f" (the judge: {shorten(verdicts[at].reason, 120)})"
-                drops[at] = Drop(context.step, "rephrased_leak", reason, {"cosine": first.cosine})
-                hits.append((at, items[first.item]))
+                numbers, item = {"cosine": first.cosine}, items[first.item]
+                drops[at] = Drop(context.step, "rephrased_leak", reason, numbers, against=_key(item))
+                hits.append((at, item))
             for at, verdict in verdicts.items():
                 if at not in drops and verdict.failed is not None:
                     drops[at] = Drop(context.step, verdict.failed.kind, str(verdict.failed), failed=True)
@@ -160,10 +167,13 @@ class Decontaminate(WholeSet):
             wrong = [sentence for sentence in read if isinstance(sentence, str)]
             if len(wrong) == len(read):
                 raise InputError(f"{path} is no benchmark that can be read: its {wrong[0]}")
+            context.count("rows_without_a_question", len(wrong))
             if wrong:
                 context.warn(f"{path}: {len(wrong)} of its rows are not looked for: its {wrong[0]}")
             asked = [item for item in read if isinstance(item, Item)]
-            if short := sum(len(rouge_tokens(item.text)) < FEWEST for item in asked):
+            short = sum(len(rouge_tokens(item.text)) < FEWEST for item in asked)
+            context.count("items_of_too_few_words", short)
+            if short:
                 context.warn(
                     f"{name}: {short:,} of its {len(asked):,} items, of fewer than {FEWEST} words, cannot be "
                     "looked for by their words"
@@ -187,7 +197,7 @@ class Decontaminate(WholeSet):
             more = f" (and {len(others)} other items)" if others else ""
             reason = f"{_named(best.item)}{more}: {_evidence(best)}, in the {where}: {shorten(best.span, 80)}"
             numbers = {"coverage": best.coverage, "run": best.run, "edits": best.edits, "n": self.ngram}
-            drops[at] = Drop(context.step, "leak", reason, numbers)
+            drops[at] = Drop(context.step, "leak", reason, numbers, against=_key(best.item))
         return drops
 
     async def _neighbours(
@@ -210,6 +220,7 @@ class Decontaminate(WholeSet):
             drops[written[at]] = Drop(context.step, error.kind, str(error), failed=True)
         if lost := of_items.failed:
             why = lost[min(lost)]
+            context.count("items_without_embedding", len(lost))
             context.warn(
                 f"{len(lost):,} items of the benchmarks cannot be looked for by their meaning: {why}"
             )
@@ -230,9 +241,16 @@ class Decontaminate(WholeSet):
         verdicts: dict[int, Verdict] = {}
         for start in range(0, len(records), AT_ONCE):
             block = records[start : start + AT_ONCE]
+            cut = sum(len(near[at][0].text) > JUDGED_CHARACTERS for at in block)
+            context.count("texts_cut_for_the_judge", cut)
             said = await asyncio.gather(*(judge_neighbours(judge, near[at], items) for at in block))
             verdicts.update(zip(block, said, strict=True))
         return verdicts
+
+
+def _key(item: Item) -> str:
+    """The item as a drop names what a record lost against."""
+    return f"{item.benchmark}#{item.id}"
 
 
 def _named(item: Item) -> str:

@@ -67,6 +67,7 @@ class DedupMinHash(WholeSet):
             MissingDependency: `rensa` is not installed.
         """
         texts = table.texts(self.field, earlier_turns=True)
+        context.count("records_without_text", sum(not text.strip() for text in texts))
         drops = await asyncio.to_thread(self._drops, texts, table.ids(), context)
         return table.drop(drops)
 
@@ -90,5 +91,7 @@ class DedupMinHash(WholeSet):
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, similarity = int(matches.nearest[at]), float(matches.jaccard[at])
             reason = f"Jaccard {similarity:.2f} with {ids[kept]} ({shorten(texts[kept], 60)})"
-            drops[at] = Drop(context.step, "shingle_duplicate", reason, {"jaccard": similarity})
+            drops[at] = Drop(
+                context.step, "shingle_duplicate", reason, {"jaccard": similarity}, against=ids[kept]
+            )
         return drops

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from factory.data.record import Drop
+from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import rouge_tokens, shorten
 from factory.step import Context, WholeSet, named_files
@@ -87,6 +87,7 @@ class DedupRouge(WholeSet):
                 f"{context.step}: no record has a task, so all are compared with all: put `task`, or another step "
                 "that names tasks, before this one"
             )
+        context.count("records_without_text", sum(not text.strip() for text in rows.texts))
         return table.drop(await asyncio.to_thread(self._all_drops, rows, reference, context.step))
 
     def _all_drops(self, rows: _Rows, reference: _Rows, step: str) -> dict[int, Drop]:
@@ -101,22 +102,21 @@ class DedupRouge(WholeSet):
     ) -> Iterator[tuple[int, Drop]]:
         known = reference.groups(self.scope)
         for task, members in rows.groups(self.scope).items():
-            against = known.get(task, [])
+            before = known.get(task, [])
             matches = join(
                 [rouge_tokens(rows.texts[index]) for index in members],
                 self.threshold,
-                reference=[rouge_tokens(reference.texts[index]) for index in against],
+                reference=[rouge_tokens(reference.texts[index]) for index in before],
             )
             for at in (matches.nearest >= 0).nonzero()[0].tolist():
                 f, near = float(matches.f[at]), int(matches.nearest[at])
-                source, index = (
-                    (reference, against[near]) if matches.in_reference[at] else (rows, members[near])
-                )
-                where = " of the reference" if matches.in_reference[at] else ""
-                reason = (
-                    f"ROUGE-L {f:.2f} with {source.ids[index]}{where} ({shorten(source.texts[index], 60)})"
-                )
-                yield members[at], Drop(step, "near_duplicate", reason, {"rouge_l": f})
+                known_before = bool(matches.in_reference[at])
+                source, index = (reference, before[near]) if known_before else (rows, members[near])
+                where = " of the reference" if known_before else ""
+                numbers = {"rouge_l": f, **(IN_REFERENCE if known_before else {})}
+                id = source.ids[index]
+                reason = f"ROUGE-L {f:.2f} with {id}{where} ({shorten(source.texts[index], 60)})"
+                yield members[at], Drop(step, "near_duplicate", reason, numbers, against=id)
 
 
 class _Rows(NamedTuple):

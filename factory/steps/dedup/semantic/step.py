@@ -99,6 +99,7 @@ class DedupSemantic(WholeSet):
             require_ray()
         texts = table.texts(self.field, earlier_turns=True)
         written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
+        context.count("records_without_text", len(table) - len(written))
         if not len(written):
             return table
         order = self._order(table, written)
@@ -113,7 +114,8 @@ class DedupSemantic(WholeSet):
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
             reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"
-            drops[int(written[at])] = Drop(context.step, "same_meaning", reason, {"cosine": cosine})
+            drop = Drop(context.step, "same_meaning", reason, {"cosine": cosine}, against=ids[kept])
+            drops[int(written[at])] = drop
         return table.drop(drops)
 
     def _order(self, table: Table, written: Ints) -> Ints | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
@@ -80,12 +80,14 @@ class Grade:
     score: the mean over judges and samples, None where no judge gave one
     spread: standard deviation of what they gave; None where one level was stated once, which tells of none
     reason: a judge's reason, or why there is no score
+    kind: of what went wrong where there is no score, as in `Missing`
     """
 
     score: float | None
     spread: float | None
     reason: str
     answers: tuple[GradeAnswer, ...] = ()
+    kind: str = ""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class _Opinion:
     problem: str
     answers: list[GradeAnswer]
     expected: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,6 @@ class Grader:
     max_tokens: int = 1024
     reply: Literal["json", "line"] = "json"
     expected: bool = False
-    _silent: set[str] = field(default_factory=set, compare=False, repr=False)
-    """Models that were said to tell no log-probabilities."""
 
     def rubric(self, language: str) -> Rubric:
         """The rubric for records of this language."""
@@ -138,7 +139,7 @@ class Grader:
         given = [opinion for opinion in opinions if opinion.weights]
         if not given:
             problems = list(dict.fromkeys(opinion.problem for opinion in opinions))
-            return Grade(None, None, "; ".join(problems), answers)
+            return Grade(None, None, "; ".join(problems), answers, opinions[0].kind)
         # Each judge counts alike, however many of its samples could be read.
         mixed = mixture([mixture(opinion.weights) for opinion in given])
         score, spread = mean_and_spread(mixed)
@@ -146,6 +147,7 @@ class Grader:
         if len(given) < len(opinions):
             problem = next(opinion.problem for opinion in opinions if not opinion.weights)
             reason = f"{reason} ({len(given)} of {len(opinions)} judges gave a score: {problem})"
+            context.count("graded_by_some_judges_only")
         drawn = sum(len(opinion.weights) for opinion in given)
         tells = drawn > 1 or all(opinion.expected for opinion in given)
         return Grade(score, spread if tells else None, reason, answers)
@@ -156,12 +158,14 @@ class Grader:
         try:
             answers = await self._answers(model, messages, rubric, context)
         except RecordFailed as error:
-            return _Opinion([], [], str(error), [])
+            return _Opinion([], [], str(error), [], kind=error.kind)
         opinion = _Opinion([], [], "", answers, expected=True)
         for answer in answers:
             parsed, reason = self._read(answer, rubric)
             if parsed.value is None:
                 opinion.problem = f"the reply of {answer.model} {parsed.problem}"
+                opinion.kind = "truncated" if answer.finish_reason == "length" else "bad_reply"
+                context.count("replies_without_score")
                 continue
             told = level_weights(
                 answer.text, (parsed.start, parsed.end), answer.logprobs, rubric.minimum, rubric.maximum
@@ -190,8 +194,7 @@ class Grader:
         logprobs = min(MOST_LOGPROBS, max(5, 2 * levels))
         answers = await self._samples(model, messages, rubric, context, logprobs)
         name = next((answer.model for answer in answers if answer.text and not answer.logprobs), None)
-        if name is not None and name not in self._silent:
-            self._silent.add(name)
+        if name is not None:
             context.warn(
                 f"{context.step}: {name} does not tell log-probabilities; the level that it states counts, and the "
                 "spread is missing (several `samples` at a temperature have one)"
@@ -223,6 +226,7 @@ class Grader:
             try:
                 answers.append(await chat.ask(messages, sampling, schema=schema, sample=sample))
             except RecordFailed as error:
+                context.count("replies_without_score")
                 failure = error
         if not answers:
             raise failure

@@ -1,11 +1,15 @@
-"""A cheap decision where it is sure enough, a costly one elsewhere, with a bound on how often they differ.
+"""Model cascade: a cheap classifier decides the rows it is sure of, a costly judge decides the others.
 
-Rows are asked of the costly judge in rounds. The first batch, drawn at random, teaches a cheap model; each
-batch after it, drawn at random from the rows not yet asked, is held out and tells how often the cheap model,
-taught on all batches before, would have been wrong at each level of certainty. The bound is Clopper-Pearson's,
-by fixed-sequence testing: levels of certainty are tried from the strictest down and the first that fails ends
-the trial, so that trying many costs no confidence (Learn then Test, arXiv 2110.01052). Each round takes an
-equal part of the doubt that is allowed (a union bound), so that stopping when it pays is allowed too.
+The share of decisions that differ from the costly judge's is bounded, with a stated confidence:
+
+1. The costly judge labels a random batch. A logistic regression is trained on it.
+2. The judge labels another random batch of the rows without a label. This batch is held out: it measures the
+   error of the classifier trained on all earlier batches.
+3. The error is bounded at each threshold of certainty (Clopper-Pearson). Fixed-sequence testing tries the
+   strictest threshold first and stops at the first that fails, so that trying many thresholds costs no
+   confidence (Learn then Test, arXiv 2110.01052).
+4. Steps 2 and 3 are repeated while another round can save calls. Each round uses an equal part of the error
+   probability (1 - confidence), a union bound, so that stopping early keeps the bound valid.
 """
 
 from __future__ import annotations
@@ -25,18 +29,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVELS = 40
-"""Levels of certainty that are tried: so many equal parts of the rows not yet asked."""
+"""Thresholds of certainty that are tried: quantiles over the rows without a label, evenly spaced."""
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
-"""Ridges that are tried for the cheap model, by cross-validation on the rows it is taught on."""
+"""Ridge (L2) penalties of the classifier; cross-validation on its training rows chooses one."""
 FOLDS = 5
 
 Ask = Callable[[Sequence[int]], Awaitable[Sequence[bool | None]]]
-"""The costly decisions for rows at these positions; None where it can make none."""
+"""Asks the costly judge for the rows at these positions. A decision is None where it can make none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a cascade is asked to reach: with `confidence`, at least `agreement` with the costly decisions."""
+    """The target: with `confidence`, at least the share `agreement` of decisions equals the costly judge's.
+
+    labels: rows that the judge labels at first, half for training, half held out
+    rounds: held-out batches at most
+    """
 
     agreement: float = 0.95
     confidence: float = 0.95
@@ -46,13 +54,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """What came of it.
+    """The result of a cascade.
 
-    decisions: of each row, None where the costly judge was asked and could make none
+    decisions: one for each row; None where the costly judge was asked and could make none
     asked: whether the costly judge was asked, shape (rows,)
-    chances: the cheap model's chance of True for each row, shape (rows,); NaN where it was never taught
+    chances: the classifier's probability of True, shape (rows,); NaN where it was never trained
     rounds: held-out batches that were used
-    checked, wrong: rows of the last of them, and those that the cheap model got wrong among its sure ones
+    checked: rows of the held-out batch that set the threshold
+    wrong: those of them that the classifier is sure of and gets wrong
     """
 
     decisions: list[bool | None]
@@ -65,7 +74,11 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True)
 class _Sure:
-    """From which certainty on the cheap decisions of one round stand, and what its held-out rows say of them."""
+    """The outcome of one round: the threshold of certainty from which on the classifier decides.
+
+    chances: the classifier's probability of True for every row
+    checked, wrong: held-out rows, and the errors among those of at least that certainty
+    """
 
     chances: NDArray[np.float64]
     certainty: float = np.inf
@@ -73,18 +86,22 @@ class _Sure:
     wrong: int = 0
 
     def stands(self, rows: Sequence[int]) -> NDArray[np.bool_]:
-        """Which of `rows` are decided cheaply."""
+        """Which of `rows` the classifier decides, as flags."""
         flags: NDArray[np.bool_] = _certainty(self.chances[list(rows)]) >= self.certainty
         return flags
 
 
 async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, draw: random.Random) -> Cascade:
-    """Decide all rows, asking the costly judge as few as the requested agreement allows.
+    """Decide every row, with as few calls of the costly judge as the requested agreement allows.
 
-    The bound holds whatever the features are: useless ones lead to asking for every row. It is about the rows
-    that the costly judge can decide. The same features, replies and draws give the same result.
+    The bound holds for any features; with useless ones, the judge is asked for every row. It covers the rows that
+    the judge can decide. The same features, replies and draws give the same result.
 
-    features: shape (rows, d), standardised; a constant column is added
+    Args:
+        features: shape (rows, d), standardised; a constant column is added.
+        ask: asks the costly judge.
+        request: the target.
+        draw: draws the batches.
     """
     rows = len(features)
     order = list(range(rows))
@@ -112,18 +129,18 @@ async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, dra
             held,
             np.array([bool(decisions[at]) for at in held], bool),
             left,
-            # The rows asked before agree by definition: only the others can differ.
+            # Rows labelled before this round agree by definition; only the others can differ.
             share=1 - len(known) / rows,
             allowed=1 - request.agreement,
             confidence=1 - (1 - request.confidence) / request.rounds,
         )
         done += 1
         left = rest
-        # All rounds' bounds hold together, so that the one that asks least may be chosen.
+        # The bounds of all rounds hold at once (union bound), so the round that saves most may be chosen.
         if done == 1 or found.stands(left).sum() >= sure.stands(left).sum():
             sure = found
         unsure = int((~sure.stands(left)).sum())
-        # Another round costs a batch: it must have something to win, and the last one must have won.
+        # A further round costs one batch. It must be able to save more, and the last round must have saved some.
         size = len(decisions)
         if unsure <= size or len(decisions) + unsure >= fewest:
             break
@@ -142,7 +159,7 @@ async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, dra
 
 
 def _certainty(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far chances are from even: 0 to 0.5."""
+    """The distance of each probability from 0.5: 0 to 0.5."""
     return np.abs(chances - 0.5)
 
 
@@ -156,12 +173,13 @@ def _sure(
     allowed: float,
     confidence: float,
 ) -> _Sure:
-    """The lowest certainty at which the disagreement over all rows is at most `allowed`, with `confidence`.
+    """The lowest threshold at which, with `confidence`, at most the share `allowed` of all rows is decided wrongly.
 
-    chances: of all rows
-    held, truth: positions of the held-out rows, and the costly decisions on them
-    drawn_from: the rows they were drawn from, whose certainties set the levels that are tried
-    share: the part of all rows that these are
+    Args:
+        chances: the classifier's probability of True for every row.
+        held, truth: positions of the held-out rows, and the costly judge's decisions on them.
+        drawn_from: the rows that the held-out batch was drawn from; quantiles of their certainty are the thresholds.
+        share: the number of these rows over the number of all rows.
     """
     wrong = (chances[list(held)] >= 0.5) != truth
     margins = _certainty(chances[list(held)])
@@ -178,13 +196,16 @@ def _sure(
 def _predict(
     features: NDArray[np.float64], known: Sequence[int], truth: Sequence[bool]
 ) -> NDArray[np.float64]:
-    """The chance of True for every row, by logistic regression on the rows at `known`; 0.5 where there is none."""
+    """The probability of True for every row, by logistic regression trained on the rows at `known`.
+
+    0.5 everywhere where `known` is empty.
+    """
     if not known:
         return np.full(len(features), 0.5)
     inputs = np.column_stack([np.ones(len(features)), features])
     learnt, targets = inputs[list(known)], np.array(truth, np.float64)
     penalties = [np.concatenate([[1e-3], np.full(features.shape[1], ridge)]) for ridge in PENALTIES]
-    # Folds by position: the rows were drawn at random.
+    # The rows were drawn at random, so that their positions can assign the folds.
     fold = np.arange(len(known)) % FOLDS
 
     def loss(penalty: NDArray[np.float64]) -> float:

@@ -15,7 +15,14 @@ _CUTS = (2.0, 1.0, 0.5, 0.25)
 
 
 class Unscored(Exception):
-    """There is no token to score; the message says why. The score is missing, and the record goes on."""
+    """There is no token to score; the message says why. The score is missing, and the record goes on.
+
+    kind: that of the missing score
+    """
+
+    def __init__(self, reason: str, kind: str = "unscored") -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 class Passes(NamedTuple):

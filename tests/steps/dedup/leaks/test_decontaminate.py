@@ -85,6 +85,7 @@ def test_a_leaked_record_is_dropped_with_benchmark_item_words_and_numbers(tmp_pa
     assert first.kind == second.kind == "leak"
     assert first.reason.startswith("gsm 1: 31 of its own 31 words, 31 in a row, in the user turn: ")
     assert first.numbers == {"coverage": 1, "run": 31, "edits": 0, "n": 13}
+    assert first.against == second.against == "gsm#1", "the item, since no record of the set won"
     assert second.reason.startswith("gsm 1: all but 2 of its 31 words, ")
     assert "in the assistant turn: A baker makes 20 loaves" in second.reason
     assert second.numbers["edits"] == 2
@@ -119,6 +120,7 @@ def test_an_item_is_named_by_its_id_and_several_files_are_told_apart(tmp_path: P
     assert second is not None
     assert first.reason.startswith("two 3/turn 1: ")
     assert second.reason.startswith("one T/9 [31m: ")
+    assert (first.against, second.against) == ("two#3/turn 1", "one#T/9\x1b[31m")
     assert second.reason.isprintable()
     assert len(warned) == 2
 

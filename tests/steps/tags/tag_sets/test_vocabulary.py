@@ -81,8 +81,11 @@ def test_a_set_that_fits_nothing_leaves_the_record_untagged_with_the_reason() ->
     record, context, _ = tagged(reply("cooking", "烹饪"))
     assert record.tags == ()
     assert record.events[-1].operation == "untagged"
-    assert "none of the tags that the model named is in the vocabulary: cooking, 烹饪" in record.notes["tag"]
-    assert (context.facts["outside"], context.facts["untagged"]) == (2, {"outside_vocabulary": 1})
+    assert (
+        "none of the tags that the model named is in the vocabulary: cooking, 烹饪"
+        in record.missing["tag"].reason
+    )
+    assert (context.facts["outside"], record.missing["tag"].kind) == (2, "outside_vocabulary")
 
 
 def test_of_a_large_set_the_nearest_tags_are_shown() -> None:
