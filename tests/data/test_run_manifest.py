@@ -18,7 +18,7 @@ from factory.report.page.page import render_report
 from factory.report.run_files.manifest import read_manifest
 from factory.report.terminal.funnel import print_funnel
 
-BEFORE = Path(__file__).parent / "fixtures" / "before_0_2" / "made.tar.xz"
+BEFORE = Path(__file__).parents[1] / "fixtures" / "before_0_2" / "made.tar.xz"
 counts = st.dictionaries(st.text(min_size=1), st.integers(0, 10**9), max_size=3)
 files = st.lists(st.builds(FileFacts, path=st.text(), bytes=st.integers(0, 2**53)), max_size=2).map(tuple)
 steps = st.builds(
