@@ -3,7 +3,34 @@
 The journal is one b-tree of self-contained rows (https://www.sqlite.org/fileformat2.html), and a row's key is a
 hash of its request. So each page is read on its own, whatever became of those above it, and each row proves
 itself: a request that was overwritten, cut off or mixed up does not hash to its key, and a reply is left out that is
-no longer JSON or a vector of length 1. Only the time of a row has nothing to prove it.
+no longer JSON or a vector of length 1. A page in the write-ahead log must match its checksum. What nothing proves
+is the time of a row, and a reply in the file itself that is still JSON after some of its bits were flipped: the
+file has no checksums, and SQLite gives such a reply out as well.
+
+Why not by SQLite itself: Python's module has SQL alone, which gets nothing where the way to a page is lost, and
+reads a log up to the first damage. The command `.recover` of SQLite's shell is no part of it, nor of every shell
+(Debian's lacks what it needs), and it stops at the same place of a log. Here are the replies recovered from
+damaged copies of a journal of 3,000 replies on 3,657 pages (in those whose log is damaged, it holds the newest
+800), ten copies of each kind of damage: by this module, by `.recover` of a shell of SQLite 3.40 built with it, and
+by SQL from both ends and by ranges of keys. Of seven more kinds none gave fewer here than by the others.
+
+    damage                                    here   .recover     SQL
+    20 bits flipped                          99.6%      99.6%   99.6%
+    50 pages zeroed                          97.4%      97.4%   92.8%
+    noise over every twentieth page          90.3%      89.9%   56.7%
+    every tenth of the inner pages zeroed    98.6%      98.6%   61.9%
+    root of the table zeroed                100.0%     100.0%      0%
+    header or first page zeroed             100.0%     100.0%      0%
+    three bits of the header flipped        100.0%     100.0%   50.0%
+    cut to 20 to 95 percent                  42.9%      42.9%      0%
+    one bit of the log flipped              100.0%      78.4%   78.4%
+    one bit of the log's header flipped     100.0%      73.3%   73.3%
+    five blocks of noise in the log          99.8%      77.7%   77.7%
+    file emptied, log whole                  33.4%         0%      0%
+
+SQL can be made to reach lone pages: give a copy the first page of a new journal and, by `writable_schema`, make
+every page in turn the table's root. With the log put in by hand that comes close (noise 87.0%, cut 20.8%), but it
+parses pages and frames too, and a build in SQLite's defensive mode refuses it.
 """
 
 from __future__ import annotations
@@ -13,21 +40,19 @@ import itertools
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from factory.engine.journal.keys import call_key
+from factory.engine.journal.log import Log, page_size, read_at
 
 HEADER = b"SQLite format 3\x00"
 _PAGE_SIZE = 4096  # SQLite's default, for a file whose header is lost
 _LEAF, _INTERIOR = 0x0A, 0x02
-WAL_HEADER = 32
-"""Bytes before the first frame of a write-ahead log: one without frames has no more."""
-_FRAME_HEADER = 24
-_WAL_MAGIC = (0x377F0682, 0x377F0683)
+_TRIED_BYTES = 1 << 22  # read to see which of several sizes of a page is the right one
 _MOST_PAYLOAD = 1_000_000_000  # SQLite's limit of a row
 
 
@@ -54,12 +79,8 @@ def read_rows(path: Path, first_pages: int | None = None) -> Iterator[Row]:
     Raises:
         OSError: the file cannot be opened.
     """
-    pages = _Pages(path)
-    try:
-        for page in itertools.islice(pages, first_pages):
-            yield from _rows_of(page, pages)
-    finally:
-        pages.close()
+    with _Pages.opened(path) as pages:
+        yield from pages.rows(itertools.islice(pages, first_pages))
 
 
 def read_log_rows(path: Path) -> Iterator[Row]:
@@ -68,132 +89,83 @@ def read_log_rows(path: Path) -> Iterator[Row]:
     Raises:
         OSError: the file cannot be opened.
     """
-    pages = _Pages(path)
-    try:
-        for page in pages.log():
-            yield from _rows_of(page, pages)
-    finally:
-        pages.close()
-
-
-def log_is_whole(path: Path) -> bool:
-    """Whether every commit in the write-ahead log can be reached: no frame before it is damaged.
-
-    What lies behind the last commit is of no account: a process that was killed leaves half a transaction.
-    The log's checksum is c[k] = c[k-1] + c[k-2] + word[k] modulo 2^32, so that of a whole frame is the product
-    of its words with Fibonacci numbers.
-    """
-    import numpy as np
-
-    log = path.with_name(path.name + "-wal")
-    data = log.read_bytes()
-    if len(data) <= WAL_HEADER:
-        return True
-    order = {_WAL_MAGIC[0]: "<u4", _WAL_MAGIC[1]: ">u4"}.get(int.from_bytes(data[:4], "big"))
-    size = int.from_bytes(data[8:12], "big")
-    if order is None or size < 512 or size > 65536 or size & (size - 1):
-        return False
-    fibonacci = [0, 1]
-    for _ in range(size // 4 + 3):
-        fibonacci.append((fibonacci[-1] + fibonacci[-2]) & 0xFFFFFFFF)
-
-    def checksums(words: Any, first: int, second: int) -> tuple[int, int]:
-        count = len(words)
-        ends = []
-        for length in (count - 1, count):
-            weights = np.array(fibonacci[length:0:-1], dtype=np.uint32)
-            told = int(np.multiply(words[:length], weights).sum(dtype=np.uint32))
-            ends.append((told + fibonacci[length + 1] * second + fibonacci[length] * first) & 0xFFFFFFFF)
-        return ends[0], ends[1]
-
-    def stored(at: int) -> tuple[int, int]:
-        return int.from_bytes(data[at : at + 4], "big"), int.from_bytes(data[at + 4 : at + 8], "big")
-
-    state = checksums(np.frombuffer(data, order, 6), 0, 0)
-    if state != stored(24):
-        return False
-    salts = data[16:24]
-    whole = True
-    for at in range(WAL_HEADER, len(data) - size - _FRAME_HEADER + 1, size + _FRAME_HEADER):
-        if data[at + 8 : at + 16] != salts:
-            whole = False  # damaged, or all from here on is left from before the log was begun anew
-            continue
-        if whole:
-            words = np.frombuffer(data[at : at + 8] + data[at + 24 : at + 24 + size], order)
-            state = checksums(words, *state)
-            whole = state == stored(at + 16)
-        if not whole and data[at + 4 : at + 8] != bytes(4):
-            return False  # a commit behind a damaged frame
-    return True
+    with _Pages.opened(path) as pages:
+        yield from pages.rows(pages.log())
 
 
 class _Pages:
-    """The pages of a database file and of its write-ahead log, the log's own behind the file's."""
+    """The pages of a database file and the sound ones of its write-ahead log, the log's own behind the file's.
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDONLY)
-        self._wal: int | None = None
-        wal = path.with_name(path.name + "-wal")
-        with contextlib.suppress(FileNotFoundError):
-            self._wal = os.open(wal, os.O_RDONLY)
-        self.size, self.usable = self._layout()
-        self._count = math.ceil(os.fstat(self._file).st_size / self.size)
-        self._frames = self._read_frames()
+    size, usable: bytes of a page, and how many of them SQLite uses
+    """
+
+    def __init__(self, file: int, log: int | None, size: int, usable: int) -> None:
+        self.size, self.usable = size, usable
+        self._file, self._log = file, log
+        self._count = math.ceil(os.fstat(file).st_size / size)
+        frames = [] if log is None else [frame for frame in Log(log).frames(size) if frame.sound]
+        # Those from before the log was begun anew lie behind the others, and are older.
+        self._frames = sorted(frames, key=lambda frame: frame.current)
         # A page's latest version is what overflow chains mean.
-        self._latest = {number: at for number, at in self._frames if number}
+        self._latest = {frame.number: frame.at for frame in self._frames if frame.number}
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path) -> Iterator[_Pages]:
+        """The pages of this file; of the sizes that they may have, by that which makes most sense of them."""
+        with contextlib.ExitStack() as stack:
+            file = os.open(path, os.O_RDONLY)
+            stack.callback(os.close, file)
+            log: int | None = None
+            with contextlib.suppress(FileNotFoundError):
+                log = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY)
+                stack.callback(os.close, log)
+            ways = [cls(file, log, *layout) for layout in _layouts(file, log)]
+            yield ways[0] if len(ways) == 1 else max(ways, key=cls._sense)
+
+    def _sense(self) -> int:
+        """How many rows the first pages give."""
+        return sum(1 for _ in self.rows(itertools.islice(self, _TRIED_BYTES // self.size)))
 
     def __iter__(self) -> Iterator[bytes]:
         for index in range(self._count):
-            yield _read(self._file, self.size, index * self.size)
+            yield read_at(self._file, self.size, index * self.size)
         yield from self.log()
 
     def log(self) -> Iterator[bytes]:
         """Every version of a page that the log holds."""
-        if self._wal is not None:
-            for _, at in self._frames:
-                yield _read(self._wal, self.size, at)
+        if self._log is not None:
+            for frame in self._frames:
+                yield read_at(self._log, self.size, frame.at)
 
     def page(self, number: int) -> bytes:
         """The latest version of a page; numbers begin at 1."""
         at = self._latest.get(number)
-        if at is not None and self._wal is not None:
-            return _read(self._wal, self.size, at)
-        return _read(self._file, self.size, (number - 1) * self.size)
+        if at is not None and self._log is not None:
+            return read_at(self._log, self.size, at)
+        return read_at(self._file, self.size, (number - 1) * self.size)
 
-    def close(self) -> None:
-        os.close(self._file)
-        if self._wal is not None:
-            os.close(self._wal)
-
-    def _layout(self) -> tuple[int, int]:
-        """The size of a page, and how much of it is used; from the file's header, or the log's."""
-        head = _read(self._file, 100, 0)
-        if head.startswith(HEADER) and len(head) == 100:
-            size = int.from_bytes(head[16:18], "big")
-            size = 65536 if size == 1 else size
-            if size >= 512 and size & (size - 1) == 0 and head[20] <= size - 480:
-                return size, size - head[20]
-        log = _read(self._wal, WAL_HEADER, 0) if self._wal is not None else b""
-        if len(log) == WAL_HEADER and int.from_bytes(log[:4], "big") in _WAL_MAGIC:
-            size = int.from_bytes(log[8:12], "big")
-            if 512 <= size <= 65536 and size & (size - 1) == 0:
-                return size, size
-        return _PAGE_SIZE, _PAGE_SIZE
-
-    def _read_frames(self) -> list[tuple[int, int]]:
-        """Page number and offset of every frame of the log, checksums or not: rows prove themselves."""
-        if self._wal is None:
-            return []
-        step = _FRAME_HEADER + self.size
-        ends = range(WAL_HEADER, os.fstat(self._wal).st_size - step + 1, step)
-        return [(int.from_bytes(_read(self._wal, 4, at), "big"), at + _FRAME_HEADER) for at in ends]
+    def rows(self, some: Iterable[bytes]) -> Iterator[Row]:
+        """The whole rows of which the cells lie on these pages."""
+        for page in some:
+            yield from _rows_of(page, self)
 
 
-def _read(descriptor: int, size: int, at: int) -> bytes:
-    try:
-        return os.pread(descriptor, size, at) if at >= 0 else b""
-    except (OSError, OverflowError):
-        return b""
+def _layouts(file: int, log: int | None) -> list[tuple[int, int]]:
+    """The sizes that a page may have, and how much of it is used: as the file says, the log, and by default.
+
+    More than one only where the file's header is lost or says something unusual, which may be damage.
+    """
+    found: list[tuple[int, int]] = []
+    head = read_at(file, 100, 0)
+    if head.startswith(HEADER) and len(head) == 100:
+        told = int.from_bytes(head[16:18], "big")
+        size = page_size(65536 if told == 1 else told)
+        if size and head[20] <= size - 480:
+            found.append((size, size - head[20]))
+    if log is not None and (size := Log(log).size):
+        found.append((size, size))
+    return list(dict.fromkeys([*found, (_PAGE_SIZE, _PAGE_SIZE)]))
 
 
 def _rows_of(page: bytes, pages: _Pages) -> Iterator[Row]:

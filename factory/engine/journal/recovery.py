@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from factory.engine.journal.pages import HEADER, WAL_HEADER, Row, log_is_whole, read_log_rows, read_rows
+from factory.engine.journal.log import WAL_HEADER, log_is_whole
+from factory.engine.journal.pages import HEADER, Row, read_log_rows, read_rows
 from factory.errors import OutputError
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
