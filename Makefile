@@ -43,7 +43,7 @@ lint: $(VENV)/.installed-dev
 
 # Each process takes the next test when it is free: as many as there are processors.
 check: lint
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not model"
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile quick -m "not slow and not model"
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -83,6 +83,7 @@ def texts(run: Path) -> dict[str, bytes]:
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 def test_the_recipe_over_the_old_journal_asks_nobody_and_gives_the_same_bytes(old: Path) -> None:
     """Nobody listens at the recipe's address: a single call whose key has changed would stop the run."""
     again = sft.run("recipe.yaml", out="again", journal="journal.db")
@@ -100,6 +101,7 @@ def test_the_recipe_over_the_old_journal_asks_nobody_and_gives_the_same_bytes(ol
     assert (old / "again" / tag_map).read_bytes() == (old / "run" / tag_map).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_in_the_old_folder(old: Path) -> None:
     """The recipe's hash and the facts of its input files are those that the folder's manifest has."""
     before = json.loads((old / "run" / "manifest.json").read_text())
@@ -107,6 +109,7 @@ def test_the_same_command_goes_on_in_the_old_folder(old: Path) -> None:
         assert sft.run(recipe, out="run", journal="journal.db").manifest["identity"] == before["identity"]
 
 
+@pytest.mark.slow
 def test_the_commands_that_look_at_a_run_open_the_old_folder(old: Path) -> None:
     # A row that is not JSON was set aside, and so the run's exit code was 3; looking at it has 0.
     told = factory("report", "run")

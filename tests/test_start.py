@@ -61,6 +61,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_listing_the_steps_imports_no_model_and_no_index() -> None:
     printed, modules = imported("steps")
     assert "dedup_semantic" in printed

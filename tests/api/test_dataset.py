@@ -206,6 +206,7 @@ def test_records_made_by_hand_flow_like_any_other() -> None:
     assert [r.id for r in sft.load([record]).dedup_rouge()] == [record.id]
 
 
+@pytest.mark.slow
 def test_progress_is_shown_while_it_runs_where_it_is_asked_for(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

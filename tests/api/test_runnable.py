@@ -114,6 +114,7 @@ def test_a_langchain_model_serves_a_step() -> None:
     assert record.output == "A clear and careful answer."
 
 
+@pytest.mark.slow
 def test_errors_are_factory_errors_with_one_sentence(server: ScriptedServer) -> None:
     with pytest.raises(RecipeError, match="does not work record by record"):
         sft.as_runnable("dedup_rouge")
@@ -160,6 +161,7 @@ def test_a_runnable_that_is_no_longer_used_leaves_no_thread(server: ScriptedServ
     assert not any(thread.is_alive() for thread in mine)
 
 
+@pytest.mark.slow
 def test_a_process_that_used_a_runnable_ends_in_silence(server: ScriptedServer) -> None:
     program = (
         "import sys, factory as sft\n"

@@ -72,6 +72,7 @@ def write_recipe(folder: Path, url: str, **changes: Any) -> None:
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False))
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_funnel_and_the_files_to_look_at(folder: Path) -> None:
     done = factory("run", "recipe.yaml", "--out", "outputs/one", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -82,6 +83,7 @@ def test_a_run_prints_its_funnel_and_the_files_to_look_at(folder: Path) -> None:
     assert (folder / "outputs/journal.db").is_file()
 
 
+@pytest.mark.slow
 def test_limit_takes_the_first_records_and_set_overrides_an_option(folder: Path) -> None:
     done = factory("run", "recipe.yaml", "--limit", "3", "--set", "judge.keep=>= 99", cwd=folder)
     assert done.returncode == 4
@@ -89,6 +91,7 @@ def test_limit_takes_the_first_records_and_set_overrides_an_option(folder: Path)
     assert re.search(r"03-judge.*low_score", done.stdout)
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_plan_prompts_and_estimate_and_calls_nobody(
     folder: Path, server: ScriptedServer
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_dry_run_shows_plan_prompts_and_estimate_and_calls_nobody(
     assert not (folder / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_why_tells_the_chain_of_a_kept_record_and_the_reason_of_a_dropped_one(folder: Path) -> None:
     factory("run", "recipe.yaml", "--out", "outputs/one", cwd=folder)
     told = factory("why", "row-1", cwd=folder)
@@ -117,6 +121,7 @@ def test_why_tells_the_chain_of_a_kept_record_and_the_reason_of_a_dropped_one(fo
     assert "no-such-row" in missing.stderr
 
 
+@pytest.mark.slow
 def test_report_prints_the_funnel_again_and_writes_the_page_anew(folder: Path) -> None:
     factory("run", "recipe.yaml", "--out", "outputs/one", cwd=folder)
     (folder / "outputs/one/report.html").unlink()
@@ -124,6 +129,7 @@ def test_report_prints_the_funnel_again_and_writes_the_page_anew(folder: Path) -
     assert (folder / "outputs/one/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_step_runs_alone_on_a_file(folder: Path) -> None:
     done = factory(
         "apply", "dedup_rouge", "seeds.jsonl", "--threshold", "0.5", "--out", "few.jsonl", cwd=folder
@@ -136,6 +142,7 @@ def test_a_step_runs_alone_on_a_file(folder: Path) -> None:
     assert "did you mean 'threshold'?" in wrong.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -166,6 +173,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(folder: Path, arguments: list
     assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_an_empty_file_and_one_in_a_wrong_encoding_are_named(folder: Path) -> None:
     (folder / "empty.jsonl").write_bytes(b"")
     done = factory("run", "recipe.yaml", "--set", "read.path=empty.jsonl", cwd=folder)
@@ -183,6 +191,7 @@ def test_an_empty_file_and_one_in_a_wrong_encoding_are_named(folder: Path) -> No
     assert "2 of 3 records kept" in done.stdout
 
 
+@pytest.mark.slow
 def test_bad_rows_are_told_the_good_ones_go_on_and_the_exit_code_is_3(folder: Path) -> None:
     with (folder / "seeds.jsonl").open("ab") as file:
         file.write(b'\n{"instruction": "half a row\n{"output": "an answer to nothing"}\n')
@@ -196,6 +205,7 @@ def test_bad_rows_are_told_the_good_ones_go_on_and_the_exit_code_is_3(folder: Pa
     assert "seeds.jsonl:9" in strict.stderr
 
 
+@pytest.mark.slow
 def test_a_key_that_is_missing_from_the_environment_is_named_with_the_mend(folder: Path) -> None:
     write_recipe(folder, "https://api.openai.com/v1")
     environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
@@ -204,6 +214,7 @@ def test_a_key_that_is_missing_from_the_environment_is_named_with_the_mend(folde
     assert "OPENAI_API_KEY" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_refused_connection_ends_with_exit_code_4_and_the_command_to_go_on(folder: Path) -> None:
     write_recipe(folder, "http://127.0.0.1:9/v1")
     done = factory("run", "recipe.yaml", cwd=folder)
@@ -212,6 +223,7 @@ def test_a_refused_connection_ends_with_exit_code_4_and_the_command_to_go_on(fol
     assert "factory run recipe.yaml" in done.stderr
 
 
+@pytest.mark.slow
 def test_replies_that_are_no_json_are_counted_and_the_exit_code_is_3(
     folder: Path, server: ScriptedServer
 ) -> None:
@@ -240,6 +252,7 @@ def interrupted(*arguments: str, cwd: Path, server: ScriptedServer, after: int) 
     return errors
 
 
+@pytest.mark.slow
 def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(
     folder: Path, server: ScriptedServer
 ) -> None:
@@ -257,6 +270,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on(
     assert len(server.requests) == 16  # each call once, over both runs
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_step_alone_says_how_to_go_on(folder: Path, server: ScriptedServer) -> None:
     server.delay = 0.3
     model = f"{{provider: openai, base_url: '{server.base_url}', model: scripted, concurrency: 2}}"
@@ -269,6 +283,7 @@ def test_ctrl_c_in_a_step_alone_says_how_to_go_on(folder: Path, server: Scripted
     assert asked < 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -291,6 +306,7 @@ def test_no_command_writes_over_the_file_that_it_reads(folder: Path, command: tu
     assert (folder / "seeds.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_cleanly_and_a_later_run_goes_on(
     folder: Path, server: ScriptedServer
 ) -> None:
@@ -316,6 +332,7 @@ def test_a_full_disk_stops_the_run_cleanly_and_a_later_run_goes_on(
     assert "8 of 8 records kept" in again.stdout
 
 
+@pytest.mark.slow
 def test_text_from_data_cannot_drive_the_terminal(folder: Path, server: ScriptedServer) -> None:
     evil = "\x1b[2J\x1b]0;owned\x07[bold red]{{{x}}}{0}%s"
     (folder / "seeds.jsonl").write_bytes(orjson.dumps({"id": "evil", "instruction": evil}))
@@ -333,6 +350,7 @@ def test_text_from_data_cannot_drive_the_terminal(folder: Path, server: Scripted
     assert "\x1b" not in next((folder / "outputs").glob("*/report.html")).read_text()
 
 
+@pytest.mark.slow
 def test_the_version_and_the_lists_answer(folder: Path) -> None:
     assert re.match(r"factory \d+\.\d+", factory("--version", cwd=folder).stdout)
     assert "dedup_rouge" in factory("steps", cwd=folder).stdout

@@ -38,6 +38,7 @@ def dedup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path: Path) -> None:
     lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
@@ -77,6 +78,7 @@ def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: 
     assert "found 1 of the 1 duplicates" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_compared(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
     for out, why in (("rows.jsonl/x.jsonl", "cannot be written"), ("x.txt", "end it in .jsonl")):
@@ -87,6 +89,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_compared(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_journal_that_cannot_be_written_is_put_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
     (tmp_path / "outputs").write_bytes(b"")  # no folder
@@ -99,6 +102,7 @@ def test_a_journal_that_cannot_be_written_is_put_elsewhere(tmp_path: Path) -> No
     assert subprocess.run(applied, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
 
 
+@pytest.mark.slow
 def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\n')
     assert dedup(tmp_path, "rows.jsonl", "--exact", "--rouge", "--workers", "2").returncode == 0
@@ -110,6 +114,7 @@ def test_workers_and_an_engine_go_to_the_steps_that_have_them(tmp_path: Path) ->
     assert "'local' or 'ray', not 'spark'" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_embedding_model_of_a_server_is_named_as_for_the_threshold(
     tmp_path: Path, server: ScriptedServer
 ) -> None:
@@ -137,6 +142,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["exact", "rouge", "minhash", pytest.param("semantic", marks=pytest.mark.model)]
 )
@@ -153,6 +159,7 @@ def test_apply_and_dedup_drop_the_same_rows(tmp_path: Path, name: str) -> None:
     assert len(kept.splitlines()) == (5 if name in ("rouge", "semantic") else 6)
 
 
+@pytest.mark.slow
 def test_one_instruction_for_two_inputs_is_kept_twice_unless_the_instruction_alone_is_compared(
     tmp_path: Path,
 ) -> None:
@@ -170,6 +177,7 @@ def test_all_steps_that_drop_duplicates_compare_one_text_by_default() -> None:
     assert {step.model_fields["field"].default for step in steps} == {"prompt"}
 
 
+@pytest.mark.slow
 def test_a_threshold_behind_the_name_of_a_step_is_told_how_it_is_written(tmp_path: Path) -> None:
     done = dedup(tmp_path, "rows.jsonl", "--rouge", "0.7")
     assert done.returncode == 2
@@ -190,6 +198,7 @@ def test_a_row_whose_id_is_no_word_is_told(tmp_path: Path) -> None:
         assert "records.jsonl:2: its id is not one printable word" in bad.dropped.reason
 
 
+@pytest.mark.slow
 def test_a_bad_row_is_told_and_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'{"instruction": "a b c", "output": "x"}\nnot json\n')
     done = dedup(tmp_path, "rows.jsonl")

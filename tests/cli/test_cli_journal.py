@@ -75,6 +75,7 @@ def test_stats_counts_replies_by_kind_and_model(folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_prune_removes_by_model_and_age_and_gives_the_space_back(folder: Path) -> None:
     path = folder / "outputs" / "journal.db"
     before = path.stat().st_size
@@ -116,6 +117,7 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(folder: Path, arguments: 
     assert not (folder / "missing.db").exists()
 
 
+@pytest.mark.slow
 def test_export_writes_each_request_with_its_reply(folder: Path) -> None:
     done = factory("journal", "export", "all.jsonl.gz", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -157,6 +159,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_all_of_it_works_while_another_process_writes(folder: Path) -> None:
     path = folder / "outputs" / "journal.db"
     writer = subprocess.Popen(

@@ -26,6 +26,7 @@ def factory(*arguments: str) -> Any:
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_help_shows_every_option_of_a_step_with_its_default_and_meaning(name: str) -> None:
     told = " ".join(factory("apply", name, "--help").output.split())

@@ -47,6 +47,7 @@ def scored(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_scores_that_are_there_are_compared_without_any_model(scored: Path, tmp_path: Path) -> None:
     done = factory("score", str(scored), cwd=tmp_path)
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -77,12 +78,14 @@ def test_only_what_can_choose_rows_is_compared(tmp_path: Path) -> None:
     assert [line.split()[:2] for line in pairs.splitlines()[2:] if line] == [["ifd", "judge.quality"]]
 
 
+@pytest.mark.slow
 def test_a_file_that_was_written_holds_all_of_each_row(scored: Path, tmp_path: Path) -> None:
     done = factory("score", str(scored), "--out", "again.jsonl", cwd=tmp_path)
     assert "20 records written to again.jsonl" in done.stdout
     assert list(read_records(tmp_path / "again.jsonl")) == list(read_records(scored))
 
 
+@pytest.mark.slow
 def test_steps_add_their_scores_with_the_options_that_are_set(tmp_path: Path) -> None:
     def echo(request: object) -> Say:
         text = request["prompt"]  # type: ignore[index]
@@ -105,6 +108,7 @@ def test_steps_add_their_scores_with_the_options_that_are_set(tmp_path: Path) ->
     assert any(line.split()[:2] == ["ifd.cherry", "perplexity"] for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_a_score_of_one_step_alone_is_told_with_its_correlation_with_length(tmp_path: Path) -> None:
     def echo(request: object) -> Say:
         tokens = [part + " " for part in request["prompt"].split(" ")]  # type: ignore[index]
@@ -120,6 +124,7 @@ def test_a_score_of_one_step_alone_is_told_with_its_correlation_with_length(tmp_
     assert "    spearman with answer length: ifd " in done.stdout
 
 
+@pytest.mark.slow
 def test_a_server_that_tells_no_log_probabilities_is_named_with_what_does(tmp_path: Path) -> None:
     write_file([new_record("a", output="b c")], tmp_path / "rows.jsonl", "alpaca")
     with in_thread(
@@ -135,6 +140,7 @@ def test_a_server_that_tells_no_log_probabilities_is_named_with_what_does(tmp_pa
     assert "provider: transformers" in embedded.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -156,6 +162,7 @@ def test_a_mistake_is_one_sentence(
     assert sentence in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_without_scores_is_told_what_to_do(tmp_path: Path) -> None:
     write_file([new_record("a", output="b c")], tmp_path / "rows.jsonl", "alpaca")
     assert "name steps that score" in factory("score", "rows.jsonl", cwd=tmp_path).stdout
@@ -189,6 +196,7 @@ def model(server: ScriptedServer) -> str:
     return f"{{provider: openai, base_url: '{server.base_url}', model: scripted}}"
 
 
+@pytest.mark.slow
 def test_a_score_that_no_record_could_have_is_told_with_the_reason(
     judge: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -208,6 +216,7 @@ def test_a_score_that_no_record_could_have_is_told_with_the_reason(
     assert "no usable reply after 3 tries" in alone.stdout
 
 
+@pytest.mark.slow
 def test_records_that_a_condition_let_go_are_told_and_so_is_an_empty_result(
     judge: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -220,6 +229,7 @@ def test_records_that_a_condition_let_go_are_told_and_so_is_an_empty_result(
     assert "2 in, 0 out, let go: low_score 2\nNo record is left" in none.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["judged.jsonl", "judged.JSONL", "judged.json.gz"])
 def test_what_a_step_alone_wrote_can_be_calibrated_against_a_column_of_the_source(
     judge: ScriptedServer, tmp_path: Path, name: str
@@ -246,6 +256,7 @@ def test_what_a_step_alone_wrote_can_be_calibrated_against_a_column_of_the_sourc
     assert "the longer answer wins: 100.0% by the scores" in told.stdout
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_hold_scores_is_said_so_and_one_that_cannot_be_written_before_anybody_is_asked(
     judge: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def write(folder: Path, manifest: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @given(manifest=manifests)
 def test_a_manifest_is_read_as_it_was_written(manifest: Manifest, tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("run") / "manifest.json"

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from rouge_score.rouge_scorer import _score_lcs
 
 import factory
@@ -42,6 +43,7 @@ def test_about_a_third_of_the_seeds_wait_for_an_answer() -> None:
         assert 0.6 <= sum(answered) / len(answered) <= 0.75
 
 
+@pytest.mark.slow
 def test_no_two_seeds_are_near_duplicates() -> None:
     for view in (("instruction",), ("instruction", "input")):
         tokens = [rouge_tokens(" ".join(row[part] for part in view)) for row in ROWS]

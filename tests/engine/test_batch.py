@@ -92,6 +92,7 @@ def small(server: ScriptedServer, tmp: Path, count: int = 4, **model: Any) -> di
     return data
 
 
+@pytest.mark.slow
 def test_a_recipe_by_batch_ends_in_the_bytes_of_the_same_recipe_asked_online(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_recipe_by_batch_ends_in_the_bytes_of_the_same_recipe_asked_online(
     assert result_bytes(again.folder) == expected
 
 
+@pytest.mark.slow
 def test_spoilt_results_are_asked_again_and_end_in_the_same_bytes(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -486,6 +488,7 @@ class GroupedRank(Rank):
         return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [Rank(), GroupedRank()])
 def test_a_step_over_the_whole_set_writes_all_its_calls_in_one_round(step: WholeSet, tmp_path: Path) -> None:
     table = Table.from_records(

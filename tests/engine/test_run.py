@@ -126,6 +126,7 @@ def test_a_run_makes_a_set_and_accounts_for_every_record(server: ScriptedServer,
     assert any(record.round for record in kept)
 
 
+@pytest.mark.slow
 def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(
     assert len(server.requests) == asked
 
 
+@pytest.mark.slow
 def test_another_seed_asks_anew_only_what_is_sampled(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     path = seeds(tmp_path / "seeds.jsonl", 4)
@@ -309,6 +311,7 @@ def test_the_default_folder_is_one_for_each_version_of_a_recipe(tmp_path: Path) 
     assert one.parent == Path("outputs")
 
 
+@pytest.mark.slow
 def test_the_recipe_in_the_folder_runs_to_the_same_result(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     first = run(recipe_data(server, seeds(tmp_path / "seeds.jsonl", 4)), tmp_path)
@@ -328,6 +331,7 @@ def test_a_run_in_which_nothing_survives_says_where_everything_went(
     assert step["dropped"]["low_score"] == step["entered"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "most"), [("calls", 20), ("tokens", 900), ("money", 0.002)])
 def test_a_spent_budget_stops_cleanly_and_a_higher_one_goes_on_in_the_same_folder(
     server: ScriptedServer, tmp_path: Path, kind: str, most: float
@@ -349,6 +353,7 @@ def test_a_spent_budget_stops_cleanly_and_a_higher_one_goes_on_in_the_same_folde
     assert run({**data, "budget": {"calls": 1}}, tmp_path).kept == whole.kept  # replayed calls cost nothing
 
 
+@pytest.mark.slow
 def test_several_servers_share_the_calls_and_one_that_is_down_is_passed_over(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -380,6 +385,7 @@ def test_a_rate_of_requests_spaces_the_calls(server: ScriptedServer, tmp_path: P
     assert arrivals[-1] - arrivals[0] >= 11 * 0.05 * 0.9
 
 
+@pytest.mark.slow
 def test_the_manifest_tells_how_far_the_estimate_was_off_and_a_replay_tells_the_same(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -393,6 +399,7 @@ def test_the_manifest_tells_how_far_the_estimate_was_off_and_a_replay_tells_the_
     assert run(data, tmp_path).manifest["estimate"] == told
 
 
+@pytest.mark.slow
 def test_a_probe_measures_on_a_few_records_whose_replies_the_run_then_has(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -438,6 +445,7 @@ def test_what_steps_tell_and_hand_out_is_in_the_runs_folder(tmp_path: Path) -> N
     assert again.manifest["steps"][1]["facts"]["unknown"] == 0
 
 
+@pytest.mark.slow
 def test_a_table_that_was_edited_in_the_runs_folder_goes_aside_when_the_run_is_repeated(
     tmp_path: Path,
 ) -> None:

@@ -234,6 +234,7 @@ def test_a_slow_record_does_not_hold_up_those_after_it() -> None:
     assert [record.instruction for record in out] == [str(n) for n in range(150)]
 
 
+@pytest.mark.slow
 def test_what_waits_for_its_turn_is_bounded() -> None:
     read = 0
 

@@ -281,6 +281,7 @@ def test_a_disk_that_is_full_at_any_moment_stops_the_run_in_a_sentence_and_costs
     assert len(server.requests) <= needed + stops * CONCURRENCY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--out", "{}/run"), ("--journal", "{}/journal.db"), ("--out", "{}")])
 @pytest.mark.parametrize("place", ["a-file", "/proc/1"])
 def test_output_that_cannot_be_written_is_said_before_anybody_is_asked(

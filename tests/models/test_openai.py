@@ -436,6 +436,7 @@ def test_openai_is_sent_a_strict_schema_and_its_own_name_for_the_limit(
     assert "max_tokens" not in body
 
 
+@pytest.mark.slow
 async def test_the_official_client_reads_the_scripted_server(server: ScriptedServer) -> None:
     import openai
 

@@ -521,6 +521,7 @@ def test_a_steps_three_ways_of_writing_are_one_recipe() -> None:
     assert len({parse_recipe(with_steps(way)).hash() for way in ways}) == 1
 
 
+@pytest.mark.slow
 def test_a_hash_is_the_same_in_another_process() -> None:
     program = (
         "import sys; from factory.recipe.recipe import parse_recipe; print(parse_recipe(sys.argv[1]).hash())"
@@ -538,6 +539,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.text(), st.dictionaries(st.text(), json_values, max_size=3), st.lists(st.text(min_size=1), min_size=1)

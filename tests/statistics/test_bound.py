@@ -15,6 +15,7 @@ def exactly(k: int, draws: int, rate: float) -> float:
     return math.comb(draws, k) * rate**k * (1 - rate) ** (draws - k)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.floats(0.01, 0.99), st.floats(0.5, 0.99))
 def test_the_upper_bound_misses_the_true_rate_no_more_often_than_it_may(
     draws: int, rate: float, confidence: float

@@ -287,6 +287,7 @@ def test_no_bytes_make_reading_crash(data: bytes) -> None:
 DATA = Path(__file__).parents[3] / "../shared/data"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data sets are not beside the checkout")
 def test_real_pools_and_seeds_have_the_rows_their_readme_tells() -> None:
     for line in (DATA / "README.md").read_text(encoding="utf-8").splitlines():

@@ -58,6 +58,7 @@ def simple(*outputs: str) -> list[Record]:
     return [new_record(f"Question {n}", output=text, occurrence=n) for n, text in enumerate(outputs)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(records())
 def test_any_conversation_comes_back_from_every_file_as_it_was(made: list[Record]) -> None:
@@ -72,6 +73,7 @@ def test_any_conversation_comes_back_from_every_file_as_it_was(made: list[Record
             assert [record.messages for record in back(path)] == [record.messages for record in made]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(records())
 def test_parquet_keeps_the_input_language_task_and_source(made: list[Record]) -> None:

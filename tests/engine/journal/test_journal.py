@@ -83,6 +83,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_to_one_journal_at_the_same_time(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(start)]) for start in (0, 200)]
@@ -92,6 +93,7 @@ def test_two_processes_write_to_one_journal_at_the_same_time(tmp_path: Path) -> 
     journal.close()
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_journal_at_the_same_moment_wait_for_each_other(tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from factory.engine.journal.journal import Journal\n"
     program += "print(flush=True); sys.stdin.readline()\n"

@@ -249,6 +249,7 @@ def test_a_vector_with_one_number_overwritten_is_left_out() -> None:
     assert not is_whole(whole._replace(reply=whole.reply[:-2]))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @example(pages=[195], noise=0, cut=0)  # an old copy of a lost row stands on a sound page
 @given(
@@ -504,6 +505,7 @@ def test_no_room_for_the_recovered_file_is_said_and_the_damaged_one_stays(
     journal.close()
 
 
+@pytest.mark.slow
 def test_a_run_over_a_damaged_journal_warns_once_and_asks_only_what_was_lost(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -211,6 +211,7 @@ def test_a_run_that_was_stopped_or_has_not_begun_has_a_page(tmp_path: Path) -> N
     assert "The run has not come to the end of a step." in text
 
 
+@pytest.mark.slow
 @given(st.text(), st.text())
 def test_text_in_markup_is_read_back_as_it_is_seen(text: str, value: str) -> None:
     reader = Reader(h("p", text, h("b", text), title=value))

@@ -32,6 +32,7 @@ def dropped(folder: Path) -> Table:
     return Table.read(folder / "dropped.parquet")
 
 
+@pytest.mark.slow
 def test_every_record_of_a_run_can_be_explained_by_its_id(run_folder: Path) -> None:
     for record in [*kept(run_folder).records(), *dropped(run_folder).records()]:
         explanation = explain(run_folder, record.id)

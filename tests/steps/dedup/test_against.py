@@ -80,6 +80,7 @@ def test_what_a_record_lost_against_is_kept_or_one_of_the_reference(
             assert record.dropped.against in ({one.id for one in known} if in_reference else lives)
 
 
+@pytest.mark.slow
 @given(rows=records, known=records)
 @settings(max_examples=40, deadline=None)
 def test_the_families_of_a_whole_run_are_those_that_the_sentences_tell(
@@ -94,6 +95,7 @@ def test_the_families_of_a_whole_run_are_those_that_the_sentences_tell(
     assert duplicate_families(dropped) == families(told)
 
 
+@pytest.mark.slow
 @given(rows=records, known=records)
 @settings(max_examples=25, deadline=None)
 def test_how_near_a_duplicate_was_is_told_from_its_numbers_as_its_sentence_tells_it(

@@ -95,6 +95,7 @@ def test_a_record_says_who_decided_it() -> None:
     assert all("judge.quality" in record.scores for record in judged), "the weak score stays"
 
 
+@pytest.mark.slow
 def test_the_same_run_asks_the_same_and_decides_the_same() -> None:
     first, _, calls = run(STEP, records(600))
     second, _, again = run(STEP, records(600))

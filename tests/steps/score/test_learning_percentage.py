@@ -37,6 +37,7 @@ def published(name: str) -> dict[str, NDArray[np.float64]]:
     return {column: table[:, at] for at, column in enumerate(header)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "model", "rho", "rho_approximation", "rho_before"),
     [

@@ -122,6 +122,7 @@ def test_labels_that_lie_apart_are_learnt(method: Method, labels: str) -> None:
     assert cross_validate(vectors, names, method).accuracy > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_labels_that_mean_nothing_are_not_learnt(method: Method) -> None:
     vectors, names = clouds(300, "abcde", 0.0)
@@ -130,6 +131,7 @@ def test_labels_that_mean_nothing_are_not_learnt(method: Method) -> None:
     assert validated.accuracy < 0.35
 
 
+@pytest.mark.slow
 def test_validation_is_the_same_each_time_and_takes_rare_labels() -> None:
     vectors, names = clouds(60, "abc", 2.0)
     names[0] = names[1] = "rare"

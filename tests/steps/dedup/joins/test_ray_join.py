@@ -89,6 +89,7 @@ def waves(take: Any, references: int, rows: int, size: int, join: ray_join.JoinB
     return join_in_waves(first, blocks, compare)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -108,6 +109,7 @@ def test_in_blocks_of_any_size_the_rouge_join_gives_the_same(
     assert_same(ours, rouge_join(both[references:], threshold, reference=both[:references]))
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -136,6 +138,7 @@ def test_long_texts_in_blocks_give_the_same() -> None:
     assert_same(ours, expected)
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_cluster_that_is_not_there_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
@@ -159,6 +162,7 @@ def two_workers() -> Iterator[None]:
             yield
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.usefixtures("two_workers")
 @pytest.mark.parametrize("references", [0, 1500])
@@ -170,6 +174,7 @@ def test_on_ray_the_rouge_join_gives_the_same_row_for_row(references: int) -> No
     assert_same(rouge_join_on_ray(rows, 0.7, reference=reference), expected)
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.usefixtures("two_workers")
 def test_on_ray_the_cosine_join_gives_the_same_row_for_row_in_any_order() -> None:
@@ -195,6 +200,7 @@ def test_on_ray_a_hundred_thousand_rows_give_the_same_row_for_row() -> None:
     assert_same(cosine_join_on_ray(made, 0.93), found)
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.usefixtures("two_workers")
 def test_thousands_of_equal_rows_on_ray_keep_one() -> None:
@@ -203,6 +209,7 @@ def test_thousands_of_equal_rows_on_ray_keep_one() -> None:
     assert cosine_join_on_ray(equal, 0.9).nearest.tolist() == [-1] + [0] * 4999
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.usefixtures("two_workers")
 def test_a_worker_killed_in_the_middle_changes_nothing(
@@ -223,6 +230,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     assert_same(ours, rouge_join(rows, 0.7))
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.usefixtures("two_workers")
 def test_the_steps_drop_the_same_with_the_same_reasons_on_ray() -> None:

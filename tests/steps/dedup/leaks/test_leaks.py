@@ -253,6 +253,7 @@ def shared_pool(name: str) -> list[tuple[str, str]]:
     return [(f"{row['instruction']}\n\n{row['input']}", row["output"]) for row in shared_rows(name)]
 
 
+@pytest.mark.slow
 def test_planted_items_of_three_benchmarks_are_found_among_clean_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -111,6 +111,7 @@ def test_bands_are_as_long_as_the_chance_at_the_threshold_allows() -> None:
             assert 1 - (1 - threshold**longer) ** (num_perm // longer) < 0.99
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_matches_in_any_process() -> None:
     program = (
         "from test_minhash import documents; from factory.steps.dedup.minhash.join import minhash_join\n"

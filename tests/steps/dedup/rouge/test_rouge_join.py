@@ -61,12 +61,14 @@ def families(draw: st.DrawFn, longest: int = 24, most: int = 10) -> Rows:
     return draw(st.permutations(rows))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(rows=families(), threshold=thresholds)
 def test_the_join_equals_comparing_every_pair(rows: Rows, threshold: float) -> None:
     assert as_list(rouge_join(rows, threshold)) == every_pair(rows, threshold)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(rows=families(), reference=families(), threshold=thresholds)
 def test_with_a_reference_the_join_equals_comparing_every_pair(
@@ -75,6 +77,7 @@ def test_with_a_reference_the_join_equals_comparing_every_pair(
     assert as_list(rouge_join(rows, threshold, reference=reference)) == every_pair(rows, threshold, reference)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=families(most=60), threshold=thresholds, workers=st.integers(2, 4))
 def test_the_number_of_workers_changes_nothing(rows: Rows, threshold: float, workers: int) -> None:
@@ -82,6 +85,7 @@ def test_the_number_of_workers_changes_nothing(rows: Rows, threshold: float, wor
     assert as_list(rouge_join(rows, threshold, workers=workers)) == as_list(rouge_join(rows, threshold))
 
 
+@pytest.mark.slow
 def test_over_several_blocks_the_join_equals_comparing_every_pair() -> None:
     chance = random.Random(5)
     rows = [[f"w{chance.randrange(12)}" for _ in range(chance.randrange(4, 9))] for _ in range(300)]
@@ -92,6 +96,7 @@ def test_over_several_blocks_the_join_equals_comparing_every_pair() -> None:
         assert as_list(rouge_join(rows, threshold, reference=reference, workers=3)) == expected
 
 
+@pytest.mark.slow
 def test_long_texts_over_the_same_few_words_equal_comparing_every_pair() -> None:
     """As bags of words all are close; as sequences few are."""
     chance = random.Random(6)
@@ -108,6 +113,7 @@ def test_long_texts_over_the_same_few_words_equal_comparing_every_pair() -> None
         assert any(nearest >= 0 for nearest, _, _ in matches)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [63, 64, 65, 128, 129, 200])
 def test_long_texts_equal_comparing_every_pair(length: int) -> None:
     chance = random.Random(length)
@@ -125,6 +131,7 @@ def test_long_texts_equal_comparing_every_pair(length: int) -> None:
         assert as_list(rouge_join(rows, threshold)) == every_pair(rows, threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.5, 0.6, 2 / 3, 0.7, 0.75, 0.8])
 def test_a_tie_with_the_threshold_falls_as_the_floating_point_of_rouge_score_says(threshold: float) -> None:
     fell = set()
@@ -143,6 +150,7 @@ def test_a_tie_with_the_threshold_falls_as_the_floating_point_of_rouge_score_say
     assert threshold != 0.7 or True in fell  # rounding lifts some of its ties above 0.7
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(rows=families(), threshold=thresholds)
 def test_joining_the_kept_rows_again_drops_none(rows: Rows, threshold: float) -> None:
@@ -150,6 +158,7 @@ def test_joining_the_kept_rows_again_drops_none(rows: Rows, threshold: float) ->
     assert (rouge_join(kept, threshold).nearest == -1).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(rows=families(), later=families(), threshold=thresholds)
 @example(rows=[["a", "b"]], later=[["a", "b"]], threshold=0.7)
@@ -216,6 +225,7 @@ def test_five_thousand_copies_of_a_dropped_row_are_dropped_by_the_same() -> None
     assert matches.nearest.tolist() == [-1] + [0] * 5000
 
 
+@pytest.mark.slow
 def test_texts_of_a_hundred_thousand_tokens_are_compared() -> None:
     chance = np.random.default_rng(0)
     text = [f"w{n}" for n in np.minimum(chance.zipf(1.3, 100_000), 20_000)]
@@ -254,6 +264,7 @@ def test_where_nothing_can_be_written_the_loops_are_compiled_all_the_same() -> N
     assert compiled_at_once("int64(int64)")(double)(21) == 42
 
 
+@pytest.mark.slow
 def test_alpaca_keeps_all_but_the_six_that_its_own_filter_let_through() -> None:
     if not ALPACA.exists():
         pytest.skip("the Alpaca data is not beside the project")

@@ -36,6 +36,7 @@ def test_a_set_of_one_list_is_joined_as_the_exact_join_does() -> None:
     assert found.recall == 1
 
 
+@pytest.mark.slow
 def test_the_recall_is_that_of_the_sample_and_what_was_dropped_was_close() -> None:
     rows = near_duplicates(6000)
     found = ivf_join(rows, THRESHOLD)

@@ -90,6 +90,7 @@ def test_the_decisions_over_several_blocks_are_those_of_faiss_range_search(thres
     assert set(np.flatnonzero(matches.nearest < 0).tolist()) == kept
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -201,6 +202,7 @@ def test_the_closest_of_several_is_named() -> None:
     assert matches.cosine[2] == pytest.approx(np.cos(np.radians(14)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(300, 900), st.integers(33, 80), st.floats(0.05, 0.5))
 def test_short_rows_lose_no_pair(seed: int, count: int, dimensions: int, spread: float) -> None:

@@ -38,6 +38,7 @@ def test_whatever_is_read_lies_on_the_scale_and_stands_in_the_reply(reply: str) 
         assert whole_number(reply[parsed.start : parsed.end]) == parsed.value
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200), st.integers(-20, 200))
 def test_a_score_on_the_last_line_is_read_or_the_reply_has_none(reason: str, score: int) -> None:
     parsed = parse_score(f"{reason}\nScore: {score}", 1, 5)

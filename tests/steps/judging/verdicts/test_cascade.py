@@ -61,6 +61,7 @@ def at_most(rate: float) -> int:
     return next(k for k in range(TRIALS) if binomial_tail(k, TRIALS, rate) >= 0.999)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.3, 3.0])
 def test_the_agreement_is_below_the_request_no_more_often_than_it_may(noise: float) -> None:
     request = Request(agreement=0.9, confidence=0.8, labels=100)
@@ -69,6 +70,7 @@ def test_the_agreement_is_below_the_request_no_more_often_than_it_may(noise: flo
     assert asked < 0.95, "the bound must not be kept by asking for everything"
 
 
+@pytest.mark.slow
 def test_the_promise_needs_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the share of mistakes itself in place of its bound the same trials fall short too often."""
     monkeypatch.setattr(cascade_module, "upper_bound", lambda k, n, confidence: k / n)
@@ -77,6 +79,7 @@ def test_the_promise_needs_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert below > at_most(0.2)
 
 
+@pytest.mark.slow
 def test_features_that_say_nothing_cost_the_saving_and_not_the_agreement() -> None:
     def blind(seed: int) -> World:
         draw = np.random.default_rng(seed)

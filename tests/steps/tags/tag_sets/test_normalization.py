@@ -115,6 +115,7 @@ def test_ten_thousand_equal_names_are_one_family_at_once() -> None:
     assert set(clusters(np.tile(directions(30), (10_000, 1)), 0.05).tolist()) == {0}
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 359), max_size=30), st.floats(0.001, 0.3))
 def test_clusters_are_those_of_dbscan_on_cosine_distances(degrees: list[int], distance: float) -> None:
     vectors = directions(*degrees)

@@ -60,6 +60,7 @@ def test_the_coverage_curve_is_the_mean_over_all_subsets(lists: list[list[str]])
         assert tags == pytest.approx(sum(len(set().union(*subset)) for subset in subsets) / len(subsets))
 
 
+@pytest.mark.slow
 def test_the_coverage_curve_of_a_large_set_ends_with_all_of_its_tags() -> None:
     lists = [[f"t{at % 700}", f"u{at % 11}"] for at in range(50_000)]
     curve = coverage_curve(lists)
