@@ -1,6 +1,18 @@
 """The shapes in which people's tools spell rows, one file each: read into records, and written again."""
 
 from factory.data.formats.shapes.base import BadShape, Parsed, Row, Shape
-from factory.data.formats.shapes.rows import SHAPES, parse_row, recognise
+from factory.data.formats.shapes.registry import REGISTERED, SHAPES, recognise, shape_named
+from factory.data.formats.shapes.source import parse_row, write_source_row
 
-__all__ = ["SHAPES", "BadShape", "Parsed", "Row", "Shape", "parse_row", "recognise"]
+__all__ = [
+    "REGISTERED",
+    "SHAPES",
+    "BadShape",
+    "Parsed",
+    "Row",
+    "Shape",
+    "parse_row",
+    "recognise",
+    "shape_named",
+    "write_source_row",
+]

@@ -26,6 +26,8 @@ class Parsed:
     form: how the row was spelled, as plain JSON ("shape" and what that shape needs to write it the same)
     told: what a person should know of the row, though it is kept, in few words that fit behind "in 12 rows:" and
         name no row ("two user turns in a row")
+    exact: whether the shape knows that `write` gives this row again; where it does not know, that is tried, and what
+        comes out otherwise is kept in `form` (see `source`)
     """
 
     messages: tuple[Message, ...]
@@ -42,6 +44,7 @@ class Parsed:
     license: str = ""
     form: Mapping[str, Any] = field(default_factory=dict)
     told: tuple[str, ...] = ()
+    exact: bool = False
 
 
 class Shape(ABC):
