@@ -60,6 +60,7 @@ class Shape(ABC):
     def read(self, row: Row) -> Parsed:
         """The conversation of a row of plain JSON; takes out of the row what it reads, what stays is `meta`.
 
+        The row may be changed, the lists and objects in it may not: with them the row is compared that `write` makes.
         Nothing vanishes: a key of a turn that has no field in `Message` goes to its `extra`.
 
         Raises:

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from factory.data.formats.shapes.alpaca import take_system
+from factory.data.formats.shapes.answers import labelled, put_label, with_labelled
 from factory.data.formats.shapes.base import BadShape, Parsed, Row, Shape
 from factory.data.formats.shapes.calls import put_tools, take_arguments, take_tools
 from factory.data.formats.shapes.media import put_media, take_media
 from factory.data.formats.shapes.order import check_order, says_nothing
 from factory.data.formats.shapes.spelled import decoded, json_style, json_text
 from factory.data.formats.shapes.turns import read_turns, write_turns
-from factory.data.record import Candidate, Message, Record, join_input
-
-_LABELS = ("label", "kto_tag")
+from factory.data.record import Message, Record, join_input
 
 
 class Conversation(Shape):
@@ -62,7 +61,8 @@ class Conversation(Shape):
         messages = (*system, *turns)
         input_chars = _take_exchange(row, messages, form)
         tools, arguments = take_tools(row, form, told), take_arguments(row)
-        messages, answers, chosen = _labelled(row, messages, form)
+        last = max(at for at, turn in enumerate(messages) if turn.role == "user")
+        messages, answers, chosen = labelled(row, messages, last + 1, form)
         exact = exact and not (form or tools or arguments or answers)
         return Parsed(
             messages,
@@ -95,9 +95,7 @@ class Conversation(Shape):
     def write(self, record: Record, form: Mapping[str, Any], lost: Counter[str]) -> Row:
         """See `Shape.write`."""
         row: Row = {}
-        messages = record.messages
-        if len(record.answers) == 1 and record.chosen < 0 and not record.answered:
-            messages = (*messages, *record.answers[0].turns)
+        messages = with_labelled(record)
         if form.get("system") and messages and messages[0].role == "system":
             row[form["system"]] = messages[0].content
             messages = messages[1:]
@@ -116,7 +114,7 @@ class Conversation(Shape):
         put_tools(row, record.tools, form)
         if record.template_arguments:
             row["chat_template_kwargs"] = dict(record.template_arguments)
-        _put_label(row, record, form, lost)
+        put_label(row, record, form, lost)
         return row
 
 
@@ -150,25 +148,3 @@ def _take_exchange(row: Row, messages: Sequence[Message], form: dict[str, Any]) 
         form["exchange"].append("output")
         del row["output"]
     return len(input)
-
-
-def _labelled(
-    row: Row, messages: tuple[Message, ...], form: dict[str, Any]
-) -> tuple[tuple[Message, ...], tuple[Candidate, ...], int]:
-    """The conversation, its labelled answer and which answer ends it: an answer labelled false does not."""
-    name = next((name for name in _LABELS if isinstance(row.get(name), bool)), None)
-    at = max(index for index, turn in enumerate(messages) if turn.role == "user") + 1
-    if name is None or at == len(messages):
-        return messages, (), -1
-    form["label"] = name
-    good = row.pop(name)
-    answer = Candidate(messages[at:], verdicts={"label": "true" if good else "false"})
-    return (messages, (answer,), 0) if good else (messages[:at], (answer,), -1)
-
-
-def _put_label(row: Row, record: Record, form: Mapping[str, Any], lost: Counter[str]) -> None:
-    label = record.answers[0].verdicts.get("label") if len(record.answers) == 1 else None
-    if "label" in form and label in ("true", "false") and (record.chosen == 0 or not record.answered):
-        row[form["label"]] = label == "true"
-    elif record.answers:
-        lost["answers"] += 1

@@ -9,10 +9,12 @@ from factory.data.formats.shapes.base import BadShape
 from factory.data.formats.shapes.calls import call_troubles
 from factory.data.record import Message
 
+_SPEAKING = {"tool_calls", "function_call", "audio", "reasoning_details"}
+
 
 def says_nothing(turn: Message) -> bool:
-    """Whether a turn has neither words nor calls nor media nor a thought, nor calls that could not be read."""
-    return turn.is_empty and not turn.reasoning and not ({"tool_calls", "function_call"} & set(turn.extra))
+    """Whether a turn has neither words nor calls nor media nor a thought, nor a key that stands for such."""
+    return turn.is_empty and not turn.reasoning and not (turn.extra and _SPEAKING & set(turn.extra))
 
 
 def check_order(turns: Sequence[Message], told: list[str]) -> None:

@@ -8,11 +8,19 @@ from typing import Any
 from factory.data.formats.shapes.alpaca import Alpaca
 from factory.data.formats.shapes.base import Shape
 from factory.data.formats.shapes.conversation import Messages, ShareGpt
+from factory.data.formats.shapes.openai_preference import OpenAIPreference
+from factory.data.formats.shapes.preference import Preference
+from factory.data.formats.shapes.prompt_completion import PromptCompletion
+from factory.data.formats.shapes.ultrachat import UltraChat
 
 REGISTERED: tuple[Shape, ...] = (
+    OpenAIPreference(),
+    Preference(),
     ShareGpt(),
     Messages(),
+    PromptCompletion(),
     Alpaca(),
+    UltraChat(),
 )
 """Every shape; the first that matches a row is its shape, so the narrow ones come before the wide ones."""
 SHAPES = tuple(shape.name for shape in REGISTERED)
