@@ -53,7 +53,7 @@ def load(
         data: a path (JSONL, JSON, CSV, TSV, Parquet, gzip too), "factory:seeds", "hf:NAME" for a Hugging Face
             data set, a list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
         format: the file format, by default what the name says.
-        shape: "alpaca", "sharegpt" or "messages", by default recognised.
+        shape: one of `formats.shapes.SHAPES`, by default recognised.
         limit: read at most this many records.
         strict: raise at the first row that cannot be read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,8 @@ def test_a_saved_json_file_keeps_tags_and_tasks_unless_told_otherwise(tmp_path: 
     ]
     dataset = sft.load(rows)
     assert dataset.annotations() == ["tags", "task"]
-    assert list(sft.load(dataset.save(tmp_path / "set.jsonl"))) == list(dataset)
+    again = sft.load(dataset.save(tmp_path / "set.jsonl"))
+    assert [replace(record, form="") for record in again] == [replace(record, form="") for record in dataset]
     first, _ = sft.load(dataset.save(tmp_path / "plain.jsonl", format="messages"))
     assert (first.tags, first.task) == ((), "")
 

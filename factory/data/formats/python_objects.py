@@ -23,7 +23,7 @@ def records_from(
         obj: an iterable of mappings or of `Record`s (which pass as they are), a pandas or polars data frame,
             an Arrow table, or a `datasets` Dataset; of a DatasetDict, its only split or its "train" split.
         source: where rows come from that have no `source` column.
-        shape: "alpaca", "sharegpt" or "messages"; by default what the first good rows are.
+        shape: one of `shapes.SHAPES`; by default what the first good rows are.
         limit: give at most this many records.
 
     Raises:

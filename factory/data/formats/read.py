@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from factory.data.formats.files import base_name, check_file, file_format
 from factory.data.formats.record_rows import is_record_row, read_record_row
 from factory.data.formats.rows import RawRow, raw_rows
 from factory.data.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise
+from factory.data.formats.shapes.media import absent_media
 from factory.data.record import Record, record_id
 from factory.data.text import shorten
 from factory.errors import InputError
@@ -21,6 +24,7 @@ from factory.errors import InputError
 _ENOUGH = 20  # good rows that decide the shape of a file
 _PATIENCE = 1000  # rows held while looking for them
 _SHOWN = 200  # characters of a bad row that are kept
+_log = logging.getLogger("factory")
 
 
 class BadRow(NamedTuple):
@@ -45,6 +49,7 @@ def read_records(
     shape: str | None = None,
     limit: int | None = None,
     source: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[Record | BadRow]:
     """The records of a data file, in its order, with a `BadRow` for each row that is not one.
 
@@ -53,12 +58,17 @@ def read_records(
     is read under the same source; identical rows are told apart by their order. A row of the `records` layout is
     read back as the record that it was.
 
+    A row that is odd but can be kept is kept as it is, two user turns in a row say, or a call whose arguments are no
+    JSON; when the rows are at an end, each kind of oddity is told once, with how many rows have it. A relative path
+    of a picture, sound or file is looked for below the folder of the data file, never opened; others are not looked at.
+
     Args:
         path: the file; one packed by gzip is unpacked as it is read.
         format: "jsonl", "json", "csv", "tsv" or "parquet"; by default what the name says.
-        shape: "alpaca", "sharegpt" or "messages"; by default what the first good rows are.
+        shape: one of `shapes.SHAPES`; by default what the first good rows are.
         limit: give at most this many records.
         source: where rows come from that have no `source` column; by default the file's name without endings.
+        tell: is told one sentence for each kind of oddity; by default the logger "factory" is, as a warning.
 
     Raises:
         InputError: the file is missing, empty or damaged, or none of its rows has a known shape.
@@ -67,13 +77,22 @@ def read_records(
     check_file(path)
     rows = raw_rows(path, file_format(path, format))
     source = base_name(path) if source is None else source
-    return records_of(rows, str(path), source, shape=shape, limit=limit)
+    return records_of(rows, str(path), source, shape=shape, limit=limit, tell=tell, folder=path.parent)
 
 
 def records_of(
-    rows: Iterable[RawRow], file: str, source: str, *, shape: str | None = None, limit: int | None = None
+    rows: Iterable[RawRow],
+    file: str,
+    source: str,
+    *,
+    shape: str | None = None,
+    limit: int | None = None,
+    tell: Callable[[str], None] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Record | BadRow]:
     """The records of raw rows; `file` names them in errors. A value that is a record already passes as it is.
+
+    `tell` is as in `read_records`; `folder` is where relative paths of media begin, None where they are not looked at.
 
     Raises:
         InputError: there is no row, the shape asked for does not exist, or none is recognised.
@@ -82,18 +101,45 @@ def records_of(
         near = difflib.get_close_matches(shape, SHAPES, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}"
         raise InputError(f"{file}: there is no shape {shape!r}: {hint}")
-    records = _records(iter(rows), file, source, shape)
-    return records if limit is None else _first(records, limit)
+    odd: Counter[str] = Counter()
+    records = _records(iter(rows), file, source, shape, odd, folder)
+    return _told(records, limit, file, odd, tell or _warn)
 
 
-def _first(rows: Iterator[Record | BadRow], limit: int) -> Iterator[Record | BadRow]:
-    left = limit
-    while left > 0 and (row := next(rows, None)) is not None:
-        left -= isinstance(row, Record)
-        yield row
+def _warn(sentence: str) -> None:
+    _log.warning("%s", sentence)
 
 
-def _records(rows: Iterator[RawRow], file: str, source: str, shape: str | None) -> Iterator[Record | BadRow]:
+def _told(
+    rows: Iterator[Record | BadRow],
+    limit: int | None,
+    file: str,
+    odd: Counter[str],
+    tell: Callable[[str], None],
+) -> Iterator[Record | BadRow]:
+    """The first `limit` records, and what is told of them when they are at an end."""
+    try:
+        if limit is None:
+            yield from rows
+        else:
+            left = limit
+            while left > 0 and (row := next(rows, None)) is not None:
+                left -= isinstance(row, Record)
+                yield row
+    finally:  # also where nobody asks for the rest
+        for what, count in sorted(odd.items()):
+            kept = "1 row (kept as it is)" if count == 1 else f"{count:,} rows (kept as they are)"
+            tell(f"{file}: {what} in {kept}")
+
+
+def _records(
+    rows: Iterator[RawRow],
+    file: str,
+    source: str,
+    shape: str | None,
+    odd: Counter[str],
+    folder: Path | None,
+) -> Iterator[Record | BadRow]:
     head, shape = _look(rows, file, shape)
     seen: dict[bytes, int] = {}
     for row in itertools.chain(head, rows):
@@ -108,7 +154,12 @@ def _records(rows: Iterator[RawRow], file: str, source: str, shape: str | None) 
             if is_record_row(row.value):
                 yield read_record_row(row.value)
             else:
-                yield _record(parse_row(row.value, shape), source, seen)
+                parsed = parse_row(row.value, shape)
+                if parsed.told:
+                    odd.update(set(parsed.told))
+                if folder is not None and not parsed.exact:
+                    odd.update(absent_media(parsed.messages, folder))
+                yield _record(parsed, source, seen)
         except BadShape as error:
             yield BadRow(file, row.place, str(error), _shown(row))
 

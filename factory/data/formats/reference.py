@@ -20,7 +20,7 @@ def reference_records(path: Path, warn: Callable[[str], None]) -> Iterator[Recor
         InputError: the file is missing, empty or damaged, or no row of it is a record.
     """
     none = True
-    for row in read_records(path):
+    for row in read_records(path, tell=warn):
         if isinstance(row, BadRow):
             warn(f"left out: {row.file}:{row.line}: {row.reason}")
         else:

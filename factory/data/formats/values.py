@@ -62,6 +62,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
+    if type(value) is str and value.isascii():  # nearly every value
+        return value
     if isinstance(value, str):
         return well_formed(str(value))
     if isinstance(value, int):

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from factory.data.formats.files import base_name, byte_lines, file_format
 from factory.data.formats.read import BadRow, read_records
+from factory.data.formats.shapes import SHAPES
 from factory.data.record import Message, Record, record_id
 from factory.step import Context, Source, named_files
 
@@ -17,8 +18,10 @@ from factory.step import Context, Source, named_files
 class Read(Source):
     """Read records from JSONL, JSON, CSV, TSV or Parquet files, gzip too.
 
-    Alpaca, ShareGPT and messages shapes are recognised by themselves. Columns that factory does not know stay
-    in `meta`. A row that cannot be read is set aside with its file, line and reason, and the others go on.
+    The shape of a file is recognised by itself: Alpaca's instructions, ShareGPT's and OpenAI's conversations with
+    tools, thoughts, pictures and weights, prompts with completions, preferences, KTO's labels. Columns that factory
+    does not know stay in `meta`. A row that cannot be read is set aside with its file, line and reason, and the others
+    go on; one that is odd (two user turns in a row, an answer to a call that is not there) is kept, and told.
     `factory:seeds` names the seed tasks that ship with the package.
 
     Example:
@@ -33,9 +36,16 @@ class Read(Source):
     format: Literal["", "jsonl", "json", "csv", "tsv", "parquet"] = Field(
         "", description="the file format; empty: what the file's name says"
     )
-    shape: Literal["", "alpaca", "sharegpt", "messages"] = Field(
-        "", description="the shape of the rows; empty: recognised from the first rows"
+    shape: str = Field(
+        "", description=f"the shape of the rows: {', '.join(SHAPES)}; empty: recognised from the first rows"
     )
+
+    @field_validator("shape")
+    @classmethod
+    def _known(cls, shape: str) -> str:
+        if shape and shape not in SHAPES:
+            raise ValueError(f"there is no shape {shape!r}: choose one of {', '.join(SHAPES)}")
+        return shape
 
     @field_validator("path")
     @classmethod
@@ -74,7 +84,7 @@ class Read(Source):
                 source = f"{first} ({number})"
             named.add(source)
             for row in read_records(
-                path, format=self.format or None, shape=self.shape or None, source=source
+                path, format=self.format or None, shape=self.shape or None, source=source, tell=context.warn
             ):
                 yield bad_row(row, context.step) if isinstance(row, BadRow) else row
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def ids_are_unique(records: Sequence[Record]) -> bool:
 
 def test_a_row_is_a_record_whose_source_is_the_files_name(tmp_path: Path) -> None:
     (record,) = read(write(tmp_path / "种子.jsonl", rows("写一首诗")))
-    assert record == new_record("写一首诗", output="好", source="种子", lang="zh")
+    assert replace(record, form="") == new_record("写一首诗", output="好", source="种子", lang="zh")
 
 
 def test_a_bad_row_is_set_aside_with_its_file_and_line_and_the_others_go_on(tmp_path: Path) -> None:

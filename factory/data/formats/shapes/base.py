@@ -18,9 +18,9 @@ class BadShape(ValueError):
     """The row cannot be a record; the message says why and how to mend it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parsed:
-    """A row understood. Fields of a record's names mean what they mean there.
+    """A row understood, by its shape first and then by what all shapes have in common. Fields of a record's names mean what they mean there.
 
     meta: the keys of the row that nothing else holds
     form: how the row was spelled, as plain JSON ("shape" and what that shape needs to write it the same)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from factory.data.formats.shapes.base import Row
@@ -106,3 +108,40 @@ def put_media(row: Row, messages: Sequence[Message], form: Mapping[str, Any]) ->
         name = form.get("media", {}).get(kind, _COLUMNS.get(kind, (f"{kind}s",))[0])
         row[name] = uris[0] if name == kind and len(uris) == 1 else uris
     return tuple(put)
+
+
+def absent_media(messages: Sequence[Message], folder: Path) -> set[str]:
+    """What to tell of media whose relative path leads to nothing below `folder`.
+
+    Nothing is opened, and nothing outside the folder is looked at: not an address, not an absolute path, none with
+    "..", none that leads through a symbolic link out of it.
+    """
+    return {
+        f"an address of {_one(media.kind)} that leads to nothing beside the file"
+        for message in messages
+        for media in message.media
+        if _is_absent(media.uri, folder)
+    }
+
+
+def _is_absent(uri: str, folder: Path) -> bool:
+    path = PurePath(uri)
+    if (
+        not uri
+        or len(uri) > 4096
+        or ":" in uri
+        or "\0" in uri
+        or "\\" in uri
+        or path.is_absolute()
+        or ".." in path.parts
+    ):
+        return False
+    whole = folder / path
+    home = os.path.realpath(folder)
+    if os.path.commonpath([home, os.path.realpath(whole.parent)]) != home:
+        return False
+    return not os.path.lexists(whole)
+
+
+def _one(kind: str) -> str:
+    return {"image": "an image", "audio": "a sound", "video": "a film"}.get(kind, "a file")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -45,28 +44,25 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
     reader = shape_named(shape)
     assert reader is not None, shape
     parsed = reader.read(dict(values))
-    if not isinstance(parsed.meta, dict):
-        parsed = replace(parsed, meta=dict(parsed.meta))
-    left: Row = parsed.meta  # type: ignore[assignment]
+    parsed.meta = left = dict(parsed.meta)
     labels: dict[str, str] = {}
-    found = {name: _label(left, name, keys, labels) for name, keys in _LABELS.items()}
-    tags = _tags(left)
-    if tags:
-        labels["tags"] = "tags"
-    form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
-    parsed = replace(
-        parsed,
-        source=parsed.source or found["source"],
-        lang=parsed.lang or found["lang"] or _language(parsed),
-        task=parsed.task or found["task"],
-        license=parsed.license or found["license"],
-        tags=(*parsed.tags, *tags),
-        form=form,
-    )
-    if parsed.exact and not tags and all(values[key] == found[name] for name, key in labels.items()):
-        return parsed
-    odd = changes(_write(_as_record(parsed), form, Counter()), values)
-    return replace(parsed, form={**form, "odd": odd}) if odd else parsed
+    exact = parsed.exact
+    if left:
+        for name, keys in _LABELS.items():
+            if (text := _label(left, name, keys, labels)) and not getattr(parsed, name):
+                setattr(parsed, name, text)
+        if tags := _tags(left):
+            labels["tags"] = "tags"
+            parsed.tags = (*parsed.tags, *tags)
+            exact = False
+        exact = exact and all(values[key] == getattr(parsed, name) for name, key in labels.items())
+    parsed.lang = parsed.lang or _language(parsed)
+    parsed.form = form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
+    if not exact:
+        odd = changes(_write(_as_record(parsed), form, Counter()), values)
+        if odd:
+            form["odd"] = odd
+    return parsed
 
 
 def write_source_row(record: Record, lost: Counter[str]) -> Row:
