@@ -116,19 +116,21 @@ def test_what_is_kept_beside_a_row_is_small(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_new_answer_is_written_in_the_spelling_of_its_row_or_refused(name: str) -> None:
+    refused: list[Record] = []
     for _, record in good(name):
         if record.messages[-1].role == "tool":
             continue
         new = record.with_output("entirely new", Event("01-respond", "respond"))
         try:
             row = write_source_row(new, Counter())
-        except BadShape as error:
-            assert record.answers, error
+        except BadShape:
+            refused.append(record)
             continue
         again = next(iter(records_from([row])))
         assert isinstance(again, Record), again
         assert (again.messages, again.tools) == (new.messages, new.tools)
         assert again.messages[-1] == Message("assistant", "entirely new")
+    assert all(len(record.answers) > 1 for record in refused)  # a new answer is not one of two
 
 
 @pytest.mark.parametrize("path", sorted((ROWS / "hostile").glob("*.jsonl")), ids=lambda path: path.stem)

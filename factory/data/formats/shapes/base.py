@@ -20,7 +20,9 @@ class BadShape(ValueError):
 
 @dataclass(slots=True)
 class Parsed:
-    """A row understood, by its shape first and then by what all shapes have in common. Fields of a record's names mean what they mean there.
+    """A row understood, by its shape first and then by what all shapes have in common.
+
+    Fields of a record's names mean what they mean there.
 
     meta: the keys of the row that nothing else holds
     form: how the row was spelled, as plain JSON ("shape" and what that shape needs to write it the same)

@@ -37,19 +37,17 @@ def check_order(turns: Sequence[Message], told: list[str]) -> None:
         )
     plain = True
     for number, turn in enumerate(turns, 1):
-        if not turn.content or turn.content.isspace():
-            if turn.role != "tool" and says_nothing(turn):
-                raise BadShape(f"turn {number} ({turn.role}) is empty: fill it in, or remove the row")
+        if (not turn.content or turn.content.isspace()) and turn.role != "tool" and says_nothing(turn):
+            raise BadShape(f"turn {number} ({turn.role}) is empty: fill it in, or remove the row")
         plain = plain and turn.role != "tool" and not turn.calls
     if start > 1:
         told.append("more than one system turn at the start")
     for before, turn in itertools.pairwise(spoken):
-        if (
-            turn.role == before.role
-            and turn.role in ("user", "assistant")
-            and not (before.calls and turn.calls)
-        ):
-            told.append(f"two {turn.role} turns in a row")
+        if turn.role == before.role and turn.role in ("user", "assistant"):
+            if not before.calls:
+                told.append(f"two {turn.role} turns in a row")
+            elif not turn.calls:
+                told.append("a call that no tool answers")
         elif turn.role == "system":
             told.append("a system turn in the middle")
         elif turn.role == "tool" and before.role == "user":
