@@ -210,7 +210,7 @@ def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
         answers=row.answers,
         chosen=row.chosen,
         license=row.license,
-        form=orjson.dumps(row.form, option=orjson.OPT_SORT_KEYS).decode() if row.form else "",
+        form=orjson.dumps(row.form).decode() if row.form else "",
     )
 
 

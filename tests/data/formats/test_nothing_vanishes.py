@@ -157,7 +157,7 @@ def all_keys(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("shape", ROWS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data())
 def test_a_row_is_written_again_as_it_came_or_refused_in_a_sentence(shape: str, data: st.DataObject) -> None:
     row = data.draw(ROWS[shape])
@@ -182,7 +182,7 @@ def test_each_key_of_a_row_is_in_the_record_or_in_meta(shape: str, data: st.Data
                 assert same(read.meta[key], row[key])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(turns=conversation(), own=st.dictionaries(WORDS.map("own ".__add__), VALUES, min_size=1, max_size=2))
 def test_each_key_of_a_turn_that_we_do_not_know_is_in_its_extra(
     turns: list[dict[str, Any]], own: dict[str, Any]
@@ -197,7 +197,7 @@ def test_each_key_of_a_turn_that_we_do_not_know_is_in_its_extra(
                 assert key in message.extra or key in form  # a key that is null in every turn is a spelling
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(turns=conversation(), answer=WORDS, prompt=WORDS)
 def test_a_conversation_that_a_step_has_changed_is_written_as_it_is_now(
     turns: list[dict[str, Any]], answer: str, prompt: str

@@ -59,7 +59,7 @@ class Alpaca(Shape):
             form["input"] = ""
         elif material != "input":
             form["input"] = material
-        exact = isinstance(row.get(answer), str)
+        exact = isinstance(row.get(answer), str) and isinstance(row.get(material, ""), str)
         output, input = take_column(row, answer), take_column(row, material)
         if not input.strip():
             exact, input = exact and not input, ""

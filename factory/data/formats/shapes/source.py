@@ -51,10 +51,11 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
         for name, keys in _LABELS.items():
             if (text := _label(left, name, keys, labels)) and not getattr(parsed, name):
                 setattr(parsed, name, text)
-        if tags := _tags(left):
-            labels["tags"] = "tags"
-            parsed.tags = (*parsed.tags, *tags)
-            exact = False
+        if "tags" in left:
+            parsed.tags = (*parsed.tags, *_tags(left))
+            if "tags" not in left:
+                labels["tags"] = "tags"
+                exact = False
         exact = exact and all(values[key] == getattr(parsed, name) for name, key in labels.items())
     parsed.lang = parsed.lang or _language(parsed)
     parsed.form = form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
@@ -110,7 +111,7 @@ def _write(record: Record, form: Mapping[str, Any], lost: Counter[str]) -> Row:
     for name in _LABELS:
         if name in labels:
             row[labels[name]] = getattr(record, name)
-    if record.tags and "tags" in labels:
+    if "tags" in labels:
         row["tags"] = [
             {"tag": tag.name, "explanation": tag.explanation} if tag.explanation else tag.name
             for tag in record.tags
