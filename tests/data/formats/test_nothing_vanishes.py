@@ -120,7 +120,13 @@ ROWS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "preference": st.one_of(
         st.fixed_dictionaries(
             {"prompt": st.one_of(WORDS, conversation()), "chosen": SIDES, "rejected": SIDES},
-            optional={**SHARED, "score_chosen": SCALARS, "score_rejected": SCALARS},
+            optional={
+                **SHARED,
+                "score_chosen": SCALARS,
+                "score_rejected": SCALARS,
+                "history": PAIRS,
+                "input": TEXTS,
+            },
         ),
         st.tuples(conversation(), ANSWERS, ANSWERS).map(
             lambda parts: {"chosen": [*parts[0], *parts[1]], "rejected": [*parts[0], *parts[2]]}

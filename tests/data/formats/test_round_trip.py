@@ -43,6 +43,7 @@ SHAPES = {
     "ms_swift_kto": "messages",
     "ms_swift_preference": "messages",
     "ms_swift_query_response": "alpaca",
+    "ms_swift_sharegpt": "ultrachat",
     "multimodal_parts": "messages",
     "nemotron_v1": "prompt_completion",
     "nemotron_v2": "messages",

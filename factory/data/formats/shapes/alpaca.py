@@ -63,7 +63,7 @@ class Alpaca(Shape):
         output, input = take_column(row, answer), take_column(row, material)
         if not input.strip():
             exact, input = exact and not input, ""
-        history = self._history(row, form, told)
+        history = take_history(row, form, told)
         system = take_system(row, form)
         turns = [Message("user", join_input(instruction, input))]
         if output.strip():
@@ -84,32 +84,6 @@ class Alpaca(Shape):
             told=tuple(told),
             exact=exact,
         )
-
-    def _history(self, row: Row, form: dict[str, Any], told: list[str]) -> list[Message]:
-        value = row.get("history")
-        pairs = decoded(value)
-        if pairs in (None, [], "", {}):
-            return []
-        turns: list[Message] = []
-        if isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs):
-            form["history"] = "turns"
-            turns = read_turns(pairs, "messages", form, told)
-        else:
-            for pair in pairs if isinstance(pairs, list) else [None]:
-                if not (
-                    isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
-                ):
-                    raise BadShape(
-                        "its history is not a list of [question, answer] pairs of text: rewrite it so"
-                    )
-                turns += [Message("user", pair[0]), read_text("assistant", pair[1], form, told)]
-        if isinstance(value, str):
-            form["history_json"] = json_style(value, pairs) or "spaced"
-        del row["history"]
-        check_order(turns, told)
-        if turns[-1].role != "assistant":
-            raise BadShape("its history ends with a question that nobody answers: complete or remove it")
-        return turns
 
     def write(self, record: Record, form: Mapping[str, Any], lost: Counter[str]) -> Row:
         """See `Shape.write`."""
@@ -136,24 +110,11 @@ class Alpaca(Shape):
         if system:
             row[form.get("system", "system")] = system
         if history:
-            row["history"] = self._write_history(history, form, lost)
+            row["history"] = write_history(history, form, lost)
         put_tools(row, record.tools, form)
         if record.template_arguments:
             row["chat_template_kwargs"] = dict(record.template_arguments)
         return row
-
-    def _write_history(self, history: Sequence[Message], form: Mapping[str, Any], lost: Counter[str]) -> Any:
-        roles = [turn.role for turn in history]
-        value: list[Any]
-        if form.get("history") == "turns":
-            value = list(write_turns(history, "messages", form, lost))
-        elif roles != ["user", "assistant"] * (len(history) // 2):
-            raise BadShape("it holds turns other than questions and answers: write it as messages")
-        else:
-            texts = [write_text(turn, form, lost) for turn in history]
-            value = [texts[at : at + 2] for at in range(0, len(texts), 2)]
-        style = form.get("history_json")
-        return json_text(value, style) if style else value
 
 
 def write_answer(answer: Sequence[Message], form: Mapping[str, Any], lost: Counter[str]) -> str:
@@ -182,3 +143,52 @@ def take_system(row: Row, form: dict[str, Any]) -> str:
             text: str = row.pop(name)
             return text
     return ""
+
+
+def take_history(row: Row, form: dict[str, Any], told: list[str]) -> list[Message]:
+    """Takes the earlier exchanges out of a row: [question, answer] pairs or a list of turns; none stay where they are.
+
+    Raises:
+        BadShape: it is something else, or does not end with an answer.
+    """
+    value = row.get("history")
+    pairs = decoded(value)
+    if pairs in (None, [], "", {}):
+        return []
+    turns: list[Message] = []
+    if isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs):
+        form["history"] = "turns"
+        turns = read_turns(pairs, "messages", form, told)
+    else:
+        for pair in pairs if isinstance(pairs, list) else [None]:
+            if not (
+                isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+            ):
+                raise BadShape("its history is not a list of [question, answer] pairs of text: rewrite it so")
+            turns += [Message("user", pair[0]), read_text("assistant", pair[1], form, told)]
+    if isinstance(value, str):
+        form["history_json"] = json_style(value, pairs) or "spaced"
+    del row["history"]
+    check_order(turns, told)
+    if turns[-1].role != "assistant":
+        raise BadShape("its history ends with a question that nobody answers: complete or remove it")
+    return turns
+
+
+def write_history(history: Sequence[Message], form: Mapping[str, Any], lost: Counter[str]) -> Any:
+    """Earlier exchanges as `take_history` found them.
+
+    Raises:
+        BadShape: they are no pairs.
+    """
+    roles = [turn.role for turn in history]
+    value: list[Any]
+    if form.get("history") == "turns":
+        value = list(write_turns(history, "messages", form, lost))
+    elif roles != ["user", "assistant"] * (len(history) // 2):
+        raise BadShape("it holds turns other than questions and answers: write it as messages")
+    else:
+        texts = [write_text(turn, form, lost) for turn in history]
+        value = [texts[at : at + 2] for at in range(0, len(texts), 2)]
+    style = form.get("history_json")
+    return json_text(value, style) if style else value

@@ -6,7 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from factory.data.formats.shapes.alpaca import INSTRUCTION, take_column, take_system
+from factory.data.formats.shapes.alpaca import (
+    INSTRUCTION,
+    take_column,
+    take_history,
+    take_system,
+    write_history,
+)
 from factory.data.formats.shapes.answers import (
     check_sides,
     is_turns,
@@ -160,12 +166,13 @@ def _take_prompt(row: Row, form: dict[str, Any], told: list[str]) -> tuple[list[
         instruction = take_column(row, key)
         if not instruction.strip():
             raise BadShape(f"its {key} is empty: fill it in, or remove the row")
-        if not isinstance(row.get("input"), str):
-            return [Message("user", instruction)], 0
-        form["input"] = True
-        input = row.pop("input")
-        input = input if input.strip() else ""
-        return [Message("user", join_input(instruction, input))], len(input)
+        input = ""
+        if isinstance(row.get("input"), str):
+            form["input"] = True
+            input = row.pop("input")
+            input = input if input.strip() else ""
+        history = take_history(row, form, told)
+        return [*history, Message("user", join_input(instruction, input))], len(input)
     shape = next((shape for shape in (ShareGpt(), Messages()) if shape.matches(row)), None)
     if shape is None:
         raise BadShape("it has no prompt that its two answers answer: name the column 'prompt'")
@@ -177,12 +184,14 @@ def _put_prompt(
     row: Row, record: Record, prompt: Sequence[Message], form: Mapping[str, Any], lost: Counter[str]
 ) -> None:
     ask = form.get("ask", "turns")
-    if ask == "text" and len(prompt) == 1 and prompt[0].is_plain:
+    if ask == "text" and prompt and prompt[-1].is_plain and prompt[0].role == "user":
+        if len(prompt) > 1:
+            row["history"] = write_history(prompt[:-1], form, lost)
         if form.get("input"):
             row[form.get("instruction", "prompt")] = record.instruction
             row["input"] = record.input
         else:
-            row[form.get("instruction", "prompt")] = prompt[0].content
+            row[form.get("instruction", "prompt")] = prompt[-1].content
         return
     style = form.get("style", "messages")
     spelled = {key: value for key, value in form.items() if key not in (*_SIDES[0], *_SIDES[1])}

@@ -112,9 +112,17 @@ def _pair(row: Mapping[str, Any]) -> int | None:
     """Which of `_PAIRS` a row has, None where it has none."""
     for at, (ask, answer) in enumerate(_PAIRS):
         asked = decoded(row.get(ask)) if not isinstance(row.get(ask), str) else row[ask]
-        if is_turns(asked) and asked and (answer == "completion" or answer in row):
+        if (
+            is_turns(asked)
+            and asked
+            and {"role", "from"} & set(asked[0])
+            and (answer == "completion" or answer in row)
+        ):
             return at
-        if isinstance(asked, str) and ask == "prompt" and answer in row and "instruction" not in row:
+        plain = isinstance(asked, str) and not any(
+            name in row for name in ("instruction", "input", "history")
+        )
+        if plain and ask == "prompt" and answer in row:
             return at
     return None
 

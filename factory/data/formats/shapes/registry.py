@@ -16,11 +16,11 @@ from factory.data.formats.shapes.ultrachat import UltraChat
 REGISTERED: tuple[Shape, ...] = (
     OpenAIPreference(),
     Preference(),
+    UltraChat(),
     ShareGpt(),
     Messages(),
     PromptCompletion(),
     Alpaca(),
-    UltraChat(),
 )
 """Every shape; the first that matches a row is its shape, so the narrow ones come before the wide ones."""
 SHAPES = tuple(shape.name for shape in REGISTERED)

@@ -255,7 +255,7 @@ def _apart(text: str, form: dict[str, Any], told: list[str]) -> tuple[str, str, 
     found = _THOUGHT.match(text)
     if found is None or "<think>" in found[2] or "think>" in text[found.end() :]:
         if text.lstrip().startswith("<think>"):
-            told.append("a <think> that is not one closed thought (left in the text)")
+            told.append("a <think> that is not one closed thought")
         return text, "", []
     think = [found[1], found[3]]
     form.setdefault("think" if found[2] else "unthought", think)
