@@ -13,9 +13,10 @@ from typing import NamedTuple
 import orjson
 
 from factory.data.formats.files import base_name, check_file, file_format
+from factory.data.formats.grouped import grouped
 from factory.data.formats.record_rows import is_record_row, read_record_row
 from factory.data.formats.rows import RawRow, raw_rows
-from factory.data.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise
+from factory.data.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise, shape_named
 from factory.data.formats.shapes.media import absent_media
 from factory.data.record import Record, record_id
 from factory.data.text import shorten
@@ -142,7 +143,7 @@ def _records(
 ) -> Iterator[Record | BadRow]:
     head, shape = _look(rows, file, shape)
     seen: dict[bytes, int] = {}
-    for row in itertools.chain(head, rows):
+    for row in grouped(itertools.chain(head, rows), shape_named(shape)):
         if isinstance(row.value, Record):
             yield row.value
             continue

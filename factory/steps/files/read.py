@@ -19,8 +19,9 @@ class Read(Source):
     """Read records from JSONL, JSON, CSV, TSV or Parquet files, gzip too.
 
     The shape of a file is recognised by itself: Alpaca's instructions, ShareGPT's and OpenAI's conversations with
-    tools, thoughts, pictures and weights, prompts with completions, preferences, KTO's labels. Columns that factory
-    does not know stay in `meta`. A row that cannot be read is set aside with its file, line and reason, and the others
+    tools, thoughts, pictures and weights, prompts with completions, preferences, KTO's labels, Open Assistant's trees,
+    agents' trajectories and session logs (a session is one record). Columns that factory does not know stay in `meta`,
+    and so does what is no turn. A row that cannot be read is set aside with its file, line and reason, and the others
     go on; one that is odd (two user turns in a row, an answer to a call that is not there) is kept, and told.
     `factory:seeds` names the seed tasks that ship with the package.
 

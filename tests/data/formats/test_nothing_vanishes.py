@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from factory.data.formats import records_from
 from factory.data.formats.shapes import REGISTERED, write_source_row
+from factory.data.formats.shapes.foreign import FOREIGN
 from factory.data.formats.shapes.spelled import same
 from factory.data.record import Message, Record
 
@@ -146,7 +147,8 @@ ROWS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 
 def test_every_shape_has_its_rows_here() -> None:
-    assert {shape.name for shape in REGISTERED} <= set(ROWS)
+    """Those of other tools' documents have theirs in `test_foreign_shapes`."""
+    assert {shape.name for shape in REGISTERED if shape not in FOREIGN} <= set(ROWS)
 
 
 def all_keys(value: Any) -> Iterator[str]:

@@ -8,12 +8,14 @@ from typing import Any
 from factory.data.formats.shapes.alpaca import Alpaca
 from factory.data.formats.shapes.base import Shape
 from factory.data.formats.shapes.conversation import Messages, ShareGpt
+from factory.data.formats.shapes.foreign import FOREIGN
 from factory.data.formats.shapes.openai_preference import OpenAIPreference
 from factory.data.formats.shapes.preference import Preference
 from factory.data.formats.shapes.prompt_completion import PromptCompletion
 from factory.data.formats.shapes.ultrachat import UltraChat
 
 REGISTERED: tuple[Shape, ...] = (
+    *FOREIGN,
     OpenAIPreference(),
     Preference(),
     UltraChat(),
