@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from factory.api.dataset_view import Shown, columns_of
 from factory.api.step_methods import StepMethods
@@ -26,7 +26,7 @@ from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.engine.run import run_blocking
-from factory.errors import InputError
+from factory.errors import InputError, OutputError
 from factory.models.naming import ModelEntry
 from factory.step import Step, named_file, nearest
 from factory.steps.files.read import bad_row
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from factory.data.formats.write import WrittenFile
 
 
 def load(
@@ -248,25 +250,71 @@ class Dataset(StepMethods):
             raise _lacks("polars") from error
         return pl.DataFrame(columns_of(self.run()._table), infer_schema_length=None, strict=False)
 
-    def save(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the records to one file.
+    def save(
+        self,
+        path: str | Path,
+        format: str | None = None,
+        *,
+        carry: Sequence[str] = (),
+        reasoning: Literal["field", "think", "none"] = "field",
+    ) -> Path:
+        """Write the records to one file. What the format cannot hold is told by a warning.
 
         Args:
             path: the file; its ending says how (.jsonl, .json, .csv, .parquet, with .gz or without).
-            format: "alpaca", "sharegpt", "messages", "parquet" or "records" (lossless: read back as it is); by
-                default what suits the ending: for JSON "messages", and "records" where a record has tags, a
-                task or scores, which messages would lose.
+            format: "records" (lossless: read back as it is), "source" (rows as they were read, with their own
+                columns), "messages", "sharegpt", "alpaca", "openai", "preference", "prompt_completion", "kto" or
+                "parquet". By default "records" where any record has scores, tags or a task; else "source" where
+                rows say how they were spelled; else what suits the ending: for JSON "messages".
+            carry: what travels with each row: "license", "source" and the user's own columns.
+            reasoning: what a model thought: as a field of its own, in <think> tags before the text, or left out.
 
         Raises:
             OutputError: it cannot be written.
         """
+        import warnings
+
+        written = self.write(path, format, carry=carry, reasoning=reasoning)
+        for sentence in written.told:
+            warnings.warn(f"{written.path}: {sentence}", stacklevel=2)
+        return written.path
+
+    def write(
+        self,
+        path: str | Path,
+        format: str | None = None,
+        *,
+        carry: Sequence[str] = (),
+        reasoning: Literal["field", "think", "none"] = "field",
+    ) -> WrittenFile:
+        """As `save`, and gives what is to be told of the file (`WrittenFile.told`) in place of warnings."""
         from factory.data.formats.write import write_file
 
         path = Path(path).expanduser()
-        if format is None and path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl")):
-            format = "records" if self.annotations() else "messages"
-        write_file(self, path, format)
-        return path
+        bad = self.run()._dropped
+        if not len(self) and len(bad) and all(drop["kind"] == "bad_row" for drop in bad.values("dropped")):
+            raise OutputError(
+                f"{path}: there is no record to write: none of the {len(bad):,} rows could be read: mend them first"
+            )
+        return write_file(self, path, format or self._layout(path), carry=carry, reasoning=reasoning)
+
+    def _layout(self, path: Path) -> str | None:
+        """The layout that keeps most in a file of this name; None for what suits its ending."""
+        ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+        if ending not in ("json", "jsonl", "parquet"):
+            return self.as_read(path)
+        if self.annotations():
+            return "records"
+        spelled = self.as_read(path.with_suffix(".jsonl"))
+        return ("records" if spelled else None) if ending == "parquet" else spelled
+
+    def as_read(self, path: Path) -> str | None:
+        """Whether rows go back into the shapes they came in: "source" where they fit and no step added to them."""
+        ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+        table = self.run()._table
+        made = any(table.values("scores")) or (self.annotations() and any(table.values("events")))
+        spelled = len(table) > 0 and all(table.values("form"))
+        return "source" if spelled and not made and ending in ("json", "jsonl", "csv") else None
 
     def annotations(self) -> list[str]:
         """Which of tags, task and scores any record has: what CSV and rows for training have no place for."""

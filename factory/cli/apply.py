@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file
+from factory.cli.common import load_file, save_result
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of, shown_sections
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -61,8 +61,7 @@ def apply(
     for sentence in not_scored(result):
         typer.echo(f"    {sentence}")
     if out is not None:
-        result.save(out)
-        typer.echo(f"{len(result):,} records written to {out}")
+        save_result(result, out)
         if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
             typer.echo(
                 f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "

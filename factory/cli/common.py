@@ -45,6 +45,18 @@ def load_file(
     return dataset, skipped
 
 
+def save_result(result: Dataset, out: Path, format: str | None = None) -> None:
+    """Write the records to a file, and tell how many they are and what the file cannot hold.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    written = result.write(out, format or result.as_read(out))
+    typer.echo(f"{len(result):,} records written to {out}")
+    for sentence in written.told:
+        typer.echo(f"warning: {out}: {sentence}", err=True)
+
+
 def command_again() -> str:
     """The command as it was typed."""
     return shlex.join(["factory", *sys.argv[1:]])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file
+from factory.cli.common import load_file, save_result
 from factory.cli.options import Chosen, StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -93,8 +93,7 @@ def dedup(
     for line in _families(result, fields, show) if show else ():
         typer.echo(line)
     if out is not None:
-        result.save(out)
-        typer.echo(f"{len(result):,} records written to {out}")
+        save_result(result, out)
     if skipped or result.progress.failed:
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 

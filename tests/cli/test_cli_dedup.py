@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +58,7 @@ def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path
     assert "说出一条河。" in other
     assert written == "3 records written to kept.jsonl"
     rows = [orjson.loads(line) for line in (tmp_path / "kept.jsonl").read_bytes().splitlines()]
-    assert [row["messages"][0]["content"] for row in rows] == [ROWS[0], ROWS[1], ROWS[4]]
+    assert [row["instruction"] for row in rows] == [ROWS[0], ROWS[1], ROWS[4]]
 
 
 def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: Path) -> None:
@@ -208,3 +210,20 @@ def test_a_bad_row_is_told_and_a_missing_file_is_one_sentence(tmp_path: Path) ->
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1
     assert "absent.jsonl does not exist" in missing.stderr
+
+
+@pytest.mark.parametrize("name", ["kept.jsonl", "kept.json", "kept.csv"])
+def test_rows_that_stay_keep_their_id_their_columns_and_their_shape(tmp_path: Path, name: str) -> None:
+    rows = [
+        {"id": f"mine-{n}", "question": text, "answer": "Yes.", "url": "u"}
+        for n, text in enumerate(("Is it?", "is it?", "Was it?"))
+    ]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--out", name)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / name).read_text()
+    found = list(csv.DictReader(io.StringIO(text))) if name.endswith("csv") else None
+    found = found or (
+        orjson.loads(text) if name.endswith("json") else [orjson.loads(x) for x in text.splitlines()]
+    )
+    assert found == [rows[0], rows[2]]

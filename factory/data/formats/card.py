@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 import yaml
 
-from factory.data.formats.layouts import Survey
+from factory.data.formats.layouts import Survey, Written
+from factory.data.formats.layouts_chat import ShareGPT
+from factory.data.formats.licenses import by_id, conflicts, one_known
 from factory.data.text import shorten
 
 MARK = "# Written by sft-factory, which replaces this folder's files at the next export."
@@ -23,13 +25,16 @@ _SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-_COLUMNS = {
-    "alpaca": "`instruction`, `input` (may be empty), `output`",
-    "sharegpt": '`conversations`: turns of `{"from": "human" or "gpt" (system, observation), "value"}`',
-    "messages": '`messages`: turns of `{"role": "user" or "assistant" (system, tool), "content"}`',
-    "parquet": "`messages`, its last exchange as `instruction`, `input`, `output`, and what is known of it: "
-    "`lang`, `task`, `source`, `tags`",
+_MANY = 20
+"""Sources that the card names; the others are counted."""
+_USED = {
+    "reasoning": "`reasoning_content` (what the model thought before the turn)",
+    "calls": "`tool_calls` (arguments as JSON text)",
+    "call ids": "`tool_call_id` (the call that a tool's turn answers)",
+    "names": "`name`",
+    "weight": "`weight` (0: not to be learned)",
 }
+"""Keys of a turn that only some sets need."""
 _TWINS = """
 Each `train.jsonl` holds the same rows as the Parquet file named here. `datasets` loads a folder from one kind
 of file, and from JSON Lines it would take a column of nothing but dates for times.
@@ -41,8 +46,12 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
 
     The `configs` block is what makes `datasets.load_dataset(folder)` load one format and not all at once.
     """
+    # Rows as they came are of many shapes, which `datasets` does not load from one file.
+    loadable = {name: path for name, path in files.items() if name != "source" or len(files) == 1}
+    licenses = by_id(facts.licenses)
     codes = {lang.lower().replace("_", "-").split("-")[0] for lang in facts.languages}
     header: dict[str, Any] = {
+        **({"license": known} if (known := one_known(licenses)) else {}),
         "language": sorted(code for code in codes if _LANGUAGE.fullmatch(code)),
         "task_categories": ["text-generation"],
         "size_categories": [next((name for bound, name in _SIZES if facts.rows < bound), "n>10M")],
@@ -53,13 +62,13 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
                 **({"default": True} if index == 0 else {}),
                 "data_files": [{"split": "train", "path": path}],
             }
-            for index, (name, path) in enumerate(files.items())
+            for index, (name, path) in enumerate(loadable.items())
         ],
     }
     if not header["language"]:
         del header["language"]
     table = "\n".join(
-        f"| `{name}` | [{path}]({path}) | `id`, {_columns(name, facts)} |" for name, path in files.items()
+        f"| `{name}` | [{path}]({path}) | {_columns(facts.layouts[name])} |" for name, path in files.items()
     )
     note = _TWINS if any(path == twin(name) for name, path in files.items()) else ""
     return f"""---
@@ -68,7 +77,7 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
 
 # Supervised fine-tuning set
 
-{facts.rows:,} conversations. Row k is the same record in every format; `id` names it.
+{facts.rows:,} conversations. {_rows_of(facts)}
 
 | configuration | file | columns |
 | --- | --- | --- |
@@ -77,8 +86,10 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
 ```python
 from datasets import load_dataset
 
-load_dataset("this folder", "{next(iter(files))}", split="train")
+load_dataset("this folder", "{next(iter(loadable))}", split="train")
 ```
+
+{_origin(facts, licenses)}
 
 `dataset_info.json` names the files for LLaMA-Factory (`dataset_dir`: this folder).
 """
@@ -90,9 +101,12 @@ def twin(layout: str) -> str:
 
 
 def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
-    """LLaMA-Factory's dataset_info.json: one entry for each format but parquet.
+    """LLaMA-Factory's dataset_info.json: one entry for each file that it reads.
 
-    It sets every key that is left out of `columns` or `tags` to null, so all keys in use are written.
+    It reads no tool calls and no lists of parts in messages unless as OpenAI's, and then adds to the system turn of
+    rows without tools: those files have no entry, and sharegpt is the format for them. Nor have preference, kto and
+    prompt_completion, whose turns it takes for texts. It sets every key that is left out of `columns` or `tags` to
+    null, so all keys in use are written.
     """
     names = {
         "sharegpt": ("from", "value", "human", "gpt", "observation", "function_call", "system"),
@@ -103,29 +117,87 @@ def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
 
     entries: dict[str, Any] = {}
     for layout, path in files.items():
+        needs = facts.layouts[layout].held.needs
         if layout == "alpaca":
             columns = {"prompt": "instruction", "query": "input", "response": "output"}
-            columns |= {"system": "system"} if facts.system else {}
-            columns |= {"history": "history"} if facts.history else {}
+            columns |= {name: name for name in ("system", "history") if name in needs}
             entries[layout] = {"file_name": path, "formatting": "alpaca", "columns": columns}
-        elif layout != "parquet":
+        elif layout == "sharegpt" or (layout == "messages" and not needs & {"calls", "media"}):
+            columns = {"messages": "conversations" if layout == "sharegpt" else "messages"}
+            columns |= {"tools": "tools"} if "tools" in needs else {}
+            if layout == "sharegpt":
+                columns |= {name: name for kind, name in ShareGPT.LISTS.items() if kind in needs}
             entries[layout] = {
                 "file_name": path,
                 "formatting": "sharegpt",
-                "columns": {"messages": "conversations" if layout == "sharegpt" else "messages"},
+                "columns": columns,
                 "tags": dict(zip(keys, names[layout], strict=True)),
             }
     return orjson.dumps(entries, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _columns(layout: str, facts: Survey) -> str:
-    text = _COLUMNS[layout]
-    if layout == "alpaca":
-        text += ", `system`" if facts.system else ""
-        text += ", `history` (earlier question and answer pairs)" if facts.history else ""
-    if layout == "parquet" and facts.scores:
-        names = (re.sub(r"[^\w.-]", "_", shorten(name, 60)) for name in facts.scores)
-        text += (
-            ", " + ", ".join(f"`score.{name}`" for name in names) + " (empty where a score could not be had)"
-        )
+def _columns(written: Written) -> str:
+    layout, needs = written.layout, written.held.needs
+    text = "`id`, " * layout.has_id + layout.about
+    if layout.name == "alpaca":
+        text += ", `system`" * ("system" in needs)
+        text += ", `history` (earlier question and answer pairs)" * ("history" in needs)
+    if layout.name == "parquet" and written.held.scores:
+        scores = ", ".join(f"`score.{_plain(name)}`" for name in written.held.scores)
+        text += f", {scores} (empty where a score could not be had)"
+    if layout.has_columns:
+        names = [name for name, _ in layout.columns(written.held, written.asked)]
+        if layout.name != "openai":
+            text += ", `tools` (schemas as JSON text)" * ("tools" in names)
+        text += ", `chat_template_kwargs` (for the chat template)" * ("chat_template_kwargs" in names)
+        text += "".join(f", `{name}`" for name in ShareGPT.LISTS.values() if name in names)
+        text += "".join(f", `{_plain(column)}`" for column in written.carried.names.values())
+    if layout.name not in ("alpaca", "sharegpt", "source"):
+        asked = written.asked.reasoning == "field" and layout.name != "openai"
+        used = [said for name, said in _USED.items() if name in needs and (asked or name != "reasoning")]
+        text += f"; turns also have {', '.join(used)}" if used else ""
+    if layout.name == "sharegpt" and "calls" in needs:
+        text += "; a `function_call` turn holds calls as JSON text"
+    if "reasoning" in needs and written.asked.reasoning == "think":
+        text += "; what the model thought stands in <think> tags before the text"
     return text
+
+
+def _rows_of(facts: Survey) -> str:
+    """Which row of a format is which record."""
+    fewer = {name: one.held.records for name, one in facts.layouts.items() if one.held.left_out}
+    if not fewer:
+        return "Row k is the same record in every format; `id` names it."
+    said = ", ".join(f"{name} {count:,}" for name, count in fewer.items())
+    return (
+        f"Rows are in the same order in every format; `id` names the record. Fewer records fit into: {said}."
+    )
+
+
+def _origin(facts: Survey, licenses: Mapping[str, int]) -> str:
+    """Where the rows come from and under which licence, with what is to be known of them."""
+    if set(licenses) == {""}:
+        first = "No row names its licence."
+    else:
+        first = _table("licence", {name or "(not named)": rows for name, rows in licenses.items()})
+    flags = "".join(f"\n**{sentence}**\n" for sentence in conflicts(licenses))
+    sources = sorted(facts.sources.items(), key=lambda item: (-item[1], item[0]))
+    shown = {name or "(not named)": rows for name, rows in sources[:_MANY]}
+    if len(sources) > _MANY:
+        others = sources[_MANY:]
+        shown[f"{len(others):,} others"] = sum(rows for _, rows in others)
+    return f"## Where it comes from\n\n{first}\n{flags}\n{_table('source', shown)}"
+
+
+def _table(what: str, counts: Mapping[str, int]) -> str:
+    rows = "\n".join(f"| {_cell(name)} | {count:,} |" for name, count in counts.items())
+    return f"| {what} | rows |\n| --- | --- |\n{rows}"
+
+
+def _cell(name: str) -> str:
+    """A name from the data as a cell of the table that nothing in it can end."""
+    return f"`{shorten(name, 60).replace('`', chr(39)).replace('|', '/')}`"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", shorten(name, 60))

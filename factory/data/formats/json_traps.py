@@ -2,8 +2,9 @@
 
 The JSON loader of Hugging Face `datasets` (4.0 and 5.x alike) reads 10 MiB at a time and infers the types of
 each chunk anew. A column of which every text in a chunk looks like a date becomes a timestamp, whatever
-schema was declared; a list that is empty in all of the first chunk cannot hold anything later. No way of
-writing the same JSON prevents either, so such a file is recognised here and loaded from a Parquet twin.
+schema was declared; a list that is empty in all of the first chunk cannot hold anything later, nor can a key be
+anything that is null or absent in all of it. No way of writing the same JSON prevents these, so such a file is
+recognised here and loaded from a Parquet twin.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class JsonTraps:
         self._empty: set[str] = set()
         self._filled: set[str] = set()
         self._untyped: set[str] = set()
+        self._known: set[str] = set()
 
     @property
     def sprung(self) -> bool:
@@ -50,6 +52,12 @@ class JsonTraps:
             self._dates, self._others = set(), set()
 
     def _walk(self, name: str, value: Any) -> None:
+        if value is None:
+            return
+        if self._first:
+            self._known.add(name)
+        elif name not in self._known:
+            self._sprung = True
         if isinstance(value, str):
             if name not in self._others:
                 (self._dates if _DATE.fullmatch(value) else self._others).add(name)

@@ -1,155 +1,136 @@
-"""The rows that are written: one layout for each format, with the same columns in every row of a file.
+"""The formats of rows that are written, and what must be known of all records before the first row.
 
-alpaca      id, instruction, input, output; system and history where any record needs them
-sharegpt    id, conversations of {"from", "value"}
-messages    id, messages of {"role", "content"}
-parquet     id, messages, instruction, input, output, lang, task, source, tags, and a score.<name> for each
-records     everything, so that a record is read back as it was (see `record_rows`); for JSON Lines and JSON
-
-A system turn leads the conversation in sharegpt: a column of its own would be lost by trainers that read the
-turns alone (Axolotl, Unsloth), and LLaMA-Factory takes either.
+Every row of a file has the same columns, and each column one type. What a format cannot hold is counted: a record that
+it has no row for is left out with a reason, and what of a record finds no place in its row is not carried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from factory.data.formats.record_rows import record_row
-from factory.data.formats.values import well_formed
-from factory.data.record import Message, Record, Tag
-from factory.errors import OutputError
+from factory.data.formats.carried import Carried, Kinds, carried_value
+from factory.data.formats.layout_base import Asked, Held, Layout, Row, Written, in_turn, needs_of
+from factory.data.formats.layouts_answers import KTO, Preference, PromptCompletion
+from factory.data.formats.layouts_chat import Alpaca, Flat, Messages, OpenAI, ShareGPT
+from factory.data.formats.layouts_whole import FlatRecords, Records, Source
+from factory.data.formats.mended import mended
+from factory.data.record import Record
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["FILE_LAYOUTS", "LAYOUTS", "Asked", "Layout", "Row", "Survey", "Written", "mended", "survey"]
 
-LAYOUTS = ("alpaca", "sharegpt", "messages", "parquet")
-"""The layouts that trainers read, of which a data set folder is made."""
-FILE_LAYOUTS = (*LAYOUTS, "records")
+_LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Alpaca(),
+        ShareGPT(),
+        Messages(),
+        Flat(),
+        OpenAI(),
+        Preference(),
+        PromptCompletion(),
+        KTO(),
+        Source(),
+        Records(),
+    )
+}
+LAYOUTS = tuple(name for name in _LAYOUTS if name != "records")
+"""The layouts of which a data set folder is made."""
+FILE_LAYOUTS = tuple(_LAYOUTS)
 """The layouts that a file of its own can have."""
-
-_FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What must be known of all records before the first row is written.
+    """What is known of all records before the first row is written.
 
-    system, history: whether any record has a system turn, or turns before its last exchange
-    scores: the names of all scores, sorted
+    rows: how many records there are
+    layouts: for each layout, what it writes
     languages: the languages of the records, sorted
     synthetic: whether a model had a hand in any record
+    licenses, sources: how many records each has; "" is a licence that nobody named
+    out_of_turn: records in which speakers do not take turns
+    unknown: names to carry under which no record has anything
     """
 
     rows: int
-    system: bool
-    history: bool
-    scores: tuple[str, ...]
+    layouts: Mapping[str, Written]
     languages: tuple[str, ...]
     synthetic: bool
+    licenses: Mapping[str, int]
+    sources: Mapping[str, int]
+    out_of_turn: int
+    unknown: tuple[str, ...]
 
 
-def survey(records: Iterable[Record], layouts: Sequence[str], *, unanswered: bool = False) -> Survey:
-    """Look at all records once; `unanswered` allows those that still wait for an answer.
+def survey(
+    records: Iterable[Record], layouts: Sequence[str], asked: Asked, *, parquet: bool = False
+) -> Survey:
+    """Look at all records once.
+
+    Args:
+        parquet: whether the file is a Parquet file, in which records have columns.
 
     Raises:
         ValueError: a record has no request or no answer; such records are dropped before an export.
-        OutputError: a record cannot be written in one of `layouts`.
     """
-    rows = 0
-    system = history = synthetic = False
-    scores: set[str] = set()
+    chosen = {name: FlatRecords() if parquet and name == "records" else _LAYOUTS[name] for name in layouts}
+    held = {name: Held() for name in layouts}
     languages: set[str] = set()
+    scores: set[str] = set()
+    licenses: Counter[str] = Counter()
+    sources: Counter[str] = Counter()
+    kinds, arguments, columns = Kinds(), Kinds(), dict[str, None]()
+    rows = out_of_turn = 0
+    synthetic = False
+    everything = parquet and "records" in layouts
     for record in records:
         rows += 1
-        if not record.prompt.strip() or not (unanswered or record.output.strip()):
-            raise ValueError(f"record {record.id} has no request or no answer and cannot be exported")
-        turns = _turns(record)
-        in_turn = (["user", "assistant"] * len(turns))[: len(turns)]
-        if "alpaca" in layouts and [turn.role for turn in turns] != in_turn:
-            raise OutputError(
-                f"record {record.id} holds turns other than questions and answers, which alpaca cannot hold: "
-                "export sharegpt, messages or parquet"
-            )
-        system = system or len(turns) < len(record.messages)
-        history = history or len(turns) > 2
+        _check(record, asked)
+        needs = needs_of(record)
+        for name, layout in chosen.items():
+            if why := layout.why_not(record, asked):
+                held[name].left_out[why] += 1
+            else:
+                held[name].records += 1
+                held[name].needs |= needs
+        for name in asked.carry:
+            kinds.see(name, carried_value(record, name))
+        if everything:
+            columns |= dict.fromkeys(record.meta)
+            for name in ("license", *record.meta):
+                kinds.see(name, carried_value(record, name))
+        for name, value in record.template_arguments.items():
+            arguments.see(name, value)
         synthetic = synthetic or any(event.model for event in record.events)
+        out_of_turn += not in_turn(record)
         scores.update(record.scores)
         languages.add(record.lang)
-    return Survey(rows, system, history, tuple(sorted(scores)), tuple(sorted(languages)), synthetic)
+        licenses[record.license] += 1
+        sources[record.source] += 1
+    if everything and licenses.keys() - {""}:
+        columns |= {"license": None}
+    written = {}
+    for name, layout in chosen.items():
+        held[name].arguments, held[name].scores = arguments, tuple(sorted(scores))
+        own = {"id"} if layout.has_id else set()
+        own |= {column for column, _ in layout.columns(held[name], asked)} if layout.has_columns else set()
+        carried = Carried((*asked.carry, *(columns if everything else ())), own, kinds)
+        written[name] = Written(layout, held[name], carried, asked)
+    return Survey(
+        rows,
+        written,
+        tuple(sorted(languages)),
+        synthetic,
+        licenses,
+        sources,
+        out_of_turn,
+        tuple(name for name in asked.carry if not kinds.filled(name)),
+    )
 
 
-def mended(record: Record) -> tuple[Record, int]:
-    """The record with every text well-formed, and how many texts held lone surrogates."""
-    messages = tuple(turn._replace(content=well_formed(turn.content)) for turn in record.messages)
-    replaced = sum(old != new for old, new in zip(record.messages, messages, strict=True))
-    return replace(
-        record,
-        messages=messages,
-        # A joined pair is one character where it was two, so the input is measured again.
-        input_chars=len(well_formed(record.input)),
-        source=well_formed(record.source),
-        lang=well_formed(record.lang),
-        task=well_formed(record.task),
-        tags=tuple(Tag(well_formed(tag.name), well_formed(tag.explanation)) for tag in record.tags),
-    ), replaced
-
-
-def row(record: Record, layout: str, facts: Survey) -> Row:
-    """One record as one row of `layout`."""
-    if layout == "records":
-        return record_row(record)
-    if layout == "sharegpt":
-        turns = [{"from": _FROM[turn.role], "value": turn.content} for turn in record.messages]
-        return {"id": record.id, "conversations": turns}
-    messages = [{"role": turn.role, "content": turn.content} for turn in record.messages]
-    if layout == "messages":
-        return {"id": record.id, "messages": messages}
-    exchange = {"instruction": record.instruction, "input": record.input, "output": record.output}
-    if layout == "alpaca":
-        before = [turn.content for turn in _turns(record)[: -2 if record.output else -1]]
-        return {
-            "id": record.id,
-            **exchange,
-            **({"system": record.system} if facts.system else {}),
-            **({"history": [before[i : i + 2] for i in range(0, len(before), 2)]} if facts.history else {}),
-        }
-    return {
-        "id": record.id,
-        "messages": messages,
-        **exchange,
-        "lang": record.lang,
-        "task": record.task,
-        "source": record.source,
-        "tags": [tag.name for tag in record.tags],
-        **{f"score.{name}": record.scores.get(name) for name in facts.scores},
-    }
-
-
-def schema(layout: str, facts: Survey) -> pa.Schema:
-    """The Arrow schema of the rows of `layout`: text, numbers, lists and structs, which load everywhere."""
-    import pyarrow as pa
-
-    text, texts = pa.string(), pa.list_(pa.string())
-    exchange = [(name, text) for name in ("instruction", "input", "output")]
-    columns: list[tuple[str, pa.DataType]] = [("id", text)]
-    if layout == "sharegpt":
-        columns.append(("conversations", pa.list_(pa.struct([("from", text), ("value", text)]))))
-    if layout in ("messages", "parquet"):
-        columns.append(("messages", pa.list_(pa.struct([("role", text), ("content", text)]))))
-    if layout == "alpaca":
-        columns += exchange
-        columns += [("system", text)] if facts.system else []
-        columns += [("history", pa.list_(texts))] if facts.history else []
-    if layout == "parquet":
-        columns += [*exchange, ("lang", text), ("task", text), ("source", text), ("tags", texts)]
-        columns += [(f"score.{name}", pa.float64()) for name in facts.scores]
-    return pa.schema(columns)
-
-
-def _turns(record: Record) -> tuple[Message, ...]:
-    """The conversation without its leading system turn."""
-    return record.messages[1:] if record.messages[0].role == "system" else record.messages
+def _check(record: Record, asked: Asked) -> None:
+    asks = record.prompt.strip()
+    if not asks or not (asked.unanswered or record.answered or record.answers):
+        raise ValueError(f"record {record.id} has no request or no answer and cannot be exported")

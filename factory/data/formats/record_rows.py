@@ -1,9 +1,11 @@
 """The lossless layout: a record with all that is known of it as one row of JSON, and back.
 
-id, source, lang, task, messages, instruction, input, output, tags (name and explanation), scores, notes, events,
-dropped, and meta, which holds the columns that the source carried along. `record` is the layout's version. The
-last exchange stands there twice, in `messages` and in instruction, input and output, so that the file is of use
-to any tool; on reading, `messages` counts.
+Every field of `Record` stands there under its own name, and the last exchange a second time as instruction, input and
+output, so that the file is of use to any tool; on reading, `messages` counts. A turn has the keys that say something:
+role and content, and of its other fields those that are not empty. `record` is the layout's version; rows of version
+1, which knew no more than plain turns, are read too.
+
+In a Parquet file the key `record` holds the row itself as JSON text, beside columns for other tools.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from factory.data.formats.shapes import BadShape
-from factory.data.formats.values import plain
-from factory.data.record import Event, Message, Record, Tag
+from factory.data.formats.values import loads, plain
+from factory.data.record import Candidate, Drop, Event, Media, Message, Missing, Record, Tag, ToolCall
 from factory.data.table import read_drop
 
-VERSION = 1
+VERSION = 2
+_KNOWN = (1, VERSION)
+_TEXT_START = '{"record":'
 
 
 def record_row(record: Record) -> dict[str, Any]:
@@ -27,26 +33,58 @@ def record_row(record: Record) -> dict[str, Any]:
             "record": VERSION,
             "id": record.id,
             "source": record.source,
+            "license": record.license,
             "lang": record.lang,
             "task": record.task,
-            "messages": [message._asdict() for message in record.messages],
+            "messages": [_turn(message) for message in record.messages],
             "instruction": record.instruction,
             "input": record.input,
             "output": record.output,
+            "tools": record.tools,
+            "template_arguments": record.template_arguments,
+            "answers": [
+                {**answer._asdict(), "turns": [_turn(turn) for turn in answer.turns]}
+                for answer in record.answers
+            ],
+            "chosen": record.chosen,
             "tags": [tag._asdict() for tag in record.tags],
             "scores": record.scores,
+            "missing": {name: why._asdict() for name, why in record.missing.items()},
             "notes": record.notes,
             "events": [event._asdict() for event in record.events],
             "dropped": drop,
             "meta": record.meta,
+            "form": record.form,
         }
     )
     return row
 
 
+def _turn(message: Message) -> dict[str, Any]:
+    if message.is_plain:
+        return {"role": message.role, "content": message.content}
+    row = {
+        **message._asdict(),
+        "calls": [call._asdict() for call in message.calls],
+        "media": [one._asdict() for one in message.media],
+    }
+    empty: tuple[Any, ...] = ("", None, [], {})
+    return {key: value for key, value in row.items() if key in ("role", "content") or value not in empty}
+
+
+def record_text(record: Record) -> str:
+    """The row as the JSON text that a column of a table holds."""
+    return orjson.dumps(record_row(record)).decode()
+
+
 def is_record_row(row: Any) -> bool:
-    """Whether a row is one that `record_row` made."""
-    return isinstance(row, Mapping) and row.get("record") == VERSION and "messages" in row and "events" in row
+    """Whether a row is one that `record_row` made, or holds one as text."""
+    if not isinstance(row, Mapping):
+        return False
+    version = row.get("record")
+    if isinstance(version, str):
+        return version.startswith(_TEXT_START)
+    return version in _KNOWN and "messages" in row and "events" in row
 
 
 def read_record_row(row: Mapping[str, Any]) -> Record:
@@ -56,9 +94,10 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
         BadShape: something in it is not as it was written.
     """
     try:
-        values = plain(row)
-        messages = tuple(Message(_text(m["role"]), _text(m["content"])) for m in values["messages"])
+        values = plain(loads(row["record"]) if isinstance(row["record"], str) else row)
+        messages = tuple(map(_message, values["messages"]))
         input_chars = len(_text(values["input"]))
+        answers = tuple(map(_candidate, values.get("answers", [])))
         record = Record(
             id=_text(values["id"]),
             messages=messages,
@@ -66,12 +105,22 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
             lang=_text(values["lang"]),
             task=_text(values["task"]),
             tags=tuple(Tag(_text(tag["name"]), _text(tag["explanation"])) for tag in values["tags"]),
-            scores={name: float(value) for name, value in values["scores"].items() if value is not None},
+            scores=_numbers(values["scores"]),
             notes={name: _text(value) for name, value in values["notes"].items()},
             events=tuple(_event(event) for event in values["events"]),
-            dropped=None if values["dropped"] is None else read_drop(values["dropped"]),
+            dropped=None if values["dropped"] is None else _drop(values["dropped"]),
             meta=dict(values["meta"]),
             input_chars=input_chars,
+            tools=tuple(dict(tool) for tool in values.get("tools", [])),
+            template_arguments=dict(values.get("template_arguments", {})),
+            answers=answers,
+            chosen=int(values.get("chosen", -1)),
+            license=_text(values.get("license", "")),
+            form=_text(values.get("form", "")),
+            missing={
+                name: Missing(_text(why["kind"]), _text(why["reason"]))
+                for name, why in values.get("missing", {}).items()
+            },
         )
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadShape(
@@ -84,7 +133,45 @@ def read_record_row(row: Mapping[str, Any]) -> Record:
         raise BadShape("it has no user turn: add the request that is answered")
     if record.input != values["input"]:
         raise BadShape("its input is not the end of its last user turn: change both, or take `record` out")
+    if not -1 <= record.chosen < max(len(answers), 1):
+        raise BadShape("its `chosen` is the number of no answer: write -1 where none is chosen")
     return record
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    weight = row.get("weight")
+    return Message(
+        _text(row["role"]),
+        _text(row["content"]),
+        _text(row.get("reasoning", "")),
+        tuple(ToolCall(*(_text(call[key]) for key in ToolCall._fields)) for call in row.get("calls", ())),
+        _text(row.get("call_id", "")),
+        _text(row.get("name", "")),
+        None if weight is None else float(weight),
+        tuple(
+            Media(_text(one["kind"]), _text(one["uri"]), int(one["at"]), dict(one["extra"]))
+            for one in row.get("media", ())
+        ),
+        dict(row.get("extra", {})),
+    )
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        tuple(map(_message, row["turns"])),
+        _text(row["model"]),
+        _numbers(row["scores"]),
+        {name: _text(verdict) for name, verdict in row["verdicts"].items()},
+    )
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """Scores by name; one that JSON could not hold is null, and none."""
+    return {name: float(value) for name, value in row.items() if value is not None}
+
+
+def _drop(row: Mapping[str, Any]) -> Drop:
+    return read_drop({**row, "numbers": _numbers(row["numbers"])})
 
 
 def _event(row: Mapping[str, Any]) -> Event:

@@ -6,55 +6,64 @@ Every file appears whole or not at all, and the same records give the same bytes
 from __future__ import annotations
 
 import contextlib
-import csv
 import difflib
-import gzip
-import hashlib
-import io
-import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal
 
 import orjson
 
-from factory.data.arrow import to_array
 from factory.data.formats.card import MARK, card, llama_factory, twin
 from factory.data.formats.json_traps import JsonTraps
-from factory.data.formats.layouts import FILE_LAYOUTS, LAYOUTS, Row, Survey, mended, row, schema, survey
+from factory.data.formats.layouts import FILE_LAYOUTS, LAYOUTS, Asked, Row, Survey, survey
+from factory.data.formats.row_files import (
+    Rows,
+    WrittenFile,
+    counts,
+    packing,
+    write_bytes,
+    write_csv,
+    write_json_lines,
+    write_parquet,
+    written_file,
+)
 from factory.data.record import Record
 from factory.data.whole_file import cannot_write, part_of, whole_file
 from factory.errors import OutputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
-_ROW_GROUP = 10_000
+_OF_JSON = ("messages", *(name for name in FILE_LAYOUTS if name not in ("messages", "parquet")))
 _FITTING = {
-    ".jsonl": ("messages", "sharegpt", "alpaca", "records"),
-    ".json": ("messages", "sharegpt", "alpaca", "records"),
-    ".csv": ("alpaca",),
-    ".parquet": ("parquet",),
+    ".jsonl": _OF_JSON,
+    ".json": _OF_JSON,
+    ".csv": ("alpaca", "source"),
+    ".parquet": ("parquet", "records"),
 }
 """The layouts that go into a file, by its ending; the first is the default."""
 
 
-class WrittenFile(NamedTuple):
-    """A file that was written.
-
-    rows: how many records it holds; 0 for what lies beside the data
-    sha256: of its bytes, hexadecimal
-    replaced: texts in which lone surrogates, which no file can hold, became U+FFFD
-    """
-
-    path: Path
-    rows: int
-    sha256: str
-    replaced: int = 0
+__all__ = ["DatasetFiles", "WrittenFile", "check_file_place", "write_dataset", "write_file"]
 
 
-def write_dataset(records: Iterable[Record], folder: str | Path, formats: Sequence[str]) -> list[WrittenFile]:
+class DatasetFiles(list[WrittenFile]):
+    """The files of a data set folder; `told` is what a person should know of them, a sentence each."""
+
+    def __init__(self, files: Iterable[WrittenFile], told: Iterable[str]) -> None:
+        super().__init__(files)
+        self.told = list(told)
+
+
+def write_dataset(
+    records: Iterable[Record],
+    folder: str | Path,
+    formats: Sequence[str],
+    *,
+    carry: Sequence[str] = (),
+    reasoning: Literal["field", "think", "none"] = "field",
+) -> DatasetFiles:
     """Write a data set folder: one sub-folder for each format, a card, and LLaMA-Factory's dataset_info.json.
 
     `datasets.load_dataset(folder)` loads the first format, `load_dataset(folder, "sharegpt")` another. It
@@ -65,74 +74,106 @@ def write_dataset(records: Iterable[Record], folder: str | Path, formats: Sequen
     Args:
         records: all answered; an iterator is read into memory, anything else is gone through several times.
         folder: absent, empty, or an earlier export.
-        formats: of "alpaca", "sharegpt", "messages" (JSON Lines) and "parquet"; the first is the default.
+        formats: of `layouts.LAYOUTS`; the first is the default. All but parquet are JSON Lines.
+        carry: what travels with each row beside the format's own columns: "license", "source" and the user's
+            own columns (the user's "id" too). A name that the format has itself is written as `meta.NAME`.
+        reasoning: what a model thought: as a key of its own, in <think> tags before the text, or left out.
 
     Raises:
-        OutputError: a format is unknown or cannot hold a record, there is no record, the folder holds
+        OutputError: a format is unknown or can hold no record, there is no record, the folder holds
             something else, or it cannot be written.
         ValueError: a record has no request or no answer.
     """
     folder, formats = Path(folder), list(dict.fromkeys(formats))
     _known(formats, folder)
     records = list(records) if isinstance(records, Iterator) else records
-    facts = _surveyed(records, formats, folder)
+    facts = _surveyed(records, formats, folder, Asked(reasoning, tuple(carry)))
     _claim(folder)
     files = {
         name: f"{name}/train.parquet" if name == "parquet" else f"{name}/train.jsonl" for name in formats
     }
     # The card goes first: it marks the folder as an export, so that one cut short can be written over.
-    _write_bytes(folder / "README.md", card(facts, files).encode())
+    write_bytes(folder / "README.md", card(facts, files).encode())
     written, trapped = [], False
     for name in formats:
         if name == "parquet":
-            written.append(_write_parquet(records, folder / files[name], name, facts))
+            written.append(write_parquet(records, folder / files[name], facts.layouts[name]))
         else:
             traps = JsonTraps()
-            written.append(_write_json_lines(records, folder / files[name], name, facts, traps))
-            trapped = trapped or traps.sprung
+            written.append(write_json_lines(records, folder / files[name], facts.layouts[name], traps))
+            # Objects of a tool's schema have other keys in each row, which the loader mixes.
+            mixed = name == "openai" and "tools" in facts.layouts[name].held.needs
+            trapped = trapped or (name != "source" and (traps.sprung or mixed))
+    told = [sentence for file in written for sentence in file.told]
     loaded = dict(files)
     if trapped or "parquet" in formats:
-        for name in (name for name in formats if name != "parquet"):
+        for name in (name for name in formats if name not in ("parquet", "source")):
             loaded[name] = twin(name)
-            written.append(_write_parquet(records, folder / twin(name), name, facts))
+            written.append(write_parquet(records, folder / twin(name), facts.layouts[name]))
     entries = llama_factory(facts, loaded if trapped else files)
-    written.append(_write_bytes(folder / "dataset_info.json", entries))
-    written.append(_write_bytes(folder / "README.md", card(facts, loaded).encode()))
+    written.append(write_bytes(folder / "dataset_info.json", entries))
+    written.append(write_bytes(folder / "README.md", card(facts, loaded).encode()))
     _remove_others(folder, {file.path for file in written})
-    return written
+    return DatasetFiles(written, [*told, *_of_all(facts, formats)])
 
 
-def write_file(records: Iterable[Record], path: str | Path, format: str | None = None) -> WrittenFile:
+def _of_all(facts: Survey, formats: Sequence[str]) -> Iterator[str]:
+    """What is to be told of all records, whatever the format."""
+    for name in facts.unknown:
+        yield f"carry: no record has {name!r}: its column is empty"
+    if facts.out_of_turn and {"messages", "sharegpt"} & set(formats):
+        yield (
+            f"in {facts.out_of_turn:,} of {facts.rows:,} records requests and answers do not take turns: LLaMA-Factory "
+            "leaves such rows out without a word"
+        )
+
+
+def write_file(
+    records: Iterable[Record],
+    path: str | Path,
+    format: str | None = None,
+    *,
+    carry: Sequence[str] = (),
+    reasoning: Literal["field", "think", "none"] = "field",
+) -> WrittenFile:
     """Write one file, replacing what is there: .jsonl, .json or .csv (each may end in .gz), or .parquet.
 
     Args:
         records: a pool or a set; those without an answer have an empty output, or end with the user's turn.
         path: its ending says how rows are written.
-        format: "alpaca", "sharegpt", "messages" (the default), "records" (lossless) for JSON; CSV holds alpaca
-            rows.
+        format: one of `layouts.FILE_LAYOUTS`; by default "messages" for JSON, "alpaca" for CSV, which holds "source"
+            too, and "parquet" for Parquet, which holds "records" (lossless) too.
+        carry, reasoning: as for `write_dataset`
 
     Raises:
-        OutputError: the name does not tell how to write, the layout does not fit it or cannot hold a record,
+        OutputError: the name does not tell how to write, the layout does not fit it or can hold no record,
             there is no record, or the file cannot be written.
         ValueError: a record has no request.
     """
     path = Path(path)
     ending, packed, layout = _file_layout(path, format)
     records = list(records) if isinstance(records, Iterator) else records
-    facts = _surveyed(records, [layout], path, unanswered=True)
-    if layout == "parquet":
-        return _write_parquet(records, path, layout, facts)
-    counted = _Rows(records, layout, facts)
-    with whole_file(path) as file, _packing(file, packed) as stream:
+    asked = Asked(reasoning, tuple(carry), unanswered=True)
+    facts = _surveyed(records, [layout], path, asked, parquet=ending == ".parquet")
+    written = facts.layouts[layout]
+    if ending == ".parquet":
+        return write_parquet(records, path, written)
+    counted = Rows(records, written)
+    with whole_file(path) as file, packing(file, packed) as stream:
         if ending == ".csv":
-            _csv(counted, stream)
+            write_csv(counted, stream, None if written.layout.has_columns else _columns_of(counted))
         elif ending == ".json":
             for index, item in enumerate(counted):
                 stream.write((b",\n" if index else b"[\n") + orjson.dumps(item))
             stream.write(b"\n]\n")
         else:
             stream.writelines(orjson.dumps(item) + b"\n" for item in counted)
-    return _written(path, facts.rows, counted.replaced)
+    return written_file(path, counted)
+
+
+def _columns_of(rows: Iterable[Row]) -> list[str]:
+    """The columns that any row has, in the order in which they first come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def check_file_place(path: Path, format: str | None = None) -> None:
@@ -166,92 +207,6 @@ def _file_layout(path: Path, format: str | None) -> tuple[str, bool, str]:
     return ending, packed, layout
 
 
-class _Rows:
-    """The records as rows of a layout; `replaced` counts the texts mended on the way."""
-
-    def __init__(self, records: Iterable[Record], layout: str, facts: Survey) -> None:
-        self.records, self.layout, self.facts = records, layout, facts
-        self.replaced = 0
-
-    def __iter__(self) -> Iterator[Row]:
-        for record in self.records:
-            record, replaced = mended(record)
-            self.replaced += replaced
-            yield row(record, self.layout, self.facts)
-
-
-def _write_json_lines(
-    records: Iterable[Record], path: Path, layout: str, facts: Survey, traps: JsonTraps
-) -> WrittenFile:
-    rows = _Rows(records, layout, facts)
-    with whole_file(path) as file:
-        for item in rows:
-            line = orjson.dumps(item) + b"\n"
-            file.write(line)
-            traps.see(item, len(line))
-    return _written(path, facts.rows, rows.replaced)
-
-
-def _write_parquet(records: Iterable[Record], path: Path, layout: str, facts: Survey) -> WrittenFile:
-    import pyarrow.parquet as pq
-
-    rows, columns = _Rows(records, layout, facts), schema(layout, facts)
-    with whole_file(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
-        left = iter(rows)
-        while group := list(itertools.islice(left, _ROW_GROUP)):
-            for batch in _batches(group, columns):
-                writer.write_batch(batch)
-    return _written(path, facts.rows, rows.replaced)
-
-
-def _batches(rows: Sequence[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows as one Arrow batch, or as several where their texts are too long for the offsets of one."""
-    import pyarrow as pa
-
-    try:
-        arrays = [to_array([row[column.name] for row in rows], column.type) for column in columns]
-    except OverflowError:
-        if len(rows) == 1:
-            raise
-        half = len(rows) // 2
-        yield from _batches(rows[:half], columns)
-        yield from _batches(rows[half:], columns)
-    else:
-        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
-
-
-def _csv(rows: Iterable[Row], stream: BinaryIO) -> None:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-    # Every cell is quoted: unquoted, a lone carriage return would end the row.
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    for index, item in enumerate(rows):
-        if index == 0:
-            writer.writerow(item)
-        writer.writerow(v if isinstance(v, str) else orjson.dumps(v).decode() for v in item.values())
-    text.detach()
-
-
-def _write_bytes(path: Path, data: bytes) -> WrittenFile:
-    with whole_file(path) as file:
-        file.write(data)
-    return _written(path, 0, 0)
-
-
-def _written(path: Path, rows: int, replaced: int) -> WrittenFile:
-    with path.open("rb") as file:
-        return WrittenFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest(), replaced)
-
-
-@contextlib.contextmanager
-def _packing(file: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
-    if not packed:
-        yield file
-        return
-    # No name and no time in the header: the same rows give the same bytes.
-    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
-        yield cast(BinaryIO, stream)
-
-
 def _known(layouts: Sequence[str], where: Path, known: Sequence[str] = LAYOUTS) -> None:
     if not layouts:
         raise OutputError(f"{where}: no format is asked for: choose of {', '.join(known)}")
@@ -263,11 +218,17 @@ def _known(layouts: Sequence[str], where: Path, known: Sequence[str] = LAYOUTS) 
 
 
 def _surveyed(
-    records: Iterable[Record], layouts: Sequence[str], where: Path, *, unanswered: bool = False
+    records: Iterable[Record], layouts: Sequence[str], where: Path, asked: Asked, *, parquet: bool = False
 ) -> Survey:
-    facts = survey(records, layouts, unanswered=unanswered)
+    facts = survey(records, layouts, asked, parquet=parquet)
     if not facts.rows:
         raise OutputError(f"{where}: there is no record to write: loosen the steps that dropped them")
+    for name, written in facts.layouts.items():
+        if not written.held.records:
+            raise OutputError(
+                f"{where}: {name} can hold none of the {facts.rows:,} records: {counts(written.held.left_out)}: "
+                "export another format"
+            )
     return facts
 
 

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from factory.data.formats import read_records, write_dataset, write_file
 from factory.data.formats.card import MARK
 from factory.data.formats.json_traps import CHUNK, JsonTraps
-from factory.data.formats.layouts import LAYOUTS
 from factory.data.record import Event, Message, Record, Tag, new_record
 from factory.errors import OutputError
+
+LAYOUTS = ("alpaca", "sharegpt", "messages", "parquet")
+"""Those that hold any plain conversation."""
 
 said = st.text(min_size=1, max_size=40).filter(str.strip)
 
@@ -147,7 +149,7 @@ def test_what_cannot_be_written_gives_one_sentence(tmp_path: Path) -> None:
     for name, layout, words in (
         ("a.txt", None, "does not tell"),
         ("a.parquet.gz", None, "does not tell"),
-        ("a.csv", "messages", "holds alpaca rows"),
+        ("a.csv", "messages", "holds alpaca, source rows"),
         ("a.jsonl", "parquet", "not parquet"),
     ):
         with pytest.raises(OutputError, match=words):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from factory.data.record import Drop, Record, new_record
+from factory.data.record import Drop, Message, Record, ToolCall, new_record
 from factory.data.table import Table
 from factory.errors import OutputError
 from factory.step import Context
@@ -65,7 +66,7 @@ def test_where_nothing_is_left_nothing_is_written_and_a_warning_says_so(
 ) -> None:
     result, warnings = export(Export(), records, tmp_path / "dataset")
     assert len(result) == len(records)
-    assert warnings == ["09-export: nothing is left to write"]
+    assert warnings == [f"09-export: {'nothing is left to write' if records else 'no record came in'}"]
     assert not (tmp_path / "dataset").exists()
 
 
@@ -85,3 +86,65 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds files that are not an earlier export"):
         export(Export(), [new_record("a", output="b")], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+
+
+def called(n: int) -> Record:
+    """A record whose answer needed a tool."""
+    record = new_record(f"{n} plus {n}?", output=str(2 * n), source="tools")
+    asked, answer = record.messages
+    turns = (
+        asked,
+        Message("assistant", "", "I shall add.", (ToolCall("add", f'{{"a": {n}}}', "c1"),), weight=0.0),
+        Message("tool", str(2 * n), call_id="c1", name="add"),
+        answer,
+    )
+    return replace(record, id=f"t{n}", messages=turns, tools=(TOOL,))
+
+
+def test_what_a_format_cannot_hold_is_told_with_its_count(tmp_path: Path) -> None:
+    records = [new_record("a", output="b"), called(1), called(2)]
+    _, warnings = export(Export(formats=("messages", "sharegpt", "alpaca")), records, tmp_path / "d")
+    assert warnings == [
+        "09-export: sharegpt: not carried: call ids 4, names 2, reasoning 2, weight 2",
+        "09-export: alpaca: 2 records left out: tools, which alpaca cannot hold 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "content", "field", "told"),
+    [
+        ("field", "4", "so", []),
+        ("think", "<think>\nso\n</think>\n\n4", None, []),
+        ("none", "4", None, ["09-export: messages: not carried: reasoning 1"]),
+    ],
+)
+def test_reasoning_is_a_field_in_tags_or_left_out_as_asked(
+    tmp_path: Path, reasoning: str, content: str, field: str | None, told: list[str]
+) -> None:
+    record = new_record("2+2?")
+    record = replace(record, messages=(*record.messages, Message("assistant", "4", "so")))
+    step = Export.model_validate({"formats": ["messages"], "reasoning": reasoning})
+    _, warnings = export(step, [record], tmp_path / "d")
+    (line,) = (tmp_path / "d/messages/train.jsonl").read_text().splitlines()
+    turn = json.loads(line)["messages"][1]
+    assert (turn["content"], turn.get("reasoning_content"), warnings) == (content, field, told)
+
+
+def test_columns_that_are_asked_for_travel_with_each_row(tmp_path: Path) -> None:
+    records = [
+        replace(
+            new_record("a", output="b", source="s"), license="mit", meta={"id": "u1", "url": "x", "n": 1}
+        ),
+        replace(new_record("c", output="d", source="s"), meta={"id": 2, "n": 0.5, "messages": [1]}),
+    ]
+    step = Export(formats=("messages",), carry=("license", "source", "id", "url", "n", "messages", "nothing"))
+    _, warnings = export(step, records, tmp_path / "d")
+    first, second = map(json.loads, (tmp_path / "d/messages/train.jsonl").read_text().splitlines())
+    names = ("license", "source", "meta.id", "url", "n", "meta.messages", "nothing")
+    assert [first[name] for name in names] == ["mit", "s", '"u1"', "x", 1.0, None, None]
+    assert [second[name] for name in names] == [None, "s", "2", None, 0.5, "[1]", None]
+    assert list(first) == list(second)
+    assert warnings == ["09-export: carry: no record has 'nothing': its column is empty"]

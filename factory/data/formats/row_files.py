@@ -1,0 +1,203 @@
+"""Rows of a layout as a file: JSON Lines, Parquet or CSV; each whole or not at all, the same rows the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import hashlib
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+import orjson
+
+from factory.data.arrow import to_array
+from factory.data.formats.json_traps import JsonTraps
+from factory.data.formats.layouts import Row, Written, mended
+from factory.data.formats.values import plain
+from factory.data.record import Record
+from factory.data.whole_file import whole_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROW_GROUP = 10_000
+
+
+class WrittenFile(NamedTuple):
+    """A file that was written.
+
+    rows: how many rows it holds; 0 for what lies beside the data
+    sha256: of its bytes, hexadecimal
+    replaced: texts in which lone surrogates, which no file can hold, became U+FFFD
+    layout: the format of its rows, "" for what lies beside the data
+    lost: what of the records the format cannot hold, each with a count
+    left_out: why records have no row in it, each with a count
+    """
+
+    path: Path
+    rows: int
+    sha256: str
+    replaced: int = 0
+    layout: str = ""
+    lost: Mapping[str, int] = {}
+    left_out: Mapping[str, int] = {}
+
+    @property
+    def told(self) -> list[str]:
+        """What a person should know of the file, a sentence each; none where all of every record is in it."""
+        sentences = []
+        if self.left_out:
+            records = sum(self.left_out.values())
+            sentences.append(
+                f"{self.layout}: {records:,} record{'s' * (records > 1)} left out: {counts(self.left_out)}"
+            )
+        if self.lost:
+            sentences.append(f"{self.layout}: not carried: {counts(self.lost)}")
+        if self.replaced:
+            sentences.append(
+                f"{self.layout}: in {self.replaced:,} text{'s' * (self.replaced > 1)} half a character "
+                "(a lone surrogate) became U+FFFD"
+            )
+        return sentences
+
+
+class Rows:
+    """The records as rows of a layout, counted anew each time they are gone through.
+
+    number: rows that were written
+    replaced: texts mended on the way
+    lost: what could not be carried
+    """
+
+    def __init__(self, records: Iterable[Record], written: Written) -> None:
+        self.records, self.written = records, written
+        self._begin()
+
+    def _begin(self) -> None:
+        self.number = self.replaced = 0
+        self.lost: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Row]:
+        self._begin()
+        written = self.written
+        for record in self.records:
+            record, replaced = mended(record)
+            if written.held.left_out and not written.holds(record):
+                continue
+            self.replaced += replaced
+            for row in written.rows(record, self.lost):
+                self.number += 1
+                yield row
+
+
+def write_json_lines(
+    records: Iterable[Record], path: Path, written: Written, traps: JsonTraps
+) -> WrittenFile:
+    rows = Rows(records, written)
+    with whole_file(path) as file:
+        for item in rows:
+            line = orjson.dumps(item) + b"\n"
+            file.write(line)
+            traps.see(item, len(line))
+    return written_file(path, rows)
+
+
+def write_parquet(records: Iterable[Record], path: Path, written: Written) -> WrittenFile:
+    import pyarrow.parquet as pq
+
+    rows, columns = Rows(records, written), written.schema()
+    with whole_file(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
+        left = iter(rows)
+        while group := list(itertools.islice(left, _ROW_GROUP)):
+            if written.ragged:
+                group = [{one.name: _filled(row.get(one.name), one.type) for one in columns} for row in group]
+            for batch in _batches(group, columns):
+                writer.write_batch(batch)
+    return written_file(path, rows)
+
+
+def _filled(value: Any, kind: pa.DataType) -> Any:
+    """A value with every key that its type has, in its order; what is no text where text stands, as JSON text."""
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return tuple(_filled(value.get(field.name), field.type) for field in kind)
+    if pa.types.is_list(kind):
+        return [_filled(item, kind.value_type) for item in value]
+    if pa.types.is_string(kind) and not isinstance(value, str):
+        return orjson.dumps(plain(value)).decode()
+    return value
+
+
+def _batches(rows: Sequence[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as one Arrow batch, or as several where their texts are too long for the offsets of one."""
+    import pyarrow as pa
+
+    try:
+        arrays = [to_array([row[column.name] for row in rows], column.type) for column in columns]
+    except OverflowError:
+        if len(rows) == 1:
+            raise
+        half = len(rows) // 2
+        yield from _batches(rows[:half], columns)
+        yield from _batches(rows[half:], columns)
+    else:
+        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+
+def write_csv(rows: Iterable[Row], stream: BinaryIO, columns: Sequence[str] | None) -> None:
+    """Rows as CSV; `columns` where rows may lack some."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    # Every cell is quoted: unquoted, a lone carriage return would end the row.
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    for index, item in enumerate(rows):
+        if index == 0:
+            writer.writerow(columns or item)
+        values = [item.get(name) for name in columns] if columns else list(item.values())
+        writer.writerow(map(_cell, values))
+    text.detach()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def write_bytes(path: Path, data: bytes) -> WrittenFile:
+    with whole_file(path) as file:
+        file.write(data)
+    return WrittenFile(path, 0, _sha256(path))
+
+
+def written_file(path: Path, rows: Rows) -> WrittenFile:
+    held, name = rows.written.held, rows.written.layout.name
+    return WrittenFile(path, rows.number, _sha256(path), rows.replaced, name, rows.lost, held.left_out)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def counts(counts: Mapping[str, int]) -> str:
+    """What and how many, the most first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {number:,}" for name, number in ordered)
+
+
+@contextlib.contextmanager
+def packing(file: BinaryIO, packed: bool) -> Iterator[BinaryIO]:
+    if not packed:
+        yield file
+        return
+    # No name and no time in the header: the same rows give the same bytes.
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream:
+        yield cast(BinaryIO, stream)
