@@ -12,7 +12,7 @@ from factory.data.formats.grouped import many_rows
 from factory.data.formats.shapes import shape_named, write_source_row
 from factory.data.record import Record
 
-SHAPES = Path(__file__).parent / "formats" / "shapes"
+SHAPES = Path(__file__).parent / "data" / "formats" / "shapes"
 FILES = {
     "oasst_trees": "oasst",
     "oasst_messages": "oasst_messages",
