@@ -137,7 +137,7 @@ def needs_of(record: Record) -> set[str]:
             continue
         needs |= {name for name, value in _parts(turn).items() if value}
         needs |= {one.kind for one in turn.media}
-        if turn.weight is not None and turn.weight != int(turn.weight):
+        if turn.weight is not None and turn.weight not in (0, 1):
             needs.add("part of a weight")
     return needs
 
