@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from factory.data.formats.grouped import many_rows
 from factory.data.formats.layout_base import Asked, Columns, Held, Layout, Row
 from factory.data.formats.layouts_chat import Flat
 from factory.data.formats.record_rows import record_row, record_text
 from factory.data.formats.shapes import BadShape
-from factory.data.formats.shapes.source import write_source_row
+from factory.data.formats.shapes.registry import shape_named
+from factory.data.formats.shapes.source import form_of, write_source_row
 from factory.data.record import Record
 
 
@@ -69,7 +71,8 @@ class Source(Layout):
 
     def rows(self, record: Record, held: Held, asked: Asked, lost: Counter[str]) -> list[Row]:
         """See `Layout.rows`."""
-        return [write_source_row(record, lost)]
+        row = write_source_row(record, lost)
+        return many_rows(row, shape_named(str(form_of(record).get("shape", ""))))
 
     def columns(self, held: Held, asked: Asked) -> Columns:
         """See `Layout.columns`."""

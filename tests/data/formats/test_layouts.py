@@ -260,3 +260,15 @@ def test_datasets_loads_a_folder_that_has_tool_rows_and_plain_rows(tmp_path: Pat
     assert json.loads(calling["tools"]) == [ADD]
     assert calling["messages"][1]["content"][0]["text"] == "1+1 和 2+2?"
     assert load("messages")[0]["messages"][0]["tool_calls"] is None
+
+
+@pytest.mark.parametrize("name", ["claude_code_session", "codex_session", "pi_session", "oasst_messages"])
+def test_a_file_whose_rows_are_one_conversation_comes_back_line_for_line(name: str, tmp_path: Path) -> None:
+    came = Path(__file__).parent / "shapes" / f"{name}.jsonl"
+    records = [row for row in read_records(came) if isinstance(row, Record)]
+    write_file(records, tmp_path / "again.jsonl", "source")
+    before, after = (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in (came, tmp_path / "again.jsonl")
+    )
+    assert after == before
