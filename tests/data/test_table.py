@@ -13,8 +13,9 @@ from any_record import drops, finite, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.data.at_rest import record_schema
 from factory.data.record import Drop, Event, Record, Tag, new_record
-from factory.data.table import BATCH, Table, record_schema, write_records
+from factory.data.table import BATCH, Table, write_records
 from factory.data.text import turn_text
 from factory.errors import OutputError
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 
+from factory.data.at_rest import read_drop
 from factory.data.formats.shapes import BadShape
 from factory.data.formats.values import loads, plain
 from factory.data.record import Candidate, Drop, Event, Media, Message, Missing, Record, Tag, ToolCall
-from factory.data.table import read_drop
 
 VERSION = 2
 _KNOWN = (1, VERSION)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from factory.data.at_rest import read_drop
 from factory.data.record import Drop, Record
-from factory.data.table import read_drop
 from factory.report.duplicate_families import CAUSES, Family, families, how_near, largest_by_cause
 from factory.report.page.markup import Html, h, join, language
 from factory.report.plain import clip, count, named

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.data.arrow import to_array
+from factory.data.at_rest import COLUMNS, from_batch, to_schema
 from factory.data.record import Record
-from factory.data.table import COLUMNS, from_batch, to_schema
 from factory.errors import InputError
 
 if TYPE_CHECKING:
