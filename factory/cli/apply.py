@@ -21,8 +21,8 @@ def apply(
         Path | None,
         typer.Option(
             "--out",
-            help="The file to write: .jsonl, .json, .csv or .parquet. Where records have scores or tags, .jsonl and "
-            ".json keep all of each.",
+            help="The file to write: .jsonl, .json, .csv or .parquet. Rows keep the shape and the columns that they came "
+            "with; where a step added scores or tags, .jsonl, .json and .parquet keep all of each record.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
