@@ -80,8 +80,8 @@ class StepMethods:
 
         Args:
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), the output, or both (prompt and output,
-                each the same)
+                instruction, the prompt (instruction and input), each with the tools that the answer
+                calls, the output, or both (prompt and output, each the same)
             reference (str | list of str, default []): a file of records that count as kept before all
                 others, or a list of files, in any format that `read` reads, or `factory:seeds`
         """
@@ -101,7 +101,8 @@ class StepMethods:
             threshold (float, > 0, < 1, default 0.8): largest Jaccard similarity of shingles that two kept
                 records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+                instruction, the prompt (instruction and input), each with the tools that the answer
+                calls, the output, or both (prompt and output)
             shingle (int, >= 1, <= 50, default 5): words of a shingle
             num_perm (int, >= 16, <= 4,096, default 128): numbers of a sketch: more find more near the
                 threshold, and cost more
@@ -124,7 +125,8 @@ class StepMethods:
         Args:
             threshold (float, > 0, <= 1, default 0.7): largest ROUGE-L F that two kept records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+                instruction, the prompt (instruction and input), each with the tools that the answer
+                calls, the output, or both (prompt and output)
             reference (str | list of str, default []): a file of records that count as kept before all
                 others, or a list of files, in any format that `read` reads, or `factory:seeds`
             scope (set | task, default "set"): what a record is compared with: the whole set, or the
@@ -153,7 +155,8 @@ class StepMethods:
         Args:
             threshold (float, >= -1, <= 1, default 0.95): largest cosine that two kept records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), the output, or both (prompt and output)
+                instruction, the prompt (instruction and input), each with the tools that the answer
+                calls, the output, or both (prompt and output)
             model (str, default ""): the embedding model; by default the only one, else the embedded one
             keep (first | best, default "first"): which of a family stays: the first of the set, or the
                 best by `score`
@@ -221,13 +224,20 @@ class StepMethods:
     def export(
         self,
         *,
-        formats: Sequence[Literal["messages", "alpaca", "sharegpt", "parquet"]] = ...,
+        formats: Sequence[Literal["messages", "alpaca", "sharegpt", "parquet", "openai", "preference", "prompt_completion", "kto", "source"]] = ...,
+        reasoning: Literal["field", "think", "none"] = "field",
+        carry: Sequence[str] = ...,
     ) -> Dataset:
         """Write the records that live as training data, in the formats asked for.
 
         Args:
-            formats (list of messages | alpaca | sharegpt | parquet, default ["parquet", "messages"]): the
-                formats to write, one folder each
+            formats (list of messages | alpaca | sharegpt | parquet | openai | preference |
+                prompt_completion | kto | source, default ["parquet", "messages"]): the formats to write,
+                one folder each
+            reasoning (field | think | none, default "field"): what a model thought: as a field of its own
+                (reasoning_content), in <think> tags before the text, or not at all
+            carry (list of str, default []): columns that travel with each row: license, source, and the
+                user's own (id, url, ...); a name that the format has itself is written as meta.NAME
         """
 
     def ifd(

@@ -21,7 +21,7 @@ def apply(
         Path | None,
         typer.Option(
             "--out",
-            help="The file to write: .jsonl, .json, .csv or .parquet. Rows keep the shape and the columns that they came "
+            help="The file to write: .jsonl, .json, .csv or .parquet. Rows keep the shape and columns that they came "
             "with; where a step added scores or tags, .jsonl, .json and .parquet keep all of each record.",
         ),
     ] = None,

@@ -51,7 +51,7 @@ def calibrate_threshold(
     models: dict[str, ModelEntry] = {}
     field = make_step(STEP, chosen_options(context).get(STEP, {}), models).model_dump()["field"]
     dataset, skipped = load_file(file)
-    written = [text for text in Table(dataset.to_arrow()).texts(field, earlier_turns=True) if text.strip()]
+    written = [text for text in Table(dataset.to_arrow()).texts(field, compared=True) if text.strip()]
     texts = [written[place] for place in evenly(len(written), sample)]
     if len(texts) < 2:
         typer.echo(

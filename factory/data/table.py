@@ -22,7 +22,7 @@ from factory.data.record import (
     Drop,
     Record,
 )
-from factory.data.text import turn_text
+from factory.data.text import call_text, turn_text
 from factory.data.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -88,24 +88,28 @@ class Table:
         values: list[Any] = self.arrow.column(column).to_pylist()
         return values
 
-    def texts(self, field: str, *, earlier_turns: bool = False) -> list[str]:
+    def texts(self, field: str, *, compared: bool = False) -> list[str]:
         """The text of each record: "instruction", "input", "output", "prompt", or "both" (prompt and output).
 
         The prompt is the last user turn, the output all that was answered to it; each turn is read as
-        `text.turn_text` reads it, but that the instruction and the input are words alone. With `earlier_turns` the
-        turns before the prompt stand before it, a system turn apart: two conversations that end in the same words
-        ("go on") are not the same then.
+        `text.turn_text` reads it, but that the instruction and the input are words alone.
+
+        compared: as duplicates are compared. The turns before the prompt stand before it, a system turn apart: two
+            conversations that end in the same words ("go on") are not the same then. And the tools that the
+            answer calls stand behind it: two records that differ in their calls alone are not the same either.
         """
         messages = self.arrow.column("messages").combine_chunks()
         offsets = to_numbers(messages.offsets)
         turns = messages.values
         roles, contents = turns.field("role").to_pylist(), turns.field("content").to_pylist()
-        spoken = contents
+        spoken, called = contents, [""] * len(contents)
         if any(turns.field(name).null_count < len(turns) for name in ("calls", "media")):
-            spoken = list(map(turn_text, map(read_message, turns.to_pylist())))
+            whole = list(map(read_message, turns.to_pylist()))
+            spoken = list(map(turn_text, whole))
+            called = ["\n".join(map(call_text, turn.calls)) for turn in whole]
         asked = (
             contents if field in ("instruction", "input") else spoken
-        )  # words alone, or what they show too
+        )  # words alone, or all that they show
         input_chars = self.arrow.column("input_chars").to_pylist()
         result = []
         for start, end, chars in zip(offsets[:-1].tolist(), offsets[1:].tolist(), input_chars, strict=True):
@@ -116,16 +120,19 @@ class Table:
             if field == "input":
                 result.append(prompt[-chars:] if chars else "")
                 continue
+            answer = range(max(at, start - 1) + 1, end)
             answered = end > start and roles[end - 1] == "assistant"
-            output = "\n".join(spoken[max(at, start - 1) + 1 : end]) if answered else ""
+            output = "\n".join([spoken[turn] for turn in answer]) if answered else ""
             if field == "output":
                 result.append(output)
                 continue
             if field == "instruction" and chars:
                 prompt = prompt[: -chars - len(INPUT_SEPARATOR)]
-            if earlier_turns and at > start:
-                before = [spoken[turn] for turn in range(start, at) if roles[turn] != "system"]
-                prompt = "\n".join([*before, prompt])
+            if compared:
+                before = [spoken[turn] for turn in range(start, max(at, start)) if roles[turn] != "system"]
+                calls = [called[turn] for turn in answer if called[turn] and field != "both"]
+                if before or calls:
+                    prompt = "\n".join([*before, prompt, *calls])
             result.append(f"{prompt}\n{output}" if field == "both" else prompt)
         return result
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from factory.data.at_rest import record_schema
 from factory.data.record import Drop, Event, Record, Tag, new_record
 from factory.data.table import BATCH, Table, write_records
-from factory.data.text import turn_text
+from factory.data.text import call_text, turn_text
 from factory.errors import OutputError
 
 sets = st.lists(records(), max_size=6)
@@ -54,16 +54,27 @@ def test_the_texts_of_a_table_are_the_views_of_its_records(
         for field, view in VIEWS.items():
             assert chosen.texts(field) == [view(record) for record in rows]
         for field in ("instruction", "prompt", "both"):
-            assert chosen.texts(field, earlier_turns=True) == [
-                "\n".join([*earlier_turns(record), VIEWS[field](record)]) for record in rows
+            assert chosen.texts(field, compared=True) == [
+                "\n".join(
+                    [
+                        *earlier_turns(record),
+                        VIEWS[field](record),
+                        *(calls(record) if field != "both" else []),
+                    ]
+                )
+                for record in rows
             ]
         for field in ("input", "output"):
-            assert chosen.texts(field, earlier_turns=True) == chosen.texts(field)
+            assert chosen.texts(field, compared=True) == chosen.texts(field)
 
 
 def earlier_turns(record: Record) -> list[str]:
     before = record.messages[: max(record.last_user, 0)]
     return [turn_text(message) for message in before if message.role != "system"]
+
+
+def calls(record: Record) -> list[str]:
+    return [call_text(call) for turn in record.messages[record.last_user + 1 :] for call in turn.calls]
 
 
 def test_the_texts_of_a_part_of_an_arrow_table_are_those_of_that_part() -> None:

@@ -73,7 +73,7 @@ def digests(table: Table, field: str) -> NDArray[np.uint64]:
     found = bytearray()
     for start in range(0, len(narrow), BLOCK):
         block = narrow.take(range(start, min(start + BLOCK, len(narrow))))
-        for texts in zip(*(block.texts(one, earlier_turns=True) for one in fields), strict=True):
+        for texts in zip(*(block.texts(one, compared=True) for one in fields), strict=True):
             forms = [exact_form(text) for text in texts]
             # No form has a line end, so that what stands in the prompt is never taken for the output's.
             whole = "\n".join(forms).encode("utf-8", "surrogatepass") if any(forms) else b""
@@ -118,7 +118,8 @@ class DedupExact(WholeSet):
 
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
+        "that the answer calls, the output, or "
         "both (prompt and output, each the same)",
     )
     reference: str | tuple[str, ...] = Field(
@@ -165,6 +166,6 @@ class DedupExact(WholeSet):
             rows = kept[at : at + BLOCK]
             some = table.take(rows - start)
             for row, id, text in zip(
-                rows.tolist(), some.ids(), some.texts(field, earlier_turns=True), strict=True
+                rows.tolist(), some.ids(), some.texts(field, compared=True), strict=True
             ):
                 yield row, (id, f"identical with {id}{where} ({shorten(text, 60)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from step_context import scripted_context
 
-from factory.data.record import Drop, Record, new_record
+from factory.data.record import Drop, Message, Record, ToolCall, new_record
 from factory.data.table import Table
 from factory.report.duplicate_families import duplicate_families
 from factory.step import Context
@@ -151,3 +152,15 @@ def test_a_hash_is_of_16_bytes_and_none_of_a_text_is_that_of_a_blank_one() -> No
 def test_ascii_texts_have_the_form_that_the_general_rule_gives(text: str) -> None:
     """A letter that is not ASCII, after a space, turns the general rule on."""
     assert exact_form(f"{text} é") == f"{exact_form(text)} é".lstrip()
+
+
+@pytest.mark.parametrize("field", ["instruction", "prompt", "output", "both"])
+def test_records_that_differ_in_their_calls_alone_are_no_duplicates(field: Any) -> None:
+    def calling(arguments: str) -> Record:
+        record = new_record("What is the weather?", source=arguments)
+        turns = (*record.messages, Message("assistant", "", calls=(ToolCall("weather", arguments),)))
+        return replace(record, messages=turns)
+
+    records = [calling('{"city": "Rome"}'), calling('{"city": "Oslo"}'), calling('{ "city":"Rome" }')]
+    dropped = [record.dropped is not None for record in run(DedupExact(field=field), records)]
+    assert dropped == [False, False, True], "white space inside the arguments says nothing"

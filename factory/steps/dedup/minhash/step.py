@@ -43,7 +43,8 @@ class DedupMinHash(WholeSet):
     )
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
+        "that the answer calls, the output, or "
         "both (prompt and output)",
     )
     shingle: int = Field(5, ge=1, le=50, description="words of a shingle")
@@ -66,7 +67,7 @@ class DedupMinHash(WholeSet):
         Raises:
             MissingDependency: `rensa` is not installed.
         """
-        texts = table.texts(self.field, earlier_turns=True)
+        texts = table.texts(self.field, compared=True)
         context.count("records_without_text", sum(not text.strip() for text in texts))
         drops = await asyncio.to_thread(self._drops, texts, table.ids(), context)
         return table.drop(drops)

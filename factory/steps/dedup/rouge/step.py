@@ -42,7 +42,8 @@ class DedupRouge(WholeSet):
     threshold: float = Field(0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
+        "that the answer calls, the output, or "
         "both (prompt and output)",
     )
     reference: str | tuple[str, ...] = Field(
@@ -128,7 +129,7 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, table: Table, field: str) -> _Rows:
-        return cls(table.ids(), table.texts(field, earlier_turns=True), table.values("task"))
+        return cls(table.ids(), table.texts(field, compared=True), table.values("task"))
 
     def groups(self, scope: str) -> dict[str, list[int]]:
         """The records to be compared with each other, by task, or all under one name."""

@@ -50,7 +50,8 @@ class DedupSemantic(WholeSet):
     threshold: float = Field(0.95, ge=-1, le=1, description="largest cosine that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), the output, or "
+        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
+        "that the answer calls, the output, or "
         "both (prompt and output)",
     )
     model: EmbeddingModelName = Field(
@@ -97,7 +98,7 @@ class DedupSemantic(WholeSet):
         """
         if self.engine == "ray":
             require_ray()
-        texts = table.texts(self.field, earlier_turns=True)
+        texts = table.texts(self.field, compared=True)
         written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
         context.count("records_without_text", len(table) - len(written))
         if not len(written):
