@@ -63,16 +63,16 @@ class Alpaca(Shape):
         output, input = take_column(row, answer), take_column(row, material)
         if not input.strip():
             exact, input = exact and not input, ""
-        history = take_history(row, form, told)
-        system = take_system(row, form)
+        history = take_history(row, form, told) if row else []
+        system = take_system(row, form) if row else ""
         turns = [Message("user", join_input(instruction, input))]
         if output.strip():
             turns.append(read_text("assistant", output, form, told))
             exact = exact and turns[-1].is_plain
         else:
             exact = exact and not output
-        tools = take_tools(row, form, told)
-        arguments = take_arguments(row)
+        tools = take_tools(row, form, told) if row else ()
+        arguments = take_arguments(row) if row else {}
         exact = exact and not (history or system or tools or arguments or "instances" in form)
         return Parsed(
             (*([Message("system", system)] if system else []), *history, *turns),

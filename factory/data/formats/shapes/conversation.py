@@ -43,6 +43,9 @@ class Conversation(Shape):
         turns = list(self.take_turns(row, form, told))
         system: list[Message] = []
         exact = not form and all(turn.is_plain for turn in turns)
+        if exact and turns and not row and not says_nothing(turns[0]) and not says_nothing(turns[-1]):
+            check_order(turns, told)  # nothing else to look for
+            return Parsed(tuple(turns), meta=row, told=tuple(told), exact=True)
         if turns and turns[0].role == "system" and says_nothing(turns[0]):
             form["blank"] = write_turns(turns[:1], self.name, form, Counter())[0]
             del turns[0]

@@ -44,7 +44,8 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
     reader = shape_named(shape)
     assert reader is not None, shape
     parsed = reader.read(dict(values))
-    parsed.meta = left = dict(parsed.meta)
+    left = parsed.meta if isinstance(parsed.meta, dict) else dict(parsed.meta)
+    parsed.meta = left
     labels: dict[str, str] = {}
     exact = parsed.exact
     if left:

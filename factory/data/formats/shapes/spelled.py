@@ -45,6 +45,8 @@ def compact(value: Any) -> str:
 
 def decoded(value: Any) -> Any:
     """A list or an object that a CSV cell or a text column holds as JSON; any other value as it is."""
+    if value is None or type(value) is list:
+        return value
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
