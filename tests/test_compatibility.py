@@ -54,7 +54,8 @@ def tables(run: Path) -> dict[str, list[Record]]:
 def alike(one: Record, other: Record) -> bool:
     """Whether two records are the same, but for the last digits of their scores.
 
-    Why a score is missing was a note; it is a fact of its own now, with the same sentence.
+    Why a score is missing was a note; it is a fact of its own now, with the same sentence. How a row was spelled was
+    not noted.
     """
     plain, others = ({**vars_of(record), **SET_APART, "notes": sentences(record)} for record in (one, other))
     return (
@@ -65,7 +66,7 @@ def alike(one: Record, other: Record) -> bool:
     )
 
 
-SET_APART: dict[str, Any] = {"scores": {}, "dropped": None, "missing": {}}
+SET_APART: dict[str, Any] = {"scores": {}, "dropped": None, "missing": {}, "form": ""}
 
 
 def sentences(record: Record) -> dict[str, str]:

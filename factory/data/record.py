@@ -216,8 +216,7 @@ class Record:
     @property
     def prompt(self) -> str:
         """The last user turn as text: what it shows, its instruction and its input (`text.turn_text`)."""
-        asked = self.asked
-        return turn_text(asked) if asked is not None else ""
+        return turn_text(self.asked) if self.asked is not None else ""
 
     @property
     def language(self) -> str:
@@ -234,8 +233,7 @@ class Record:
     @property
     def input(self) -> str:
         """The material that the instruction works on, or ""."""
-        asked = self.asked
-        return asked.content[-self.input_chars :] if asked is not None and self.input_chars else ""
+        return self.asked.content[-self.input_chars :] if self.asked is not None and self.input_chars else ""
 
     @property
     def output(self) -> str:
@@ -388,8 +386,8 @@ def new_record(
     meta: Mapping[str, Any] | None = None,
 ) -> Record:
     """A record as a source makes it. `occurrence` tells identical rows of one source apart (0, 1, 2, ...)."""
-    turn = Message("user", join_input(instruction, input))
-    messages = (*history, turn, *([Message("assistant", output)] if output else []))
+    answer = [Message("assistant", output)] if output else []
+    messages = (*history, Message("user", join_input(instruction, input)), *answer)
     return Record(
         id=record_id(messages, source, str(occurrence)),
         messages=messages,

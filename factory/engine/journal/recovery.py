@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from factory.data.whole_file import put_in_place
 from factory.engine.journal.log import WAL_HEADER, log_is_whole
 from factory.engine.journal.pages import HEADER, Row, read_log_rows, read_rows
 from factory.errors import OutputError
@@ -145,9 +146,9 @@ def recover(path: Path, inode: int, create: Callable[[Path], sqlite3.Connection]
                 count = add_rows(connection, read_rows(path))
             finally:
                 connection.close()
-            part.replace(beside(path, ".recovered"))
+            put_in_place(part, beside(path, ".recovered"))
             damaged = _free_name(path)
-            path.replace(damaged)
+            put_in_place(path, damaged)
             finish(path, damaged)
         except (OSError, sqlite3.Error) as error:
             raise OutputError(
@@ -176,9 +177,9 @@ def finish(path: Path, damaged: Path | None = None) -> None:
         damaged = beside(path, f".damaged-{_numbers(path)[-1] if _numbers(path) else 1}")
     log = beside(path, "-wal")
     if log.exists():  # it belongs to the damaged file and would spoil the new one
-        log.replace(beside(damaged, "-wal"))
+        put_in_place(log, beside(damaged, "-wal"))
     beside(path, "-shm").unlink(missing_ok=True)
-    recovered.replace(path)
+    put_in_place(recovered, path)
     beside(path, ".damaged").unlink(missing_ok=True)
 
 
