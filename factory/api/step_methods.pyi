@@ -125,8 +125,8 @@ class StepMethods:
         Args:
             threshold (float, > 0, <= 1, default 0.7): largest ROUGE-L F that two kept records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), each with the tools that the answer
-                calls, the output, or both (prompt and output)
+                instruction, the prompt (the instruction, where the inputs are the same), each with the
+                tools that the answer calls, the output, or both (prompt and output)
             reference (str | list of str, default []): a file of records that count as kept before all
                 others, or a list of files, in any format that `read` reads, or `factory:seeds`
             scope (set | task, default "set"): what a record is compared with: the whole set, or the
@@ -155,8 +155,8 @@ class StepMethods:
         Args:
             threshold (float, >= -1, <= 1, default 0.95): largest cosine that two kept records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), each with the tools that the answer
-                calls, the output, or both (prompt and output)
+                instruction, the prompt (the instruction, where the inputs are the same), each with the
+                tools that the answer calls, the output, or both (prompt and output)
             model (str, default ""): the embedding model; by default the only one, else the embedded one
             keep (first | best, default "first"): which of a family stays: the first of the set, or the
                 best by `score`

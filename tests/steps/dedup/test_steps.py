@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from scripted_server import Say, ScriptedServer, refuse
+from step_context import scripted_context
 
 import factory as sft
 from factory.data.record import Drop, Event, Message, Record, new_record
@@ -171,7 +172,7 @@ def test_the_field_says_which_text_is_compared() -> None:
     ]
     for field_name, expected in (
         ("instruction", [0, 2]),
-        ("prompt", [0, 2]),
+        ("prompt", [0, 1, 2]),  # one instruction for two inputs
         ("output", [0, 1]),
         ("both", [0, 2]),
     ):
@@ -352,3 +353,40 @@ def test_semdedup_keeps_one_of_equal_records() -> None:
     records = asked("Name a river.", "Name a river.", "How do I sort a list?")
     assert kept(run(DedupSemantic(method="semdedup"), records, ScriptedEmbedder())) == [0, 2]
     assert kept(run(DedupSemantic(method="semdedup"), records[:1], ScriptedEmbedder())) == [0]
+
+
+SAME_INSTRUCTION = [
+    ("Translate the following word to French", "sea"),
+    ("Translate the following word to French", "mountain"),
+    ("Translate the following word to French", "Sea"),
+    ("Translate this following word to French", "sea"),
+    ("把下面的词翻译成英语", "大海"),
+    ("把下面的词翻译成英语", "高山"),
+]
+
+
+@pytest.mark.parametrize("step", [DedupRouge(), DedupSemantic(threshold=0.5)], ids=lambda step: step.name)
+def test_one_instruction_for_two_inputs_stays_twice_by_default(step: WholeSet) -> None:
+    rows = [new_record(instruction, input=input) for instruction, input in SAME_INSTRUCTION]
+    context = replace(scripted_context(lambda ask: "")[0], get_embedder=lambda name: Alike())
+    done = list(asyncio.run(step.run(Table.from_records(rows), context)).records())
+    assert [record.dropped is not None for record in done] == [False, False, True, True, False, False]
+
+
+def test_an_input_that_two_instructions_share_does_not_make_them_alike() -> None:
+    text = "The reading room will be closed on Monday while the new shelves are put up. " * 4
+    rows = [
+        new_record("Summarise it in one line", input=text),
+        new_record("Translate this to French", input=text),
+    ]
+    done = asyncio.run(DedupRouge().run(Table.from_records(rows), scripted_context(lambda ask: "")[0]))
+    assert not any(record.dropped for record in done.records())
+
+
+class Alike:
+    """An `EmbeddingModel` to which all texts mean the same."""
+
+    name = "alike"
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.ones((len(texts), 1), np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
-from factory.data.text import rouge_tokens, shorten
+from factory.data.text import normal_form, rouge_tokens, shorten
 from factory.step import Context, WholeSet, named_files
 from factory.steps.dedup.joins.ray import ray_session, require_ray, rouge_join_on_ray
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
@@ -31,7 +32,8 @@ class DedupRouge(WholeSet):
 
     Similarity: ROUGE-L F-measure (Lin, 2004) over `text.rouge_tokens`. Drops when it is greater than
     `threshold`, as Self-Instruct does (arXiv 2212.10560), which compares the instruction alone: that is
-    `field: instruction`. The default counts the input too, so that one instruction for two inputs is kept twice.
+    `field: instruction`. By default the instructions of records with the same input are compared, none of which most
+    records have: one instruction for two inputs stays twice.
 
     Example:
         - dedup_rouge: {threshold: 0.7, reference: seeds.jsonl}
@@ -42,9 +44,8 @@ class DedupRouge(WholeSet):
     threshold: float = Field(0.7, gt=0, le=1, description="largest ROUGE-L F that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
-        "that the answer calls, the output, or "
-        "both (prompt and output)",
+        description="the text compared: the instruction, the prompt (the instruction, where the inputs are the same), "
+        "each with the tools that the answer calls, the output, or both (prompt and output)",
     )
     reference: str | tuple[str, ...] = Field(
         (),
@@ -105,9 +106,9 @@ class DedupRouge(WholeSet):
         for task, members in rows.groups(self.scope).items():
             before = known.get(task, [])
             matches = join(
-                [rouge_tokens(rows.texts[index]) for index in members],
+                [rows.tokens(index) for index in members],
                 self.threshold,
-                reference=[rouge_tokens(reference.texts[index]) for index in before],
+                reference=[reference.tokens(index) for index in before],
             )
             for at in (matches.nearest >= 0).nonzero()[0].tolist():
                 f, near = float(matches.f[at]), int(matches.nearest[at])
@@ -125,11 +126,23 @@ class _Rows(NamedTuple):
 
     ids: list[str]
     texts: list[str]
+    inputs: list[str]
     tasks: list[str]
 
     @classmethod
     def of(cls, table: Table, field: str) -> _Rows:
-        return cls(table.ids(), table.texts(field, compared=True), table.values("task"))
+        # Instructions of one input are compared by their own words: a long input that they share is no likeness.
+        texts = table.texts("instruction" if field == "prompt" else field, compared=True)
+        inputs = table.texts("input") if field == "prompt" else [""] * len(texts)
+        return cls(table.ids(), texts, [normal_form(text) for text in inputs], table.values("task"))
+
+    def tokens(self, index: int) -> list[str]:
+        """The words compared; those of different inputs have nothing in common."""
+        words = rouge_tokens(self.texts[index])
+        if not self.inputs[index]:
+            return words
+        mark = hashlib.blake2b(self.inputs[index].encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return [f"{word} {mark}" for word in words]
 
     def groups(self, scope: str) -> dict[str, list[int]]:
         """The records to be compared with each other, by task, or all under one name."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +12,7 @@ from pydantic import Field, model_validator
 
 from factory.data.record import Drop
 from factory.data.table import Table
-from factory.data.text import shorten
+from factory.data.text import normal_form, shorten
 from factory.errors import RunStopped
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.arrays import Ints, Rows
@@ -26,15 +28,17 @@ class DedupSemantic(WholeSet):
     Keeps one of each family: the first in the order of the set, or with `keep: best` that of the highest
     `score` (a record without it comes last, of equals the first stays). Drops when the cosine is greater than
     `threshold`. A blank text is never close to anything. Earlier turns of a conversation stand before its last
-    one, a system turn apart.
+    one, a system turn apart. By the prompt, records with different inputs are never close: one instruction for two
+    inputs stays twice.
 
     Exact: each record meets every kept one, and at tens of thousands of records nothing below is faster. The
     decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
     which float32 may round to either side, is decided in float64, the same on every machine.
 
-    Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file, and tells the
-    share of the duplicates in a sample that it found; `method: semdedup` (arXiv 2303.09540) looks within
-    clusters of k-means, and keeps those least like their cluster's centre.
+    Two ways may miss some, and compare all prompts with all, whatever their inputs: `approximate` looks in the
+    nearest lists of a FAISS inverted file, and tells the share of the duplicates in a sample that it found;
+    `method: semdedup` (arXiv 2303.09540) looks within clusters of k-means, and keeps those least like their
+    cluster's centre.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
@@ -50,9 +54,8 @@ class DedupSemantic(WholeSet):
     threshold: float = Field(0.95, ge=-1, le=1, description="largest cosine that two kept records may have")
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
-        "that the answer calls, the output, or "
-        "both (prompt and output)",
+        description="the text compared: the instruction, the prompt (the instruction, where the inputs are the same), "
+        "each with the tools that the answer calls, the output, or both (prompt and output)",
     )
     model: EmbeddingModelName = Field(
         "", description="the embedding model; by default the only one, else the embedded one"
@@ -106,7 +109,9 @@ class DedupSemantic(WholeSet):
         order = self._order(table, written)
         embedder = context.embedder(self.model)
         vectors, failed = await embed_texts(embedder, [texts[index] for index in written.tolist()])
-        matches = await asyncio.to_thread(self._matches, vectors, order, context)
+        matches = await asyncio.to_thread(
+            self._matches, vectors, order, self._inputs(table, written), context
+        )
         ids = table.ids()
         drops = {
             int(written[at]): Drop(context.step, error.kind, str(error), failed=True)
@@ -133,14 +138,40 @@ class DedupSemantic(WholeSet):
         order: Ints = np.argsort(np.where(np.isnan(scores), np.inf, -scores), kind="stable")
         return order
 
-    def _matches(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
+    def _inputs(self, table: Table, written: Ints) -> list[Ints]:
+        """The rows to be compared with each other: those of one input, the most first."""
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        inputs = table.texts("input") if self.field == "prompt" else [""] * len(table)
+        for row, at in enumerate(written.tolist()):
+            groups[normal_form(inputs[at])].append(row)
+        return [np.array(rows, np.int64) for rows in sorted(groups.values(), key=len, reverse=True)]
+
+    def _matches(
+        self, vectors: Rows, order: Ints | None, inputs: Sequence[Ints], context: Context
+    ) -> CosineMatches:
         if self.method == "semdedup":
             return semdedup(vectors, self.threshold, seed=context.seed)
-        if self.engine == "ray":
+        if self.approximate:
+            return self._approximate(vectors, order, context)
+        if len(inputs) == 1:
+            return self._exact(vectors, order, largest=True)
+        place = np.arange(len(vectors)) if order is None else np.argsort(order)
+        nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
+        for number, rows in enumerate(inputs):
+            if len(rows) == 1:
+                break  # and so are all behind it
+            found = self._exact(vectors[rows], np.argsort(place[rows]), largest=number == 0)
+            nearest[rows] = np.where(found.nearest >= 0, rows[found.nearest], -1)
+            cosine[rows] = found.cosine
+        return CosineMatches(nearest, cosine)
+
+    def _exact(self, vectors: Rows, order: Ints | None, *, largest: bool) -> CosineMatches:
+        if self.engine == "ray" and largest:
             with ray_session(self.workers):
                 return cosine_join_on_ray(vectors, self.threshold, order=order)
-        if not self.approximate:
-            return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
+        return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
+
+    def _approximate(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
         matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
         context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
         found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
