@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from factory.data.whole_file import put_in_place
 from factory.engine.folder import locked
 from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecordFailed, RunStopped
@@ -224,6 +225,6 @@ class BatchFolder:
 
 def _rename(path: Path) -> None:
     try:
-        path.replace(path.with_name(path.name + DONE))
+        put_in_place(path, path.with_name(path.name + DONE))
     except OSError as error:
         raise OutputError(f"{path}: cannot be renamed ({error.strerror or error})") from error
