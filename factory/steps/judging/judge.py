@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from factory.data.record import Message, Missing, Record
+from factory.data.text import turn_text
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.grading.grader import Grade, Grader
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -138,14 +139,14 @@ def exchanges(record: Record, rubric: Rubric) -> list[Exchange]:
             return []
         asked = next((at for at, turn in enumerate(turns) if turn.role == "user"), len(turns))
         return [
-            Exchange(turns[:at], turn.content)
+            Exchange(turns[:at], turn_text(turn))
             for at, turn in enumerate(turns)
-            if turn.role == "assistant" and turn.content.strip() and at > asked
+            if turn.role == "assistant" and not turn.is_empty and at > asked
         ]
     return [
         Exchange(turns[: at + 1], "")
         for at, turn in enumerate(turns)
-        if turn.role == "user" and turn.content.strip()
+        if turn.role == "user" and not turn.is_empty
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from factory.data.record import Missing, Record
+from factory.data.text import turn_text
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Answer, Sampling, TokenLogprob
 from factory.step import Asked, ChatModelName, Context, PerRecord
@@ -112,8 +113,8 @@ def expected_level(places: Sequence[TokenLogprob]) -> float:
 def _turns(record: Record) -> list[tuple[str, str]]:
     """Each user turn that is answered, with its answer; none where the last one waits for its own."""
     pairs = [
-        (turn.content, after.content)
+        (turn_text(turn), turn_text(after))
         for turn, after in zip(record.messages, record.messages[1:], strict=False)
-        if turn.role == "user" and after.role == "assistant" and after.content.strip()
+        if turn.role == "user" and after.role == "assistant" and not after.is_empty
     ]
     return pairs if record.output.strip() else []

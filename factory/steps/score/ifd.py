@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from factory.data.record import Missing, Record
+from factory.data.text import turn_text
 from factory.errors import RecordFailed
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
@@ -134,7 +135,7 @@ def cherry(passes: Passes) -> float:
 
 def superfiltering_contexts(record: Record) -> Contexts:
     """Instruction and input, a line each, after the turns before them; nothing."""
-    parts = [message.content for message in record.conversation[:-1]]
+    parts = [turn_text(turn) for turn in record.conversation[:-1]]
     parts.append(record.instruction)
     if record.input:
         parts.append(record.input)
@@ -143,7 +144,7 @@ def superfiltering_contexts(record: Record) -> Contexts:
 
 def cherry_contexts(record: Record) -> Contexts:
     """The Alpaca prompt, whose instruction is led by the turns before it; the heading of the answer alone."""
-    before = [message.content for message in record.conversation[:-1]]
+    before = [turn_text(turn) for turn in record.conversation[:-1]]
     instruction = "\n".join([*before, record.instruction])
     template = _ALPACA_WITH_INPUT if record.input else _ALPACA
     # One pass over the template: text of the data that looks like a placeholder stays as it is.

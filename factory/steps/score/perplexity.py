@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from factory.data.record import Missing, Record
+from factory.data.text import turn_text
 from factory.errors import RecordFailed
 from factory.models.base import ScoredText
 from factory.step import ChatModelName, Context, PerRecord
@@ -58,7 +59,7 @@ class Perplexity(PerRecord):
         note = ""
         try:
             if self.of == "text":
-                text = "\n".join(message.content for message in record.messages)
+                text = "\n".join(map(turn_text, record.messages))
                 end = characters_of(text, 2 * self.max_length)
                 texts = (await model.score_text(text[:end]),)
                 known = [value for value in texts[0].logprobs[: self.max_length] if value is not None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
 from factory.data.record import Missing, Record, Tag
-from factory.data.text import shorten
+from factory.data.text import shorten, turn_text
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, EmbeddingModelName, PerRecord
@@ -95,9 +95,9 @@ class TagIntents(PerRecord):
         closed = self._vocabulary(context)
         tags: list[Tag] = []
         for message in record.conversation:
-            if message.role != "user" or not message.content.strip():
+            if message.role != "user" or message.is_empty:
                 continue
-            answer = await self._ask(record, message.content, closed, context)
+            answer = await self._ask(record, turn_text(message), closed, context)
             answers.append(answer)
             named = clean_tags(Tag(tag.tag, tag.explanation) for tag in answer.data.tags)
             context.count("unusable_tags", sum(not _usable(tag.tag) for tag in answer.data.tags))

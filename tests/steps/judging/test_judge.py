@@ -12,14 +12,14 @@ import pytest
 from pydantic import ValidationError
 from step_context import process, scripted_context
 
-from factory.data.record import Event, Message, Record, new_record
+from factory.data.record import Event, Message, Record, ToolCall, new_record
 from factory.engine.progress import RunProgress
 from factory.errors import RecipeError, RecordFailed, RunStopped
 from factory.models.base import Reply, TokenLogprob
 from factory.recipe.recipe import parse_recipe
 from factory.steps.judging.grading.grader import transcript, verdict_schema
 from factory.steps.judging.grading.rubric import load_rubric, shipped_rubrics
-from factory.steps.judging.judge import Judge
+from factory.steps.judging.judge import Judge, exchanges
 
 RECORD = new_record("Name a river.", output="The Rhine.", lang="en")
 
@@ -349,3 +349,11 @@ def test_every_model_of_a_list_must_be_in_the_recipe() -> None:
             "name: x\nmodels: {a: {provider: openai, base_url: 'http://localhost:1/v1', model: m}}\n"
             "steps: [{read: {path: x.jsonl}}, {judge: {model: [a, b]}}]"
         )
+
+
+def test_an_answer_that_only_calls_a_tool_is_judged_by_its_call() -> None:
+    record = new_record("What is the weather in Rome?")
+    call = ToolCall("weather", '{"city": "Rome"}')
+    record = replace(record, messages=(*record.messages, Message("assistant", "", calls=(call,))))
+    (exchange,) = exchanges(record, load_rubric("quality", "en"))
+    assert exchange.answer == '{"arguments":{"city":"Rome"},"name":"weather"}'
