@@ -16,6 +16,11 @@ settings.register_profile("quick", deadline=None, max_examples=10)  # make check
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their parameter: a packed file holds the time, and the processes would collect other names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Async tests run on asyncio, as factory does."""
