@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_server import ARGUMENTS
+from real_server import ARGUMENTS, TOOLS
 
 from factory.models.vllm.server import LocalServer
 
@@ -44,5 +44,5 @@ def model() -> str:
 @pytest.fixture(scope="session")
 def vllm(model: str) -> Iterator[LocalServer]:
     """A server for that model."""
-    with LocalServer(model, arguments=ARGUMENTS) as server:
+    with LocalServer(model, arguments=(*ARGUMENTS, *TOOLS)) as server:
         yield server

@@ -21,6 +21,8 @@ from factory.models.vllm.server import LocalServer
 
 ARGUMENTS = ("--enforce-eager", "--max-model-len", "4096", "--max-num-seqs", "64")
 """For a small machine: no compilation, little memory."""
+TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+"""What a server needs to be told before it takes tools."""
 
 PARIS = "The capital of France is Paris."
 PARIS_LOGPROBS = [-11.71, -0.34, -2.42, -0.47, -0.27, -0.36]
