@@ -112,6 +112,7 @@ class ScriptedServer:
 
     requests, headers: the JSON bodies and headers of the chat requests, in the order of arrival
     embedded: the bodies of the embedding requests
+    paths, strangers: addresses that are not served and were asked for, and the headers
     in_flight, max_in_flight: chat requests being answered, now and at most
     """
 
@@ -136,6 +137,8 @@ class ScriptedServer:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.embedded: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.strangers: list[dict[str, str]] = []
         self.in_flight = self.max_in_flight = 0
         self._runner: web.AppRunner | None = None
 
@@ -151,12 +154,23 @@ class ScriptedServer:
         application.router.add_get("/v1/models", self._models)
         if self.complete is not None:
             application.router.add_post("/v1/completions", self._completions)
+        application.router.add_routes([*self.routes(), web.route("*", "/{path:.*}", self._stranger)])
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
+
+    async def _stranger(self, http: web.Request) -> web.Response:
+        """A path that is not served."""
+        self.paths.append(http.path_qs)
+        self.strangers.append(dict(http.headers))
+        return web.json_response({"error": {"message": "Not Found"}}, status=404)
+
+    def routes(self) -> list[web.RouteDef]:
+        """What a server of another kind serves besides."""
+        return []
 
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:

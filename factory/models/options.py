@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from factory.models.base import Sampling
 
@@ -87,7 +87,66 @@ class _ChatOptions(_Options):
         return {name: value for name, value in chosen.items() if value is not None}
 
 
-class OpenAIOptions(_ChatOptions):
+class OpenAIClientOptions(_Options):
+    """How a server that speaks OpenAI's protocol is asked: by which client, with which key."""
+
+    api_key_env: KeyVariable | None = Field(
+        None,
+        description="environment variable that holds the key; none: OPENAI_API_KEY for OpenAI's own server, and no "
+        "key for any other",
+    )
+    timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
+    client: Literal["factory", "openai"] = Field(
+        "factory",
+        description="what sends the requests; openai: the official package, slower, for Azure OpenAI and other ways "
+        "to sign in; its own tries are off",
+    )
+    client_arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
+        default_factory=dict,
+        description="further arguments of that package's client, such as organization, project or default_query; "
+        "with api_version it is Azure's, and base_url the address of the resource; no keys",
+    )
+    token_provider: str = Field(
+        "",
+        description="a way to sign in without a key; azure: Microsoft Entra ID through azure-identity; others come "
+        "with plug-ins (entry points factory.token_providers)",
+    )
+
+    @model_validator(mode="after")
+    def _package_alone(self) -> Self:
+        for name in ("client_arguments", "token_provider"):
+            if getattr(self, name) and self.client != "openai":
+                raise ValueError(f"`{name}` is for `client: openai`")
+        if self.token_provider and self.api_key_env:
+            raise ValueError("name `token_provider` or `api_key_env`, not both")
+        for name, mend in _SET_ELSEWHERE.items():
+            if name in self.client_arguments:
+                raise ValueError(f"leave {name} out of `client_arguments`: {mend}")
+        return self
+
+
+_SET_ELSEWHERE = {
+    "base_url": "it is `base_url`",
+    "azure_endpoint": "it is `base_url`",
+    "azure_deployment": "it is `model`",
+    "timeout": "it is `timeout`",
+    "max_retries": "factory counts the tries",
+    "http_client": "a recipe cannot hold one",
+}
+
+
+class BatchOptions(_Options):
+    """Where the files of batches lie, and who hands them in."""
+
+    folder: str = Field("outputs/batch", min_length=1, description="the folder for request and result files")
+    submit: bool = Field(
+        False,
+        description="hand the request files to the server's Batch API and fetch the results when the same command is "
+        "run again",
+    )
+
+
+class OpenAIOptions(_ChatOptions, OpenAIClientOptions):
     """A chat model behind an OpenAI-compatible server: OpenAI, vLLM, llama.cpp, SGLang, Ollama, ..."""
 
     provider: Literal["openai"] = "openai"
@@ -97,13 +156,7 @@ class OpenAIOptions(_ChatOptions):
         "which requests are balanced",
     )
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
-    api_key_env: KeyVariable | None = Field(
-        None,
-        description="environment variable that holds the key; none: OPENAI_API_KEY for OpenAI's own server, and no "
-        "key for any other",
-    )
     concurrency: int = Field(64, ge=1, description="largest number of requests in flight")
-    timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
     extra_body: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="further fields of each request, such as top_k or chat_template_kwargs",
@@ -115,13 +168,18 @@ class OpenAIOptions(_ChatOptions):
     serve_arguments: tuple[str, ...] = Field(
         (), description='further arguments of that server, such as ["--max-model-len", "8192"]'
     )
-    batch: str | None = Field(
+    batch: BatchOptions | None = Field(
         None,
-        min_length=1,
         description="a folder for batch files: nothing is sent, requests are written there in the OpenAI Batch format "
         "and the run stops; results put beside them are taken in when it is run again; with a `base_url` that is not "
-        "OpenAI's, schemas are written as vLLM takes them, with their bounds",
+        "OpenAI's, schemas are written as vLLM takes them, with their bounds; {submit: true} hands the files in and "
+        "fetches the results",
     )
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _folder_alone(cls, value: object) -> object:
+        return {"folder": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _served_here(self) -> Self:
@@ -131,6 +189,8 @@ class OpenAIOptions(_ChatOptions):
             raise ValueError("`serve_arguments` are for `serve: true`")
         if self.serve and self.batch is not None:
             raise ValueError("a batch asks no server: leave `serve` or `batch` out")
+        if self.batch is not None and self.batch.submit and len(self.addresses) > 1:
+            raise ValueError("`batch: {submit: true}` hands its files to one server: name one `base_url`")
         return self
 
     @property
@@ -233,20 +293,14 @@ class LocalEmbeddingOptions(_Options):
         return 1
 
 
-class OpenAIEmbeddingOptions(_Options):
+class OpenAIEmbeddingOptions(OpenAIClientOptions):
     """An embedding model behind an OpenAI-compatible server."""
 
     provider: Literal["openai_embeddings"] = "openai_embeddings"
     base_url: BaseURL = Field(OPENAI_URL, description="address of the server, usually ending in /v1")
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
-    api_key_env: KeyVariable | None = Field(
-        None,
-        description="environment variable that holds the key; none: OPENAI_API_KEY for OpenAI's own server, and no "
-        "key for any other",
-    )
     batch_size: int = Field(64, ge=1, le=2048, description="texts sent in one request")
     concurrency: int = Field(8, ge=1, description="largest number of requests in flight")
-    timeout: float = Field(600.0, gt=0, description="seconds that one reply may take")
     price: Price | None = Field(None, description="price of a million tokens, to count what a run costs")
 
 

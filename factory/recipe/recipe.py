@@ -29,12 +29,15 @@ NEUTRAL_OPTIONS = (
     "api_key_env",
     "base_url",
     "batch",
+    "client",
+    "client_arguments",
     "concurrency",
     "price",
     "requests_per_minute",
     "serve",
     "slots",
     "timeout",
+    "token_provider",
     "tokens_per_minute",
 )
 """Options of a model that cannot change what it replies."""

@@ -28,6 +28,7 @@ from factory.models.options import OpenAIOptions
 # A run without a batch, which is nearly every one, does not wait for these imports.
 if TYPE_CHECKING:
     from factory.engine.batch.folder import BatchFolder
+    from factory.models.openai.batch_api import BatchAPI
 
 SHOWN = 5
 """Request files that the sentence at the end names."""
@@ -65,6 +66,7 @@ class BatchChat:
         self.model = options.model
         self.name = name
         self.again: dict[str, Path] = {}
+        self.server: BatchAPI | None = None
         self._folder = folder
         self._noted: dict[str, tuple[int, int]] = {}
         self._taken = 0
@@ -112,6 +114,16 @@ class BatchChat:
             ) from error
         self._noted[custom_id] = offset, len(line)
         self._folder.noted.add(custom_id)
+
+    def fetch(self, server: BatchAPI) -> None:
+        """Fetch what the batches of an earlier run gave, from the server that will get those of this one.
+
+        Raises:
+            RunStopped: the server cannot be asked, or refused a batch for good.
+        """
+        self.server = server
+        if server.fetch(self._folder.requests_of(self.name)):
+            self._folder.read()
 
     def write(self) -> list[Path]:
         """Write the noted requests to request files, in order of their keys.
@@ -161,11 +173,15 @@ class Batches:
         from factory.engine.batch.folder import BatchFolder
 
         assert options.batch is not None
-        path = Path(options.batch)
+        path = Path(options.batch.folder)
         known = path.resolve()
         if known not in self._folders:
             self._folders[known] = BatchFolder(path, self._warn)
         chat = BatchChat(name, options, self._folders[known])
+        if options.batch.submit:
+            from factory.models.openai.batch_api import BatchAPI
+
+            chat.fetch(BatchAPI(options))
         self._chats.append(chat)
         return chat
 
@@ -180,7 +196,7 @@ class Batches:
         return sum(chat.ahead for chat in self._chats)
 
     def settle(self) -> None:
-        """Write the request files, then rename files whose results are all in the journal to *.done.
+        """Write the request files, rename files whose results are all in the journal to *.done, hand files in.
 
         Raises:
             BatchWaiting: calls wait. Says how many, in which files, and how to go on.
@@ -199,18 +215,38 @@ class Batches:
 
 
 def _sentence(waiting: list[tuple[BatchChat, list[Path]]]) -> str:
-    from factory.engine.batch.folder import REQUESTS, RESULTS
-
+    by_hand = [(path, chat.model) for chat, paths in waiting if chat.server is None for path in paths]
+    handed_in = [
+        f"{_shown(chat.server.submit(paths))} at {chat.server.server}"
+        for chat, paths in waiting
+        if chat.server is not None
+    ]
     count = sum(chat.waiting for chat, _ in waiting)
     waits = "1 request waits" if count == 1 else f"{count:,} requests wait"
-    files = [(path, chat.model) for chat, paths in waiting for path in paths]
-    shown = ", ".join(str(path) for path, _ in files[:SHOWN])
-    more = f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else ""
+    ways: list[str] = []
+    if handed_in:
+        ways.append(f"the batch {', '.join(handed_in)}")
+    if by_hand:
+        ways.append(_by_hand(by_hand))
+    return (
+        f"{waits} for {', and for '.join(ways)}{', then' if by_hand else ':'} run the same command again"
+        + ("" if by_hand else " when it has ended")
+    )
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _by_hand(files: list[tuple[Path, str]]) -> str:
+    from factory.models.openai.batch_files import REQUESTS, RESULTS
+
     first, model = files[0]
     results = first.with_name(first.name.removesuffix(REQUESTS) + RESULTS)
     return (
-        f"{waits} for a batch in {shown}{more}: run each file "
+        f"a batch in {_shown([str(path) for path, _ in files])}: run each file "
         f"(vllm run-batch -i {shlex.quote(str(first))} "
         f"-o {shlex.quote(str(results))} --model {shlex.quote(model)}), or give it to a Batch API and save its "
-        f"results as {results.name} in the same folder, then run the same command again"
+        f"results as {results.name} in the same folder"
     )

@@ -17,6 +17,8 @@ from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecordFailed, RunStopped
 from factory.models.base import Reply, TransientFailure
 from factory.models.openai.batch_files import (
+    REQUESTS,
+    RESULTS,
     is_success,
     one_line,
     read_line,
@@ -25,7 +27,7 @@ from factory.models.openai.batch_files import (
     write_durably,
 )
 
-REQUESTS, RESULTS, DONE = ".requests.jsonl", ".results.jsonl", ".done"
+DONE = ".done"
 FAILURES = "failures.jsonl"
 """Which requests failed, in which results file and why: so that none is asked for ever."""
 TRIES = 3
@@ -66,13 +68,21 @@ class BatchFolder:
                 f"{path}: cannot be written ({error.strerror or error}); name another folder as `batch`"
             ) from error
         self._held.enter_context(locked(path))
-        self._read()
+        self.read()
 
     def close(self) -> None:
         """Let other processes in."""
         self._held.close()
 
-    def _read(self) -> None:
+    def requests_of(self, name: str) -> list[Path]:
+        """The request files of the model of this name, in their order."""
+        return sorted(path for path in self.path.glob(f"*{REQUESTS}") if _numbered(name).match(path.name))
+
+    def read(self) -> None:
+        """Read which requests are out and what came back."""
+        self.outstanding.clear()
+        self._results.clear()
+        self._answered.clear()
         requests = sorted(self.path.glob(f"*{REQUESTS}"))
         stems = {path.name.split(REQUESTS)[0] for path in self.path.glob(f"*{REQUESTS}*")}
         named: set[str] = set()
@@ -161,13 +171,12 @@ class BatchFolder:
 
     def free_names(self, name: str) -> Iterator[Path]:
         """Paths for request files, numbered on from what is there."""
-        safe = re.sub(r"[^\w-]", "_", name)[:80] or "model"
-        numbered = re.compile(re.escape(safe) + r"-(\d{1,9})\.")
+        numbered = _numbered(name)
         there = [int(match[1]) for entry in self.path.iterdir() if (match := numbered.match(entry.name))]
         number = max(there, default=0)
         while True:
             number += 1
-            yield self.path / f"{safe}-{number}{REQUESTS}"
+            yield self.path / f"{_safe(name)}-{number}{REQUESTS}"
 
     def settle(self, journal: Journal) -> None:
         """Rename what was taken in to *.done, after the journal and the new request files have all of it.
@@ -221,6 +230,14 @@ class BatchFolder:
             for file, (kind, reason) in failures.items()
         )
         write_durably(self.path / FAILURES, lines)
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w-]", "_", name)[:80] or "model"
+
+
+def _numbered(name: str) -> re.Pattern[str]:
+    return re.compile(re.escape(_safe(name)) + r"-(\d{1,9})\.")
 
 
 def _rename(path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -23,7 +23,9 @@ MOST_REQUESTS = 50_000
 """Requests that one file may hold."""
 MOST_BYTES = 200_000_000
 """Bytes that one file may hold."""
-URL = "/v1/chat/completions"
+URL: Final = "/v1/chat/completions"
+REQUESTS, RESULTS = ".requests.jsonl", ".results.jsonl"
+"""How the names of request and result files end."""
 
 
 def request_line(custom_id: str, body: Mapping[str, Any]) -> bytes:

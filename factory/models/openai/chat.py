@@ -11,14 +11,13 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.completion import read_completion, read_samples, read_scores
-from factory.models.openai.endpoint import OPENAI_HOST, Endpoint, NotServed
+from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
 from factory.models.openai.refusal import BadRequest
 from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import OpenAIOptions
@@ -48,7 +47,7 @@ class OpenAIBodies:
             "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
         )
         self._options = options
-        self._openai = urlsplit(address or options.addresses[0]).hostname == OPENAI_HOST
+        self._openai = is_openai(address or options.addresses[0])
         self._limit = "max_completion_tokens" if self._openai else "max_tokens"
         self._formats: dict[bytes, orjson.Fragment] = {}
         self._left_out: set[str] = set()
@@ -122,12 +121,7 @@ class OpenAIChat(OpenAIBodies):
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
         super().__init__(options, address)
         self.concurrency = options.concurrency
-        self._endpoint = Endpoint(
-            address or options.addresses[0],
-            model=options.model,
-            key_env=options.api_key_env,
-            timeout=options.timeout,
-        )
+        self._endpoint = Endpoint(address or options.addresses[0], model=options.model, options=options)
         self._in_words: set[bytes] = set()
         self.sends_samples = "n" not in options.extra_body
 

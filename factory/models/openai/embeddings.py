@@ -21,9 +21,7 @@ class OpenAIEmbeddings:
         self.batch_size = options.batch_size
         self.concurrency = options.concurrency
         self._model = options.model
-        self._endpoint = Endpoint(
-            options.base_url, model=options.model, key_env=options.api_key_env, timeout=options.timeout
-        )
+        self._endpoint = Endpoint(options.base_url, model=options.model, options=options)
         self._dimensions = 0
 
     async def embed(self, texts: Sequence[str]) -> Vectors:

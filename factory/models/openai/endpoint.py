@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -16,8 +16,27 @@ from factory.models.openai.connection import BrokenOff, Response
 from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
 from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
 
+if TYPE_CHECKING:
+    from factory.models.openai.sdk import SDKTransport
+    from factory.models.options import OpenAIClientOptions
+
 OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_HOST = "api.openai.com"
+
+
+def is_openai(base_url: str) -> bool:
+    """Whether this is OpenAI's own server."""
+    return urlsplit(base_url).hostname == OPENAI_HOST
+
+
+def key_variable(options: OpenAIClientOptions, base_url: str) -> str:
+    """The environment variable that holds the key for this server, "" for none.
+
+    A key goes only where it was meant to go: OpenAI's to OpenAI, any other where the recipe says so.
+    """
+    if options.token_provider:
+        return ""
+    return options.api_key_env or (OPENAI_KEY if is_openai(base_url) else "")
 
 
 def read_key(variable: str) -> str:
@@ -48,26 +67,28 @@ class NotServed(RunStopped):
 class Endpoint:
     """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own."""
 
-    def __init__(self, base_url: str, *, model: str, key_env: str | None, timeout: float) -> None:
-        parts = urlsplit(base_url)
+    def __init__(self, base_url: str, *, model: str, options: OpenAIClientOptions) -> None:
         self.base_url = base_url
-        self.is_openai = parts.hostname == OPENAI_HOST
         self._model = model
-        # A key goes only where it was meant to go: OpenAI's to OpenAI, any other where the recipe says so.
-        self._key_env = key_env or (OPENAI_KEY if self.is_openai else "")
+        self._key_env = key_variable(options, base_url)
         self._key = read_key(self._key_env)
-        self._timeout = timeout
-        self._http = HTTPClient(
-            base_url,
-            {
-                "User-Agent": "sft-factory",
-                "Content-Type": "application/json",
-                "Authorization": f"Bearer {self._key or 'none'}",
-            },
-            timeout,
-            _proxy_for(parts.scheme, parts.hostname or ""),
-        )
+        self._timeout = options.timeout
+        self._http = self._transport(options)
         self._answered = False
+
+    def _transport(self, options: OpenAIClientOptions) -> HTTPClient | SDKTransport:
+        if options.client == "openai":
+            from factory.models.openai.sdk import SDKTransport
+
+            return SDKTransport(options, self.base_url, self._key)
+        parts = urlsplit(self.base_url)
+        headers = {
+            "User-Agent": "sft-factory",
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {self._key or 'none'}",
+        }
+        proxy = _proxy_for(parts.scheme, parts.hostname or "")
+        return HTTPClient(self.base_url, headers, options.timeout, proxy)
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
         """Send `body` to `base_url` + `path` once and return the JSON object that came back.
