@@ -18,6 +18,7 @@ from factory.cli.models import app as models_app
 from factory.cli.recipes import register as register_recipes
 from factory.cli.report import register as register_report
 from factory.cli.run import register as register_run
+from factory.cli.runs import register as register_runs
 from factory.cli.score import register as register_score
 from factory.cli.serve import register as register_serve
 from factory.cli.steps import register as register_steps
@@ -45,6 +46,7 @@ register_calibrate(app)
 register_threshold(app)
 register_why(app)
 register_report(app)
+register_runs(app)
 register_steps(app)
 register_recipes(app)
 

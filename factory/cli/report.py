@@ -16,9 +16,8 @@ def report(
 
     from factory.engine.folder import OUTPUTS
     from factory.report.page.page import write_report
-    from factory.report.run_files.manifest import read_manifest
+    from factory.report.run_files.manifest import latest_run, read_manifest
     from factory.report.terminal.funnel import print_funnel
-    from factory.report.terminal.why import latest_run
 
     folder = folder or latest_run(OUTPUTS)
     write_report(folder)

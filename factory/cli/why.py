@@ -18,7 +18,8 @@ def why(
     from rich.console import Console
 
     from factory.engine.folder import OUTPUTS
-    from factory.report.terminal.why import explain, latest_run, print_explanation
+    from factory.report.run_files.manifest import latest_run
+    from factory.report.terminal.why import explain, print_explanation
 
     print_explanation(explain(folder or latest_run(OUTPUTS), record), Console())
 

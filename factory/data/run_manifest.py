@@ -46,6 +46,7 @@ class StepFacts(_Part):
     entered: records that came in; made: new ones that came out; passed: records that went on
     dropped: by kind, records judged not good enough; failed: by kind, those that could not be processed
     facts: what the step told of its work, as plain JSON
+    in_flight: records that were inside when the run was last looked at, or stopped
     missing: by score ("tag" and "task" among them) and kind, how many records this step left without it
     """
 
@@ -58,6 +59,7 @@ class StepFacts(_Part):
     seconds: float = 0.0
     facts: dict[str, Any] = {}
     missing: dict[str, dict[str, int]] = {}
+    in_flight: int = 0
 
     @property
     def let_go(self) -> int:
@@ -112,7 +114,7 @@ class Manifest(_Part):
 
     recipe: its name; identity has its hash
     status: "running", "finished", or "stopped: " and why
-    started: ISO 8601, in UTC
+    started, updated: ISO 8601, in UTC; when it began, and when the counts of a run that goes were last written
     cost: in the currency of the prices given, None where none are
     warnings: the first hundred of what the person at the terminal was told
     """
@@ -131,6 +133,7 @@ class Manifest(_Part):
     models: dict[str, ModelFacts] = {}
     warnings: tuple[str, ...] = ()
     status: str = ""
+    updated: str = ""
     estimate: EstimateFacts | None = None
     outputs: tuple[FileFacts, ...] = ()
 
@@ -158,9 +161,17 @@ class Manifest(_Part):
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set}, **facts)
 
     @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.status in ("", "finished")
+
+    @property
     def kept(self) -> int:
-        """Records that passed the last step."""
-        return self.steps[-1].passed if self.steps else 0
+        """Records that passed the last step; of a run that goes or was stopped, those that live so far."""
+        if self.finished or not self.steps:
+            return self.steps[-1].passed if self.steps else 0
+        reached = [step for step in self.steps if step.entered or step.passed]
+        return (reached[-1].passed if reached else 0) + sum(step.in_flight for step in self.steps)
 
     @property
     def dropped(self) -> int:

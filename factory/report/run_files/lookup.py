@@ -12,7 +12,9 @@ from factory.data.record import Record
 from factory.data.text import shorten
 from factory.errors import InputError
 from factory.report.plain import visible
+from factory.report.run_files.manifest import read_manifest
 from factory.report.run_files.rows import dropped_files, kept_files, open_rows, rows_at
+from factory.report.run_files.state import run_state
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,7 +96,11 @@ class Lookup:
             )
         total = len({id for path in self.files for id in self._column(path).to_pylist()})
         if not total:
-            raise InputError(f"{self.folder} holds no records yet: run its recipe again")
+            state = run_state(self.folder, read_manifest(self.folder))
+            raise InputError(
+                f"{self.folder} holds no records yet ({state or 'it is finished'}): they are written when all have "
+                "passed the steps up to the first that sees them all at once"
+            )
         short = len(wanted) < SHORTEST_PREFIX
         hint = f" (the beginning of an id is enough from {SHORTEST_PREFIX} characters on)" if short else ""
         raise InputError(

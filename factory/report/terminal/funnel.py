@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from factory.data.run_manifest import Manifest, StepFacts
 from factory.report.plain import count, counts, duration, lacks, money, visible
+from factory.report.run_files.state import run_state
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +28,9 @@ def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
     def say(line: str, style: str = "") -> None:
         console.print(Text(line, style), soft_wrap=True)
 
-    say(headline(manifest), "bold" if manifest.kept else "bold red")
-    if manifest.status not in ("", "finished"):
-        say(visible(manifest.status))
+    say(headline(manifest), "bold" if manifest.kept or not manifest.finished else "bold red")
+    if state := run_state(folder, manifest):
+        say(state)
     if manifest.steps:
         console.print()
         console.print(_table(manifest))
@@ -46,6 +47,8 @@ def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
 def headline(manifest: Manifest) -> str:
     """The outcome in one sentence; where nothing was kept, where everything went."""
     name = f"{visible(manifest.recipe)}: " if manifest.recipe else ""
+    if not manifest.finished:
+        return f"{name}{count(manifest.kept)} of {count(manifest.records)} records live so far"
     if manifest.kept:
         return f"{name}{count(manifest.kept)} of {count(manifest.records)} records kept"
     if not manifest.records:
@@ -64,7 +67,7 @@ def sums(manifest: Manifest) -> list[tuple[str, str]]:
     facts = [
         (
             "records",
-            f"{count(manifest.records)}: {count(manifest.kept)} kept, "
+            f"{count(manifest.records)}: {count(manifest.kept)} {'kept' if manifest.finished else 'live'}, "
             f"{count(manifest.dropped)} dropped, {count(manifest.failed)} failed",
         )
     ]

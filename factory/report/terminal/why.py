@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.data.record import Event, Record
-from factory.data.run_manifest import MANIFEST
 from factory.data.text import shorten, turn_text
-from factory.errors import InputError
 from factory.report.plain import clip, count, named, visible
 from factory.report.run_files.lookup import Lookup
 from factory.report.run_files.manifest import read_manifest
@@ -84,23 +82,6 @@ def explain(folder: Path, wanted: str) -> Explanation:
         descendants=tuple(lookup.made_from(record.id)),
         against=lookup.by_id({lost}).get(lost) if lost else None,
     )
-
-
-def latest_run(outputs: Path) -> Path:
-    """The folder of the run that was started last.
-
-    Raises:
-        InputError: there is no run in `outputs`.
-    """
-    runs = []
-    for path in sorted(outputs.glob(f"*/{MANIFEST}")):
-        try:
-            runs.append((read_manifest(path.parent).started, path.parent))
-        except InputError:
-            continue
-    if not runs:
-        raise InputError(f"{outputs} holds no run yet: run a recipe first, or name the folder of one")
-    return max(runs)[1]
 
 
 def history(record: Record) -> list[tuple[Event, str]]:

@@ -121,7 +121,7 @@ def test_no_record_at_all_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_or_was_stopped_says_so(tmp_path: Path) -> None:
-    assert "no record came in" in printed({"recipe": "r", "status": "running"}, tmp_path)
+    assert "0 of 0 records live so far" in printed({"recipe": "r", "status": "running"}, tmp_path)
     text = printed({"recipe": "r", "status": "stopped: the key was refused"}, tmp_path)
     assert "stopped: the key was refused" in text
 

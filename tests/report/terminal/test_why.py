@@ -13,7 +13,8 @@ from factory.data.record import Event, new_record
 from factory.data.table import Table
 from factory.errors import InputError
 from factory.report.run_files.lookup import Lookup
-from factory.report.terminal.why import Explanation, explain, history, latest_run, print_explanation
+from factory.report.run_files.manifest import latest_run
+from factory.report.terminal.why import Explanation, explain, history, print_explanation
 
 
 def shown(explanation: Explanation, *, terminal: bool = False, width: int = 100) -> str:
