@@ -25,6 +25,7 @@ from typing import (
 from pydantic import BaseModel
 
 from factory.data.record import Message, ToolCall
+from factory.errors import RunStopped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +188,7 @@ class ChatProvider(Protocol):
             Overloaded: the server asks to wait (429, 503).
             TransientFailure: a time-out, a reset, a truncated body, a 5xx: worth another try.
             RecordFailed: this request can never succeed (prompt beyond the context).
-            RunStopped: no request can succeed (refused key, unknown model, server not reachable).
+            RunStopped: no request can succeed (refused key, no credit); Denied: none, or this one alone.
         """
         ...
 
@@ -262,6 +263,14 @@ class Overloaded(TransientFailure):
 
 class Unreachable(TransientFailure):
     """Nobody answers at the address (connection refused, name not found): a few tries, then the run stops."""
+
+
+class Denied(RunStopped):
+    """The server denies every call, or this one alone, of which `alone` is said: whoever sees others answered knows."""
+
+    def __init__(self, message: str, alone: str) -> None:
+        super().__init__(message)
+        self.alone = alone
 
 
 class ChatModel(Protocol):

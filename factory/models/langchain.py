@@ -10,13 +10,15 @@ import orjson
 
 from factory.data.record import Message, ToolCall
 from factory.data.text import shorten
-from factory.errors import MissingDependency, MissingSecret, RecipeError, RunStopped
-from factory.models.base import ChatRequest, Reply, TransientFailure, Unreachable, Usage
+from factory.errors import MissingDependency, MissingSecret, RecipeError
+from factory.models.base import ChatRequest, Denied, Reply, TransientFailure, Unreachable, Usage
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import split_reasoning
-from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
 from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions
+from factory.models.refusal import ModelNotFound, meaning_of, raise_for, redact
+from factory.models.refusal_reply import UNKNOWN, Told, read_exception
+from factory.models.refusal_table import Meaning
 from factory.models.wire import no_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
@@ -142,24 +144,26 @@ class LangChainChat:
         return self._model.model_copy(update=update)
 
     def _fail(self, error: Exception) -> NoReturn:
-        """Raise what a provider's exception means, by its HTTP status where it has one."""
+        """Raise what a provider's exception means, by its status and its words where it has them."""
         words = str(error)
         for secret in self._secrets:
             words = redact(words, secret)
-        response = getattr(error, "response", None)
-        status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-        if isinstance(status, int) and status >= 400:
-            key_env = f"{self._name.partition(':')[0].upper()}_API_KEY"
-            headers = getattr(response, "headers", None) or {}
-            try:
-                raise_for_status(
-                    status, headers, words.encode(), address=self._name, key="set", key_env=key_env
-                )
-            except ModelNotFound:
-                raise RunStopped(
-                    f"{self._name} is not known to its provider: {shorten(words, 200)}"
-                ) from None
         kind = type(error).__name__
+        status, told, headers = read_exception(error)
+        message = told.message
+        for secret in self._secrets:
+            message = redact(message, secret)
+        told = Told(message, (*told.codes, kind), told.param)
+        if status != UNKNOWN or meaning_of(UNKNOWN, told) not in (None, Meaning.FAULT):
+            key_env = f"{self._name.partition(':')[0].upper()}_API_KEY"
+            try:
+                raise_for(status, told, headers, address=self._name, key="set", key_env=key_env)
+            except ModelNotFound:
+                what = shorten(message, 200)
+                raise Denied(
+                    f"{self._name} is not known to its provider: {what}",
+                    f"the provider refused the request: {what}",
+                ) from None
         said = f"{self._name} failed ({kind}): {shorten(words, 200)}"
         if "Connect" in kind and "Timeout" not in kind:
             raise Unreachable(said) from None

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from asking import chat_request
 
-from factory.models.base import ChatRequest, Reply, Unreachable
+from factory.models.base import ChatRequest, Denied, Reply, Unreachable
 from factory.models.openai import balanced
 from factory.models.openai.balanced import BalancedChat
 
@@ -76,3 +76,36 @@ async def test_with_all_of_them_down_the_caller_is_told_and_may_try_again() -> N
         await chat.send(REQUEST)
     servers[1].down = False
     assert (await chat.send(REQUEST)).text == "b"
+
+
+class Denier(Server):
+    """Denies every call, or those that hold a word."""
+
+    def __init__(self, name: str, word: str = "") -> None:
+        super().__init__(name)
+        self.word = word
+
+    async def send(self, request: ChatRequest) -> Reply:
+        self.asked += 1
+        await asyncio.sleep(0.001)
+        if self.word in request.messages[-1].content:
+            raise Denied(f"{self.name} has no such model", "the server refused the request")
+        return Reply(self.name)
+
+
+async def test_a_server_that_denies_what_another_answers_is_passed_over() -> None:
+    servers = [Denier("a"), Server("b")]
+    replies = [await BalancedChat(servers).send(REQUEST)]
+    chat = BalancedChat(servers)
+    replies += [await chat.send(REQUEST) for _ in range(20)]
+    assert {reply.text for reply in replies} == {"b"}
+    assert servers[0].asked == 2
+
+
+async def test_a_request_that_all_of_them_deny_is_denied_and_the_others_go_on() -> None:
+    servers = [Denier("a", "poison"), Denier("b", "poison")]
+    chat = BalancedChat(servers)
+    with pytest.raises(Denied):
+        await chat.send(chat_request("poison"))
+    replies = await asyncio.gather(*(chat.send(REQUEST) for _ in range(10)))
+    assert {reply.text for reply in replies} == {"a", "b"}

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 from factory.data.record import Message, ToolCall
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Denied, Overloaded, Reply, TransientFailure, Unreachable, Usage
 from factory.models.langchain import LangChainChat, langchain_chat
 from factory.models.options import LangChainOptions
 
@@ -84,6 +84,10 @@ class RefusedError(Exception):
         self.status_code = status
 
 
+class RateLimitError(Exception):
+    pass
+
+
 class APIConnectionError(Exception):
     pass
 
@@ -96,6 +100,11 @@ class APIConnectionError(Exception):
         (RefusedError(429, "slow down"), Overloaded),
         (RefusedError(500, f"oops {KEY}"), TransientFailure),
         (RefusedError(400, "maximum context length is 8"), RecordFailed),
+        (RefusedError(429, "{'error': {'message': 'x', 'code': 'insufficient_quota'}}"), RunStopped),
+        (RefusedError(400, "code: DataInspectionFailed \n message: inappropriate content"), RecordFailed),
+        (RefusedError(403, "Forbidden"), Denied),
+        (RateLimitError("Too many requests"), Overloaded),
+        (ValueError("账户余额不足，请充值"), RunStopped),
         (APIConnectionError("refused"), Unreachable),
         (TimeoutError(), TransientFailure),
         (ValueError(f"odd {KEY}"), TransientFailure),

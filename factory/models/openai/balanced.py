@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -10,6 +11,7 @@ from factory.errors import RunStopped
 from factory.models.base import (
     ChatProvider,
     ChatRequest,
+    Denied,
     Reply,
     SampleSender,
     TextScorer,
@@ -19,6 +21,7 @@ from factory.models.base import (
 
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
 REST_SECONDS = 15.0
 """How long a server that could not be reached is left alone before it is tried again."""
 
@@ -32,9 +35,11 @@ class BalancedChat:
         self._providers = list(providers)
         self._busy = [0] * len(providers)
         self._down_until = [0.0] * len(providers)
+        self._told: set[int] = set()
 
     async def send(self, request: ChatRequest) -> Reply:
-        """See `ChatProvider.send`; a server that cannot be reached is passed over for a while.
+        """See `ChatProvider.send`; a server that cannot be reached is passed over for a while, and so is one that
+        denies what another answers.
 
         Raises:
             Unreachable: none of the servers can be reached.
@@ -68,6 +73,7 @@ class BalancedChat:
 
     async def _balanced(self, ask: Callable[[ChatProvider], Awaitable[Result]]) -> Result:
         tried: set[int] = set()
+        denials: dict[int, Denied] = {}
         while True:
             now = time.monotonic()
             left = [at for at in range(len(self._providers)) if at not in tried]
@@ -76,7 +82,18 @@ class BalancedChat:
             at = min(up or left, key=lambda one: (self._busy[one], self._down_until[one]))
             self._busy[at] += 1
             try:
-                return await ask(self._providers[at])
+                result = await ask(self._providers[at])
+                for denying, denied in denials.items():  # it, and not the request, is to blame
+                    self._down_until[denying] = time.monotonic() + REST_SECONDS
+                    if denying not in self._told:
+                        self._told.add(denying)
+                        _log.warning("%s; the other servers are asked", denied)
+                return result
+            except Denied as denied:
+                denials[at] = denied
+                tried.add(at)
+                if len(tried) == len(self._providers):
+                    raise
             except Unreachable:
                 self._down_until[at] = time.monotonic() + REST_SECONDS
                 tried.add(at)

@@ -17,7 +17,8 @@ from factory.data.whole_file import whole_file
 from factory.errors import OutputError, RecordFailed, RunStopped
 from factory.models.base import Reply, TransientFailure
 from factory.models.openai.completion import read_completion
-from factory.models.openai.refusal import ModelNotFound, raise_for_status
+from factory.models.refusal import ModelNotFound, raise_for_status
+from factory.models.refusal_reply import UNKNOWN, error_status
 
 MOST_REQUESTS = 50_000
 """Requests that one file may hold."""
@@ -104,7 +105,7 @@ def is_success(line: Mapping[str, Any]) -> bool:
     if line.get("error") or not isinstance(response, dict) or response.get("status_code") != 200:
         return False
     body = response.get("body")
-    return isinstance(body, dict) and not body.get("error")
+    return isinstance(body, dict) and error_status(body) is None
 
 
 def read_reply(line: Mapping[str, Any]) -> Reply:
@@ -119,24 +120,21 @@ def read_reply(line: Mapping[str, Any]) -> Reply:
     body = response.get("body")
     if is_success(line):
         return read_completion(response["body"])
-    told = line.get("error") or (isinstance(body, dict) and body.get("error")) or body or "there is no reply"
-    if isinstance(told, dict) and isinstance(told.get("error"), dict):
-        told = told["error"]
+    told = line.get("error") or body or "there is no reply"
     status = response.get("status_code")
     if not _is_failure(status):
-        status = told.get("code") if isinstance(told, dict) else None
+        status = error_status(told if isinstance(told, dict) and "error" in told else {"error": told})
     try:
         raise_for_status(
-            status if isinstance(status, int) and _is_failure(status) else 500,
+            status if isinstance(status, int) and status != UNKNOWN else 500,
             {},
-            orjson.dumps({"error": told}),
+            orjson.dumps(told if isinstance(told, dict) else {"error": told}),
             address="the batch",
             key="",
             key_env="",
         )
     except (ModelNotFound, RunStopped) as error:  # whoever ran the batch can mend it and run it again
         raise TransientFailure(str(error)) from None
-    raise AssertionError("a status of failure always raises")
 
 
 def _is_failure(status: object) -> bool:

@@ -18,9 +18,9 @@ from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.completion import read_completion, read_samples, read_scores
 from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
-from factory.models.openai.refusal import BadRequest
 from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import OpenAIOptions
+from factory.models.refusal import BadRequest
 from factory.models.wire import wire_messages, wire_template_arguments, wire_tools
 
 _log = logging.getLogger(__name__)
@@ -123,6 +123,7 @@ class OpenAIChat(OpenAIBodies):
         self.concurrency = options.concurrency
         self._endpoint = Endpoint(address or options.addresses[0], model=options.model, options=options)
         self._in_words: set[bytes] = set()
+        self._taken: set[bytes] = set()
         self.sends_samples = "n" not in options.extra_body
 
     async def send(self, request: ChatRequest) -> Reply:
@@ -155,10 +156,15 @@ class OpenAIChat(OpenAIBodies):
         if key in self._in_words:
             return await self._ask_in_words(request, schema, n)
         try:
-            return await self._ask(self.body(request, n))
+            completion = await self._ask(self.body(request, n))
         except BadRequest:
+            if key in self._taken:  # the server took the schema before: it is not to blame
+                raise
             # The schema or something else in the request may be to blame; asking in words tells which.
             completion = await self._ask_in_words(request, schema, n)
+        else:
+            self._taken.add(key)
+            return completion
         if key not in self._in_words:
             self._in_words.add(key)
             _log.warning("%s takes no such JSON schema; it is asked for JSON in words", self._options.model)

@@ -11,10 +11,11 @@ import orjson
 
 from factory.data.text import shorten
 from factory.errors import MissingSecret, RecordFailed, RunStopped
-from factory.models.base import TransientFailure, Unreachable
+from factory.models.base import Denied, TransientFailure, Unreachable
 from factory.models.openai.connection import BrokenOff, Response
 from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
-from factory.models.openai.refusal import ModelNotFound, raise_for_status, redact
+from factory.models.refusal import ModelNotFound, raise_for_status, redact
+from factory.models.refusal_reply import error_status
 
 if TYPE_CHECKING:
     from factory.models.openai.sdk import SDKTransport
@@ -60,7 +61,7 @@ def read_key(variable: str) -> str:
     return key
 
 
-class NotServed(RunStopped):
+class NotServed(Denied):
     """The server has the model, and does not do with it what was asked."""
 
 
@@ -129,10 +130,9 @@ class Endpoint:
             raise RunStopped(
                 f"{self.base_url} does not answer with JSON: is it the right base_url, and is /v1 missing?"
             )
-        error = data.get("error")
-        if error:  # some gateways pass a failure on under status 200
-            code = error.get("code") if isinstance(error, dict) else None
-            await self._refuse(code if isinstance(code, int) and 400 <= code < 600 else 500, response)
+        status = error_status(data)
+        if status is not None:  # some gateways pass a failure on under status 200
+            await self._refuse(status, response)
         self._answered = True
         return data
 
@@ -151,19 +151,24 @@ class Endpoint:
 
     async def _not_found(self, words: str) -> RunStopped:
         """The sentence for a 404: which models the server has, or that there is no such server here."""
+        alone = f"the server refused the request: {words}"
+        if self._answered:
+            return Denied(f"{self.base_url} does not find model {self._model!r} any more: {words}", alone)
         try:
             response = await self._http.request("GET", "/models", seconds=10)
             listed = orjson.loads(response.body)["data"]
             names = [str(model["id"]) for model in listed]
         except (ConnectFailed, BrokenOff, TLSRefused, TimeoutError, ValueError, LookupError, TypeError):
-            return RunStopped(
-                f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?"
+            return Denied(
+                f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?",
+                alone,
             )
         if self._model in names:
-            return NotServed(f"{self.base_url} cannot do this with model {self._model!r}: {words}")
+            return NotServed(f"{self.base_url} cannot do this with model {self._model!r}: {words}", alone)
         shown = ", ".join(shorten(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
-        return RunStopped(
-            f"{self.base_url} has no model {self._model!r}; it has {redact(shown, self._key) or 'none'}"
+        return Denied(
+            f"{self.base_url} has no model {self._model!r}; it has {redact(shown, self._key) or 'none'}",
+            alone,
         )
 
 

@@ -21,8 +21,8 @@ from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import split_reasoning
-from factory.models.openai.refusal import raise_for_status
 from factory.models.options import VLLMOptions
+from factory.models.refusal import raise_for_status
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
 from factory.models.vllm.server import last_words, temporary_log
@@ -130,7 +130,8 @@ class VLLMChat:
         finally:
             del self._waiting[number]
         if "refused" in result:
-            raise_for_status(400, {}, result["refused"].encode(), address="vLLM", key="", key_env="")
+            # 422: what vLLM refuses in this process, it refuses for the request alone.
+            raise_for_status(422, {}, result["refused"].encode(), address="vLLM", key="", key_env="")
         return result
 
     async def _start(self) -> asyncio.StreamWriter:

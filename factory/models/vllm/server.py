@@ -22,7 +22,7 @@ import orjson
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, OutputError, RunStopped
-from factory.models.openai.refusal import error_fields
+from factory.models.refusal_reply import read_error
 from factory.models.vllm import guard
 
 HOST = "127.0.0.1"
@@ -189,7 +189,7 @@ class LocalServer:
             with build_opener(ProxyHandler({})).open(request, timeout=_REQUEST_SECONDS) as response:
                 response.read()
         except HTTPError as error:
-            words = shorten(f"HTTP {error.code}: {error_fields(error.read())[0]}", 200)
+            words = shorten(f"HTTP {error.code}: {read_error(error.read()).message}", 200)
             return ("" if error.code == 503 else words), error.code < 500
         except OSError:  # URLError among them: nobody listens yet
             return "", False
