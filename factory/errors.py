@@ -12,6 +12,7 @@ from collections.abc import Mapping
 EXIT_USAGE = 2
 EXIT_SOME_RECORDS_FAILED = 3
 EXIT_NOTHING_DONE = 4
+EXIT_WAITING = 5
 EXIT_INTERRUPTED = 130
 
 
@@ -69,6 +70,12 @@ class RunStopped(FactoryError):
     """No record can go on: a refused key, an unreachable server, a full disk, a spent budget."""
 
     exit_code = EXIT_NOTHING_DONE
+
+
+class BatchWaiting(RunStopped):
+    """The run stops: every call that is left waits for the results of a batch."""
+
+    exit_code = EXIT_WAITING
 
 
 class RunInterrupted(FactoryError):

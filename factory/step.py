@@ -196,7 +196,8 @@ class Context:
     step: place and name in the recipe, such as "02-evolve"
     seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
-    warn: tells the person at the terminal one sentence; each is shown once
+    warn: tells the person at the terminal one sentence that asks for a look; each is shown once
+    tell: tells one that does not: what was found, what it came to
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
     tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
         folder in the run, as NAME.jsonl
@@ -214,6 +215,7 @@ class Context:
     get_embedder: Callable[[str], EmbeddingModel]
     folder: Path | None = None
     warn: Callable[[str], None] = field(default=lambda sentence: None)
+    tell: Callable[[str], None] = field(default=lambda sentence: None)
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))

@@ -48,6 +48,7 @@ class StepFacts(_Part):
     facts: what the step told of its work, as plain JSON
     in_flight: records that were inside when the run was last looked at, or stopped
     missing: by score ("tag" and "task" among them) and kind, how many records this step left without it
+    reasons: by kind of drop, failure and missing score, what was said of the first record
     """
 
     label: str = ""
@@ -60,6 +61,7 @@ class StepFacts(_Part):
     facts: dict[str, Any] = {}
     missing: dict[str, dict[str, int]] = {}
     in_flight: int = 0
+    reasons: dict[str, str] = {}
 
     @property
     def let_go(self) -> int:
@@ -116,7 +118,8 @@ class Manifest(_Part):
     status: "running", "finished", or "stopped: " and why
     started, updated: ISO 8601, in UTC; when it began, and when the counts of a run that goes were last written
     cost: in the currency of the prices given, None where none are
-    warnings: the first hundred of what the person at the terminal was told
+    warnings: the first hundred of what the person at the terminal was told and should look at
+    notices: the first hundred of what was told besides
     """
 
     recipe: str = ""
@@ -132,6 +135,7 @@ class Manifest(_Part):
     steps: tuple[StepFacts, ...] = ()
     models: dict[str, ModelFacts] = {}
     warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     status: str = ""
     updated: str = ""
     estimate: EstimateFacts | None = None

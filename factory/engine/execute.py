@@ -19,6 +19,7 @@ from factory.engine.batch.chat import Batches, is_waiting
 from factory.engine.budget import spent_reason
 from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.usage import Gate
+from factory.engine.calls.watch import ALIKE, WORK, Work
 from factory.engine.folder import write_rows
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress, StepProgress, count_missing
@@ -42,6 +43,7 @@ class Execution:
 
     folder: where each border's records are written, as NN-name/kept.parquet and NN-name/dropped.parquet
     export_folder: where steps that write files may write them
+    stop_after_alike: so many records of a step that fail alike, without one that does not, stop the run; 0: never
     """
 
     steps: Sequence[Step]
@@ -54,6 +56,7 @@ class Execution:
     strict: bool = False
     budget: Budget = NO_BUDGET
     first_number: int = 1
+    stop_after_alike: int = ALIKE
     progress: RunProgress = field(default_factory=RunProgress)
     labels: list[str] = field(init=False, default_factory=list)
     _gate: Gate = field(default_factory=Gate)
@@ -80,6 +83,8 @@ class Execution:
         self._main = asyncio.current_task()
         watch = asyncio.create_task(self._stop_once_closed())
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
+        self._gate.watch.most = self.stop_after_alike
+        self._gate.tell = self.progress.tell
         self._gate.spent = lambda: spent_reason(
             self.budget, self.progress, self._gate.sending + pool.batches.ahead
         )
@@ -91,6 +96,7 @@ class Execution:
                 pool.embedder,
                 self.export_folder,
                 self.progress.warn,
+                tell=self.progress.tell,
                 read_records=functools.partial(reference_records, warn=self.progress.warn),
                 read_rows=functools.partial(reference_rows, warn=self.progress.warn),
                 facts=progress.facts,
@@ -125,6 +131,7 @@ class Execution:
             raise
         finally:
             watch.cancel()
+            await self._gate.watch.close()
             await pool.close()
 
     def stop(self) -> None:
@@ -178,7 +185,7 @@ class Execution:
             write_records(kept_path) as kept,
             write_records(kept_path.with_name("dropped.parquet")) as dropped,
         ):
-            stream = Stream(steps, self.progress.steps[first:end], self._window(steps))
+            stream = Stream(steps, self.progress.steps[first:end], self._window(steps), self._gate.watch)
             await stream.run(
                 chained, lambda record: (kept if record.dropped is None else dropped).write(record)
             )
@@ -234,6 +241,7 @@ class Execution:
         progress = self.progress.steps[at]
         began = time.monotonic()
         progress.entered = progress.total = len(table)
+        token = WORK.set(Work(context.step, whole=True))
         try:
             result = await step.run(table, context)
         except BaseException as error:
@@ -242,6 +250,8 @@ class Execution:
             await self._last_calls(batches)
             batches.settle()
             raise
+        finally:
+            WORK.reset(token)
         progress.missing += count_missing(result) - count_missing(table)
         live, dropped = result.split()
         if len(result) < len(table):

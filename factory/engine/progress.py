@@ -9,6 +9,7 @@ from typing import Any
 
 from factory.data.record import Record
 from factory.data.table import Table
+from factory.data.text import shorten
 from factory.engine.calls.usage import ModelUsage
 from factory.statistics.lengths import ScoreLengths
 
@@ -23,6 +24,7 @@ class StepProgress:
     facts, tables: what the step told and handed out beside its records; see `Context`
     missing: by score ("tag" and "task" among them) and kind, records that the step left without it
     lengths: the scores that it gave, beside the lengths of the answers
+    reasons: the first reason of each kind of drop, failure and missing score
     """
 
     label: str
@@ -38,6 +40,7 @@ class StepProgress:
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
     lengths: ScoreLengths = field(default_factory=ScoreLengths)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def in_flight(self) -> int:
@@ -48,6 +51,7 @@ class StepProgress:
         """Count a record that the step marked dropped."""
         assert record.dropped is not None
         (self.failed if record.dropped.failed else self.dropped)[record.dropped.kind] += 1
+        self.reasons.setdefault(record.dropped.kind, shorten(record.dropped.reason, 300))
 
     def note(self, before: Record, after: Record) -> None:
         """Count what the step could not give a record, and remember the scores that it gave."""
@@ -56,6 +60,7 @@ class StepProgress:
         for name, why in after.missing.items():
             if why is not before.missing.get(name):
                 self.missing[name, why.kind] += 1
+                self.reasons.setdefault(why.kind, shorten(why.reason, 300))
 
     def missing_by_name(self) -> dict[str, dict[str, int]]:
         """`missing`, sorted, as a manifest holds it."""
@@ -78,6 +83,7 @@ class RunProgress:
     steps: list[StepProgress] = field(default_factory=list)
     models: dict[str, ModelUsage] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     stopping: str = ""
     """What a run waits for that was asked to stop."""
     started: float = field(default_factory=time.monotonic)
@@ -86,6 +92,11 @@ class RunProgress:
         """Tell the person at the terminal one sentence, once."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
+
+    def tell(self, sentence: str) -> None:
+        """Tell the person at the terminal what is no cause for worry: a result, what is waited for. Once."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     @property
     def seconds(self) -> float:

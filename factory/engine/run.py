@@ -30,6 +30,7 @@ from factory.data.run_manifest import (
 from factory.data.table import Table, write_records
 from factory.data.whole_file import write_whole
 from factory.engine.calls.usage import ModelUsage
+from factory.engine.calls.watch import ALIKE
 from factory.engine.execute import Execution
 from factory.engine.folder import (
     OUTPUTS,
@@ -57,13 +58,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run is told beside its recipe; of it, only `limit` can change a result."""
+    """What a run is told beside its recipe; of it, only `limit` can change a result.
+
+    stop_after_alike: see `Execution`
+    """
 
     out: Path | None = None
     limit: int | None = None
     journal: Path | None = None
     strict: bool = False
     overwrite: bool = False
+    stop_after_alike: int = ALIKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Run:
                     self.options.strict,
                     self.recipe.budget,
                     progress=self.progress,
+                    stop_after_alike=self.options.stop_after_alike,
                 )
                 manifest = self._manifest_head(identity, journal.path)
                 write_manifest(folder, manifest.with_facts(status="running"))
@@ -231,6 +237,7 @@ class Run:
             "steps": tuple(map(_step_facts, progress.steps)),
             "models": {name: _model_facts(usage) for name, usage in sorted(progress.models.items())},
             "warnings": tuple(progress.warnings[:100]),
+            **({"notices": tuple(progress.notices[:100])} if progress.notices else {}),
         }
 
     def _estimate_and_outcome(self) -> EstimateFacts:
@@ -272,6 +279,7 @@ def _step_facts(step: StepProgress) -> StepFacts:
         **({"facts": step.facts} if step.facts else {}),
         **({"missing": missing} if missing else {}),
         **({"in_flight": step.in_flight} if step.in_flight > 0 else {}),
+        **({"reasons": dict(step.reasons)} if step.reasons else {}),
     }
     return StepFacts(
         label=step.label,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from factory.data.record import Record
 from factory.engine.batch.chat import is_waiting
+from factory.engine.calls.watch import WORK, Watch, Work
 from factory.engine.progress import StepProgress
 from factory.errors import FactoryError, RecordFailed
 from factory.step import Context, PerRecord
@@ -37,7 +38,9 @@ class Stream:
         steps: Sequence[tuple[PerRecord, Context]],
         progress: Sequence[StepProgress],
         window: int,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch or Watch()
         self._steps = steps
         self._progress = progress
         self._window = window
@@ -103,13 +106,16 @@ class Stream:
         step, context = self._steps[depth]
         progress = self._progress[depth]
         children: list[asyncio.Task[list[Record]] | Record] = []
-        yielded = False
+        yielded = fell = False
+        work, failure = Work(context.step), None
+        WORK.set(work)  # of this task alone
         try:
             try:
                 async for child in step.process(record, context):
                     progress.made += child.id != record.id
                     yielded |= child.id == record.id
                     progress.note(record, child)
+                    fell |= _fell(record, child)
                     if child.dropped is not None:
                         progress.let_go(child)
                         children.append(child)
@@ -118,7 +124,9 @@ class Stream:
                         children.append(self._send_on(child, depth + 1))
                 if not children:
                     raise RecordFailed("no_result", "the step gave nothing for this record")
+                failure = work.failure if fell else None
             except RecordFailed as error:
+                failure = error
                 children += self._set_aside(record, context, progress, error.kind, str(error), yielded)
             except FactoryError:
                 raise
@@ -127,15 +135,19 @@ class Stream:
             ) as error:  # a fault in a step, perhaps a plug-in's, must not lose the others' work
                 log.exception("step %s failed on record %s", context.step, record.id)
                 reason = f"the step failed: {type(error).__name__}: {error}"
+                failure = RecordFailed("step_error", reason)
                 children += self._set_aside(record, context, progress, "step_error", reason, yielded)
         except FactoryError as error:
+            self._watch.left(work)
             self._stop(error)
             raise asyncio.CancelledError from None
         except BaseException as error:
+            self._watch.left(work)
             # Its calls are noted for a batch: the record is still in the step, and what it has given goes on.
             if not is_waiting(error):
                 raise
         else:
+            self._watch.end(work, failure)
             progress.done += 1
         results: list[Record] = []
         for part in children:
@@ -166,3 +178,10 @@ class Stream:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fell(before: Record, after: Record) -> bool:
+    """Whether a step could not do its work on a record: it failed, or lacks a score that it did not lack before."""
+    if after.dropped is not None:
+        return after.dropped.failed
+    return any(why is not before.missing.get(name) for name, why in after.missing.items())

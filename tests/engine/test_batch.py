@@ -531,12 +531,12 @@ def test_two_names_of_one_model_ask_a_question_once(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_the_command_line_says_how_to_go_on_and_ends_with_4(server: ScriptedServer, tmp_path: Path) -> None:
+def test_the_command_line_says_how_to_go_on_and_ends_with_5(server: ScriptedServer, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_bytes(orjson.dumps(small(server, tmp_path)))
     words = ["run", str(recipe), "--out", str(tmp_path / "run"), "--journal", str(tmp_path / "j.db")]
     told = CliRunner().invoke(app, words)
-    assert told.exit_code == 4
+    assert told.exit_code == 5
     assert "4 requests wait for a batch" in told.output
     assert "vllm run-batch -i " in told.output
     assert "--model scripted" in told.output
@@ -574,3 +574,45 @@ def test_a_batch_and_a_server_of_its_own_exclude_each_other() -> None:
 def test_every_shape_of_failure_is_read(line: dict[str, Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         read_reply({"custom_id": "x", **line})
+
+
+def test_a_batch_whose_results_all_failed_alike_stops_with_their_words_until_it_is_mended(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    data = small(server, tmp_path, 12)
+    with pytest.raises(BatchWaiting):
+        run(data, tmp_path)
+
+    def no_model(number: int, result: dict[str, Any]) -> list[bytes]:
+        told = {
+            "error": {"message": f"request {number}: the model does not exist", "code": "model_not_found"}
+        }
+        return [orjson.dumps({**result, "response": {"status_code": 404, "body": told}})]
+
+    play(tmp_path / "files", spoil=no_model)
+    for _ in range(2):  # nothing is taken in, so that it stops again
+        with pytest.raises(
+            RunStopped, match=r"results\.jsonl: all 12 results failed alike: .*does not exist"
+        ):
+            run(data, tmp_path)
+    next((tmp_path / "files").glob("*.results.jsonl")).unlink()
+    play(tmp_path / "files")
+    with pytest.raises(BatchWaiting, match="12 requests wait"):  # the judge's
+        run(data, tmp_path)
+
+
+def test_failed_results_beside_good_ones_and_few_of_them_stop_nothing(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    data = small(server, tmp_path, 12)
+    with pytest.raises(BatchWaiting):
+        run(data, tmp_path)
+
+    def refused(number: int, result: dict[str, Any]) -> list[bytes]:
+        told = {"error": {"message": "bad role", "code": 400}}
+        failed = {**result, "response": {"status_code": 400, "body": told}}
+        return plain(number, result) if number == 5 else [orjson.dumps(failed)]
+
+    play(tmp_path / "files", spoil=refused)
+    with pytest.raises(BatchWaiting, match="1 request waits"):
+        run(data, tmp_path)

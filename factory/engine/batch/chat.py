@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from factory.engine.journal.journal import Journal
-from factory.errors import RunStopped
+from factory.errors import BatchWaiting, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.chat import OpenAIBodies
 from factory.models.options import OpenAIOptions
@@ -39,10 +39,6 @@ class CallWaits(BaseException):
 
     A BaseException, so that a step which catches `Exception` does not take it for a failed call.
     """
-
-
-class BatchWaiting(RunStopped):
-    """The run stops: every call that is left waits for the results of a batch."""
 
 
 def is_waiting(error: BaseException) -> bool:
@@ -158,8 +154,11 @@ class BatchChat:
 class Batches:
     """All models of a run that are in batch mode, and the folders of their request and result files."""
 
-    def __init__(self, journal: Journal, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, journal: Journal, warn: Callable[[str], None], stop_after_alike: Callable[[], int] = lambda: 0
+    ) -> None:
         self._journal = journal
+        self._stop_after_alike = stop_after_alike
         self._warn = warn
         self._folders: dict[Path, BatchFolder] = {}
         self._chats: list[BatchChat] = []
@@ -169,6 +168,7 @@ class Batches:
 
         Raises:
             OutputError: the folder cannot be used, or another process uses it.
+            RunStopped: all of its results failed alike.
         """
         from factory.engine.batch.folder import BatchFolder
 
@@ -182,6 +182,7 @@ class Batches:
             from factory.models.openai.batch_api import BatchAPI
 
             chat.fetch(BatchAPI(options))
+        self._folders[known].check_alike(self._stop_after_alike())
         self._chats.append(chat)
         return chat
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 
 from factory.data.whole_file import put_in_place
+from factory.engine.calls.watch import alike
 from factory.engine.folder import locked
 from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecordFailed, RunStopped
@@ -126,6 +127,29 @@ class BatchFolder:
             )
         if twice:
             self._warn(f"{path}: {twice:,} results answer a request that has one, and are left out")
+
+    def check_alike(self, most: int) -> None:
+        """Stop where the results that are new all failed alike, `most` of them or more: another batch would too.
+
+        Raises:
+            RunStopped: they did; says with which words.
+        """
+        fresh = [place for custom_id, place in self._results.items() if custom_id not in self._failures]
+        if not most or len(fresh) < most or any(place.success for place in self._results.values()):
+            return
+        first, kinds = "", set()
+        for place in fresh:
+            try:
+                read_reply(self._line(place))
+            except (TransientFailure, RecordFailed) as error:
+                first = first or str(error)
+                kinds.add(alike(getattr(error, "kind", ""), str(error)))
+            if len(kinds) > 1:
+                return
+        raise RunStopped(
+            f"{fresh[0].path}: all {len(fresh):,} results failed alike: {one_line(first)}; mend it, remove that "
+            "file to have them answered anew and run the same command again, or go on with --stop-after-alike 0"
+        )
 
     def take(self, custom_id: str) -> Reply | None:
         """The reply to a request; None where there is none and it has to be asked, or asked again.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from factory.engine.calls.limiter import Limiter
 from factory.engine.calls.rate import Rate
 from factory.engine.calls.usage import Gate, ModelUsage
+from factory.engine.calls.watch import WORK, Work
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Overloaded, TransientFailure, Unreachable
+from factory.models.base import Denied, Overloaded, TransientFailure, Unreachable
 
 TRIES = 6
 """How often one call is sent before its record is set aside."""
@@ -21,6 +23,15 @@ FIRST_CONTACT_TRIES = 3
 """How often a server that never answered is tried before the run stops."""
 PATIENCE_SECONDS = 120.0
 """How long a server that did answer may be unreachable before the run stops."""
+OVERLOADED_SECONDS = 900.0
+"""How long a server may refuse every call before their records are set aside."""
+TELL_SECONDS = 30.0
+"""How often a person is told of a server that answers nobody."""
+QUIET_SECONDS = 0.5
+"""How long nothing may be on its way before a call that was denied is held to stand for all."""
+_LOOK_SECONDS = 0.05
+
+Result = TypeVar("Result")
 
 
 class Caller:
@@ -43,67 +54,169 @@ class Caller:
         self._token_rate = Rate(tokens_per_minute) if tokens_per_minute else None
         self._gate = gate
         self._reached = False
+        self._answered = False
         self._unreachable_since: float | None = None
+        self._told_at = float("-inf")
         self._jitter = random.Random()  # waits do not touch results: not seeded
         self.in_flight: dict[bytes, asyncio.Future[Any]] = {}
 
-    async def send(self, call: Any, tokens: int = 0) -> Any:
-        """Await `call()` until it succeeds or cannot; `call` makes one attempt, of about `tokens` tokens."""
+    @property
+    def answered(self) -> bool:
+        """Whether the model ever answered a call, now or in the journal's time."""
+        return self._answered or self.usage.replayed > 0
+
+    async def noted(self, answering: Awaitable[Result]) -> Result:
+        """Await what is asked for a record, or for a question of a whole-set step, and note whether it failed."""
+        work = WORK.get()
+        if work is not None and not work.whole:
+            try:
+                return await answering
+            except RecordFailed as failure:
+                work.failure = work.failure or failure
+                raise
+        own = Work(work.step if work is not None else "")
+        token = WORK.set(own)
+        try:
+            result = await answering
+        except RecordFailed as failure:
+            self._gate.watch.end(own, failure)
+            raise
+        except BaseException:
+            self._gate.watch.left(own)
+            raise
+        finally:
+            WORK.reset(token)
+        self._gate.watch.end(own, None)
+        return result
+
+    async def send(self, call: Any, tokens: int = 0, *, hold: bool = True) -> Any:
+        """Await `call()` until it succeeds or cannot; `call` makes one attempt, of about `tokens` tokens.
+
+        A call that is denied before any was answered waits for what others are told, unless `hold` is False.
+
+        Raises:
+            RecordFailed: the call failed for good.
+            RunStopped: no call can succeed.
+            Denied: the same, or without `hold` this call alone.
+        """
+        work = WORK.get() or Work()
+        self._gate.working += 1
+        try:
+            return await self._send(call, tokens, work)
+        except Denied as denied:
+            failure = RecordFailed("bad_request", denied.alone)
+            if not self.answered:
+                if not hold:
+                    raise
+                await self._others(denied, failure, work)
+            raise failure from denied
+        finally:
+            self._gate.working -= 1
+
+    async def _send(self, call: Any, tokens: int, work: Work) -> Any:
         # Counted apart: what was tried while nobody answered must not use up the tries of a server that is back.
         failed = refused = unreached = 0
         while True:
             wait = 0.0
+            await self._gate.watch.cleared(work)
             async with self.limiter:
-                if self._request_rate is not None:
-                    await self._request_rate.take()
-                if self._token_rate is not None:
-                    await self._token_rate.take(tokens)
-                await self._gate.enter()
-                try:
-                    result = await call()
-                    self._reached, self._unreachable_since = True, None
-                    self.limiter.succeeded()
-                    return result
-                except Unreachable as error:
-                    unreached += 1
-                    self._check_patience(unreached, error)
-                    wait = self._backoff(unreached)
-                except Overloaded as error:
-                    self._reached, self._unreachable_since = True, None
-                    self.limiter.overloaded()
-                    # Waiting in line is not a failure, so it has a limit of its own, generous.
-                    refused += 1
-                    if refused >= TRIES * 5:
-                        raise RecordFailed(
-                            "call_failed", f"{self.name}: still refused after {refused} tries: {error}"
-                        ) from error
-                    told = error.retry_after
-                    # Some servers say a day: asking again sooner costs one refusal.
-                    wait = self._backoff(refused) if told is None else min(told, PATIENCE_SECONDS)
-                except TransientFailure as error:
-                    self._reached, self._unreachable_since = True, None
-                    failed += 1
-                    if failed >= TRIES:
-                        raise RecordFailed(
-                            "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
-                        ) from error
-                    wait = self._backoff(failed)
-                finally:
-                    self._gate.leave()
+                if self._gate.watch.holds(work):
+                    continue
+                rest = self.limiter.rest()
+                if not rest:
+                    if self._request_rate is not None:
+                        await self._request_rate.take()
+                    if self._token_rate is not None:
+                        await self._token_rate.take(tokens)
+                    await self._gate.enter()
+                    self._gate.watch.begin(work)
+                    try:
+                        result = await call()
+                        self._reach()
+                        self._answered = True
+                        self.limiter.succeeded()
+                        return result
+                    except Unreachable as error:
+                        unreached += 1
+                        self._check_patience(unreached, error)
+                        wait = self._backoff(unreached)
+                    except Overloaded as error:
+                        self._reach()
+                        # Waiting in line is not a failure, so it has a limit of its own, generous.
+                        refused += 1
+                        self._check_overload(refused, error)
+                        # Some servers say a day, others no time at all: asking again sooner costs one refusal.
+                        wait = max(self._backoff(refused), min(error.retry_after or 0.0, PATIENCE_SECONDS))
+                    except TransientFailure as error:
+                        self._reach()
+                        failed += 1
+                        if failed >= TRIES:
+                            raise RecordFailed(
+                                "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
+                            ) from error
+                        wait = self._backoff(failed)
+                    finally:
+                        self._gate.leave()
+            if rest:
+                await asyncio.sleep(rest)
+                continue
             self.usage.retries += 1
             await asyncio.sleep(wait)
+
+    async def _others(self, denied: Denied, failure: RecordFailed, work: Work) -> None:
+        """Wait until another call was answered; raises `denied` where none is on its way any more."""
+        gate = self._gate
+        gate.watch.failed(work.step, failure, str(denied))
+        work.counted = True
+        gate.watch.pause(work)
+        gate.denied += 1
+        try:
+            quiet = 0.0
+            while not self.answered:
+                await asyncio.sleep(_LOOK_SECONDS)
+                quiet = quiet + _LOOK_SECONDS if gate.working == gate.denied else 0.0
+                if quiet >= QUIET_SECONDS:
+                    raise denied
+        finally:
+            gate.denied -= 1
+            gate.watch.go_on(work)
+
+    def _reach(self) -> None:
+        """The server answered, if only to refuse."""
+        if self._unreachable_since is not None and self._reached:
+            self._gate.tell(f"model `{self.name}` answers again")
+        self._reached, self._unreachable_since = True, None
 
     def _check_patience(self, tries: int, error: Unreachable) -> None:
         now = time.monotonic()
         if self._unreachable_since is None:
             self._unreachable_since = now
+        away = now - self._unreachable_since
         if not self._reached and tries >= FIRST_CONTACT_TRIES:
             raise RunStopped(f"model `{self.name}`: {error}") from error
-        if self._reached and now - self._unreachable_since > PATIENCE_SECONDS:
+        if self._reached and away > PATIENCE_SECONDS:
             raise RunStopped(
                 f"model `{self.name}`: {error}; it did answer before, but not for {PATIENCE_SECONDS:.0f} s: "
                 "start it again and run the same command, what was answered is in the journal"
             ) from error
+        most = f"; the run stops after {PATIENCE_SECONDS:.0f} s" if self._reached else ""
+        self._tell(now, f"{error}, for {away:.0f} s now: trying again{most}")
+
+    def _check_overload(self, tries: int, error: Overloaded) -> None:
+        self.limiter.overloaded(*BACKOFF_SECONDS)
+        now = time.monotonic()
+        since = now if self.limiter.refused_since is None else self.limiter.refused_since
+        if tries >= TRIES * 5 or now - since > OVERLOADED_SECONDS:
+            raise RecordFailed(
+                "call_failed", f"{self.name}: still refused after {tries} tries: {error}"
+            ) from error
+        if self.limiter.rounds:
+            self._tell(now, f"{error}; it refuses every call, for {now - since:.0f} s now: waiting")
+
+    def _tell(self, now: float, trouble: str) -> None:
+        if now - self._told_at >= TELL_SECONDS:
+            self._told_at = now
+            self._gate.tell(f"model `{self.name}`: {trouble}")
 
     def _backoff(self, tries: int) -> float:
         first, most = BACKOFF_SECONDS

@@ -89,7 +89,7 @@ class JournalledChat(Caller):
         request = ChatRequest(
             tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
         )
-        return await self.answer(self._sampled(request, sample), schema)
+        return await self.noted(self.answer(self._sampled(request, sample), schema))
 
     async def ask_many(
         self,
@@ -108,7 +108,8 @@ class JournalledChat(Caller):
         request = ChatRequest(
             tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
         )
-        return await ask_samples(self, [self._sampled(request, sample) for sample in range(n)], schema)
+        requests = [self._sampled(request, sample) for sample in range(n)]
+        return await self.noted(ask_samples(self, requests, schema))
 
     def _sampled(self, request: ChatRequest, sample: int) -> ChatRequest:
         # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
@@ -152,7 +153,7 @@ class JournalledChat(Caller):
 
     async def score_text(self, text: str) -> ScoredText:
         """See `ChatModel.score_text`."""
-        return await score_text(self, self.provider, self._journal, text)
+        return await self.noted(score_text(self, self.provider, self._journal, text))
 
     def call_of(self, request: ChatRequest) -> Call:
         """What the journal knows a request by.

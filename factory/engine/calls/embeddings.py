@@ -13,7 +13,7 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RecordFailed, RunStopped, TextsFailed
-from factory.models.base import EmbeddingProvider
+from factory.models.base import Denied, EmbeddingProvider
 
 if TYPE_CHECKING:
     from factory.models.base import Vectors
@@ -89,7 +89,7 @@ class JournalledEmbeddings(Caller):
             self.in_flight.update(dict.fromkeys(batch, future))
 
         async def embed(batch: Sequence[bytes], future: asyncio.Future[dict[bytes, bytes]]) -> None:
-            done = await self._embed_parts(batch, texts, refused)
+            done = await self._embed_parts(batch, texts, refused, whole=True)
             if not future.done():
                 future.set_result(done)
 
@@ -107,11 +107,24 @@ class JournalledEmbeddings(Caller):
                 future.cancel()  # who waits for one that did not come asks for it
 
     async def _embed_parts(
-        self, batch: Sequence[bytes], texts: Mapping[bytes, str], refused: dict[bytes, RecordFailed]
+        self,
+        batch: Sequence[bytes],
+        texts: Mapping[bytes, str],
+        refused: dict[bytes, RecordFailed],
+        *,
+        whole: bool = False,
     ) -> dict[bytes, bytes]:
         """The vectors of a batch; one that is refused is halved until the texts to blame are alone: `refused`."""
+        fault: RecordFailed | Denied
         try:
             return await self._embed_batch(batch, texts)
+        except Denied as error:  # before any text was taken: one text may be to blame, or none is ever taken
+            if len(batch) == 1:
+                if whole:
+                    raise
+                refused[batch[0]] = RecordFailed("bad_request", error.alone)
+                return {}
+            fault = error
         except RecordFailed as error:
             if error.kind == "call_failed":  # the server's fault: another try of the run goes on from here
                 raise
@@ -122,7 +135,8 @@ class JournalledEmbeddings(Caller):
         middle = len(batch) // 2
         rows = await self._embed_parts(batch[:middle], texts, refused)
         rows |= await self._embed_parts(batch[middle:], texts, refused)
-        if not rows and not self.usage.calls and fault.kind == "bad_request":
+        nothing_taken = not rows and not self.usage.calls
+        if nothing_taken and (isinstance(fault, Denied) or fault.kind == "bad_request"):
             raise fault  # a server that took nothing yet, and nothing of this, takes no such requests
         return rows
 
@@ -145,7 +159,7 @@ class JournalledEmbeddings(Caller):
             self.usage.calls += 1
             return rows
 
-        stored: dict[bytes, bytes] = await self.send(attempt)
+        stored: dict[bytes, bytes] = await self.send(attempt, hold=False)
         return stored
 
 

@@ -35,7 +35,7 @@ class ModelPool:
         self._embedders: dict[str, EmbeddingModel] = {}
         self._providers: list[ChatProvider | EmbeddingProvider] = []
         self._servers: Servers = {}
-        self.batches = Batches(journal, progress.warn)
+        self.batches = Batches(journal, progress.warn, lambda: gate.watch.most)
 
     def chat(self, name: str) -> ChatModel:
         """The chat model of this name. See `Context.chat`."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from factory.engine.calls.watch import Watch
+
 
 @dataclass(slots=True)
 class ModelUsage:
@@ -46,14 +48,26 @@ class Gate:
     """Lets no new call out once a stop was asked for; calls in flight are finished and journalled.
 
     `spent` is asked before each call and says why no more may be sent, or "" (see `Budget`).
+
+    working: calls that were asked for and are not done; denied: those of them that wait for what others are told
+    tell: tells the person at the terminal, at once, what a run waits for
+    watch: what holds and ends a step whose records fail alike
     """
 
     spent: Callable[[], str] = lambda: ""
+    tell: Callable[[str], None] = lambda sentence: None
     reason: str = ""
     closing: bool = False
     sending: int = 0
+    working: int = 0
+    denied: int = 0
+    watch: Watch = field(default_factory=Watch)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.watch.stop = self.close
+        self.watch.sending = lambda: self.sending
 
     async def enter(self) -> None:
         """Count a call in; waits for ever once the gate is closed."""

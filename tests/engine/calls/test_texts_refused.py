@@ -13,7 +13,7 @@ from factory.engine.calls.embeddings import JournalledEmbeddings
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, TextsFailed
-from factory.models.base import Vectors
+from factory.models.base import Denied, Vectors
 
 
 class Refusing:
@@ -81,3 +81,38 @@ def test_a_server_that_fails_is_not_taken_for_a_text_that_is_at_fault(tmp_path: 
         journal.close()
     assert not isinstance(caught.value, TextsFailed)
     assert len(provider.asked) == 1
+
+
+class Denying(Refusing):
+    """Denies where the other refuses."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        try:
+            return await super().embed(texts)
+        except RecordFailed:
+            raise Denied("the server is not for you", "not this text") from None
+
+
+@pytest.mark.parametrize("poison", [0, 7, 12])
+def test_a_text_that_is_denied_holds_up_no_other_even_where_it_is_the_first(
+    tmp_path: Path, poison: int
+) -> None:
+    texts = [f"text {number}" for number in range(20)]
+    journal, provider = Journal(tmp_path / "j.db"), Denying(lambda text: text == texts[poison])
+    try:
+        with pytest.raises(TextsFailed, match="not this text") as caught:
+            embed(provider, journal, *texts)
+        assert sorted(caught.value.failed) == [poison]
+    finally:
+        journal.close()
+
+
+@pytest.mark.parametrize("count", [1, 3, 800])
+def test_a_server_that_denies_every_text_stops_the_run_with_its_sentence(tmp_path: Path, count: int) -> None:
+    journal, provider = Journal(tmp_path / "j.db"), Denying(lambda text: True)
+    try:
+        with pytest.raises(Denied, match="the server is not for you"):
+            embed(provider, journal, *(f"text {number}" for number in range(count)))
+    finally:
+        journal.close()
+    assert len(provider.asked) <= 5
