@@ -21,6 +21,7 @@ from factory.data.formats.read import BadRow, read_records
 from factory.data.record import Record
 from factory.data.table import Table
 from factory.data.whole_file import write_whole
+from factory.engine.calls.watch import ALIKE
 from factory.engine.execute import Execution
 from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
@@ -130,13 +131,19 @@ class Dataset(StepMethods):
     # -- running -------------------------------------------------------------------------------------------
 
     def run(
-        self, *, seed: int = 0, journal: str | Path | None = None, show_progress: bool = False
+        self,
+        *,
+        seed: int = 0,
+        journal: str | Path | None = None,
+        show_progress: bool = False,
+        stop_after_alike: int = ALIKE,
     ) -> Dataset:
         """Run what is pending and give the finished dataset; a second call gives the same one.
 
         Every reply is journalled (in outputs/journal.db unless told otherwise): running again asks only what
         is new. With `show_progress` counts, rates and the time left are shown while it runs, in a notebook, on a
-        terminal, or as a line every few seconds on the standard error stream.
+        terminal, or as a line every few seconds on the standard error stream. When `stop_after_alike` records of a
+        step fail alike and none went well, the run stops and says why; 0 never stops.
 
         Raises:
             RunStopped: no record could go on.
@@ -145,15 +152,21 @@ class Dataset(StepMethods):
             return self
         if self._result is None:
             path = Path(journal) if journal is not None else OUTPUTS / "journal.db"
-            self._result = self._run(seed, path, show_progress)
+            self._result = self._run(seed, path, show_progress, stop_after_alike)
         return self._result
 
-    def _run(self, seed: int, journal_path: Path, show_progress: bool) -> Dataset:
+    def _run(self, seed: int, journal_path: Path, show_progress: bool, stop_after_alike: int) -> Dataset:
         journal = Journal(journal_path)
         try:
             with tempfile.TemporaryDirectory(prefix="factory-") as folder:
                 execution = Execution(
-                    self._pending, self._models, seed, journal, Path(folder), first_number=self._done + 1
+                    self._pending,
+                    self._models,
+                    seed,
+                    journal,
+                    Path(folder),
+                    first_number=self._done + 1,
+                    stop_after_alike=stop_after_alike,
                 )
                 if journal.recovered:
                     execution.progress.warn(journal.recovered)

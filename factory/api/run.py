@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from factory.engine.calls.watch import ALIKE
 from factory.engine.run import Run, RunOptions, RunResult
 from factory.recipe.recipe import Recipe, build_recipe, load_recipe
 
@@ -19,6 +20,7 @@ def run(
     strict: bool = False,
     overwrite: bool = False,
     journal: str | Path | None = None,
+    stop_after_alike: int = ALIKE,
 ) -> RunResult:
     """Run a recipe: a built-in one's name, a YAML file, or the same as a dict. Works inside a notebook.
 
@@ -29,6 +31,7 @@ def run(
         strict: stop at the first row that cannot be read.
         overwrite: replace another run in `out`.
         journal: where replies are kept; by default outputs/journal.db.
+        stop_after_alike: stop when so many records of a step fail alike and none went well; 0 never stops.
 
     Raises:
         FactoryError: the recipe is wrong or nothing could be done.
@@ -45,6 +48,7 @@ def run(
         Path(journal) if journal is not None else None,
         strict,
         overwrite,
+        stop_after_alike,
     )
     result = Run(recipe, options).execute()
     write_report(result.folder)

@@ -127,6 +127,7 @@ class _Worker:
             pool.chat,
             pool.embedder,
             warn=warn,
+            tell=_log.info,
             read_records=functools.partial(reference_records, warn=warn),
             read_rows=functools.partial(reference_rows, warn=warn),
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file, save_result
+from factory.cli.common import echo_warnings, load_file, save_result
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of, shown_sections
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -48,8 +48,7 @@ def apply(
     dataset, skipped = load_file(file, limit, strict=strict, out=out)
     result = dataset.then(step, **options).run(seed=seed, journal=journal, show_progress=True)
     assert result.progress is not None
-    for warning in result.progress.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    echo_warnings(result.progress)
     for progress in result.progress.steps:
         gone = counts({**progress.dropped, **progress.failed})
         typer.echo(

@@ -14,6 +14,7 @@ from factory.errors import OutputError
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset
+    from factory.engine.progress import RunProgress
 
 NAMED = 20
 """Rows that could not be read and are told one by one."""
@@ -55,6 +56,12 @@ def save_result(result: Dataset, out: Path, format: str | None = None) -> None:
     typer.echo(f"{len(result):,} records written to {out}")
     for sentence in written.told:
         typer.echo(f"warning: {out}: {sentence}", err=True)
+
+
+def echo_warnings(progress: RunProgress) -> None:
+    """What asks for a look after a dataset ran, on standard error; notices were shown while it went."""
+    for sentence in progress.warnings:
+        typer.echo(f"warning: {sentence}", err=True)
 
 
 def command_again() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file, save_result
+from factory.cli.common import echo_warnings, load_file, save_result
 from factory.cli.options import Chosen, StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -86,8 +86,7 @@ def dedup(
     fields = {step.name: step.model_dump()["field"] for step in dataset.pending}
     result = dataset.run(journal=journal, show_progress=True)
     assert result.progress is not None
-    for warning in result.progress.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    echo_warnings(result.progress)
     for progress in result.progress.steps:
         typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out")
     for line in _families(result, fields, show) if show else ():

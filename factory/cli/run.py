@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -19,8 +20,13 @@ from factory.errors import (
 
 if TYPE_CHECKING:
     from factory.engine.plan.rehearsal import DryRun
+    from factory.engine.run import RunOptions
     from factory.recipe.recipe import Recipe
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 2 a mistake in the command, the recipe or the input; 3 done, but some records failed; "
+    "4 nothing was kept, or the run had to stop; 5 it waits for the results of a batch; 130 stopped by Ctrl-C."
+)
 RecipeArgument = Annotated[
     str, typer.Argument(help="A recipe's YAML file, or the name of a built-in recipe.")
 ]
@@ -54,11 +60,27 @@ def run(
     journal: Annotated[
         Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
     ] = None,
+    stop_after_alike: Annotated[
+        int,
+        typer.Option(
+            "--stop-after-alike",
+            min=0,
+            help="Stop when so many records of a step fail alike and none went well. 0: never.",
+        ),
+    ] = 8,
+    tolerate: Annotated[
+        str,
+        typer.Option(
+            "--tolerate",
+            help="Failed records, as a number or a share (5, 0.1%), that are no cause for exit code 3.",
+        ),
+    ] = "0",
 ) -> None:
     """Run a recipe. The same command again goes on where a stopped run was, and asks nothing twice."""
     from factory.recipe.recipe import load_recipe
 
     loaded = load_recipe(recipe, tuple(set_ or ()))
+    tolerated = Tolerance.read(tolerate)
     if dry_run:
         from factory.engine.run import with_export
 
@@ -67,26 +89,49 @@ def run(
         return
     if not yes and sys.stdin.isatty() and any(getattr(m, "price", None) for m in loaded.models.values()):
         _confirm_cost(loaded, limit)
-    _run(loaded, out, limit, journal, strict=strict, overwrite=overwrite)
+    from factory.engine.run import RunOptions
+
+    _run(loaded, RunOptions(out, limit, journal, strict, overwrite, stop_after_alike), tolerated)
 
 
-def _run(
-    recipe: Recipe,
-    out: Path | None,
-    limit: int | None,
-    journal: Path | None,
-    *,
-    strict: bool,
-    overwrite: bool,
-) -> None:
+class Tolerance(NamedTuple):
+    """How many records may fail: a number, or a share of all."""
+
+    number: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def read(cls, text: str) -> Tolerance:
+        """The tolerance that "5" or "0.1%" says.
+
+        Raises:
+            FactoryError: the text says none.
+        """
+        said = text.strip()
+        with contextlib.suppress(ValueError):
+            if not said.endswith(("%", "％")):
+                if (number := int(said)) >= 0:
+                    return cls(number=number)
+            elif 0 <= (percent := float(said[:-1])) <= 100:
+                return cls(share=percent / 100)
+        raise FactoryError(
+            f"--tolerate {text}: give a number of records or a share of them, such as 5 or 0.1%"
+        )
+
+    def covers(self, failed: int, records: int) -> bool:
+        """Whether so many failed of so many records are tolerated."""
+        return failed <= max(self.number, self.share * records)
+
+
+def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance) -> None:
     from rich.console import Console
 
-    from factory.engine.run import Run, RunOptions
+    from factory.engine.run import Run
     from factory.report.terminal.funnel import print_funnel
     from factory.report.terminal.live import LiveProgress
 
     console = Console(stderr=True)
-    the_run = Run(recipe, RunOptions(out, limit, journal, strict, overwrite))
+    the_run = Run(recipe, options)
     live: list[LiveProgress] = []
 
     def start(progress: Any) -> None:
@@ -116,7 +161,11 @@ def _run(
     print_funnel(result.facts, Console(), result.folder)
     if result.kept == 0:
         raise typer.Exit(EXIT_NOTHING_DONE)
-    if result.failed:
+    if result.failed and tolerance.covers(result.failed, result.facts.records):
+        typer.echo(
+            f"{result.failed:,} of {result.facts.records:,} records failed, which --tolerate allows", err=True
+        )
+    elif result.failed:
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
 
@@ -189,5 +238,5 @@ def estimate(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(run)
+    app.command(epilog=EXIT_CODES)(run)
     app.command()(estimate)

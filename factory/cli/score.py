@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file
+from factory.cli.common import echo_warnings, load_file
 from factory.cli.options import options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -72,8 +72,8 @@ def score(
     for name in names:
         dataset = dataset.then(name, **options.get(name, {}))
     result = dataset.run(seed=seed, journal=journal, show_progress=True)
-    for warning in result.progress.warnings if result.progress else ():
-        typer.echo(f"warning: {warning}", err=True)
+    if result.progress is not None:
+        echo_warnings(result.progress)
     for step in result.progress.steps if result.progress else ():
         if gone := {**step.dropped, **step.failed}:
             typer.echo(

@@ -73,7 +73,8 @@ def render_report(folder: Path) -> str:
         ),
         ("duplicates", "Duplicates", families_section(folder)),
         ("models", "Models", _models(manifest.models)),
-        ("warnings", "Warnings", _warnings(manifest.warnings)),
+        ("warnings", "Warnings", _told(manifest.warnings, "What asks for a look.")),
+        ("notices", "Notices", _told(manifest.notices, "What was said while the run went.")),
         ("recipe", "Recipe", _recipe(folder)),
         ("files", "Files", _files(manifest)),
     ]
@@ -282,12 +283,12 @@ def _models(models: Mapping[str, ModelFacts]) -> Html:
     return join(h("p", lead, class_="lead"), table)
 
 
-def _warnings(warnings: Sequence[str]) -> Html:
-    if not warnings:
+def _told(sentences: Sequence[str], lead: str) -> Html:
+    if not sentences:
         return join()
-    lines = [h("li", clip(sentence, 600), dir="auto") for sentence in warnings]
+    lines = [h("li", clip(sentence, 600), dir="auto") for sentence in sentences]
     return join(
-        h("p", "What was said while the run went.", class_="lead"),
+        h("p", lead, class_="lead"),
         h("div", h("ul", *lines, class_="plain"), class_="card"),
     )
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 FILES = ("report.html", "dataset", "dropped.parquet", "manifest.json")
 """What a person looks at after a run, the first first."""
+REASONS = 6
+"""How many first reasons stand under the table."""
+FAILURES = ("bad_reply", "bad_request", "call_failed", "context_length", "refused")
+"""Kinds of missing scores that a call failed for."""
 
 
 def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
@@ -34,6 +38,10 @@ def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
     if manifest.steps:
         console.print()
         console.print(_table(manifest))
+    if told := first_reasons(manifest):
+        console.print()
+        for line in told:
+            say(line)
     console.print()
     for name, fact in sums(manifest):
         say(f"{name:<8} {fact}")
@@ -122,6 +130,20 @@ def reasons(step: StepFacts) -> str:
         parts.append(f"failed: {counts(step.failed)}")
     parts += [f"{lacks(name)}: {counts(kinds)}" for name, kinds in step.lacking.items()]
     return "; ".join(parts)
+
+
+def first_reasons(manifest: Manifest) -> list[str]:
+    """What was said of the first record of each kind of failure; where nothing was kept, of each kind of drop too."""
+    lines = []
+    for step in manifest.steps:
+        kinds = [*step.failed, *(() if manifest.kept else step.dropped)]
+        kinds += [kind for kinds in step.lacking.values() for kind in kinds if kind in FAILURES]
+        lines += [
+            f"first {visible(kind)} of {visible(step.label)}: {visible(step.reasons[kind])}"
+            for kind in dict.fromkeys(kinds)
+            if step.reasons.get(kind)
+        ]
+    return lines[:REASONS]
 
 
 def _kinds(step: StepFacts) -> str:

@@ -56,6 +56,8 @@ class ProgressLike(Protocol):
     @property
     def warnings(self) -> Sequence[str]: ...
     @property
+    def notices(self) -> Sequence[str]: ...
+    @property
     def stopping(self) -> str: ...
     @property
     def calls(self) -> int: ...
@@ -199,6 +201,7 @@ class LiveProgress:
         self._rates = Rates()
         self._shown: Sample | None = None
         self._warned = 0
+        self._noticed = 0
         self._told_stopping = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -246,6 +249,7 @@ class LiveProgress:
         self._rates.add(sample)
         if not self._brief:
             self._warn()
+        self._notice()
         if self._progress.stopping and not self._told_stopping:
             self._told_stopping = True
             self._print(self._progress.stopping, "yellow")
@@ -261,6 +265,11 @@ class LiveProgress:
         for sentence in self._progress.warnings[self._warned : MOST_WARNINGS]:
             self._warned += 1
             self._print(f"warning: {shorten(sentence, 400)}", "yellow")
+
+    def _notice(self) -> None:
+        for sentence in self._progress.notices[self._noticed :]:
+            self._noticed += 1
+            self._print(f"note: {shorten(sentence, 400)}")
 
     def _say_more_warnings(self) -> None:
         more = len(self._progress.warnings) - self._warned

@@ -134,7 +134,8 @@ class JudgeCascade(WholeSet):
                 "held_out": found.checked,
                 "decided_otherwise": found.wrong,
             }
-            context.warn(self._sentence(found, calls, context))
+            undecided = any(decision is None for decision in found.decisions)
+            (context.warn if undecided else context.tell)(self._sentence(found, calls, context))
         return Table.from_records(records)
 
     async def rehearse(self, record: Record, context: Context) -> None:

@@ -148,7 +148,7 @@ class JudgePair(WholeSet):
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(summary).items()
         }
-        context.warn(f"{context.step}: {summary.sentence()}{note}")
+        context.tell(f"{context.step}: {summary.sentence()}{note}")
 
 
 class PairVerdict(BaseModel):

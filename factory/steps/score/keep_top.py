@@ -86,7 +86,7 @@ class KeepTop(WholeSet):
         if rho is None:
             return
         overlap, chance = top_overlap(ranked, lengths, min(1.0, size / rows))
-        context.warn(
+        context.tell(
             f"{context.step}: {self.score} and the answer's length in words correlate at {rho:+.2f} (Spearman, "
             f"{rows:,} records); the longest answers share {overlap:.0%} of the picks, by chance {chance:.0%}"
         )

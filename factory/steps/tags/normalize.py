@@ -147,7 +147,7 @@ def _tell(normal: Normalization, records: int, context: Context) -> None:
         languages[language or "none"] = languages.get(language or "none", 0) + 1
     context.facts["tag_languages"] = dict(sorted(languages.items()))
     if languages.get("zh") and languages.get("en"):
-        context.warn(
+        context.tell(
             f"{context.step}: {languages['en']:,} tags are English and {languages['zh']:,} Chinese: names of one "
             "intention in both are joined by hand, in the tag map"
         )

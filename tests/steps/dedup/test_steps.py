@@ -74,6 +74,7 @@ def run(
         get_chat=nobody,  # type: ignore[arg-type]
         get_embedder=embedding_model,  # type: ignore[arg-type]
         warn=[].append if warnings is None else warnings.append,
+        tell=[].append if warnings is None else warnings.append,
         read_records=lambda path: iter(files[str(path)]),
     )
     result = asyncio.run(step.run(Table.from_records(records), context))

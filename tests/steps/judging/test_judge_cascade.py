@@ -53,7 +53,9 @@ def run(
 ) -> tuple[list[Record], list[str], int]:
     told: list[str] = []
     context, chat = scripted_context(script, step="03-judge_cascade")  # type: ignore[arg-type]
-    table = asyncio.run(step.run(Table.from_records(rows), replace(context, warn=told.append)))
+    table = asyncio.run(
+        step.run(Table.from_records(rows), replace(context, warn=told.append, tell=told.append))
+    )
     return list(table.records()), told, len(chat.asks)
 
 

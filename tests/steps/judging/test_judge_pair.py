@@ -35,7 +35,9 @@ def run(
 ) -> tuple[list[Record], list[str]]:
     told: list[str] = []
     context, _ = scripted_context(script, step="02-judge_pair")  # type: ignore[arg-type]
-    table = asyncio.run(step.run(Table.from_records(records), replace(context, warn=told.append)))
+    table = asyncio.run(
+        step.run(Table.from_records(records), replace(context, warn=told.append, tell=told.append))
+    )
     return list(table.records()), told
 
 

@@ -93,7 +93,7 @@ def test_a_cascade_asks_the_strong_judge_for_some_rows_and_decides_all(server: S
     right = [record.output.endswith(("4", "5")) for record in done]
     assert sum(right) >= 0.8 * len(right)
     assert done.progress is not None
-    assert any("calls" in told and "saved" in told for told in done.progress.warnings)
+    assert any("calls" in told and "saved" in told for told in done.progress.notices)
     again = sft.load(rows).judge_cascade(model=teacher(server), **options).run()
     assert [record.id for record in again] == [record.id for record in done]
     assert again.progress is not None

@@ -28,7 +28,7 @@ def kept(step: KeepTop, scores: Sequence[float | None]) -> tuple[list[Record], l
     def none(name: str) -> object:
         raise AssertionError("this step asks no model")
 
-    context = Context("02-keep_top", 0, none, none, warn=warnings.append)  # type: ignore[arg-type]
+    context = Context("02-keep_top", 0, none, none, warn=warnings.append, tell=warnings.append)  # type: ignore[arg-type]
     live, dropped = asyncio.run(step.run(Table.from_records(records), context)).split()
     return list(live.records()), list(dropped.records()), warnings
 

@@ -50,6 +50,7 @@ def run(
         get_chat=nobody,  # type: ignore[arg-type]
         get_embedder=lambda name: ScriptedEmbedder(),  # type: ignore[arg-type,return-value]
         warn=said.append,
+        tell=said.append,
         read_rows=read_rows,
     )
     event = context.event("tag")

@@ -143,7 +143,7 @@ class Decontaminate(WholeSet):
                     drops[at] = Drop(context.step, verdict.failed.kind, str(verdict.failed), failed=True)
         context.facts["benchmarks"] = _found(hits, items)
         for sentence in _summary(context.facts["benchmarks"]):
-            context.warn(sentence)
+            context.tell(sentence)
         return _with_events(table, verdicts, context).drop(drops)
 
     async def rehearse(self, record: Record, context: Context) -> None:

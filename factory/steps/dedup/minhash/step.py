@@ -84,7 +84,8 @@ class DedupMinHash(WholeSet):
             if recall.close
             else "no duplicate"
         )
-        context.warn(
+        say = context.tell if recall.found == recall.close else context.warn
+        say(
             f"{context.step}: the search found {found} in a sample of at most 1,000 records, which were compared "
             "with all"
         )

@@ -175,7 +175,8 @@ class DedupSemantic(WholeSet):
         matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
         context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
         found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
-        context.warn(
+        say = context.warn if recall < 1 else context.tell  # NaN: there was none to find
+        say(
             f"{context.step}: the approximate search found {found} in a sample of at most 1,000 records, which "
             "were compared with all that are kept"
         )

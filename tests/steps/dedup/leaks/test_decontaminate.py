@@ -64,6 +64,7 @@ def run(
         context,
         get_embedder=lambda name: PlaneEmbedder(),
         warn=warned.append,
+        tell=warned.append,
         read_rows=functools.partial(reference_rows, warn=warned.append),
     )
     result = asyncio.run(step.run(Table.from_records(records), context))

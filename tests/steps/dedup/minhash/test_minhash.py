@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_matches_in_any_process() -> None:
 
 def context(warnings: list[str]) -> Context:
     made, _ = scripted_context(lambda ask: "", step="03-minhash")
-    return replace(made, warn=warnings.append)
+    return replace(made, tell=warnings.append)
 
 
 def test_a_near_copy_is_dropped_with_the_document_it_repeats_and_the_recall_is_told() -> None:
