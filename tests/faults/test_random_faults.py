@@ -1,4 +1,4 @@
-"""Two thousand records against a server that misbehaves on purpose: none is lost, none is doubled."""
+"""Thousands of records against a server that misbehaves on purpose: none is lost, none is doubled, none is half."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from scripted_server import Say, ScriptedServer, digest, echo, refuse
 import factory as sft
 from factory.engine.calls import caller
 
-RECORDS = 2000
 FAULTY = 0.3
 TIMEOUT = 3.0
 SEED = 20240607
@@ -46,7 +45,48 @@ FAULTS: dict[str, Callable[[str], Say]] = {
     "empty choices": lambda text: Say(body={"choices": [], "usage": None}),
     "no text": lambda text: Say(body={"choices": [{"message": {"role": "assistant", "content": None}}]}),
     "error under 200": lambda text: Say(body={"error": {"message": "upstream is gone", "code": 502}}),
+    "408": lambda text: refuse(408, "timed out"),
+    "409": lambda text: refuse(409, "conflict"),
+    "498": lambda text: refuse(498, "flex tier capacity exceeded"),
+    "524 page": lambda text: Say(status=524, headers={"Content-Type": "text/html"}, body="<html>524</html>"),
+    "529": lambda text: refuse(529, "Overloaded", type="overloaded_error"),
+    "500 overloaded": lambda text: refuse(500, "当前分组上游负载已饱和，请稍后再试"),
+    "page under 200": lambda text: Say(headers={"Content-Type": "text/html"}, body="<html>busy</html>"),
+    "nothing under 200": lambda text: Say(body=b""),
+    "null under 200": lambda text: Say(body=b"null"),
+    "message without text": lambda text: Say(body={"choices": [{"message": None, "finish_reason": "stop"}]}),
+    "429 in 200": lambda text: Say(body={"error": {"message": "Provider returned error", "code": 429}}),
+    # Limits of speed in the words of an empty account.
+    "quota a minute": lambda text: refuse(
+        429, "You exceeded your current quota, check your plan and billing. Please retry in 1s.", code=429
+    ),
+    "quota allocated": lambda text: refuse(429, "Allocated quota exceeded.", code="insufficient_quota"),
+    "TPM and billing": lambda text: refuse(
+        429, "Rate limit reached on tokens per min (TPM). Add a payment method at x/billing.", code="tokens"
+    ),
+    "频繁": lambda text: refuse(403, "请求过于频繁，请充值或稍后再试"),
+    "并发": lambda text: refuse(429, "您当前使用该 API 的并发数过高", code="1302"),
+    "1002 in 200": lambda text: Say(body={"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
+    "18 in 200": lambda text: Say(body={"error_code": 18, "error_msg": "qps request limit reached"}),
+}
+# What sets its record aside at once, in as many words.
+ALONE: dict[str, Callable[[str], Say]] = {
     "context length": lambda text: refuse(400, "the maximum context length is 8 tokens"),
+    "413": lambda text: refuse(413, "too large"),
+    "400": lambda text: refuse(400, "not like this"),
+    "403": lambda text: refuse(403, "Forbidden"),
+    "404": lambda text: refuse(404, "nothing here"),
+    "410": lambda text: refuse(410, "gone"),
+    "451": lambda text: refuse(451, "not in this country"),
+    "499": lambda text: refuse(499, "closed"),
+    "204": lambda text: Say(status=204, body=""),
+    "307": lambda text: Say(status=307, headers={"Location": "https://elsewhere.invalid/"}, body=""),
+    "inspected": lambda text: refuse(400, "inappropriate content", code="data_inspection_failed"),
+    "risk": lambda text: refuse(400, "Content Exists Risk", code="invalid_request_error"),
+    "1301": lambda text: refuse(400, "可能包含不安全或敏感内容", code="1301"),
+    "1026 in 200": lambda text: Say(body={"base_resp": {"status_code": 1026, "status_msg": "sensitive"}}),
+    "flagged": lambda text: refuse(403, "your input was flagged", metadata={"reasons": ["x"]}),
+    "withheld": lambda text: Say(None, finish_reason="content_filter"),
 }
 ANSWERED: dict[str, Callable[[str], Say]] = {
     "drip": lambda text: Say(text, fault="drip", pace=0.02),
@@ -56,7 +96,7 @@ ANSWERED: dict[str, Callable[[str], Say]] = {
     "empty": lambda text: Say(""),
 }
 HUGE = {"17": "10 MB", "1018": "10 MB", "501": "10 MB error"}
-RARE = {"hang", "drip too slow", "context length", "empty"}
+RARE = {"hang", "drip too slow", "empty", *ALONE}
 
 
 class Unruly:
@@ -86,7 +126,7 @@ class Unruly:
                 )
             if draw.random() >= FAULTY:
                 return text
-            both = {**FAULTS, **ANSWERED}
+            both = {**FAULTS, **ALONE, **ANSWERED}
             kind = draw.choices(list(both), [0.2 if kind in RARE else 1 for kind in both])[0]
             self.injected[kind] += 1
         return both[kind](text)
@@ -111,14 +151,15 @@ def recipe(base_url: str, seeds: Path, **model: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_of_two_thousand_records_none_is_lost_and_none_doubled_at_thirty_per_cent_faults(
-    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("records", [2_000, 20_000])
+def test_of_thousands_of_records_none_is_lost_doubled_or_half_at_thirty_per_cent_faults(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, records: int
 ) -> None:
     monkeypatch.setattr(caller, "BACKOFF_SECONDS", (0.005, 0.05))
     unruly = Unruly()
     server.script = unruly
-    instructions = write_seeds(tmp_path / "seeds.jsonl", RECORDS)
+    instructions = write_seeds(tmp_path / "seeds.jsonl", records)
     began = time.monotonic()
     result = sft.run(
         recipe(server.base_url, tmp_path / "seeds.jsonl", timeout=TIMEOUT),
@@ -135,26 +176,27 @@ def test_of_two_thousand_records_none_is_lost_and_none_doubled_at_thirty_per_cen
     ids = [record.id for record in [*kept, *gone]]
     usage = result.manifest["models"]["teacher"]
     print(
-        f"\n{RECORDS:,} records, {len(server.requests):,} requests, {sum(unruly.injected.values()):,} faults "
+        f"\n{records:,} records, {len(server.requests):,} requests, {sum(unruly.injected.values()):,} faults "
         f"injected, {usage['retries']:,} calls tried again, {usage['asked_again']:,} asked again for JSON, "
         f"{seconds:.0f} s"
     )
     for kind, times in unruly.injected.most_common():
-        print(f"    {kind:<18} {times:>5}")
+        print(f"    {kind:<22} {times:>6}")
     print(f"complete {len(kept):,}, set aside {len(gone):,}: {dict(reasons.most_common())}")
     print(f"lost {len(lost)}, doubled {len(doubled) + len(ids) - len(set(ids))}")
 
-    assert unruly.injected.keys() >= FAULTS.keys() | ANSWERED.keys() | set(HUGE.values())
+    assert unruly.injected.keys() >= FAULTS.keys() | ALONE.keys() | ANSWERED.keys() | set(HUGE.values())
     assert not lost
     assert not doubled
-    assert len(ids) == len(set(ids)) == RECORDS == len(kept) + len(gone)
+    assert len(ids) == len(set(ids)) == records == len(kept) + len(gone)
     assert all(record.dropped is not None and record.dropped.reason for record in gone)
     for record in kept:
         number = re.findall(r"\d+", record.instruction)[0]
-        assert record.output.startswith(f"The answer to {number} is")  # its own answer, nobody else's
+        # Its own answer, nobody else's, and the whole of it.
+        assert record.output.split(" x")[0] == f"The answer to {number} is that it depends."
         assert record.scores["judge.quality"] >= 1
     # Nearly all come through: what is set aside was refused for good, cut, or unlucky six times.
-    assert len(kept) > RECORDS * 0.85
+    assert len(kept) > records * 0.85
     # Every reply that was counted is in the journal, once.
     with sqlite3.connect(tmp_path / "journal.db") as journal:
         assert journal.execute("SELECT count(*) FROM replies").fetchone()[0] == usage["calls"]
@@ -167,7 +209,7 @@ def test_of_two_thousand_records_none_is_lost_and_none_doubled_at_thirty_per_cen
     # The next run asks only for what failed, and the server has been mended: all that can be complete is. Three
     # replies that were paid for and cannot be used stay what they are.
     unusable = [record for record in gone if "no usable reply after 3 tries" in str(record.dropped)]
-    assert len(unusable) < 5
+    assert len(unusable) < records / 400
     server.script = steady
     server.requests.clear()
     again = sft.run(
@@ -177,7 +219,7 @@ def test_of_two_thousand_records_none_is_lost_and_none_doubled_at_thirty_per_cen
     )
     assert again.failed == len(unusable)
     assert again.kept >= len(kept)
-    assert len(server.requests) < RECORDS * 0.2
+    assert len(server.requests) < records * 0.2
 
 
 def steady(request: dict[str, Any]) -> str:
