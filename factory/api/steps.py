@@ -29,7 +29,8 @@ def model(provider: str, **options: Any) -> ModelOptions:
         return adapter.validate_python({"provider": provider, **options})
     except ValidationError as error:
         fields = list(option_classes()[provider].model_fields) if provider in option_classes() else []
-        raise RecipeError(f"model: {validation_sentence(error, fields, show_input=False)}") from error
+        # The error itself, which a traceback would show, quotes what was given: it may be a key.
+        raise RecipeError(f"model: {validation_sentence(error, fields, show_input=False)}") from None
 
 
 def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry]) -> Step:

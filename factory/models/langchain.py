@@ -19,6 +19,7 @@ from factory.models.options import LangChainOptions
 from factory.models.refusal import ModelNotFound, meaning_of, raise_for, redact
 from factory.models.refusal_reply import UNKNOWN, Told, read_exception
 from factory.models.refusal_table import Meaning
+from factory.models.secrets import filled_in
 from factory.models.wire import no_tools, wire_messages, wire_tools
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def langchain_chat(options: LangChainOptions) -> LangChainChat:
     try:
         from langchain.chat_models import init_chat_model
 
-        arguments: dict[str, Any] = dict(options.arguments)
+        arguments: dict[str, Any] = filled_in(options.arguments)
         model = init_chat_model(options.model, **arguments)
     except ImportError:
         raise MissingDependency(

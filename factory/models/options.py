@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from factory.models.address import http_address
 from factory.models.base import Sampling
+from factory.models.secrets import MEND, key_in, looks_like_key, variables_in
+from factory.models.vllm.engine_arguments import read_flags
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-def _http_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("give an address such as http://127.0.0.1:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
+def _without_secrets(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if (place := key_in(fields)) is not None:
+        raise ValueError(f"`{place}` holds a key: leave it out and export the provider's variable, or {MEND}")
+    return fields
+
+
+def _flags_without_secrets(flags: tuple[str, ...]) -> tuple[str, ...]:
+    if (place := key_in(read_flags(flags))) is not None:
         raise ValueError(
-            "give the bare address, without user, password, ? or #; a key belongs in api_key_env"
+            f"`--{place.replace('_', '-')}` holds a key: leave it out and export the server's variable, "
+            "such as VLLM_API_KEY"
         )
-    return url.rstrip("/")
+    return flags
 
 
-def _without_secrets(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    for name in arguments:
-        if re.search(r"api_?key|secret|password|access_token|hf_token|auth", name, re.IGNORECASE):
-            raise ValueError(
-                "keys come from the environment: leave them out and export the provider's variable"
-            )
-    return arguments
-
-
-BaseURL = Annotated[str, AfterValidator(_http_address)]
+BaseURL = Annotated[str, AfterValidator(http_address)]
 # Upper case only: a key pasted here by mistake almost always has lower-case letters, and is refused unseen.
 KeyVariable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
@@ -57,6 +53,14 @@ class Price(BaseModel):
 class _Options(BaseModel):
     # A value is kept out of validation messages: a key pasted into the wrong field must not be printed.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    @model_validator(mode="after")
+    def _without_keys(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, str) and looks_like_key(value):
+                raise ValueError(f"`{name}` looks like a key: name the variable that holds it as api_key_env")
+        return self
 
 
 class _ChatOptions(_Options):
@@ -104,7 +108,7 @@ class OpenAIClientOptions(_Options):
     client_arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
         default_factory=dict,
         description="further arguments of that package's client, such as organization, project or default_query; "
-        "with api_version it is Azure's, and base_url the address of the resource; no keys",
+        "with api_version it is Azure's, and base_url the address of the resource; a key as ${NAME}",
     )
     token_provider: str = Field(
         "",
@@ -157,15 +161,16 @@ class OpenAIOptions(_ChatOptions, OpenAIClientOptions):
     )
     model: str = Field(min_length=1, description="name of the model, as the server lists it")
     concurrency: int = Field(64, ge=1, description="largest number of requests in flight")
-    extra_body: dict[str, JsonValue] = Field(
+    extra_body: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
         default_factory=dict,
-        description="further fields of each request, such as top_k or chat_template_kwargs",
+        description="further fields of each request, such as top_k or chat_template_kwargs; ${NAME} as a whole value "
+        "is filled in from the environment",
     )
     serve: bool = Field(
         False,
         description="start a vLLM server for `model` on this machine, with the first request, and stop it at the end",
     )
-    serve_arguments: tuple[str, ...] = Field(
+    serve_arguments: Annotated[tuple[str, ...], AfterValidator(_flags_without_secrets)] = Field(
         (), description='further arguments of that server, such as ["--max-model-len", "8192"]'
     )
     batch: BatchOptions | None = Field(
@@ -191,6 +196,10 @@ class OpenAIOptions(_ChatOptions, OpenAIClientOptions):
             raise ValueError("a batch asks no server: leave `serve` or `batch` out")
         if self.batch is not None and self.batch.submit and len(self.addresses) > 1:
             raise ValueError("`batch: {submit: true}` hands its files to one server: name one `base_url`")
+        if self.batch is not None and (names := variables_in(self.extra_body)):
+            raise ValueError(
+                f"the files of a batch would hold the value of {names[0]}: leave it out of `extra_body`"
+            )
         return self
 
     @property
@@ -232,7 +241,8 @@ class LangChainOptions(_ChatOptions):
         "anthropic:claude-haiku-4-5",
     )
     arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
-        default_factory=dict, description="further arguments of init_chat_model, such as base_url; no keys"
+        default_factory=dict,
+        description="further arguments of init_chat_model, such as base_url; a key as ${NAME}",
     )
     concurrency: int = Field(32, ge=1, description="largest number of requests in flight")
 
@@ -250,7 +260,7 @@ class VLLMOptions(_ChatOptions):
     )
     arguments: Annotated[dict[str, JsonValue], AfterValidator(_without_secrets)] = Field(
         default_factory=dict,
-        description="further arguments of vllm.LLM, such as tensor_parallel_size; no keys",
+        description="further arguments of vllm.LLM, such as tensor_parallel_size; a key as ${NAME}",
     )
     concurrency: int = Field(256, ge=1, description="largest number of requests in flight")
 

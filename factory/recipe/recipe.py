@@ -46,7 +46,7 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 # A recipe of aliases that stand for aliases can grow to any size from a few lines.
 _MOST_VALUES = 100_000
 _DEEPEST = 64
-_BRANCH = re.compile(r"(?:str|int|float|bool)$|(?:tuple|list|dict)\[")
+_BRANCH = re.compile(r"(?:str|int|float|bool)$|(?:tuple|list|dict|function-\w+)\[")
 
 Lines = Mapping[tuple[str | int, ...], int]
 
@@ -320,7 +320,8 @@ def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
             models[name] = cast("ModelOptions", check(options))
         except ValidationError as error:
             fields = _model_fields(options)
-            raise _first_error(error, ("models", name), f"model `{name}`", fields, at) from error
+            # The error itself, which a traceback would show, quotes what was given: it may be a key.
+            raise _first_error(error, ("models", name), f"model `{name}`", fields, at) from None
     return models
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from factory.models.openai.connection import BrokenOff, Response
 from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
+from factory.models.openai.proxies import Proxy, read_proxy
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -286,7 +287,10 @@ def test_plain_requests_go_through_a_proxy_by_their_whole_address() -> None:
 
     async def main() -> None:
         async with serving(proxy) as port:
-            options = {"base_url": "http://model.example/v1", "proxy": f"http://me:p%40ss@127.0.0.1:{port}"}
+            options = {
+                "base_url": "http://model.example/v1",
+                "proxy": read_proxy("http_proxy", f"http://me:p%40ss@127.0.0.1:{port}"),
+            }
             async with client_of(port, **options) as client:
                 assert (await client.request("POST", "/x", b"{}")).body == b"ok"
 
@@ -321,7 +325,7 @@ def test_tls_goes_through_a_proxy_unseen_by_it(
             async with (
                 serving(proxy) as port,
                 client_of(
-                    port, base_url=f"https://127.0.0.1:{target}/v1", proxy=f"127.0.0.1:{port}"
+                    port, base_url=f"https://127.0.0.1:{target}/v1", proxy=Proxy("127.0.0.1", port)
                 ) as client,
             ):
                 for _ in range(2):
@@ -342,7 +346,7 @@ def test_a_proxy_that_refuses_is_named_by_its_status() -> None:
         options = {"base_url": "https://model.example/v1"}
         async with (
             serving(proxy) as port,
-            client_of(port, proxy=f"http://127.0.0.1:{port}", **options) as client,
+            client_of(port, proxy=Proxy("127.0.0.1", port), **options) as client,
         ):
             with pytest.raises(ProxyRefused, match="407"):
                 await client.request("POST", "/x", b"{}")

@@ -242,7 +242,7 @@ async def test_a_page_from_a_server_that_answered_before_is_a_mishap(server: Scr
     provider = OpenAIChat(options(server))
     await provider.send(request())
     server.script = says(HTML)
-    with pytest.raises(TransientFailure, match="not a JSON object"):
+    with pytest.raises(TransientFailure, match="it is not JSON"):
         await provider.send(request())
     await provider.close()
 

@@ -8,9 +8,9 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import AnyStr, BinaryIO, cast
 
 from factory.errors import InputError
 
@@ -26,6 +26,12 @@ EXTENSIONS = {
 """File name endings and the format they stand for; each may be followed by .gz."""
 
 FORMATS = tuple(dict.fromkeys(EXTENSIONS.values()))
+
+LONGEST_LINE = 1 << 30
+"""Bytes that a line may have, or characters in UTF-16 and UTF-32; no row of text is that long."""
+_PIECE = 1 << 26
+# DEFLATE packs at most 1,032 to 1; text is packed 3 to 1, and one row over and over 100 to 1.
+_BOMB_RATIO = 200
 
 _GZIP = b"\x1f\x8b"
 # UTF-32's mark begins with UTF-16's, so it is looked for first.
@@ -114,12 +120,13 @@ def byte_lines(path: Path) -> Iterator[bytes]:
     hold bytes that are not UTF-8.
 
     Raises:
-        InputError: the file cannot be opened, or ends in the middle of its gzip stream.
+        InputError: the file cannot be opened, ends in the middle of its gzip stream, or has a line of more than
+            `LONGEST_LINE`, or one that gzip packed as it packs no text: memory would not hold it.
     """
     count = 0
     with open_bytes(path) as stream:
         try:
-            for line in _utf8(stream):
+            for line in _utf8(path, stream):
                 count += 1
                 yield line
         except (EOFError, OSError, zlib.error) as error:
@@ -127,16 +134,67 @@ def byte_lines(path: Path) -> Iterator[bytes]:
             raise InputError(f"{path} is damaged after line {count}: {why}; fetch the file again") from error
 
 
-def _utf8(stream: BinaryIO) -> Iterator[bytes]:
+def _utf8(path: Path, stream: BinaryIO) -> Iterator[bytes]:
     head = cast(io.BufferedReader, stream).peek(4)[:4]
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             # "replace": half a character pair becomes U+FFFD, the line around it stays readable.
             text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n")
-            return (line.encode() for line in text)
+            return (line.encode() for line in _lines(path, stream, text.readline, "\n"))
     if head.startswith(codecs.BOM_UTF8):
         stream.read(len(codecs.BOM_UTF8))
-    return iter(stream)
+    return _lines(path, stream, stream.readline, b"\n")
+
+
+def _lines(path: Path, stream: BinaryIO, readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+    """The lines; a long one is read in pieces, so that one without an end is given up before memory is."""
+    count = blank = 0
+    while line := readline(_PIECE):
+        count += 1
+        if len(line) == _PIECE and not line.endswith(end):
+            pieces = [line]
+            length = len(line)
+            while not pieces[-1].endswith(end):
+                _check_ratio(path, stream, length)
+                if length > LONGEST_LINE:
+                    raise InputError(
+                        f"{path}: line {count} is longer than {LONGEST_LINE >> 30} GiB: put each object on a line of "
+                        "its own, or save it as Parquet"
+                    )
+                pieces.append(readline(_PIECE))
+                length += len(pieces[-1])
+                if not pieces[-1]:
+                    break
+            line = end[:0].join(pieces)
+        blank = blank + len(line) if line.isspace() else 0
+        if blank > _PIECE:
+            raise InputError(
+                f"{path} has more than {_PIECE >> 20} MiB of blank lines in a row: fetch it again"
+            )
+        yield line
+
+
+def read_whole(path: Path, stream: BinaryIO) -> bytes:
+    """All bytes of a stream from `open_bytes`.
+
+    Raises:
+        InputError: gzip packed them as it packs no data.
+    """
+    pieces: list[bytes] = []
+    while piece := stream.read(_PIECE):
+        pieces.append(piece)
+        _check_ratio(path, stream, len(pieces) * _PIECE)
+    return b"".join(pieces)
+
+
+def _check_ratio(path: Path, stream: BinaryIO, length: int) -> None:
+    """Refuse what is a few bytes in the file and fills the memory, as a "gzip bomb" does."""
+    packed = getattr(getattr(stream, "raw", None), "fileobj", None)
+    if length > _PIECE and packed is not None and length > _BOMB_RATIO * packed.tell():
+        raise InputError(
+            f"{path} unpacks to more than {_BOMB_RATIO} times its size, as no text does: fetch it again, or unpack it "
+            "yourself where it is meant so"
+        )
 
 
 def read_error(path: Path, error: Exception) -> InputError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jsonlines
 
-from factory.data.formats.files import byte_lines, is_packed, open_bytes, read_error
+from factory.data.formats.files import byte_lines, is_packed, open_bytes, read_error, read_whole
 from factory.data.formats.shapes import recognise
 from factory.data.formats.values import loads
 from factory.errors import InputError
@@ -208,7 +208,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRow]:
     try:
         with open_bytes(path) as stream:
             # A plain file is read by row groups; a packed one is unpacked whole, Parquet begins at its end.
-            source = pa.BufferReader(stream.read()) if is_packed(stream) else pa.PythonFile(stream)
+            source = pa.BufferReader(read_whole(path, stream)) if is_packed(stream) else pa.PythonFile(stream)
             with pq.ParquetFile(source) as file:
                 names = file.schema_arrow.names
                 if len(set(names)) < len(names):

@@ -21,8 +21,9 @@ import orjson
 from factory.data.whole_file import whole_file, write_whole
 from factory.errors import OutputError, RunStopped
 from factory.models.openai.batch_files import REQUESTS, RESULTS, URL, one_line
-from factory.models.openai.endpoint import key_variable, read_key
+from factory.models.openai.endpoint import key_variable
 from factory.models.refusal import redact
+from factory.models.secrets import read_key
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -21,6 +21,7 @@ from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
 from factory.models.openai.structured import instruct_json, strict_schema
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
+from factory.models.secrets import filled_in, read_key, variables_in
 from factory.models.wire import wire_messages, wire_template_arguments, wire_tools
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class OpenAIBodies:
             "openai", options.model, {**options.overrides(), "extra_body": options.extra_body}
         )
         self._options = options
+        self._extra_body = options.extra_body
         self._openai = is_openai(address or options.addresses[0])
         self._limit = "max_completion_tokens" if self._openai else "max_tokens"
         self._formats: dict[bytes, orjson.Fragment] = {}
@@ -82,7 +84,7 @@ class OpenAIBodies:
             body.update(logprobs=True, top_logprobs=sampling.logprobs)
         for name in self._left_out:
             body.pop(name, None)
-        body.update(self._options.extra_body)
+        body.update(self._extra_body)
         if request.template_arguments:
             self._add_template_arguments(body, request.template_arguments)
         return body
@@ -120,8 +122,14 @@ class OpenAIChat(OpenAIBodies):
 
     def __init__(self, options: OpenAIOptions, address: str | None = None) -> None:
         super().__init__(options, address)
+        self._extra_body = filled_in(options.extra_body)
         self.concurrency = options.concurrency
-        self._endpoint = Endpoint(address or options.addresses[0], model=options.model, options=options)
+        self._endpoint = Endpoint(
+            address or options.addresses[0],
+            model=options.model,
+            options=options,
+            secrets=tuple(map(read_key, variables_in(options.extra_body))),
+        )
         self._in_words: set[bytes] = set()
         self._taken: set[bytes] = set()
         self.sends_samples = "n" not in options.extra_body

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+MOST_HEAD_BYTES = 64 << 10
+"""Bytes that a reply may have before its body, those of replies such as "100 Continue" counted too."""
+MOST_BYTES = 64 << 20
+"""Bytes of a whole reply, as they come and unpacked, unless the client is told otherwise."""
+
 
 class BrokenOff(Exception):
     """The connection ended, or turned into something else than HTTP, before the reply was whole."""
+
+
+class TooLong(Exception):
+    """The reply is longer than any reply is; says what of it."""
 
 
 class Response(NamedTuple):
@@ -23,16 +33,19 @@ class Response(NamedTuple):
 class Connection(asyncio.Protocol):
     """One connection: asked once at a time.
 
+    most_bytes: a reply with more of them is given up
+    loop: the event loop that it lives in
     reusable: whether another request may be sent on it
     until_head: whether a reply ends with its headers, as one to CONNECT does
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_bytes: int = MOST_BYTES) -> None:
         self.transport: asyncio.Transport | None = None
+        self.loop = loop
         self.reusable = False
         self.until_head = False
         self.idle_since = 0.0
-        self._loop = loop
+        self._most_bytes = most_bytes
         self._waiting: asyncio.Future[Response] | None = None
         self.begin()
 
@@ -40,20 +53,33 @@ class Connection(asyncio.Protocol):
         """Expect a reply as the first on this connection."""
         self.until_head = False
         self._parser = HttpResponseParser(self)
+        # As aiohttp and browsers read: line ends without CR, a space behind a chunk's size.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._head_read = False
+        self._received = 0
 
     async def ask(self, request: bytes, deadline: float) -> Response:
-        """Write a request and wait for its reply, until the loop's clock shows `deadline`."""
+        """Write a request and wait for its reply, until the loop's clock shows `deadline`.
+
+        Raises:
+            BrokenOff: the connection broke before the reply was whole.
+            TooLong: the reply has too many bytes.
+            TimeoutError: the deadline has passed.
+        """
         assert self._waiting is None
         if self.transport is None or self.transport.is_closing():
             raise BrokenOff("closed before the request was sent")
-        waiting: asyncio.Future[Response] = self._loop.create_future()
+        waiting: asyncio.Future[Response] = self.loop.create_future()
         self._waiting = waiting
         self.reusable = False
         self.transport.write(request)
-        timer = self._loop.call_at(deadline, self._late)
+        timer = self.loop.call_at(deadline, self._late)
         try:
             return await waiting
         finally:
@@ -63,10 +89,11 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close: in order where nothing is under way, at once where a reply may still come."""
         if self.transport is not None:
-            if self.reusable:
-                self.transport.close()
-            else:
-                self.transport.abort()
+            with contextlib.suppress(RuntimeError):  # its event loop is closed, and its socket with that
+                if self.reusable:
+                    self.transport.close()
+                else:
+                    self.transport.abort()
         self.reusable = False
         self._fail(BrokenOff("closed from this side"))
 
@@ -79,7 +106,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, reusable: bool) -> None:
         response = Response(self._parser.get_status_code(), self._headers, b"".join(self._body))
-        self._headers, self._body, self._head_read = {}, [], False
+        self._headers, self._body, self._head_read, self._received = {}, [], False, 0
         if self._waiting is not None and not self._waiting.done():
             self.reusable = reusable
             self._waiting.set_result(response)
@@ -97,10 +124,20 @@ class Connection(asyncio.Protocol):
             # Nothing was asked: whatever this is, it must not be taken for the reply to the next request.
             self.end()
             return
+        self._received += len(data)
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            self._fail(BrokenOff("what came is not HTTP"))
+        except HttpParserUpgrade:
+            self._fail(BrokenOff("it turned into another protocol"))
+            self.end()
+        except HttpParserError as error:
+            self._fail(BrokenOff(f"what came is not HTTP: {error}"))
+            self.end()
+        if not self._head_read and self._received > MOST_HEAD_BYTES:
+            self._fail(TooLong(f"its headers have more than {MOST_HEAD_BYTES >> 10} KiB"))
+            self.end()
+        elif self._received > self._most_bytes:
+            self._fail(TooLong(f"it has more than {self._most_bytes >> 20} MiB"))
             self.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,8 +156,9 @@ class Connection(asyncio.Protocol):
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header of the reply; of two with one name the first counts."""
-        self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        """A header of the reply; of two with one name the first counts. Those behind the body are let go."""
+        if not self._head_read:
+            self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
 
     def on_headers_complete(self) -> None:
         """The body comes next."""

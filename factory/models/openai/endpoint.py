@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
+import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import orjson
 
 from factory.data.text import shorten
-from factory.errors import MissingSecret, RecordFailed, RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Denied, TransientFailure, Unreachable
-from factory.models.openai.connection import BrokenOff, Response
+from factory.models.openai.body import Unreadable, is_page, read_json, unpacked
+from factory.models.openai.connection import MOST_BYTES, BrokenOff, Response, TooLong
+from factory.models.openai.event_stream import is_event_stream
 from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
+from factory.models.openai.proxies import Proxy, environment_proxy
 from factory.models.refusal import ModelNotFound, raise_for_status, redact
 from factory.models.refusal_reply import error_status
+from factory.models.secrets import filled_in_address, hidden, read_key, variables_in
 
 if TYPE_CHECKING:
     from factory.models.openai.sdk import SDKTransport
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 
 OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_HOST = "api.openai.com"
+PAGE_SECONDS = 0.5
+"""How long is waited before a first reply that is a page, or empty, is asked for once more."""
+
+_log = logging.getLogger(__name__)
 
 
 def is_openai(base_url: str) -> bool:
@@ -40,27 +48,6 @@ def key_variable(options: OpenAIClientOptions, base_url: str) -> str:
     return options.api_key_env or (OPENAI_KEY if is_openai(base_url) else "")
 
 
-def read_key(variable: str) -> str:
-    """The key in the environment variable; "" where no variable is named.
-
-    Raises:
-        MissingSecret: the variable is not set, or its value cannot be a key.
-    """
-    if not variable:
-        return ""
-    key = os.environ.get(variable, "")
-    if not key:
-        raise MissingSecret(
-            f"{variable} is not set, and a model of the recipe needs that key: export {variable}=..."
-        )
-    if not re.fullmatch(r"[\x21-\x7e]+", key):
-        raise MissingSecret(
-            f"the value of {variable} holds a space, a line break or a letter that no key has; "
-            f"set it again: export {variable}=..."
-        )
-    return key
-
-
 class NotServed(Denied):
     """The server has the model, and does not do with it what was asked."""
 
@@ -68,14 +55,28 @@ class NotServed(Denied):
 class Endpoint:
     """Posts JSON to one server and reads JSON back; every failure becomes one of `factory`'s own."""
 
-    def __init__(self, base_url: str, *, model: str, options: OpenAIClientOptions) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str,
+        options: OpenAIClientOptions,
+        secrets: tuple[str, ...] = (),
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        """`secrets` are sent in the bodies: where the server quotes one, it is not told on."""
         self.base_url = base_url
         self._model = model
         self._key_env = key_variable(options, base_url)
         self._key = read_key(self._key_env)
         self._timeout = options.timeout
+        self._most_bytes = most_bytes
+        in_arguments = map(read_key, variables_in(options.client_arguments))
+        self._secrets = (*secrets, *in_arguments, *filled_in_address(base_url)[1])
+        self._proxy: Proxy | None = None
         self._http = self._transport(options)
         self._answered = False
+        self._forgiven: set[str] = set()
 
     def _transport(self, options: OpenAIClientOptions) -> HTTPClient | SDKTransport:
         if options.client == "openai":
@@ -88,11 +89,15 @@ class Endpoint:
             "Content-Type": "application/json",
             "Authorization": f"Bearer {self._key or 'none'}",
         }
-        proxy = _proxy_for(parts.scheme, parts.hostname or "")
-        return HTTPClient(self.base_url, headers, options.timeout, proxy)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._proxy = environment_proxy(parts.scheme, parts.hostname or "", port)
+        address, _ = filled_in_address(self.base_url)
+        return HTTPClient(address, headers, options.timeout, self._proxy, self._most_bytes)
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
         """Send `body` to `base_url` + `path` once and return the JSON object that came back.
+
+        A first reply that is a page or empty, such as a gateway's that is just starting, is asked for once more.
 
         Raises:
             Overloaded, TransientFailure, Unreachable, RecordFailed, RunStopped: as `ChatProvider.send`.
@@ -101,18 +106,10 @@ class Endpoint:
             payload = orjson.dumps(body)
         except orjson.JSONEncodeError as error:
             raise RecordFailed("bad_request", f"the prompt cannot be sent as JSON: {error}") from None
-        try:
-            response = await self._http.request("POST", path, payload)
-        except TLSRefused as error:
-            raise RunStopped(f"{self.base_url}: {error}") from None
-        except ConnectFailed as error:
-            raise Unreachable(f"nobody answers at {self.base_url}: {shorten(str(error))}") from None
-        except ProxyRefused as error:
-            raise RunStopped(f"the proxy before {self.base_url} refused with HTTP {error}") from None
-        except TimeoutError:
-            raise TransientFailure(f"{self.base_url} took longer than {self._timeout:g} s") from None
-        except BrokenOff as error:
-            raise TransientFailure(f"the connection to {self.base_url} broke off ({error})") from None
+        response = await self._ask(path, payload)
+        if response.status == 200 and not self._answered and is_page(response.body):
+            await asyncio.sleep(PAGE_SECONDS)
+            response = await self._ask(path, payload)
         if response.status != 200:
             await self._refuse(response.status, response)
         return await self._read(response)
@@ -121,27 +118,70 @@ class Endpoint:
         """Close every socket."""
         await self._http.close()
 
+    async def _ask(self, path: str, payload: bytes) -> Response:
+        """The whole reply to one request, unpacked, and without the secrets where it is a refusal."""
+        try:
+            response = await self._http.request("POST", path, payload)
+            body = unpacked(response.headers, response.body, self._most_bytes)
+        except TLSRefused as error:
+            raise RunStopped(f"{self.base_url}: {error}") from None
+        except ConnectFailed as error:
+            raise Unreachable(f"nobody answers at {self.base_url}: {shorten(str(error), 120)}") from None
+        except ProxyRefused as error:
+            raise self._proxy_refused(error.args[0]) from None
+        except TimeoutError:
+            raise TransientFailure(f"{self.base_url} took longer than {self._timeout:g} s") from None
+        except BrokenOff as error:
+            raise TransientFailure(f"the connection to {self.base_url} broke off ({error})") from None
+        except TooLong as error:
+            raise RecordFailed("bad_reply", f"the reply of {self.base_url} was given up: {error}") from None
+        except Unreadable as error:
+            raise TransientFailure(f"{self.base_url} sent a reply that cannot be read: {error}") from None
+        if response.status == 407 and self._proxy is not None:
+            raise self._proxy_refused(407)
+        return response._replace(body=body)
+
+    def _proxy_refused(self, status: int) -> RunStopped:
+        mend = (
+            "put user and password into the proxy's address (http://user:password@host:port)"
+            if status == 407
+            else "have it pass the server on, or name the server in no_proxy"
+        )
+        return RunStopped(f"the proxy before {self.base_url} refused with HTTP {status}: {mend}")
+
     async def _read(self, response: Response) -> dict[str, Any]:
         raw = response.body
-        data = _parse_json(raw)
-        if not isinstance(data, dict):
-            if self._answered or raw.lstrip()[:1] in (b"{", b"["):
-                raise TransientFailure(f"{self.base_url} sent a reply that is not a JSON object")
+        try:
+            data, forgiven = read_json(raw)
+        except Unreadable as error:
+            if self._answered or not is_page(raw) or is_event_stream(raw):
+                raise TransientFailure(f"{self.base_url} sent a reply that cannot be read: {error}") from None
             raise RunStopped(
                 f"{self.base_url} does not answer with JSON: is it the right base_url, and is /v1 missing?"
-            )
+            ) from None
+        if not isinstance(data, dict):
+            raise TransientFailure(f"{self.base_url} sent a reply that is not a JSON object")
+        if forgiven and forgiven not in self._forgiven:
+            self._forgiven.add(forgiven)
+            _log.warning("%s answers with %s", self.base_url, forgiven)
         status = error_status(data)
         if status is not None:  # some gateways pass a failure on under status 200
-            await self._refuse(status, response)
+            await self._refuse(status, response._replace(body=orjson.dumps(data)))
         self._answered = True
         return data
 
     async def _refuse(self, status: int, response: Response) -> None:
+        headers, body = response.headers, response.body.removeprefix(b"\xef\xbb\xbf")
+        if self._secrets:
+            body = hidden(body, self._secrets)
+            headers = {
+                name: hidden(value.encode(), self._secrets).decode() for name, value in headers.items()
+            }
         try:
             raise_for_status(
                 status,
-                response.headers,
-                response.body,
+                headers,
+                body,
                 address=self.base_url,
                 key=self._key,
                 key_env=self._key_env,
@@ -156,9 +196,13 @@ class Endpoint:
             return Denied(f"{self.base_url} does not find model {self._model!r} any more: {words}", alone)
         try:
             response = await self._http.request("GET", "/models", seconds=10)
-            listed = orjson.loads(response.body)["data"]
-            names = [str(model["id"]) for model in listed]
-        except (ConnectFailed, BrokenOff, TLSRefused, TimeoutError, ValueError, LookupError, TypeError):
+            listed, _ = read_json(unpacked(response.headers, response.body))
+            names = [str(model["id"]) for model in listed["data"]]
+        except (ConnectFailed, TLSRefused, ProxyRefused, BrokenOff, TooLong, Unreadable):
+            names = None
+        except (TimeoutError, LookupError, TypeError):
+            names = None
+        if names is None:
             return Denied(
                 f"{self.base_url} is not an OpenAI-compatible server ({words}): is /v1 missing in base_url?",
                 alone,
@@ -170,20 +214,3 @@ class Endpoint:
             f"{self.base_url} has no model {self._model!r}; it has {redact(shown, self._key) or 'none'}",
             alone,
         )
-
-
-def _parse_json(raw: bytes) -> Any:
-    """The value in `raw`, None where it is not JSON; the parser's error, which quotes `raw`, is let go."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _proxy_for(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for `host`, looked up once instead of at each request."""
-    from urllib.request import getproxies, proxy_bypass
-
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
-        return None
-    return getproxies().get(scheme)

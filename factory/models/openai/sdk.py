@@ -17,6 +17,7 @@ import orjson
 from factory.errors import MissingDependency, RecipeError, RunStopped
 from factory.models.openai.connection import BrokenOff, Response
 from factory.models.openai.http import ConnectFailed, TLSRefused
+from factory.models.secrets import filled_in, filled_in_address
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -111,9 +112,9 @@ class SDKTransport:
             except openai.APIStatusError as error:
                 reply = error.response
             body = await reply.aread()
-        return Response(
-            reply.status_code, {name.lower(): value for name, value in reply.headers.items()}, body
-        )
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        headers.pop("content-encoding", None)  # it is unpacked
+        return Response(reply.status_code, headers, body)
 
     async def close(self) -> None:
         """Close every socket."""
@@ -157,7 +158,9 @@ def _arguments(options: OpenAIClientOptions, base_url: str) -> tuple[dict[str, A
     """What either client is made with, and whether it is Azure's."""
     from factory.models.openai.endpoint import is_openai
 
-    arguments: dict[str, Any] = {"timeout": options.timeout, "max_retries": 0, **options.client_arguments}
+    given = filled_in(options.client_arguments)
+    base_url, _ = filled_in_address(base_url)
+    arguments: dict[str, Any] = {"timeout": options.timeout, "max_retries": 0, **given}
     azure = "api_version" in arguments
     arguments["azure_endpoint" if azure else "base_url"] = base_url
     if not is_openai(base_url):

@@ -23,6 +23,7 @@ from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import split_reasoning
 from factory.models.options import VLLMOptions
 from factory.models.refusal import raise_for_status
+from factory.models.secrets import filled_in
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
 from factory.models.vllm.server import last_words, temporary_log
@@ -157,7 +158,7 @@ class VLLMChat:
         jobs, results = self._child.stdin, self._child.stdout
         assert jobs is not None
         assert results is not None
-        jobs.write(orjson.dumps({**arguments, **self._options.arguments}) + b"\n")
+        jobs.write(orjson.dumps({**arguments, **filled_in(self._options.arguments)}) + b"\n")
         if not await results.readline():
             self._failure = await self._death(self._child)
             raise self._failure
