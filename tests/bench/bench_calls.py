@@ -2,9 +2,10 @@
 
     python tests/bench/bench_calls.py [--records 5000] [--in-flight 256] [--peers FOLDER]
 
-Rows: a bare aiohttp loop (the limit), AsyncOpenAI (its default and its aiohttp transport), factory with
-everything on (journal, schema check, progress, manifest, files), and peers where they are installed, each in an
-environment of its own below FOLDER (peers/ unless told), because what they depend on does not go together:
+Rows: a bare aiohttp loop (the limit), the same loop with factory's client, AsyncOpenAI (its default and its
+aiohttp transport), factory with everything on (journal, schema check, progress, manifest, files), and peers where
+they are installed, each in an environment of its own below FOLDER (peers/ unless told), because what they depend
+on does not go together:
 
     for peer in distilabel curator data-designer; do python -m venv peers/$peer; done
     peers/distilabel/bin/pip install 'distilabel[openai]==1.5.3' requests
@@ -42,6 +43,23 @@ async def main():
             async with gate, session.post(url + "/chat/completions", json=body) as reply:
                 return (await reply.json())["choices"][0]["message"]["content"]
         await asyncio.gather(*(one(n) for n in range(records)))
+asyncio.run(main())
+"""
+
+CLIENT = """
+import asyncio, sys
+from factory.models.openai.endpoint import Endpoint
+from factory.models.options import OpenAIOptions
+url, records, in_flight = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+async def main():
+    gate = asyncio.Semaphore(in_flight)
+    endpoint = Endpoint(url, model="scripted", options=OpenAIOptions(base_url=url, model="scripted"))
+    async def one(n):
+        body = {"model": "scripted", "max_tokens": 64, "messages": [{"role": "user", "content": f"question {n}"}]}
+        async with gate:
+            return (await endpoint.post("/chat/completions", body))["choices"][0]["message"]["content"]
+    await asyncio.gather(*(one(n) for n in range(records)))
+    await endpoint.close()
 asyncio.run(main())
 """
 
@@ -153,6 +171,7 @@ def run(url: str, arguments: argparse.Namespace, folder: Path) -> None:
     schema.write_text(json.dumps({"name": "bench", "models": {"teacher": teacher}, "steps": steps}))
     clients: dict[str, list[str]] = {
         "bare aiohttp": [sys.executable, "-c", BARE, *common],
+        "factory's client alone": [sys.executable, "-c", CLIENT, *common],
         "AsyncOpenAI": [sys.executable, "-c", OPENAI, *common, "default"],
         "AsyncOpenAI, aiohttp transport": [sys.executable, "-c", OPENAI, *common, "aiohttp"],
         "factory respond": factory_command(recipe, folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 from collections.abc import AsyncIterator
 from typing import Any
@@ -120,6 +121,74 @@ async def test_what_is_wrong_with_an_answer_is_told_apart(
     server.embed = lambda _: said
     embeddings = provider(server)
     with pytest.raises(error):
+        await embeddings.embed(["a", "b"])
+    await embeddings.close()
+
+
+def packed(*numbers: float) -> str:
+    return base64.b64encode(np.array(numbers, dtype="<f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"embedding": [3, 0]}, {"embedding": [0, 2]}],
+        [{"embedding": [3, 0], "index": None}, {"embedding": [0, 2], "index": None}],
+        [{"embedding": packed(3, 0), "index": 0}, {"embedding": packed(0, 2), "index": 1}],
+        [{"embedding": packed(0, 2), "index": 1}, {"embedding": packed(3, 0), "index": 0}],
+        [{"embedding": packed(3, 0)}, {"embedding": [0.0, 2.5]}],
+    ],
+    ids=["no index", "an empty index", "base64", "base64 out of order", "both"],
+)
+async def test_vectors_are_read_as_base64_and_without_an_index(server: ScriptedServer, data: Any) -> None:
+    server.embed = lambda _: Say(body={"data": data})
+    embeddings = provider(server)
+    assert (await embeddings.embed(["a", "b"])).tolist() == [[1, 0], [0, 1]]
+    await embeddings.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        (rows([1, 0]), TransientFailure, "1 vectors for 2 texts"),
+        (rows([1, 0], [1, 0], [1, 0]), TransientFailure, "3 vectors for 2 texts"),
+        (rows([1, 0], [1, 0, 0]), TransientFailure, "vectors of 2 and of 3 numbers"),
+        (rows(packed(1, 0), packed(1)), TransientFailure, "vectors of 1 and of 2 numbers"),
+        (rows([], []), TransientFailure, "empty vectors"),
+        (rows("", ""), TransientFailure, "empty vectors"),
+        (rows("AAA=", "AAA="), TransientFailure, "neither numbers nor base64"),
+        (rows("no base64!", "x"), TransientFailure, "neither numbers nor base64"),
+        (rows([[1, 0]], [[1, 0]]), TransientFailure, "neither numbers nor base64"),
+        (rows(["1", "0"], ["1", "0"]), TransientFailure, "neither numbers nor base64"),
+        (rows([True, False], [1, 0]), TransientFailure, "neither numbers nor base64"),
+        (rows({"a": 1}, {"a": 1}), TransientFailure, "neither numbers nor base64"),
+        (Say(body={"data": [{"index": 0}, {"index": 1}]}), TransientFailure, "lack `embedding`"),
+        (Say(body={"data": [[1, 0], [1, 0]]}), TransientFailure, "lack `embedding`"),
+        (
+            Say(body={"data": [{"index": at, "embedding": [1]} for at in (1, 2)]}),
+            TransientFailure,
+            r"numbers its 2 vectors \[1, 2\], not 0 to 1",
+        ),
+        (
+            Say(body={"data": [{"index": 0, "embedding": [1]}, {"embedding": [1]}]}),
+            TransientFailure,
+            "not 0 to 1",
+        ),
+        (
+            Say(body=b'{"data": [{"embedding": [NaN, 1]}, {"embedding": [1, 0]}]}'),
+            RecordFailed,
+            "no direction",
+        ),
+        (rows(packed(float("nan"), 1), packed(1, 0)), RecordFailed, "no direction"),
+        (rows(packed(float("inf"), 1), packed(1, 0)), RecordFailed, "no direction"),
+    ],
+)
+async def test_what_is_wrong_with_vectors_is_named(
+    server: ScriptedServer, said: Say, error: type[Exception], words: str
+) -> None:
+    server.embed = lambda _: said
+    embeddings = provider(server)
+    with pytest.raises(error, match=words):
         await embeddings.embed(["a", "b"])
     await embeddings.close()
 

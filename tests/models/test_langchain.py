@@ -132,7 +132,7 @@ def test_without_langchain_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_key_among_the_arguments_is_refused_unseen() -> None:
-    with pytest.raises(ValidationError, match="keys come from the environment") as caught:
+    with pytest.raises(ValidationError, match="holds a key") as caught:
         LangChainOptions(model="openai:gpt-4.1", arguments={"api_key": KEY})
     assert KEY not in str(caught.value)
 

@@ -103,6 +103,16 @@ async def test_what_the_environment_names_for_openai_goes_to_no_other_server(
     assert sent["openai-organization"] == "org-mine"
 
 
+async def test_a_key_among_the_arguments_is_named_by_its_variable(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", KEY)
+    server.script = says(refuse(400, f"{KEY} is not welcome"))
+    with pytest.raises(RecordFailed, match=r"\*\*\* is not welcome"):
+        await send(server, client_arguments={"default_headers": {"X-Api-Key": "${GATEWAY_KEY}"}})
+    assert {name.lower(): value for name, value in server.headers[-1].items()}["x-api-key"] == KEY
+
+
 async def test_a_key_that_the_server_quotes_is_not_told(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +193,7 @@ async def test_embeddings_go_through_it_too(server: ScriptedServer) -> None:
         ({"client_arguments": {"project": "p"}}, "is for `client: openai`"),
         ({"token_provider": "azure"}, "is for `client: openai`"),
         ({"client": "openai", "token_provider": "azure", "api_key_env": "KEY"}, "not both"),
-        ({"client": "openai", "client_arguments": {"api_key": KEY}}, "keys come from the environment"),
+        ({"client": "openai", "client_arguments": {"api_key": KEY}}, "holds a key"),
         ({"client": "openai", "client_arguments": {"max_retries": 3}}, "factory counts the tries"),
         ({"client": "openai", "client_arguments": {"base_url": "http://x"}}, "it is `base_url`"),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,10 @@ from asking import chat_request
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scripted_server import ScriptedServer, refuse
+from scripted_server import ScriptedServer, in_thread, refuse
 
 import factory as sft
-from factory.errors import MissingSecret, RecipeError, RecordFailed
+from factory.errors import FactoryError, MissingSecret, RecipeError, RecordFailed
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import LangChainOptions, OpenAIOptions
 from factory.models.secrets import filled_in, key_in, looks_like_key
@@ -220,3 +222,35 @@ def test_a_key_is_found_however_deep_it_lies(value: Any, names: list[str]) -> No
     for name in names:
         buried = {name: buried}
     assert key_in({"extra": buried}) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", [False, True])
+def test_no_file_of_a_run_holds_a_key_that_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", KEY)
+    words = refuse(400, f"the key {KEY} is not welcome")
+    seeds = tmp_path / "seeds.jsonl"
+    seeds.write_text('{"instruction": "Why are there tides?"}\n')
+    with in_thread(ScriptedServer((lambda _: words) if refused else None)) as server:
+        teacher = {
+            "provider": "openai",
+            "base_url": server.base_url,
+            "model": "scripted",
+            "api_key_env": "GATEWAY_KEY",
+            "extra_body": {"auth": {"api_key": "${GATEWAY_KEY}"}},
+        }
+        steps = [{"read": {"path": str(seeds)}}, {"respond": {}}]
+        with suppress(FactoryError):
+            sft.run(
+                {"models": {"teacher": teacher}, "steps": steps},
+                out=tmp_path / "run",
+                journal=tmp_path / "journal.db",
+            )
+        assert server.requests[0]["auth"] == {"api_key": KEY}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert (tmp_path / "run" / "recipe.yaml") in files
+    assert (tmp_path / "journal.db") in files
+    for path in files:
+        assert KEY.encode() not in path.read_bytes(), path

@@ -181,6 +181,8 @@ def _unsent(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _made(kind: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     try:
         return kind(**arguments)
+    except ImportError as error:  # the environment names a SOCKS proxy, which needs a package more
+        raise MissingDependency(f"the openai package cannot send: {error}") from None
     except (TypeError, ValueError) as error:
         raise RecipeError(
             f"client_arguments are not what the client of the openai package takes: {error}"
