@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from factory.models.address import http_address
 from factory.models.base import Sampling
+from factory.models.base_url import http_address
 from factory.models.secrets import MEND, key_in, looks_like_key, variables_in
 from factory.models.vllm.engine_arguments import read_flags
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohappyeyeballs import start_connection
 
-from factory.models.address import ascii_host
+from factory.models.base_url import ascii_host
 from factory.models.openai.connection import MOST_BYTES, BrokenOff, Connection, Response
 from factory.models.openai.proxies import Proxy
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from factory.errors import FactoryError
-from factory.models.address import ascii_host
+from factory.models.base_url import ascii_host
 
 _PORTS = {"http": 80, "https": 443}
 

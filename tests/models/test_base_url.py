@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from factory.errors import RecipeError
-from factory.models.address import http_address
+from factory.models.base_url import http_address
 from factory.models.openai.http import HTTPClient
 from factory.models.options import OpenAIOptions
 from factory.recipe.recipe import parse_recipe
