@@ -42,9 +42,10 @@ class Evolve(PerRecord):
     The eliminator lets a child go, marked with its reason, where
 
     - it brings no information gain over its parent, as the model judges ("no_information_gain");
-    - its answer says sorry, or 抱歉, 对不起 and the like, in fewer than 80 words or Chinese characters
-      ("refusal");
-    - its answer holds nothing but punctuation and stop words ("empty_answer");
+    - its answer, of fewer than 80 words or Chinese characters, opens with a refusal ("I'm sorry, but I can't",
+      "As an AI language model, I cannot", 抱歉，我无法) and it did not ask for an apology or refusal ("refusal");
+    - its answer holds nothing but punctuation and stop words, and is no option, yes or no, or sign that was asked
+      for ("empty_answer");
     - it copies words of the evolving prompt, or an example in it ("template_leak");
     - its answer calls a tool, where the record offers none ("called_a_tool");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
@@ -158,7 +159,7 @@ class Evolve(PerRecord):
             child, self.model, sampling, context, operation="answer", sample=round, round=round
         )
         flaw = truncation_flaw(answer, "the answer") or call_flaw(answer, child)
-        return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip()))
+        return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip(), _asked(child)))
 
 
 class Comparison(BaseModel):
@@ -172,6 +173,11 @@ class Comparison(BaseModel):
 def _words(record: Record) -> str:
     """What is evolved: the words of the last user turn; its pictures stay with the child as they are."""
     return record.asked.content if record.asked is not None else ""
+
+
+def _asked(record: Record) -> str:
+    """What an answer goes by: the system turn and the last user turn."""
+    return f"{record.system}\n{_words(record)}".strip()
 
 
 _WHOLE_FENCE = re.compile(

@@ -129,7 +129,7 @@ def test_a_failed_evolution_is_a_dropped_child_and_asks_no_more_than_it_must(
         ("请回答改写后的指令", "", "template_leak"),
         ("说出一条河。", "", "unchanged"),
         ("说出三条河及其源头", "抱歉，我不能。", "refusal"),
-        ("说出三条河及其源头", "是的。", "empty_answer"),
+        ("说出三条河及其源头", "那么，为什么不是我们的？", "empty_answer"),
         ("说出三条河及其源头", "长江、黄河、珠江。", None),
     ],
 )

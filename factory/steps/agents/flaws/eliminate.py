@@ -4,7 +4,7 @@ The paper names four rules: (a) the evolved instruction brings no information ga
 a model decides (see `evolve.py`); (b) the answer says "sorry" and is shorter than 80 words; (c) the answer
 holds nothing but punctuation and stop words; (d) the evolved instruction copies words of the evolving
 prompt. Here are (b) to (d), with Chinese beside English, and what needs no rule: an empty, an unchanged, a
-cut text.
+cut text. By their letter (b) and (c) let asked-for apologies and answers such as "No." go: see `answer_flaw`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,13 @@ from factory.data.prompt import Prompt
 from factory.data.record import Record
 from factory.data.text import normal_form, rouge_tokens, shorten, word_count
 from factory.models.base import Answer
+from factory.steps.agents.flaws.refusals import REFUSAL_WORDS, refusal
+from factory.steps.agents.flaws.short_answers import is_short_answer
 from factory.steps.agents.flaws.stop_words import has_content
 
-REFUSAL_WORDS = 80
-"""An apology in an answer shorter than this is a refusal; in words, or in Chinese characters."""
 COPIED_WORDS: Mapping[str, int] = {"en": 8, "zh": 12}
 """So many words in a row, or Chinese characters, are copied from a prompt rather than met by chance."""
 
-# "sorry" between Chinese characters is a word too, so that \b will not do.
-_SORRY = re.compile(
-    r"(?<![a-z])sorry(?![a-z])|抱歉|对不起|對不起|很遗憾|很遺憾|非常遗憾|非常遺憾|遗憾的是|遺憾的是|不好意思",
-    re.IGNORECASE,
-)
 _TEMPLATE_WORDS = re.compile(
     r"(?:given|rewritten|created|evolved)[ _](?:prompt|instruction)"
     r"|</?instruction>"
@@ -109,11 +104,16 @@ def _prompt_runs(turns: tuple[tuple[str, str], ...], size: int) -> frozenset[Run
     return frozenset(run for _, text in turns for run in _runs(text, size))
 
 
-def answer_flaw(answer: str) -> Flaw | None:
-    """What is wrong with an answer by its text alone: rules (b) and (c)."""
-    if not has_content(answer):
+def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
+    """What is wrong with an answer to `instruction` by its text alone: rules (b) and (c).
+
+    The paper's words for these are "sorry" in fewer than 80 words, and nothing but punctuation and stop words.
+    Here an apology that was asked for, or that does not open the answer, is no refusal (`refusals.refusal`), and
+    an option, a yes or no, a sign that was asked for is an answer (`short_answers.is_short_answer`).
+    """
+    if not has_content(answer) and not is_short_answer(answer, instruction):
         return Flaw("empty_answer", "the answer holds nothing but punctuation and stop words")
     words = word_count(answer)
-    if words < REFUSAL_WORDS and (apology := _SORRY.search(answer)):
-        return Flaw("refusal", f"the answer says {apology[0]!r} in {words} words", {"words": words})
+    if words < REFUSAL_WORDS and (refused := refusal(answer, instruction)):
+        return Flaw("refusal", f"the answer opens with {refused!r}, in {words} words", {"words": words})
     return None

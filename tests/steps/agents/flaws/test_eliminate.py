@@ -36,10 +36,10 @@ def test_an_apology_in_a_short_answer_is_a_refusal(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("apology", "word"), [("I am sorry for your loss", " river"), ("抱歉让你久等了", "河")], ids=["en", "zh"]
+    ("apology", "word"), [("I am sorry, I cannot", " river"), ("抱歉，我无法说", "河")], ids=["en", "zh"]
 )
-def test_an_apology_is_no_refusal_from_80_words_on(apology: str, word: str) -> None:
-    words = 6 if apology.isascii() else 7
+def test_a_refusal_has_fewer_than_80_words(apology: str, word: str) -> None:
+    words = 5 if apology.isascii() else 6
     assert answer_flaw(apology + word * (80 - words)) is None
     flaw = answer_flaw(apology + word * (79 - words))
     assert flaw is not None
