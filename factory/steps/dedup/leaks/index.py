@@ -3,7 +3,7 @@
 Everything is a numpy array, since the search (`leak_kernel.scan`) is compiled. Three hash tables point into the
 tokens of the items:
 
-- `grams`: each n-gram that occurs in exactly one item, for exact overlap and coverage;
+- `grams`: each n-gram that occurs in one item or one family of items only, for exact overlap and coverage;
 - `seeds`: n-grams of 3 masked tokens, from which an edited copy is aligned with its item;
 - `whole`: items and cores shorter than an n-gram, which must occur in full.
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from factory.data.text import rouge_tokens
 from factory.steps.dedup.leaks.benchmark import Item
+from factory.steps.dedup.leaks.families import families_of
 from factory.steps.dedup.leaks.tokens import (
     ACCENT,
     DIGIT,
@@ -51,6 +52,8 @@ COMMON_SEED = 30  # a seed that occurs in more items than this is a common phras
 CORE = 16  # fewest tokens of a core: "which of the following is not a feature of ..." alone is no question
 CORE_LINE = 8  # fewest tokens of a core that is searched as a line of its own
 SURE = 2  # tokens subtracted from an item's length before its allowed edits are computed, so that short items get fewer
+OTHER_NUMBERS = 1 / 2  # of the edits are left to a copy whose numbers are others: only its words tell it
+FEW = 2  # edits that such a copy may have in any case
 _ACCENTS = {chr(code) for code in range(0x300, 0x370)}
 _NUMBER_WORDS = re.findall(
     r"\w+",
@@ -69,7 +72,7 @@ class Index(NamedTuple):
     owners: for each entry the numbers of its items
     plain: the tokens of the entries
     masked: the same, with numbers masked and wild tokens marked
-    grams: n-grams that occur in one entry only
+    grams: n-grams that occur in entries of one family only (`families.families_of`)
     seeds: n-grams of masked tokens that occur in few entries
     whole: short entries and short cores, each in full, with its number of tokens
     """
@@ -149,9 +152,9 @@ def make_room(longest: int, items: int = 0, tokens: int = 0, most: int = 0) -> R
     width = 3 * most + 8
     return Room(
         np.zeros(longest, np.uint64), ints(longest), ints(longest), ints(longest + 1),
-        np.zeros(longest, np.uint64), ints(longest), ints(longest),
+        np.zeros(longest, np.uint64), ints(longest), ints(longest), np.zeros(longest, np.uint64), ints(2 * tokens + 1),
         ints(items), np.full(items, -1), ints(2 * items), ints(items), ints(items), ints(items), ints(items),
-        ints(2 * items), ints(2 * items), np.full(tokens, -1), np.full(tokens, -1), ints(tokens),
+        ints(2 * items), ints(2 * items), np.full(tokens, -1), np.full(tokens, -1),
         ints(width), ints(width), ints(width), ints(width),
     )  # fmt: skip
 
@@ -169,7 +172,7 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
 
     Args:
         ngram: tokens of the n-grams that coverage is counted by; a shorter item is searched in full.
-        edits: share of an item's tokens that an edited copy may differ by. Masked and wild tokens do not count.
+        edits: share of an item's tokens that an edited copy may differ by. Wild tokens do not count.
         shortest: fewest such tokens of an item for which edited copies are searched.
     """
     letters = alphabet()
@@ -181,6 +184,7 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
     lines: list[tuple[int, int]] = []
     masked_cores: list[tuple[int, int]] = []
     wild: list[Flags] = []
+    values: list[Words] = []
     names = _proper_names(items)
     for number, item in enumerate(items):
         tokens, mask, room = _tokens(item.text, letters)
@@ -195,14 +199,22 @@ def build_index(items: Sequence[Item], ngram: int, edits: float, shortest: int) 
         lines.append(_within(item.core, room.starts[: len(tokens)], CORE_LINE))
         masked_cores.append(_within(item.core, room.masked_starts[: len(mask)], CORE))
         wild.append(_wild(item, names, room.masked_starts[: len(mask)]))
+        values.append(room.values[: len(mask)].copy())
     exact, exact_items = _items(plain, cores)
-    grams = _own_grams(exact, ngram, exact_items)
     loose, loose_items = _items(masked, masked_cores)
+    families = families_of(loose)
+    grams = _own_grams(exact, ngram, exact_items, families)
     loose.wild[:] = np.concatenate([*wild, np.zeros(0, np.uint8)])
-    firm = np.concatenate([[0], np.cumsum((loose.wild == 0) & (loose.tokens != NUMBER))])
+    loose.values[:] = np.concatenate([*values, np.zeros(0, np.uint64)])
+    firm = np.concatenate([[0], np.cumsum(loose.wild == 0)])
     sizes = firm[_ends(loose)] - firm[_starts(loose)]
     loose.most[:] = np.where(sizes >= shortest, ((sizes - SURE) * edits + 1e-9).astype(np.int64), -1)
-    whole = _whole(exact, ngram, np.asarray(lines, np.int64).reshape(-1, 2))
+    worded = np.concatenate([[0], np.cumsum((loose.wild == 0) & (loose.tokens != NUMBER))])
+    words = worded[_ends(loose)] - worded[_starts(loose)]
+    few = np.maximum(words * OTHER_NUMBERS * edits, FEW)
+    few = np.minimum(few, np.maximum(words - SURE, 0) * edits)
+    loose.loose[:] = np.where(words >= shortest, (few + 1e-9).astype(np.int64), -1)
+    whole = _whole(exact, ngram, np.asarray(lines, np.int64).reshape(-1, 2), families)
     return Index(owners, letters, exact, loose, grams, _seeds(loose, loose_items), whole)
 
 
@@ -219,9 +231,11 @@ def _items(tokens: Sequence[Words], cores: Sequence[tuple[int, int]]) -> tuple[I
     item_of = np.repeat(np.arange(len(tokens)), np.diff(first))
     joined = np.concatenate([*tokens, np.zeros(0, np.uint64)])
     core = np.asarray(cores, np.int64).reshape(-1)
-    none = np.full(2 * len(tokens), -1)
+    none, loose = np.full(2 * len(tokens), -1), np.full(2 * len(tokens), -1)
     own, wild = np.zeros(2 * len(tokens), np.int64), np.zeros(len(joined), np.uint8)
-    return Items(first, item_of, joined, core, own, none, wild), item_of
+    return Items(
+        first, item_of, joined, core, own, none, loose, wild, np.zeros(len(joined), np.uint64)
+    ), item_of
 
 
 def _starts(items: Items) -> Ints:
@@ -266,23 +280,29 @@ def _grams_at(items: Items, size: int, item_of: Ints) -> tuple[Words, Ints]:
     return keys[order], places[order]
 
 
-def _own_grams(items: Items, size: int, item_of: Ints) -> Grams:
-    """The n-grams that occur in one entry only, each at its first position.
+def _own_grams(items: Items, size: int, item_of: Ints, families: Ints) -> Grams:
+    """The n-grams that occur in entries of one family only, each at its first position in each of them.
 
     Also fills `items.own`: how many tokens of each entry, and of its core, lie in such n-grams.
     """
     keys, places = _grams_at(items, size, item_of)
-    begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
-    owner = item_of[places]
-    lowest = np.minimum.reduceat(owner, begin) if len(keys) else owner
-    highest = np.maximum.reduceat(owner, begin) if len(keys) else owner
-    alone = begin[lowest == highest]
+    if not len(keys):
+        return _table(size, keys, places, places, places)
+    begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    family = families[item_of[places]]
+    alone = np.minimum.reduceat(family, begin) == np.maximum.reduceat(family, begin)
+    # Of one entry's positions, which lie in order, the first.
+    first = np.concatenate([[True], (keys[1:] != keys[:-1]) | (item_of[places[1:]] != item_of[places[:-1]])])
+    first &= np.repeat(alone, np.diff(np.concatenate([begin, [len(keys)]])))
+    keys, places = keys[first], places[first]
     inside = np.zeros(len(item_of) + size, bool)
     for step in range(size):
-        inside[places[alone] + step] = True
+        inside[places + step] = True
     owned = np.concatenate([[0], np.cumsum(inside[: len(item_of)])])
     items.own[:] = owned[_ends(items)] - owned[_starts(items)]
-    return _table(size, keys[alone], np.arange(len(alone)), np.ones(len(alone), np.int64), places[alone])
+    begin = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
+    count = np.diff(np.concatenate([begin, [len(keys)]])).astype(np.int64)
+    return _table(size, keys[begin], begin, count, places)
 
 
 def _seeds(items: Items, item_of: Ints) -> Grams:
@@ -296,8 +316,10 @@ def _seeds(items: Items, item_of: Ints) -> Grams:
     return _table(SEED, keys[begin[rare]], begin[rare], count[rare], places)
 
 
-def _whole(items: Items, size: int, cores: Ints) -> Grams:
-    """Entries shorter than an n-gram, and cores shorter than `CORE`, each in full; those that occur twice are left out.
+def _whole(items: Items, size: int, cores: Ints, families: Ints) -> Grams:
+    """Entries shorter than an n-gram, and cores shorter than `CORE`, each in full.
+
+    One that entries of several families have is left out; of a family, the first entry stands for all.
 
     Args:
         cores: token range of each entry's core; empty where it has none.
@@ -311,8 +333,11 @@ def _whole(items: Items, size: int, cores: Ints) -> Grams:
     keys = np.zeros(len(first), np.uint64)
     for at, (begin, count) in enumerate(zip(first.tolist(), counts.tolist(), strict=True)):
         keys[at] = _hash(items.tokens[begin : begin + count])
-    _, once, times = np.unique(keys, return_index=True, return_counts=True)
-    once = once[times == 1]
+    family = families[np.concatenate([short, cored])]
+    _, once, which = np.unique(keys, return_index=True, return_inverse=True)
+    shared = np.zeros(len(once), bool)
+    shared[which[family != family[once][which]]] = True
+    once = once[~shared]
     return _table(max(size, CORE) - 1, keys[once], np.arange(len(once)), counts[once], first[once])
 
 

@@ -51,11 +51,20 @@ class Rules(NamedTuple):
 
 @compiled
 def edits(
-    item: Words, wild: Flags, text: Words, diagonal: int, most: int, room: Room
+    item: Words,
+    values: Words,
+    wild: Flags,
+    text: Words,
+    text_values: Words,
+    diagonal: int,
+    most: int,
+    any_number: bool,
+    room: Room,
 ) -> tuple[int, int, int]:
     """The least number of tokens to insert, delete or replace that makes `item` a part of `text`.
 
-    To delete or replace a token where `wild` is 1 costs nothing.
+    To delete or replace a token where `wild` is 1 costs nothing. A number in place of another one is replaced, but
+    with `any_number` the same.
 
     Looks at places where item token q stands within 3/2 `most` of text token diagonal + q. Returns the
     number, and where in the text the part begins and ends; more than `most` where there is no such part.
@@ -77,7 +86,8 @@ def edits(
             best, begin = far, t
             if 0 <= t <= len(text):
                 if t > 0 and above[k] < far:
-                    best = above[k] + (0 if item[q - 1] == text[t - 1] else price)
+                    same = item[q - 1] == text[t - 1] and (any_number or values[q - 1] == text_values[t - 1])
+                    best = above[k] + (0 if same else price)
                     begin = above_start[k]
                 if k + 1 < width and above[k + 1] + price < best:
                     best = above[k + 1] + price
@@ -122,12 +132,13 @@ def by_words(
     grams: Grams,
     rules: Rules,
     stamp: int,
-    record: int,
+    lineage: int,
     room: Room,
     out: Ints,
     found: int,
-) -> int:
-    """Find the items whose own n-grams stand in the text; how many rows `out` holds then."""
+    hits: int,
+) -> tuple[int, int]:
+    """Find the items whose own n-grams stand in the text; how many rows `out` holds then, and how many `room.hits`."""
     size = grams.size[0]
     tokens = room.tokens
     lead = power(size)
@@ -143,39 +154,41 @@ def by_words(
         if slot < 0:
             continue
         at = t + 1 - size
-        place = grams.places[grams.first[slot]]
-        same = 0
-        while same < size and items.tokens[place + same] == tokens[at + same]:
-            same += 1
-        if same < size:
-            continue
-        item = items.item_of[place]
-        touched = touch(item, stamp, touched, room)
-        first, end = items.first[item], items.first[item + 1]
-        for p in range(place, place + size):
-            if room.covered[p] != stamp:
-                room.covered[p] = stamp
-                room.cover[2 * item] += 1
-                if items.core[2 * item] <= p - first < items.core[2 * item + 1]:
-                    room.cover[2 * item + 1] += 1
-        if room.seen[place] != record:
-            room.seen[place] = record
-            room.records[place] += 1
-        if at < room.until[item] and room.diagonal[2 * item] == at - place:
-            continue
-        a, p = at, place
-        while a > 0 and p > first and tokens[a - 1] == items.tokens[p - 1]:
-            a -= 1
-            p -= 1
-        b = at + size
-        while b < count and place + b - at < end and tokens[b] == items.tokens[place + b - at]:
-            b += 1
-        room.until[item] = b
-        room.diagonal[2 * item] = at - place
-        if b - a > room.run[item]:
-            room.run[item] = b - a
-            room.run_text[item] = a
-            room.run_item[item] = p
+        # Of a family of items each has the n-gram at a place of its own.
+        for place in grams.places[grams.first[slot] : grams.first[slot] + grams.counts[slot]]:
+            same = 0
+            while same < size and items.tokens[place + same] == tokens[at + same]:
+                same += 1
+            if same < size:
+                continue
+            item = items.item_of[place]
+            touched = touch(item, stamp, touched, room)
+            first, end = items.first[item], items.first[item + 1]
+            for p in range(place, place + size):
+                if room.covered[p] != stamp:
+                    room.covered[p] = stamp
+                    room.cover[2 * item] += 1
+                    if items.core[2 * item] <= p - first < items.core[2 * item + 1]:
+                        room.cover[2 * item + 1] += 1
+            if room.seen[place] != lineage:
+                room.seen[place] = lineage
+                room.hits[hits] = (place << 32) | lineage
+                hits += 1
+            if at < room.until[item] and room.diagonal[2 * item] == at - place:
+                continue
+            a, p = at, place
+            while a > 0 and p > first and tokens[a - 1] == items.tokens[p - 1]:
+                a -= 1
+                p -= 1
+            b = at + size
+            while b < count and place + b - at < end and tokens[b] == items.tokens[place + b - at]:
+                b += 1
+            room.until[item] = b
+            room.diagonal[2 * item] = at - place
+            if b - a > room.run[item]:
+                room.run[item] = b - a
+                room.run_text[item] = a
+                room.run_item[item] = p
     for k in range(touched):
         item = room.touched[k]
         part = 0
@@ -197,7 +210,7 @@ def by_words(
             row[COVERED], row[OF], row[RUN], row[EDITS] = covered, of, room.run[item], 0
             row[FROM] = room.run_item[item]
             found += 1
-    return found
+    return found, hits
 
 
 @compiled
@@ -234,7 +247,18 @@ def by_edits(count: int, items: Items, seeds: Grams, stamp: int, room: Room, out
                     room.pending[2 * item + part] = diagonal
                     continue
                 room.diagonal[2 * item + part] = diagonal
-                distance, begin, end = edits(items.tokens[a:b], items.wild[a:b], text, diagonal, most, room)
+                item_part, values, wild = items.tokens[a:b], items.values[a:b], items.wild[a:b]
+                numbers = room.values[:count]
+                distance, begin, end = edits(
+                    item_part, values, wild, text, numbers, diagonal, most, False, room
+                )
+                if distance > most and items.loose[2 * item + part] >= 0:
+                    # Much the same words with other numbers.
+                    least = items.loose[2 * item + part]
+                    distance, begin, end = edits(
+                        item_part, values, wild, text, numbers, diagonal, least, True, room
+                    )
+                    distance = most + 1 if distance > least else distance
                 if distance <= most and end > begin:
                     row = out[found]
                     row[ITEM], row[RULE], row[PART] = item, BY_EDITS, part
@@ -277,19 +301,19 @@ def by_whole(count: int, lines: int, items: Items, whole: Grams, room: Room, out
 
 _rows = types.int64[:, ::1]
 _rules = types.NamedTuple([types.int64, types.float64], Rules)  # type: ignore[no-untyped-call]
-_two = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]
+_three = types.UniTuple(types.int64, 3)  # type: ignore[no-untyped-call]
 
 
 _arrays = (alphabet_type, items_type, items_type, grams_type, grams_type, grams_type)
 
 
 @compiled_at_once(
-    _two(codes_type, ints_type, ints_type, types.int64, types.int64, *_arrays, _rules, room_type, _rows)
+    _three(codes_type, ints_type, ints_type, types.int64, types.int64, *_arrays, _rules, room_type, _rows)
 )
 def scan(
     codes: Codes,
     offsets: Ints,
-    records: Ints,
+    lineages: Ints,
     begin: int,
     stamp: int,
     alphabet: Alphabet,
@@ -301,27 +325,29 @@ def scan(
     rules: Rules,
     room: Room,
     out: Ints,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Look for the items in the texts from `begin` on; text i is codes[offsets[i]:offsets[i + 1]].
 
-    Stops early when `out` might not hold what the next text gives. Returns the rows found and the next text.
+    Stops early when `out` or `room.hits` might not hold what the next text gives. Returns the rows found, the next
+    text, and how many hits there are.
 
-    records: the number of the record that each text belongs to
+    lineages: a number for each text, the same for all texts that one seed gave; below 2**31
     stamp: a number that no text before had; the texts take the numbers from there, two each
     """
-    found = 0
+    found = hits = 0
     text = begin
     while text < len(offsets) - 1:
-        if found + 2 * len(items.first) + 64 > len(out):
+        # A text adds each place once at most.
+        if found + 2 * len(items.first) + 64 > len(out) or hits + len(items.tokens) > len(room.hits):
             break
         before = found
         count, masks, lines = tokenise(codes[offsets[text] : offsets[text + 1]], alphabet, room)
-        found = by_words(
-            count, items, grams, rules, stamp + 2 * (text - begin), records[text], room, out, found
+        found, hits = by_words(
+            count, items, grams, rules, stamp + 2 * (text - begin), lineages[text], room, out, found, hits
         )
         found = by_edits(masks, masked, seeds, stamp + 2 * (text - begin) + 1, room, out, found)
         found = by_whole(count, lines, items, whole, room, out, found)
         for row in range(before, found):
             out[row, TEXT] = text
         text += 1
-    return found, text
+    return found, text, hits

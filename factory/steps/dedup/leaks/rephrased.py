@@ -33,11 +33,13 @@ class Neighbour(NamedTuple):
     text: the text
     item: the number of the item
     cosine: of their embeddings
+    field: which of the record's texts it is ("prompt", "output")
     """
 
     text: str
     item: int
     cosine: float
+    field: str = "prompt"
 
 
 class SameProblem(BaseModel):
@@ -61,7 +63,7 @@ class Verdict(NamedTuple):
     neighbour: Neighbour | None
     reason: str
     answers: tuple[Answer[SameProblem], ...]
-    prompt: Prompt
+    prompt: Prompt | None
     failed: RecordFailed | None = None
 
 
@@ -94,18 +96,25 @@ def nearest_items(texts: Vectors, items: Vectors, k: int, similarity: float) -> 
 async def judge_neighbours(
     judge: ChatModel, neighbours: Sequence[Neighbour], items: Sequence[Item]
 ) -> Verdict:
-    """Ask whether one of the neighbours of one text, the nearest first, is the same problem."""
-    text = neighbours[0].text
-    prompt = load_prompt("decontaminate/same_problem", detect_language(text))
+    """Ask of each neighbour of one record's texts whether it is the same problem; the first that is, if any, counts.
+
+    A text is asked about in its own language.
+    """
+    prompts = [
+        load_prompt("decontaminate/same_problem", detect_language(neighbour.text)) for neighbour in neighbours
+    ]
     replies = await asyncio.gather(
-        *(_ask(judge, prompt, text, items[neighbour.item]) for neighbour in neighbours)
+        *(
+            _ask(judge, prompt, neighbour.text, items[neighbour.item])
+            for prompt, neighbour in zip(prompts, neighbours, strict=True)
+        )
     )
     answers = tuple(reply for reply in replies if isinstance(reply, Answer))
-    for neighbour, reply in zip(neighbours, replies, strict=True):
+    for prompt, neighbour, reply in zip(prompts, neighbours, replies, strict=True):
         if isinstance(reply, Answer) and reply.data.same:
             return Verdict(neighbour, reply.data.reason.strip(), answers, prompt)
     failed = next((reply for reply in replies if isinstance(reply, RecordFailed)), None)
-    return Verdict(None, "", answers, prompt, failed)
+    return Verdict(None, "", answers, prompts[0] if prompts else None, failed)
 
 
 async def _ask(judge: ChatModel, prompt: Prompt, text: str, item: Item) -> Answer[SameProblem] | RecordFailed:

@@ -62,9 +62,11 @@ class Items(NamedTuple):
     """The texts to protect, as tokens; item i holds tokens first[i]:first[i + 1].
 
     core: of each item, the tokens that give it away by themselves, two numbers; equal where there are none
-    own: how many tokens of the whole, and of the core, lie in n-grams that no other item has
+    own: how many tokens of the whole, and of the core, lie in n-grams that no item of another family has
     most: how many edits the whole, and the core, may differ by; -1 where edits are not looked at
+    loose: the same where numbers may be any
     wild: 1 for a token that may be left out or replaced without counting as an edit: a name
+    values: of masked tokens that are numbers which number, 0 elsewhere
     """
 
     first: Ints
@@ -73,11 +75,16 @@ class Items(NamedTuple):
     core: Ints
     own: Ints
     most: Ints
+    loose: Ints
     wild: Flags
+    values: Words
 
 
 class Room(NamedTuple):
-    """Room to work in: for the tokens of one text, for the state of each item, for the state of each token."""
+    """Room to work in: for the tokens of one text, for the state of each item, for the state of each token.
+
+    hits: which lineage has which n-gram, as `place << 32 | lineage`, with repetitions
+    """
 
     tokens: Words
     starts: Ints
@@ -86,6 +93,8 @@ class Room(NamedTuple):
     masked: Words
     masked_starts: Ints
     masked_ends: Ints
+    values: Words
+    hits: Ints
     touched: Ints
     stamp: Ints
     cover: Ints
@@ -97,7 +106,6 @@ class Room(NamedTuple):
     pending: Ints
     covered: Ints
     seen: Ints
-    records: Ints
     row: Ints
     start: Ints
     above: Ints
@@ -128,8 +136,8 @@ def tokenise(codes: Codes, alphabet: Alphabet, room: Room) -> tuple[int, int, in
     """Tokens of a text into `room`, as they are and with numbers masked; how many, and the lines' ends.
 
     A token is a run of letters and digits, or one character of a script without spaces. In the masked tokens
-    every number, in digits or words or within a word, is one and the same; several numbers in a row are one,
-    and so is `a_name_like_this`.
+    every number, in digits or words or within a word, is one and the same, and `values` tells which it is; several
+    numbers in a row are one, and so is `a_name_like_this`.
     """
     count = masked = lines = 0
     at = 0
@@ -176,11 +184,19 @@ def tokenise(codes: Codes, alphabet: Alphabet, room: Room) -> tuple[int, int, in
             room.masked[masked - 1] = mix(room.masked[masked - 1] * FACTOR + loose)
             room.masked_ends[masked - 1] = at
             continue
+        value = np.uint64(0)
         if number or holds(alphabet.numbers, h):
-            if masked > 0 and room.masked[masked - 1] == NUMBER:
+            joins = masked > 0 and room.masked[masked - 1] == NUMBER
+            value = room.values[masked - 1] if joins else NUMBER
+            for place in range(start, at):  # of 1,000 and 1000 the same
+                code = codes[place]
+                value = (value ^ (value >> np.uint64(29)) ^ np.uint64(alphabet.fold[code])) * FACTOR
+            if joins:
+                room.values[masked - 1] = value
                 room.masked_ends[masked - 1] = at
                 continue
             loose = NUMBER
+        room.values[masked] = value
         room.masked[masked] = loose
         room.masked_starts[masked] = start
         room.masked_ends[masked] = at
@@ -231,9 +247,13 @@ ints_type, words_type, codes_type, flags_type = (
 )
 alphabet_type = types.NamedTuple([flags_type, codes_type, words_type], Alphabet)  # type: ignore[no-untyped-call]
 grams_type = types.NamedTuple([ints_type, words_type, words_type] + [ints_type] * 3, Grams)  # type: ignore[no-untyped-call]
-items_type = types.NamedTuple([ints_type, ints_type, words_type] + [ints_type] * 3 + [flags_type], Items)  # type: ignore[no-untyped-call]
+items_type = types.NamedTuple(  # type: ignore[no-untyped-call]
+    [ints_type, ints_type, words_type] + [ints_type] * 4 + [flags_type, words_type], Items
+)
 room_type = types.NamedTuple(  # type: ignore[no-untyped-call]
-    [words_type, ints_type, ints_type, ints_type, words_type] + [ints_type] * 18, Room
+    [words_type, ints_type, ints_type, ints_type, words_type, ints_type, ints_type, words_type]
+    + [ints_type] * 16,
+    Room,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from step_context import Ask, scripted_context
 
 import factory as sft
 from factory.data.formats.reference import reference_rows
-from factory.data.record import Drop, Message, Record, new_record
+from factory.data.record import Drop, Event, Message, Record, new_record
 from factory.data.table import Table
+from factory.data.text import shorten
 from factory.errors import InputError, OutputError, RecipeError, RecordFailed, TextsFailed
 from factory.recipe.overrides import option_value
 from factory.report.page.page import write_report
@@ -48,6 +49,10 @@ def benchmark(folder: Path, *rows: dict[str, Any], name: str = "math.jsonl") -> 
     path = folder / name
     path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows or ({"question": ITEM, "answer": "..."},)))
     return path
+
+
+def reference_rows_quiet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return reference_rows(path, warn=print)
 
 
 def run(
@@ -87,9 +92,11 @@ def test_a_leaked_record_is_dropped_with_benchmark_item_words_and_numbers(tmp_pa
     assert first.reason.startswith("gsm 1: 31 of its own 31 words, 31 in a row, in the user turn: ")
     assert first.numbers == {"coverage": 1, "run": 31, "edits": 0, "n": 13}
     assert first.against == second.against == "gsm#1", "the item, since no record of the set won"
-    assert second.reason.startswith("gsm 1: all but 2 of its 31 words, ")
+    assert second.reason.startswith(
+        "gsm 1: near, all but 3 of its 31 words, 15 in a row ('loaves each morning and "
+    )
     assert "in the assistant turn: A baker makes 20 loaves" in second.reason
-    assert second.numbers["edits"] == 2
+    assert second.numbers["edits"] == 3, "two words, and another number"
     assert warned == ["gsm: 1 of its 1 items (100.0%) stood in 2 records, which are dropped"]
 
 
@@ -316,3 +323,86 @@ def test_a_notebook_cleans_a_set_in_a_line(tmp_path: Path) -> None:
     rows = [{"instruction": ITEM, "output": "a"}, {"instruction": OTHER, "output": "b"}]
     left = sft.load(rows).decontaminate(against={"b": str(benchmark(tmp_path))}).run()
     assert [record.instruction for record in left] == [OTHER]
+
+
+PASSAGE = " ".join(ITEM.split()[:14])
+
+
+def children(seed: Record, count: int) -> list[Record]:
+    """So many records evolved one from another, each with the passage that the seed has."""
+    made = [seed]
+    for at in range(count):
+        event = Event("02-evolve", "deepen", parents=(made[-1].id,), round=at + 1)
+        made.append(made[-1].child(f"{PASSAGE} Version {at}.", event, output="a"))
+    return made
+
+
+def test_records_made_from_one_seed_do_not_hide_its_leak(tmp_path: Path) -> None:
+    seeds = [new_record(f"{PASSAGE} And {at}?", output="a") for at in range(3)]
+    records = [record for seed in seeds for record in children(seed, 14)]
+    records = [record for at in range(15) for record in records[at::15]]  # lineages need not lie together
+    step = Decontaminate(against={"gsm": str(benchmark(tmp_path))})
+    result, _, _ = run(step, records)
+    assert all(record.dropped is not None for record in result)
+    few, _, warned = run(step.model_copy(update={"common": 2}), records)
+    assert all(record.dropped is None for record in few)
+    assert "more than 2 lineages" in warned[0]
+
+
+def test_what_is_let_pass_as_a_phrase_is_counted_and_listed_with_its_text(tmp_path: Path) -> None:
+    records = [new_record(f"{PASSAGE} And {at}?", output="a") for at in range(11)]
+    context, _ = scripted_context(lambda ask: "", step="04-decontaminate")
+    warned: list[str] = []
+    context = replace(context, warn=warned.append, read_rows=reference_rows_quiet)
+    step = Decontaminate(against={"gsm": str(benchmark(tmp_path))})
+    result = asyncio.run(step.run(Table.from_records(records), context))
+    assert all(record.dropped is None for record in result.records())
+    assert context.facts["passages_let_pass_as_phrases"] == 11
+    row = context.tables["forgiven"][0]
+    assert (row["record"], row["benchmark"], row["item"], row["lineages"]) == (records[0].id, "gsm", "1", 11)
+    assert row["text"].startswith("A baker makes 12 loaves")
+    assert warned == [
+        "11 records hold passages of 1 benchmark items that count as phrases, since records of more than 10 lineages "
+        f"have them, such as {shorten(PASSAGE.rstrip('.'), 80)!r} (in 11): they stay; look at the table forgiven, and "
+        "set `common` higher to drop them"
+    ]
+    kept = replace(context, facts={}, tables={})
+    dropped = asyncio.run(step.model_copy(update={"common": 11}).run(Table.from_records(records), kept))
+    assert all(record.dropped is not None for record in dropped.records())
+    assert kept.tables == {}
+    assert kept.facts["passages_let_pass_as_phrases"] == 0
+
+
+def test_prompt_and_output_are_embedded_each_by_itself(tmp_path: Path) -> None:
+    records = [
+        new_record(OTHER, output=REPHRASED),
+        new_record(REPHRASED, output="It is 304 dollars."),
+        new_record(OTHER, output="They are content."),
+    ]
+    path = str(benchmark(tmp_path))
+    for field, kinds in {"all": [True, True, False], "prompt": [False, True, False]}.items():
+        step = Decontaminate(
+            against={"b": path},
+            rephrased="similar",
+            similarity=0.95,
+            field=field,  # type: ignore[arg-type]
+        )
+        result, _, _ = run(step, records)
+        assert [record.dropped is not None for record in result] == kinds
+    first = run(Decontaminate(against={"b": path}, rephrased="similar", similarity=0.95), records)[0][
+        0
+    ].dropped
+    assert first is not None
+    assert first.reason == f"close to b 1 in meaning, cosine 0.985, in the output: {REPHRASED}"
+
+
+def test_the_judge_is_asked_of_each_text_that_is_near(tmp_path: Path) -> None:
+    reply = orjson.dumps({"reason": "No.", "same": False}).decode()
+    step = Decontaminate(against={"b": str(benchmark(tmp_path))}, rephrased="judged", similarity=0.9)
+    record = new_record(REPHRASED, output=f"{REPHRASED} ")
+    DIRECTIONS[f"{REPHRASED} "] = 5
+    _, asks, _ = run(step, [record], lambda ask: reply)
+    assert len(asks) == 2
+    context, chat = scripted_context(lambda ask: reply, step="04-decontaminate")
+    asyncio.run(step.rehearse(record, context))
+    assert len(chat.asks) == 2 * step.neighbours

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,20 +98,52 @@ def test_case_punctuation_white_space_width_and_accents_hide_nothing(text: str) 
     assert (leak.item.id, leak.coverage, leak.rule) == ("1", 1, "run")
 
 
-def test_other_numbers_and_names_are_no_edits() -> None:
-    text = DUCKS.replace("14", "30").replace("three", "12").replace("$2", "$3.50").replace("Clara", "Amadou")
-    leak = the_leak(text.replace("five", "six"))
-    assert (leak.item.id, leak.rule, leak.edits) == ("1", "edited", 0)
-    assert leak.coverage == 1
+def test_other_names_are_no_edits_and_other_numbers_are() -> None:
+    text = DUCKS.replace("Clara", "Amadou")
+    assert the_leak(text).edits == 0
+    leak = the_leak(text.replace("14", "30").replace("three", "12").replace("$2", "$3"))
+    assert (leak.item.id, leak.rule, leak.edits) == ("1", "edited", 3)
+    assert leak.shared.startswith("of them for her breakfast and gives five to the neighbour")
+
+
+def test_a_number_is_the_same_however_its_thousands_are_set_apart() -> None:
+    item = [Item("math", "1", TRAIN.replace("120", "12000"))]
+    (leak,) = find_leaks([[item[0].text.replace("12000", "12,000").replace("Oslo", "Rome")]], item, ngram=40)
+    assert leak.edits == 0
+
+
+def test_the_same_few_words_with_other_numbers_are_another_problem() -> None:
+    """Pairs that share a form, with other numbers and other words: what counting numbers as free takes for copies."""
+    ages = Item(
+        "math",
+        "1",
+        "Ruby is 6 times older than Sam. In 9 years, Ruby will be 3 times as old as Sam. How old is Sam now?",
+    )
+    fruit = Item(
+        "math",
+        "2",
+        "George has 45% more pears than bananas. If George has 200 bananas, how many fruits does George have?",
+    )
+    others = [
+        ["Jessica is six years older than Claire. In two years, Claire will be 20 years old. How old is Jessica now?"],
+        ["Dawn, Lydia, and Donna have a total of 200 bananas. Dawn has 40 more bananas than Lydia. If Lydia has 60 "
+         "bananas, how many bananas does Donna have?"],
+    ]  # fmt: skip
+    assert find_leaks(others, [ages, fruit]) == []
+    same = ages.text.replace("6", "4").replace("9", "8").replace("3", "2").replace("Ruby", "Anna")
+    assert [leak.item.id for leak in find_leaks([[same]], [ages, fruit])] == ["1"], (
+        "the same words, other numbers"
+    )
 
 
 def test_words_inserted_replaced_and_left_out_are_counted() -> None:
     text = TRAIN.replace("leaves", "slowly leaves").replace("people", "persons").replace("on board", "")
-    leak = the_leak(text.replace("120", "80"))
+    leak = the_leak(text)
     assert (leak.item.id, leak.rule) == ("2", "edited")
     assert leak.edits == 5
     assert leak.of - leak.covered == 5
     assert 5 <= leak.run < 13
+    assert the_leak(text.replace("120", "80")).edits == 6
 
 
 def test_a_function_by_another_name_is_the_same_task() -> None:
@@ -171,6 +204,58 @@ def test_words_that_several_items_have_are_no_evidence() -> None:
         == []
     )
     assert [leak.item.id for leak in find_leaks([[items[1].text]], items)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda text: text,
+        lambda text: text + " Explain your answer.",
+        lambda text: re.sub(r"\d+", lambda match: str(int(match[0]) + 3), text),
+        lambda text: text.replace("people", "persons").replace("breakfast", "lunch").replace("三座", "五座"),
+    ],
+    ids=["copied", "longer", "other numbers", "other words"],
+)
+def test_two_versions_of_a_benchmark_do_not_hide_a_leak_of_either(again: Callable[[str], str]) -> None:
+    twice = [
+        *ITEMS[:4],
+        *(item._replace(benchmark="v2", text=again(item.text), core=(0, 0)) for item in ITEMS[:4]),
+    ]
+    for item in ITEMS[:4]:
+        size = 3 * len(item.text) // 4
+        (leak, *_) = find_leaks([[f"Solve: {item.text[:size]}"]], twice)
+        assert item in (leak.item, *leak.also) or leak.item.id == item.id
+        assert leak.record == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 3), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_more_versions_of_an_item_never_hide_it(number: int, versions: int, chance: random.Random) -> None:
+    def version(text: str) -> str:
+        words = text.split(" ")
+        words[chance.randrange(len(words))] += "x"
+        return " ".join(words)
+
+    more = [Item(f"v{at}", item.id, version(item.text)) for at in range(versions) for item in ITEMS[:4]]
+    part = ITEMS[number].text[: 3 * len(ITEMS[number].text) // 4]
+    alone = {leak.record for leak in find_leaks([[part]], ITEMS[:4])}
+    assert alone <= {leak.record for leak in find_leaks([[part]], [*ITEMS[:4], *more])}
+
+
+def test_records_of_one_lineage_count_once() -> None:
+    passage = " ".join(TRAIN.split()[:16])
+    item = [Item("math", "2", f"{TRAIN} {DUCKS}")]
+    let_pass: list[Leak] = []
+    for lineages, found in (
+        ([0] * 40, 40),
+        ([at % 10 for at in range(40)], 40),
+        ([at % 11 for at in range(40)], 0),
+    ):
+        let_pass.clear()
+        leaks = find_leaks([[passage]] * 40, item, lineages=lineages, forgive=let_pass.append)
+        assert (len(leaks), len(let_pass)) == (found, 40 - found)
+    assert {(leak.lineages, leak.rule, leak.item) for leak in let_pass} == {(11, "run", item[0])}
+    assert passage.startswith(let_pass[0].span[:40])
 
 
 def test_a_passage_that_many_records_have_is_a_phrase() -> None:
@@ -293,5 +378,7 @@ def test_planted_items_of_three_benchmarks_are_found_among_clean_rows(
         table.append(f"{name:<20} {len(pool):>6,} clean   {len(flagged):>6,} flagged ({alarms[name]:.3%})")
     with capsys.disabled():
         print("\n" + "\n".join(table))
-    assert all(count == 0 for count in lost.values())
+    assert all(count == 0 for (_, how), count in lost.items() if how == "verbatim")
+    # With every number another one and two words more, a question of a dozen words is another question.
+    assert sum(lost.values()) <= 0.002 * sum(map(len, items.values()))
     assert max(alarms.values()) <= 0.001
