@@ -24,9 +24,11 @@ NAMED = 3
 ENGLISH = ("en", "eng", "english")
 PARSED = 2000
 """English instructions that are parsed unasked: some ten seconds."""
-VENDI = 100
+VENDI = 200
 VENDI_CHARACTERS = 1000
 """How much of an instruction the Vendi score reads: a long one costs as much time as many short ones."""
+FEWEST_TO_HALVE = 20
+"""Fewer instructions are taken as they are: their halves would say little."""
 
 
 def measure(
@@ -39,7 +41,8 @@ def measure(
         typer.Option(
             "--vendi",
             min=0,
-            help=f"Embed N instructions, evenly spaced, for the Vendi score; 0: none. Default: {VENDI}.",
+            help=f"Embed N instructions, evenly spaced, for the Vendi score, which is the mean over random halves of "
+            f"them; 0: none. Default: {VENDI}.",
         ),
     ] = None,
     verb_noun: Annotated[
@@ -193,20 +196,28 @@ def _vendi(table: Table, wanted: int, journal: Path | None, needed: bool) -> dic
     from factory.engine.outside import with_embedder
     from factory.errors import FactoryError
     from factory.report.run_files.rows import evenly
-    from factory.statistics.vendi import vendi_score
+    from factory.statistics.vendi import SAMPLES, sampled_vendi
 
     texts = [text for text in table.texts("instruction") if text.strip()]
     texts = [texts[at][:VENDI_CHARACTERS] for at in evenly(len(texts), wanted)]
     if not texts:
         return {"score": None, "texts": 0, "said": "none: there is no instruction"}
     try:
-        score = vendi_score(with_embedder({}, journal, lambda embedder: embedder.embed(texts)))
+        vectors = with_embedder({}, journal, lambda embedder: embedder.embed(texts))
     except FactoryError as error:
         if needed:
             raise
         return {"score": None, "texts": 0, "said": f"not measured: {error}"}
-    said = f"{score:.1f} of at most {len(texts):,} instructions, by the embedded model"
-    return {"score": score, "texts": len(texts), "said": said}
+    whole = len(texts) < FEWEST_TO_HALVE
+    found = sampled_vendi(vectors, len(texts) if whole else len(texts) // 2)
+    of = "all" if whole else f"{SAMPLES} random samples of {found.size:,}"
+    spread = "" if whole else f" ± {found.deviation:.1f}"
+    said = (
+        f"{found.score:.1f}{spread} of at most {max(1, found.size - 1):,}, centred, by the embedded model ({of} of "
+        f"{len(texts):,} instructions; ±: standard deviation); where nothing is in common {found.null:.1f} ± "
+        f"{found.null_deviation:.1f}; without centring {found.plain:.1f}"
+    )
+    return {**found._asdict(), "texts": len(texts), "said": said}
 
 
 def register(app: typer.Typer) -> None:

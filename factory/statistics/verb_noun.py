@@ -32,16 +32,23 @@ Parse = Callable[[Iterable[str]], Iterable[Sequence[Word]]]
 
 
 def verb_noun(words: Iterable[Word]) -> tuple[str, str] | None:
-    """The first verb at the root of a sentence that has an object, and that object, as lemmas; None without.
+    """The verb of the first sentence and the noun that is its object, as lemmas; None where there is none.
 
-    Source: Self-Instruct (arXiv 2212.10560), section 3, with spaCy in place of its parser, as Explore-Instruct
-    (arXiv 2310.09168) has it.
+    The rule of Self-Instruct's own code: at the root of the first sentence stands a verb, or else at its first
+    child, that one's first child, and so on; the pair is that verb with its first direct object that is a common
+    noun. A later sentence does not count, nor a name or pronoun.
+
+    Source: Self-Instruct (arXiv 2212.10560), section 3 and its instruction_visualize.ipynb, with spaCy's small
+    model in place of the Berkeley parser behind spaCy's medium one.
     """
-    for word in words:
-        if word.dep_ == "ROOT" and word.pos_ == "VERB":
-            for child in word.children:
-                if child.dep_ in ("dobj", "obj") and child.pos_ in ("NOUN", "PROPN"):
-                    return word.lemma_.lower(), child.lemma_.lower()
+    at: Word | None = next((word for word in words if word.dep_ == "ROOT"), None)
+    while at is not None and at.pos_ != "VERB":
+        at = next(iter(at.children), None)
+    if at is None:
+        return None
+    for child in at.children:
+        if child.dep_ in ("dobj", "obj") and child.pos_ == "NOUN":
+            return at.lemma_.lower(), child.lemma_.lower()
     return None
 
 

@@ -97,10 +97,13 @@ def test_measure_has_a_vendi_score_unless_told_otherwise(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given, out = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "out.json"
-    assert "Vendi score: 1." in factory("measure", given, "--vendi", "100", "--out", str(out))
-    assert 1 < json.loads(out.read_text())["vendi"]["score"] < 3
+    printed = factory("measure", given, "--vendi", "100", "--out", str(out))
+    assert "of at most 2, centred, by the embedded model (all of 3 instructions;" in printed
+    found = json.loads(out.read_text())["vendi"]
+    assert 1 < found["score"] <= 2
+    assert found["plain"] < found["score"], "e5 puts all texts close together"
     done = CliRunner().invoke(app, ["measure", given])
-    assert "of at most 3 instructions" in done.output
+    assert "where nothing is in common" in done.output
 
 
 def test_a_vendi_score_that_cannot_be_had_does_not_hide_the_other_measures(tmp_path: Path) -> None:

@@ -61,8 +61,10 @@ def test_pairs_are_read_from_spacys_documents() -> None:
 
 
 @pytest.mark.usefixtures("model")
-def test_a_later_sentence_counts_where_the_first_has_no_verb() -> None:
-    assert verb_noun_pairs(["A text . Write a poem ."]) == {("write", "poem"): 1}
+def test_a_later_sentence_does_not_count_though_the_first_has_no_verb() -> None:
+    assert verb_noun_pairs(["A text . Write a poem .", "Write a poem . List rivers ."]) == {
+        ("write", "poem"): 1
+    }
 
 
 @pytest.mark.usefixtures("model")

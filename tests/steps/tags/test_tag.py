@@ -65,7 +65,9 @@ def test_what_could_not_be_tagged_is_counted_by_its_reason() -> None:
     context, _ = scripted_context(lambda ask: next(replies))
     queries = [*(new_record(f"Query {at}") for at in range(5)), replace(new_record("x"), messages=())]
     made = [record for query in queries for record in process(TagIntents(), query, context)]
-    assert context.facts == {"tagged": 2, "unusable_tags": 3, "tags_beyond_max_tags": 0}
+    assert context.facts == {
+        "tagged": 2, "unusable_tags": 3, "tags_beyond_max_tags": 0, "queries_at_max_tags": 0
+    }  # fmt: skip
     kinds = Counter(why.kind for record in made for why in record.missing.values())
     assert kinds == {"no_tags": 1, "bad_reply": 2, "no_instruction": 1}
 
@@ -108,6 +110,23 @@ def test_more_tags_than_asked_for_are_cut_to_the_first() -> None:
     (tagged,) = process(TagIntents(max_tags=2), new_record("Name a river."), context)
     assert [tag.name for tag in tagged.tags] == ["a", "b"]
     assert chat.asks[0].schema is tags_schema(2)
+
+
+def test_the_default_holds_the_complexity_of_instags_choice_and_the_bound_is_told_where_it_is_met() -> None:
+    many = [f"tag {at}" for at in range(30)]
+    context, _ = scripted_context(lambda ask: reply(*many))
+    warned: list[str] = []
+    context = replace(context, warn=warned.append)
+    (tagged,) = process(TagIntents(), new_record("Name a river."), context)
+    assert len(tagged.tags) == 30
+    assert context.facts["queries_at_max_tags"] == 0
+    assert warned == []
+    for most, beyond in ((30, 0), (10, 20)):
+        context.facts.clear()
+        process(TagIntents(max_tags=most), new_record("Name a river."), context)
+        assert (context.facts["queries_at_max_tags"], context.facts["tags_beyond_max_tags"]) == (1, beyond)
+    assert len(warned) == 2
+    assert "censored" in warned[0]
 
 
 def test_the_schema_that_a_server_decodes_by_is_bounded() -> None:
