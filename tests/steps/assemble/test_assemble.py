@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -86,14 +87,14 @@ def record(at: int, task: str = "", score: float | None = None, *, output: str =
     return made if score is None else replace(made, scores={"judge.quality": score})
 
 
-def assemble(step: Assemble, records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+def assemble(step: Assemble, records: Sequence[Record], seed: int = 0) -> tuple[list[Record], list[str]]:
     """The set after the step, and its warnings."""
     warnings: list[str] = []
 
     def nobody(name: str) -> object:
         raise AssertionError("assemble asks no model")
 
-    context = Context("05-assemble", 0, nobody, nobody, warn=warnings.append)  # type: ignore[arg-type]
+    context = Context("05-assemble", seed, nobody, nobody, warn=warnings.append)  # type: ignore[arg-type]
     result = asyncio.run(step.run(Table.from_records(records), context))
     return list(result.records()), warnings
 
@@ -107,7 +108,9 @@ def test_each_value_gets_its_share_and_a_small_one_gives_all_it_has() -> None:
     result, warnings = assemble(Assemble(size=12, balance="task"), [record(*p) for p in enumerate(tasks)])
     assert Counter(one.task for one in result if one.dropped is None) == {"写作": 5, "code": 5, "math": 2}
     assert chosen(result) == [*range(5), *range(10, 15), 20, 21]
-    assert warnings == []
+    assert warnings == [
+        "05-assemble: balanced over the 3 values of task: code 5 of 10, 写作 5 of 10, math 2 of 2"
+    ]
 
 
 def test_the_best_go_first_and_keep_the_order_of_the_set() -> None:
@@ -117,15 +120,31 @@ def test_the_best_go_first_and_keep_the_order_of_the_set() -> None:
     assert [one.id for one in result] == [one.id for one in records]
 
 
-def test_among_equals_the_order_of_the_set_decides() -> None:
-    result, _ = assemble(Assemble(size=3), [record(at, score=4) for at in range(6)])
-    assert chosen(result) == [0, 1, 2]
+def test_among_equals_a_draw_by_the_seed_decides_or_the_order_where_it_is_wanted() -> None:
+    records = [record(at, score=5 if at == 39 else 4) for at in range(40)]
+    drawn = chosen(assemble(Assemble(size=10), records)[0])
+    assert 39 in drawn, "the better one is no tie"
+    assert len(drawn) == 10
+    assert max(drawn[:9]) > 15, "not the head of the set"
+    assert chosen(assemble(Assemble(size=10), records)[0]) == drawn
+    assert chosen(assemble(Assemble(size=10), records, seed=1)[0]) != drawn
+    assert chosen(assemble(Assemble(size=10, ties="order"), records)[0]) == [*range(9), 39]
+
+
+def test_which_of_equals_are_drawn_does_not_hang_on_their_order_in_the_set() -> None:
+    records = [record(at, score=4) for at in range(30)]
+    one, other = (assemble(Assemble(size=7), rows)[0] for rows in (records, records[::-1]))
+    assert {r.id for r in one if r.dropped is None} == {r.id for r in other if r.dropped is None}
+
+
+def test_without_a_score_the_order_of_the_set_decides() -> None:
+    assert chosen(assemble(Assemble(size=3), [record(at) for at in range(6)])[0]) == [0, 1, 2]
 
 
 def test_a_missing_score_comes_last_even_behind_a_negative_one() -> None:
     records = [record(0), record(1, score=-5), record(2), record(3, score=float("nan")), record(4, score=0)]
     for size, expected in ((2, [1, 4]), (3, [0, 1, 4]), (4, [0, 1, 2, 4])):
-        assert chosen(assemble(Assemble(size=size), records)[0]) == expected
+        assert chosen(assemble(Assemble(size=size, ties="order"), records)[0]) == expected
 
 
 def test_a_record_that_is_not_chosen_says_its_rank_and_how_many_were_wanted() -> None:
@@ -187,13 +206,50 @@ def test_a_field_that_no_record_has_is_a_warning() -> None:
     assert warnings == ["05-assemble: no record has a task, so there is nothing to balance"]
 
 
-def test_records_without_a_value_are_a_group_of_their_own() -> None:
+@pytest.mark.parametrize(
+    ("unlabelled", "size", "taken", "gets"),
+    [
+        ("share", 2, [0, 2], "get a share of their own, 1 records"),
+        ("rest", 2, [0, 1], "get the rest, 0 records"),
+        ("rest", 3, [0, 1, 2], "get the rest, 1 records"),
+        ("drop", 3, [0, 1], "are let go, 0 records"),
+        ("drop", None, [0, 1], "are let go, 0 records"),
+    ],
+)
+def test_what_records_without_a_value_get_is_an_option_and_told(
+    unlabelled: Any, size: int | None, taken: list[int], gets: str
+) -> None:
     records = [record(0, "a"), record(1, "a"), record(2), record(3)]
-    result, warnings = assemble(Assemble(size=2, balance="task"), records)
-    assert chosen(result) == [0, 2]
+    result, warnings = assemble(Assemble(size=size, balance="task", unlabelled=unlabelled), records)
+    assert chosen(result) == taken
     assert result[3].dropped is not None
     assert "of task (none)" in result[3].dropped.reason
-    assert warnings == []
+    assert f"05-assemble: 2 of 4 records have no task and {gets}: `unlabelled` says what" in warnings[1]
+
+
+def test_where_no_record_has_a_value_all_are_chosen_from_whatever_unlabelled_says() -> None:
+    for unlabelled in ("share", "rest", "drop"):
+        step = Assemble(size=1, balance="task", unlabelled=unlabelled)  # type: ignore[arg-type]
+        assert chosen(assemble(step, [record(0), record(1)])[0]) == [0]
+
+
+def test_what_balancing_does_to_the_languages_is_told() -> None:
+    """Twelve topics of one language beside one source of another: balanced, the many topics take the set."""
+    topics = [replace(record(at), source=f"topic {at % 12}") for at in range(120)]
+    english = [
+        replace(new_record(f"Question {at}?", output="yes"), lang="en", source="pool") for at in range(360)
+    ]
+    result, warnings = assemble(Assemble(size=130, balance="source"), [*topics, *english])
+    assert Counter(one.lang for one in result if one.dropped is None) == {"zh": 120, "en": 10}
+    assert warnings[0].startswith(
+        "05-assemble: balanced over the 13 values of source: pool 10 of 360, topic 0 10 of 10, "
+    )
+    assert warnings[0].endswith(", and 1 more values")
+    assert warnings[1:] == ["05-assemble: balancing source takes lang zh from 25% to 92% of the set"]
+
+
+def test_nothing_is_told_where_balancing_lets_nothing_go() -> None:
+    assert assemble(Assemble(size=9, balance="task"), [record(0, "a"), record(1, "b")])[1] == []
 
 
 def test_an_empty_set_is_assembled_without_a_word() -> None:
