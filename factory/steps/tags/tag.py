@@ -57,14 +57,14 @@ class TagIntents(PerRecord):
     """Most tags of the vocabulary that one query is shown."""
     embedder: EmbeddingModelName = ""
     """The embedding model that finds the tags to show, where the vocabulary has more than `shown`."""
-    max_tags: int = Field(50, ge=1)
+    max_tags: int = Field(32, ge=1)
     """Most tags of one query; a model that names more has its first ones taken. Complexity is the number of tags:
     a low bound censors it (the 6,000 records that InsTag chose have 16.56 on average)."""
     required: bool = False
     """Set a record aside where it cannot be tagged, instead of letting it go on without tags."""
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; 0 gives the same tags each time."""
-    max_tokens: int = Field(2048, ge=1)
+    max_tokens: int = Field(1024, ge=1)
     """Most tokens of the tags of one query with their explanations."""
 
     _closed: Vocabulary | None = PrivateAttr(default=None)
