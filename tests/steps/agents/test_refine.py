@@ -119,7 +119,7 @@ def test_a_later_answer_without_a_grade_is_let_go_and_the_best_kept() -> None:
     ("reply", "says"),
     [
         (Reply("A long answer", finish_reason="length"), "cut by the token limit"),
-        (Reply("I am sorry, I cannot."), "opens with 'I am sorry'"),
+        (Reply("I am sorry, I cannot."), "says 'sorry'"),
         (Reply(" ...\n"), "nothing but punctuation"),
         (Reply("draft 0\n"), "came back unchanged"),
     ],

@@ -115,5 +115,5 @@ def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
         return Flaw("empty_answer", "the answer holds nothing but punctuation and stop words")
     words = word_count(answer)
     if words < REFUSAL_WORDS and (refused := refusal(answer, instruction)):
-        return Flaw("refusal", f"the answer opens with {refused!r}, in {words} words", {"words": words})
+        return Flaw("refusal", f"the answer says {refused!r} in {words} words", {"words": words})
     return None

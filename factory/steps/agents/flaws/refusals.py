@@ -113,6 +113,7 @@ _FILLER = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_WORD = re.compile(r"sorry|apolog\w+|抱歉|对不起|對不起|不好意思", re.IGNORECASE)
 # "Sorry, ...", "sorry but ...": not "Sorry is a word".
 _GOES_ON = re.compile(r"\s*(?:[,.!，。！…—:：了*-]|(?:but|i|we)\b|我|这|那|您|你)", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?。！？\n]+[\s*_#>]*")
@@ -160,11 +161,17 @@ def refusal(answer: str, instruction: str = "") -> str:
     if opening is None:
         return ""
     if found := _refuses(opening, sure=voiced):
-        return found
+        return _word(found)
     # A short first sentence may repeat the question.
     first, *rest = _SENTENCE.split(opening, maxsplit=1)
     second = _opening(rest[0]) if rest and len(first) <= 100 else None
-    return _refuses(second, sure=True) if second else ""
+    return _word(_refuses(second, sure=True)) if second else ""
+
+
+def _word(opening: str) -> str:
+    """The word of apology in it, or all of it."""
+    word = _WORD.search(opening)
+    return word[0] if word else opening
 
 
 def _opening(text: str) -> str | None:
