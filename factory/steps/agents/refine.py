@@ -173,7 +173,9 @@ class Refine(PerRecord):
         )
         work.events.append(event)
         text = reply.text.strip()
-        flaw = truncation_flaw(reply, "the rewritten answer") or answer_flaw(text, f"{record.system}\n{record.prompt}")
+        flaw = truncation_flaw(reply, "the rewritten answer") or answer_flaw(
+            text, f"{record.system}\n{record.prompt}"
+        )
         if flaw is not None or text == work.answer.strip():
             work.problem = f"round {round}: {flaw.reason if flaw else 'the answer came back unchanged'}"
             return ""

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from factory.data.record import Missing, Record
-from factory.data.text import turn_text
 from factory.errors import RecordFailed
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
+from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.passes import Passes, Unscored, align, mean_loss, score_after
 
-# The texts of Cherry LLM's code (cherry_seletion/data_analysis.py), which are those of Stanford Alpaca.
-_ALPACA = (
-    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Response:"
-)
-_ALPACA_WITH_INPUT = (
-    "Below is an instruction that describes a task, paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
-)
-_DIRECT = "### Response:"
-
-
-class Contexts(NamedTuple):
-    """What an answer is read after: once with its prompt, once without."""
-
-    conditioned: str
-    direct: str
+_SCORES: Mapping[str, tuple[str, Template]] = {
+    "superfiltering": ("ifd", "bare"),
+    "cherry": ("ifd.cherry", "alpaca"),
+}
+"""The score of each method, and the method's own template."""
 
 
 class IFD(PerRecord):
@@ -46,11 +33,15 @@ class IFD(PerRecord):
     - cherry: the ratio of mean losses L(answer | Alpaca prompt) / L(answer | "### Response:"). Stored as
       "ifd.cherry".
 
-    L is the mean negative log-likelihood of the answer's tokens, the same tokens in both passes. The first
-    token of a text has no probability unless the tokenizer puts one of its own before it: where the answer stands
-    alone, it counts in neither pass (the authors' code counts it in one). An answer of one such token has no
-    score, and `missing` says why; no score is ever NaN or 0 for want of one. Earlier turns of a conversation
-    stand before the instruction.
+    L is the mean negative log-likelihood of the answer's tokens, the same tokens in both passes. Where the answer
+    stands alone, its first token counts in neither pass (the authors' code counts it in one). Without a token of its
+    own at the beginning (BOS) a tokenizer gives that one no probability, so that with and without BOS the scores
+    are of one scale; how many first tokens that have a probability were left out is counted. An answer of one token
+    has no score then, and `missing` says why; no score is ever NaN or 0 for want of one. Earlier turns of a
+    conversation stand before the instruction.
+
+    `template` reads the prompt bare or as Stanford Alpaca has it, whatever the method; where it is not the
+    method's own, the score has a name of its own ("ifd.alpaca", "ifd.cherry.bare"), since the two are not to be mixed.
 
     At 1 the instruction is of no help, above 1 it is in the way: the papers drop those (`keep: "< 1"`) and keep
     the highest of the others (`keep_top`). On Alpaca that favours long answers: look at the correlation with the
@@ -71,6 +62,9 @@ class IFD(PerRecord):
     """The model that reads the answers; a small one ranks them much as a large one does."""
     method: Literal["superfiltering", "cherry"] = "superfiltering"
     """The form of the score: the ratio of perplexities (superfiltering) or that of losses (cherry)."""
+    template: Template | None = None
+    """How prompt and answer are put together; by default the method's own: bare for superfiltering, alpaca for
+    cherry."""
     max_length: int | None = Field(None, ge=2)
     """Tokens of prompt and answer that are read, the rest is cut off; by default the papers' own: 1024 for
     superfiltering, 512 for cherry."""
@@ -78,7 +72,9 @@ class IFD(PerRecord):
     """Condition that a score must meet for its record to be kept, such as "< 1"; without it all are kept."""
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        score = "ifd" if self.method == "superfiltering" else "ifd.cherry"
+        score, own = _SCORES[self.method]
+        template = self.template or own
+        score = score if template == own else f"{score}.{template}"
         if not record.output.strip():
             scored = record.with_score(
                 score, Missing("no_answer", "there is no answer to score"), context.event(score)
@@ -86,9 +82,7 @@ class IFD(PerRecord):
             yield keep_where(scored, score, self.keep, context.step)
             return
         most = self.max_length or (1024 if self.method == "superfiltering" else 512)
-        contexts = (
-            superfiltering_contexts(record) if self.method == "superfiltering" else cherry_contexts(record)
-        )
+        contexts = (superfiltering_contexts if template == "bare" else cherry_contexts)(record)
         try:
             texts = await score_after(context.chat(self.model), *contexts, record.output, most)
         except RecordFailed as error:
@@ -105,6 +99,7 @@ class IFD(PerRecord):
                     f"only the first {most:,} tokens of prompt and answer count" if passes.truncated else ""
                 )
                 context.count("texts_cut", passes.truncated)
+                context.count("first_tokens_left_out", passes.first_left_out)
                 scored = record.with_score(score, value, event, note)
         yield keep_where(scored, score, self.keep, context.step)
 
@@ -131,24 +126,3 @@ def cherry(passes: Passes) -> float:
     if direct <= 0:
         raise Unscored("the model is sure of the answer without its instruction: its loss is 0")
     return mean_loss(passes.conditioned) / direct
-
-
-def superfiltering_contexts(record: Record) -> Contexts:
-    """Instruction and input, a line each, after the turns before them; nothing."""
-    parts = [turn_text(turn) for turn in record.conversation[:-1]]
-    parts.append(record.instruction)
-    if record.input:
-        parts.append(record.input)
-    return Contexts("".join(f"{part}\n" for part in parts), "")
-
-
-def cherry_contexts(record: Record) -> Contexts:
-    """The Alpaca prompt, whose instruction is led by the turns before it; the heading of the answer alone."""
-    before = [turn_text(turn) for turn in record.conversation[:-1]]
-    instruction = "\n".join([*before, record.instruction])
-    template = _ALPACA_WITH_INPUT if record.input else _ALPACA
-    # One pass over the template: text of the data that looks like a placeholder stays as it is.
-    head, _, rest = template.partition("{instruction}")
-    middle, _, tail = rest.partition("{input}")
-    filled = head + instruction + middle + (record.input + tail if record.input else "")
-    return Contexts(filled, _DIRECT)

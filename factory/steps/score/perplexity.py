@@ -14,7 +14,7 @@ from factory.errors import RecordFailed
 from factory.models.base import ScoredText
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
-from factory.steps.score.ifd import superfiltering_contexts
+from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.passes import Unscored, align, characters_of, mean_loss, score_after
 
 
@@ -36,7 +36,7 @@ class Perplexity(PerRecord):
 
     Example:
         - perplexity: {model: weak, keep: "< 50"}
-        - perplexity: {model: epoch1, score: ppl.1}
+        - perplexity: {model: epoch1, score: ppl.1, template: alpaca}
     """
 
     name: ClassVar[str] = "perplexity"
@@ -45,8 +45,11 @@ class Perplexity(PerRecord):
     """The model that reads the texts."""
     of: Literal["answer", "text"] = "answer"
     """What is scored: the last answer given all before it, or the whole conversation."""
+    template: Template = "bare"
+    """How prompt and answer are put together: bare, as in Superfiltering, or alpaca, as the authors of learning
+    percentage (and Cherry LLM) have it. Of a whole text there is no prompt, and it does not count."""
     score: str = Field("perplexity", min_length=1)
-    """Name of the score."""
+    """Name of the score; by default "perplexity.alpaca" with the alpaca template: the two are not to be mixed."""
     max_length: int = Field(1024, ge=2)
     """Tokens that are read; the rest is cut off."""
     keep: Condition | None = None
@@ -54,6 +57,8 @@ class Perplexity(PerRecord):
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         model = context.chat(self.model)
+        named = "score" in self.model_fields_set or self.template == "bare" or self.of == "text"
+        score = self.score if named else f"{self.score}.{self.template}"
         texts: tuple[ScoredText, ...] = ()
         value: float | Missing
         note = ""
@@ -65,7 +70,7 @@ class Perplexity(PerRecord):
                 known = [value for value in texts[0].logprobs[: self.max_length] if value is not None]
                 truncated = end < len(text) or len(texts[0].tokens) > self.max_length
             elif record.output.strip():
-                contexts = superfiltering_contexts(record)
+                contexts = (superfiltering_contexts if self.template == "bare" else cherry_contexts)(record)
                 scored = await score_after(model, *contexts, record.output, self.max_length)
                 texts = (scored.conditioned, scored.direct)
                 passes = align(scored, self.max_length)
@@ -83,5 +88,5 @@ class Perplexity(PerRecord):
             value = Missing(why.kind, str(why))
         except OverflowError:
             value = Missing("unscored", "the perplexity is beyond all bounds")
-        done = record.with_score(self.score, value, context.event(self.score, *texts), note)
-        yield keep_where(done, self.score, self.keep, context.step)
+        done = record.with_score(score, value, context.event(score, *texts), note)
+        yield keep_where(done, score, self.keep, context.step)

@@ -6,16 +6,21 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from step_context import scripted_context
 
 from factory.data.record import Message, Record, new_record
 from factory.data.text import estimate_tokens
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ScoredText
 from factory.step import Context, PerRecord
-from factory.steps.score.ifd import IFD, cherry_contexts, superfiltering_contexts
+from factory.steps.score.ifd import IFD
+from factory.steps.score.likelihood.contexts import cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.passes import Scored, Unscored, align, characters_of
 from factory.steps.score.perplexity import Perplexity
 
@@ -47,11 +52,13 @@ class Reader:
         return ScoredText(tuple(tokens), (None, *logprobs[1:]), self.name, (f"call-{len(self.texts)}",))
 
 
-def run(step: PerRecord, record: Record, reader: Any) -> Record:
+def run(step: PerRecord, record: Record, reader: Any, context: Context | None = None) -> Record:
     def no_embedder(name: str) -> Any:
         raise AssertionError("this step asks no embedding model")
 
-    context = Context(step="01-ifd", seed=0, get_chat=lambda name: reader, get_embedder=no_embedder)
+    if context is None:
+        context = Context(step="01-ifd", seed=0, get_chat=lambda name: reader, get_embedder=no_embedder)
+    context = replace(context, get_chat=lambda name: reader)
 
     async def collect() -> list[Record]:
         return [made async for made in step.process(record, context)]
@@ -101,13 +108,67 @@ def test_cherry_is_the_ratio_of_losses_after_the_alpaca_prompt_and_after_the_hea
     assert "### Input" not in cherry_contexts(new_record("a", output="b")).conditioned
 
 
-def test_where_the_tokenizer_begins_every_text_with_a_token_of_its_own_the_first_token_counts() -> None:
-    record = new_record("Say", output="yes indeed")
-    done = run(IFD(), record, Reader(bos=True))
-    given = asyncio.run(Reader(bos=True).score_text("Say\nyes indeed")).logprobs[-2:]
-    alone = asyncio.run(Reader(bos=True).score_text("yes indeed")).logprobs[-2:]
-    assert done.scores["ifd"] == pytest.approx(math.exp(-sum(given) / 2 + sum(alone) / 2))  # type: ignore[arg-type]
-    assert "ifd" in run(IFD(), new_record("Say", output="yes"), Reader(bos=True)).scores
+def test_the_score_is_of_one_scale_whether_the_tokenizer_puts_a_token_of_its_own_before_a_text() -> None:
+    """The first token of an answer has a probability behind such a token alone: it counts in neither case."""
+    record = new_record("Say it", output="yes indeed, we do")
+    context, _ = scripted_context(lambda ask: "")
+    done = run(IFD(), record, Reader(bos=True), context)
+    given = asyncio.run(Reader(bos=True).score_text("Say it\nyes indeed, we do")).logprobs[-3:]
+    alone = asyncio.run(Reader(bos=True).score_text("yes indeed, we do")).logprobs[-3:]
+    assert done.scores["ifd"] == pytest.approx(math.exp(-sum(given) / 3 + sum(alone) / 3))  # type: ignore[arg-type]
+    assert context.facts["first_tokens_left_out"] == 1
+    context, _ = scripted_context(lambda ask: "")
+    run(IFD(), record, Reader(), context)
+    assert context.facts["first_tokens_left_out"] == 0
+    for bos in (False, True):
+        single = run(IFD(), new_record("Say", output="yes"), Reader(bos=bos))
+        assert single.scores == {}
+        assert "single token" in single.missing["ifd"].reason
+
+
+class Bigram(Reader):
+    """A token's log-probability depends on the token before it alone, so that only what is counted can differ."""
+
+    async def score_text(self, text: str) -> ScoredText:
+        scored = await super().score_text(text)
+        if not scored.tokens:
+            return scored
+        before = ["", *scored.tokens[:-1]]
+        logprobs = [-(1.0 + len(a) + 2 * len(b)) / 8 for a, b in zip(before, scored.tokens, strict=True)]
+        return replace(scored, logprobs=(None, *logprobs[1:]))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from(["a", "bcd", "efghi", "问", "答"]), min_size=2, max_size=8))
+def test_a_tokenizers_own_first_token_changes_no_score_where_it_tells_the_model_nothing(
+    parts: list[str],
+) -> None:
+    record = new_record("Say it", output=" ".join(parts))
+    for step in (IFD(), Perplexity()):
+        one, other = (run(step, record, Bigram(bos=bos)) for bos in (False, True))
+        assert one.scores == pytest.approx(other.scores)
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "template"),
+    [
+        (IFD(), "ifd", "bare"),
+        (IFD(template="alpaca"), "ifd.alpaca", "alpaca"),
+        (IFD(method="cherry"), "ifd.cherry", "alpaca"),
+        (IFD(method="cherry", template="bare"), "ifd.cherry.bare", "bare"),
+        (Perplexity(), "perplexity", "bare"),
+        (Perplexity(template="alpaca"), "perplexity.alpaca", "alpaca"),
+        (Perplexity(template="alpaca", score="ppl.0"), "ppl.0", "alpaca"),
+    ],
+)
+def test_the_template_is_an_option_and_scores_of_two_templates_never_share_a_name(
+    step: PerRecord, name: str, template: str
+) -> None:
+    reader = Reader()
+    done = run(step, new_record("Name a city", input="in France", output="Paris is the city"), reader)
+    assert list(done.scores) == [name]
+    assert ("### Instruction:\nName a city" in reader.texts[0]) == (template == "alpaca")
+    assert reader.texts[0].startswith("Name a city\nin France\nParis") == (template == "bare")
 
 
 def test_a_token_that_straddles_prompt_and_answer_counts_in_neither_pass() -> None:

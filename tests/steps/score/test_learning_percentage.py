@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import functools
 import gzip
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from step_context import process, scripted_context
 
-from factory.data.record import Record, new_record
+from factory.data.record import Drop, Record, new_record
+from factory.data.table import Table
+from factory.errors import RecordFailed, TextsFailed
 from factory.statistics.correlation import spearman
+from factory.step import Context
+from factory.steps.keep import Condition
+from factory.steps.score.clusters.hardest import hardest_in_clusters
+from factory.steps.score.clusters.meaning import cluster_count, clusters_of
 from factory.steps.score.instruction_mining import InstructionMining, predicted_log_loss
-from factory.steps.score.learning_percentage import (
-    LearningPercentage,
-    hardest_in_clusters,
-    learning_percentage,
-)
+from factory.steps.score.learning_percentage import LearningPercentage, learning_percentage
 
 ORACLES = Path(__file__).parents[3] / "../shared/data/oracles"
 
@@ -138,20 +144,126 @@ def test_every_cluster_gives_its_lowest_rows_and_at_least_one() -> None:
 
 
 def scored(**scores: float) -> Record:
-    from dataclasses import replace
-
     return replace(new_record("问", output="答"), scores={k.replace("_", "."): v for k, v in scores.items()})
 
 
+def of(
+    step: LearningPercentage, records: Sequence[Record], embed: Any = None
+) -> tuple[list[Record], Context]:
+    context, chat = scripted_context(lambda ask: "", step="05-learning_percentage")
+
+    class Embedder:
+        name = "embedder"
+
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            return np.asarray(embed(texts), np.float32)
+
+    context = replace(context, get_embedder=lambda name: Embedder())
+    result = asyncio.run(step.run(Table.from_records(records), context))
+    assert chat.asks == []
+    return list(result.records()), context
+
+
 def test_the_step_reads_the_perplexities_it_is_told_and_says_which_is_missing() -> None:
-    context, chat = scripted_context(lambda ask: "")
     step = LearningPercentage(before="ppl.0", after="ppl.1", end="ppl.3")
-    (done,) = process(step, scored(ppl_0=4.0, ppl_1=3.0, ppl_3=2.0), context)
+    (done, lacking), _ = of(step, [scored(ppl_0=4.0, ppl_1=3.0, ppl_3=2.0), scored(ppl_0=4.0, ppl_1=3.0)])
     assert done.scores["learning_percentage"] == 0.5
-    (lacking,) = process(step, scored(ppl_0=4.0, ppl_1=3.0), context)
+    assert done.dropped is None
     assert "learning_percentage" not in lacking.scores
     assert lacking.missing["learning_percentage"] == ("lacks_score", "there is no score 'ppl.3'")
-    assert chat.asks == []
+    kept, _ = of(step.model_copy(update={"keep": Condition.parse("< 0.4")}), [done])
+    assert kept[0].dropped is not None
+
+
+def pool() -> list[Record]:
+    """Two topics of ten records: all of the first are learned late, all of the second early."""
+    made = []
+    for topic in (0, 1):
+        for at in range(10):
+            one = new_record(
+                f"{'river' if topic == 0 else 'sums'} {at}",
+                output="a",
+                task=f"t{topic}",
+                meta={"mine": topic},
+            )
+            made.append(replace(one, scores={"ppl.0": 10.0, "ppl.1": 9.0 - 5 * topic - at / 10}))
+    return made
+
+
+def by_topic(texts: Sequence[str]) -> list[list[float]]:
+    assert all(text.startswith("Instruction: ") and text.endswith(" Response: a") for text in texts)
+    return [[1.0, 0.0] if "river" in text else [0.0, 1.0] for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [
+        ({"clusters": 2}, [0, 1, 10, 11]),
+        ({"within": "set"}, [0, 1, 2, 3]),
+        ({"within": "task"}, [0, 1, 10, 11]),
+        ({"within": "mine"}, [0, 1, 10, 11]),
+    ],
+    ids=["clusters", "set", "task", "column"],
+)
+def test_the_hardest_of_each_cluster_are_kept_and_of_the_set_where_that_is_wanted(
+    options: dict[str, Any], taken: list[int]
+) -> None:
+    step = LearningPercentage(before="ppl.0", after="ppl.1", share=0.2, **options)
+    result, context = of(step, pool(), by_topic)
+    assert [at for at, record in enumerate(result) if record.dropped is None] == taken
+    gone = result[9].dropped
+    assert gone is not None
+    assert (gone.kind, gone.numbers) == ("not_top", {"learning_percentage": pytest.approx(0.19)})
+    assert context.facts["chosen"] == 4
+
+
+def test_a_record_without_the_score_or_an_embedding_is_set_aside_and_takes_no_place() -> None:
+    records = [*pool(), scored(ppl_0=1.0)]
+
+    def embed(texts: Sequence[str]) -> list[list[float]]:
+        failed = {
+            at: RecordFailed("context_length", "too long")
+            for at, text in enumerate(texts)
+            if "river 0" in text
+        }
+        if failed:
+            raise TextsFailed(failed, len(texts))
+        return by_topic(texts)
+
+    step = LearningPercentage(before="ppl.0", after="ppl.1", share=0.2, clusters=2)
+    result, _ = of(step, records, embed)
+    drops = [record.dropped for record in result]
+    assert drops[0] == Drop("05-learning_percentage", "context_length", "too long", failed=True)
+    assert drops[20] is not None
+    assert (drops[20].kind, drops[20].failed) == ("no_score", True)
+    assert [at for at, drop in enumerate(drops) if drop is None] == [1, 2, 10, 11]
+
+
+def test_a_column_that_no_record_has_is_told_and_the_set_is_taken_as_a_whole() -> None:
+    warned: list[str] = []
+    context, _ = scripted_context(lambda ask: "")
+    step = LearningPercentage(before="ppl.0", after="ppl.1", share=0.2, within="topik")
+    result = asyncio.run(step.run(Table.from_records(pool()), replace(context, warn=warned.append)))
+    assert sum(record.dropped is None for record in result.records()) == 4
+    assert "no record has a value in 'topik', so the share is of the whole set" in warned[0]
+
+
+@pytest.mark.parametrize("records", [0, 1])
+def test_a_set_of_one_record_or_none_is_kept(records: int) -> None:
+    step = LearningPercentage(before="ppl.0", after="ppl.1", share=0.1)
+    assert [record.dropped for record in of(step, pool()[:records], by_topic)[0]] == [None] * records
+
+
+def test_clusters_are_those_of_the_directions_and_the_same_each_time() -> None:
+    chance = np.random.default_rng(0)
+    centres = np.eye(8)[:5]
+    vectors = np.repeat(centres, 40, axis=0) + chance.normal(scale=0.05, size=(200, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = clusters_of(vectors.astype(np.float32), 5, seed=3)
+    assert all(len(set(part.tolist())) == 1 for part in np.split(found, 5))
+    assert len(set(found.tolist())) == 5
+    assert (found == clusters_of(vectors.astype(np.float32), 5, seed=3)).all()
+    assert [cluster_count(rows) for rows in (0, 1, 78, 52_002)] == [1, 1, 2, 1000]
 
 
 def test_the_regression_of_instruction_mining_is_the_papers() -> None:

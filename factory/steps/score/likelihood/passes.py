@@ -30,11 +30,13 @@ class Passes(NamedTuple):
 
     conditioned, direct: natural logarithms, of equal length, at least 1
     truncated: the answer goes on after the last of them
+    first_left_out: the answer's first token has a probability in both, and is left out as where it has none
     """
 
     conditioned: tuple[float, ...]
     direct: tuple[float, ...]
     truncated: bool
+    first_left_out: bool = False
 
 
 class Scored(NamedTuple):
@@ -99,8 +101,9 @@ def align(scored: Scored, max_length: int) -> Passes:
     """The tokens of the answer that both texts have in common, with their log-probabilities in each.
 
     Both texts end with the answer, so its tokens are the longest common ending of the two token lists: a token
-    that straddles the border of context and answer in either text is counted in neither. The first token of a
-    text has no probability where the model puts no token of its own before it; it too is counted in neither.
+    that straddles the border of context and answer in either text is counted in neither. The first token of an
+    answer that stands alone has no probability where the tokenizer puts no token of its own before it (BOS); it is
+    counted in neither, whether it has one or not, so that the scores of both kinds of tokenizers are of one scale.
     Of each text the first `max_length` tokens count.
 
     Raises:
@@ -121,6 +124,14 @@ def align(scored: Scored, max_length: int) -> Passes:
         for one, other in zip(_ending(first, shared, over), _ending(second, shared, over), strict=True)
         if one is not None and other is not None
     ]
+    # Alone, the answer begins behind the token that the tokenizer puts before every text.
+    alone = (
+        scored.direct_prefix == 0
+        and shared == len(second.tokens) - 1
+        and second.logprobs[0] is None
+        and first.tokens[0] == second.tokens[0]
+    )
+    pairs = pairs[1:] if alone else pairs
     if not pairs:
         if scored.cut:
             raise Unscored(
@@ -130,7 +141,7 @@ def align(scored: Scored, max_length: int) -> Passes:
     conditioned, direct = zip(*pairs, strict=True)
     if not all(math.isfinite(value) for value in (*conditioned, *direct)):
         raise Unscored("the model holds a token of the answer impossible, so that its loss is infinite")
-    return Passes(conditioned, direct, scored.cut or over > 0)
+    return Passes(conditioned, direct, scored.cut or over > 0, alone)
 
 
 def _ending(text: ScoredText, tokens: int, less: int) -> tuple[float | None, ...]:

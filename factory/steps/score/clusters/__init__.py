@@ -1,0 +1,1 @@
+"""Clusters of records, and choices within them."""
