@@ -20,8 +20,8 @@ class KeepTop(WholeSet):
     """Keep the records with the highest scores: a share of the set, or so many.
 
     A share is counted over all records that come in, rounded down, at least one (Superfiltering's own code takes
-    it of 52,002, whatever the set). Among equals the order of the set decides; those kept stay in that order. A
-    record without the score cannot be ranked and is set aside ("no_score"), never taken for a low one.
+    it of 52,002, whatever the set). Equals are taken by a draw that the seed decides, so that the head of a file is
+    not preferred; those kept stay in the order of the set. A record without the score cannot be ranked and is set aside ("no_score"), never taken for a low one.
 
     Warns with the rank correlation of score and answer length, and how many of the picks the longest answers
     would be too: a score that is mostly length had better be named so. Always compare with a random choice and
@@ -41,6 +41,9 @@ class KeepTop(WholeSet):
     share: float | None = Field(None, gt=0, le=1, description="share of the records to keep; this or `count`")
     count: int | None = Field(None, ge=1, description="number of records to keep; this or `share`")
     order: Literal["highest", "lowest"] = Field("highest", description="which end of the ranking is kept")
+    ties: Literal["drawn", "order"] = Field(
+        "drawn", description="which of equal scores go first: drawn by the seed, or by the order of the set"
+    )
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -65,7 +68,10 @@ class KeepTop(WholeSet):
         )
         self._tell_length(table, context, size)
         sign = -1 if self.order == "highest" else 1
-        ranked = [at for at in np.argsort(sign * scores, kind="stable").tolist() if not np.isnan(scores[at])]
+        drawn = self.ties == "drawn"
+        draws = [context.random("ties", id).random() if drawn else 0.0 for id in table.ids()]
+        order = np.lexsort((draws, sign * scores)).tolist()
+        ranked = [at for at in order if not np.isnan(scores[at])]
         unscored = np.flatnonzero(np.isnan(scores)).tolist()
         drops = {}
         for at, record in zip(unscored, table.take(unscored).records(), strict=True):

@@ -48,9 +48,17 @@ def test_a_share_is_of_all_records_that_come_in_rounded_down_and_at_least_one() 
     assert len(kept(KeepTop(score="ifd", share=0.29), [float(at) for at in range(100)])[0]) == 29
 
 
-def test_the_lowest_are_kept_where_they_are_wanted_and_the_first_among_equals() -> None:
-    live, _, _ = kept(KeepTop(score="ifd", count=2, order="lowest"), [0.5, 0.1, 0.5, 0.5])
+def test_the_lowest_are_kept_where_they_are_wanted_and_the_first_among_equals_where_that_is() -> None:
+    live, _, _ = kept(KeepTop(score="ifd", count=2, order="lowest", ties="order"), [0.5, 0.1, 0.5, 0.5])
     assert [record.instruction for record in live] == ["q0", "q1"]
+
+
+def test_among_equals_a_draw_by_the_seed_decides() -> None:
+    step = KeepTop(score="ifd", count=10)
+    drawn = [record.instruction for record in kept(step, [0.5] * 39 + [0.9])[0]]
+    assert "q39" in drawn
+    assert drawn != [f"q{at}" for at in [*range(9), 39]]
+    assert [record.instruction for record in kept(step, [0.5] * 39 + [0.9])[0]] == drawn
 
 
 def test_a_missing_score_is_set_aside_and_never_taken_for_a_low_one() -> None:
