@@ -243,8 +243,11 @@ class Context:
         return random.Random(repr((self.seed, self.step_name, *key)))
 
     def prompt(self, name: str, record: Record) -> Prompt:
-        """The shipped prompt of this name, such as "evolve/deepen", in the record's language."""
-        return load_prompt(name, record.language)
+        """The shipped prompt of this name, such as "evolve/deepen", in the record's language.
+
+        Of a pool of examples it has those that the seed draws for the record.
+        """
+        return load_prompt(name, record.language).drawn(self.random("examples", name, record.id))
 
     @overload
     async def ask(

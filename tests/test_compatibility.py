@@ -2,22 +2,26 @@
 
 `fixtures/before_0_2/README.md` says how it was made. Where a test here fails, people pay for their replies a
 second time or cannot open what they have: mend the code, not the fixture. Only a prompt whose text is changed on
-purpose is asked anew, and the changelog must say so.
+purpose is asked anew, and the changelog must say so; as it was it lies in `fixtures/before_0_2/prompts`, and is put
+back here, so that the keys of all other calls are held on.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import factory as sft
+from factory.data.prompt import PROMPTS, load_prompt, parse_prompt
 from factory.data.record import Record
 from factory.data.table import Table
 
@@ -25,15 +29,32 @@ BEFORE = Path(__file__).parent / "fixtures" / "before_0_2"
 
 
 @pytest.fixture(autouse=True)
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of what was left behind; it is the current folder too, since paths in a recipe are relative."""
     with tarfile.open(BEFORE / "made.tar.xz") as made:
         made.extractall(tmp_path, filter="data")
     for file in BEFORE.iterdir():
         if file.suffix in (".jsonl", ".yaml"):
             (tmp_path / file.name).write_bytes(file.read_bytes())
+    prompts = tmp_path / "prompts"
+    shutil.copytree(PROMPTS, prompts)
+    shutil.copytree(BEFORE / "prompts", prompts, dirs_exist_ok=True)
+    monkeypatch.setattr("factory.data.prompt.PROMPTS", prompts)
+    load_prompt.cache_clear()
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    load_prompt.cache_clear()
+
+
+def test_the_prompts_that_were_put_back_have_another_version_now() -> None:
+    for file in (BEFORE / "prompts").rglob("*.md"):
+        name, language = file.relative_to(BEFORE / "prompts"), file.relative_to(BEFORE / "prompts").parts[0]
+        before, now = (
+            parse_prompt((at / name).read_text(encoding="utf-8"), file, language)
+            for at in (BEFORE / "prompts", PROMPTS)
+        )
+        assert (before.name, before.inputs) == (now.name, now.inputs)
+        assert now.version > before.version
 
 
 def factory(*arguments: str, code: int = 0) -> str:

@@ -15,15 +15,21 @@ A prompt file is a header and its turns:
 
 The turns are LangChain mustache templates. Every variable stands in triple braces, because mustache's double
 braces HTML-escape what they insert; `Prompt` refuses a template that has one. A value may hold any braces:
-what is inserted is never rendered again.
+what is inserted is never rendered again. Data stands between tags of its input's name, <instruction> and
+</instruction>; where data holds such a tag itself, the tags of that call get a mark that the data has not.
+
+With `shown: 1` in the header, the pairs of a user's and an assistant's turn before the last turn are a pool of
+examples, of which each record is shown so many, by the seed: one fixed example would draw all records to itself.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +70,23 @@ class Prompt:
         """Language, name and version: what a record's history says of it."""
         return f"{self.language}/{self.name}@{self.version}"
 
+    def drawn(self, chance: random.Random) -> Prompt:
+        """This prompt with as many of its examples as it shows, drawn by `chance`, in their order."""
+        shown = self.meta.get("shown")
+        first = next((at for at, (role, _) in enumerate(self.turns) if role != "system"), 0)
+        pairs = range(first, len(self.turns) - 1, 2)
+        if not isinstance(shown, int) or shown >= len(pairs):
+            return self
+        examples = [
+            turn for at in sorted(chance.sample(pairs, max(0, shown))) for turn in self.turns[at : at + 2]
+        ]
+        return replace(self, turns=(*self.turns[:first], *examples, self.turns[-1]))
+
     def render(self, **values: str) -> tuple[Message, ...]:
         """The prompt's turns with `values` inserted unchanged.
+
+        Where a value holds a tag of the prompt, such as </answer>, all tags of these turns get a mark that no value
+        holds, the same for the same values: <answer-3f2a90c1>.
 
         Raises:
             KeyError: a value is missing or not among the prompt's inputs.
@@ -76,10 +97,26 @@ class Prompt:
         for name, value in values.items():
             if not isinstance(value, str):
                 raise TypeError(f"prompt {self.reference}: {name} is {type(value).__name__}, not text")
+        turns = self._fenced(values)
         # What LangChain would render, without its import: with one kind of tag allowed there is only one meaning.
-        return tuple(
-            Message(role, _VARIABLE.sub(lambda tag: values[tag[1]], text)) for role, text in self.turns
-        )
+        return tuple(Message(role, _VARIABLE.sub(lambda tag: values[tag[1]], text)) for role, text in turns)
+
+    def _fenced(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """The turns, with tags that no value closes or opens."""
+        names = [name for name in self.inputs if any(f"<{name}>" in text for _, text in self.turns)]
+        if not names:
+            return self.turns
+        # As a model may read one: in any case, with spaces, in full width.
+        inside = re.compile(rf"[<＜]\s*[/／]?\s*(?:{'|'.join(names)})(?![A-Za-z0-9_])", re.IGNORECASE)
+        if not any(inside.search(value) for value in values.values()):
+            return self.turns
+        said = "\0".join(values[name] for name in self.inputs).encode("utf-8", "surrogatepass")
+        for attempt in range(1 << 16):
+            mark = hashlib.blake2b(said, digest_size=4, salt=attempt.to_bytes(8, "little")).hexdigest()
+            if not any(mark in value for value in values.values()):
+                break
+        tag = re.compile(rf"<(/?)({'|'.join(names)})>")
+        return tuple((role, tag.sub(rf"<\1\2-{mark}>", text)) for role, text in self.turns)
 
 
 def lint_template(text: str) -> list[str]:
@@ -126,6 +163,8 @@ def parse_prompt(text: str, path: Path, language: str) -> Prompt:
         raise RecipeError(f"{path}: the header lacks {', '.join(missing)}")
     if not turns or parts[0].strip():
         raise RecipeError(f"{path}: the text after the header begins with [system] or [user] on its own line")
+    if not isinstance(header.get("shown", 1), int) or header.get("shown", 1) < 1:
+        raise RecipeError(f"{path}: shown, the number of examples, is a whole number from 1 on")
     if not isinstance(header["inputs"], list) or not isinstance(header["version"], int):
         raise RecipeError(f"{path}: inputs is a list such as [instruction] and version a whole number")
     inputs = tuple(str(name) for name in header["inputs"])

@@ -183,7 +183,7 @@ def _asked(record: Record) -> str:
 _WHOLE_FENCE = re.compile(
     r"(`{3,}|~{3,})[ \t]*(?:text|txt|plaintext|plain|markdown|md|prompt)?[ \t]*\n(.*)\n[ \t]*\1", re.DOTALL
 )
-_TAGS = re.compile(r"\A<instruction>|</instruction>\Z", re.IGNORECASE)
+_TAGS = re.compile(r"\A<instruction(?:-[0-9a-f]+)?>|</instruction(?:-[0-9a-f]+)?>\Z", re.IGNORECASE)
 _QUOTES = {'"': '"', "“": "”", "「": "」", "『": "』", "«": "»"}
 _KIND = r"(?:new|rewritten|revised|evolved|created|modified|updated|improved|more\ complex)"
 _LABEL = re.compile(

@@ -21,7 +21,8 @@ class KeepTop(WholeSet):
 
     A share is counted over all records that come in, rounded down, at least one (Superfiltering's own code takes
     it of 52,002, whatever the set). Equals are taken by a draw that the seed decides, so that the head of a file is
-    not preferred; those kept stay in the order of the set. A record without the score cannot be ranked and is set aside ("no_score"), never taken for a low one.
+    not preferred; those kept stay in the order of the set. A record without the score cannot be ranked and is set
+    aside ("no_score"), never taken for a low one.
 
     Warns with the rank correlation of score and answer length, and how many of the picks the longest answers
     would be too: a score that is mostly length had better be named so. Always compare with a random choice and

@@ -73,7 +73,7 @@ def test_each_child_is_made_from_the_one_before_it() -> None:
         made = next(event for event in child.events if event.parents and event.round == child.round)
         assert made.parents == (parent.id,)
         assert made.operation in OPERATIONS
-        assert made.prompt == f"en/evolve/{made.operation}@1"
+        assert made.prompt == f"en/evolve/{made.operation}@2"
     assert [event.operation for event in records[1].events[1:]] == ["check_gain", "answer"]
     assert [call for event in records[1].events for call in event.calls] == ["call-1", "call-2", "call-3"]
     assert len({record.id for record in records}) == 4
