@@ -68,7 +68,8 @@ def centred(vectors: Vectors) -> Vectors:
     rows = np.asarray(vectors, np.float64)
     apart = rows - rows.mean(axis=0)
     lengths = np.linalg.norm(apart, axis=1, keepdims=True)
-    return np.divide(apart, lengths, out=np.zeros_like(apart), where=lengths > 1e-6).astype(np.float32)
+    scaled: Vectors = np.divide(apart, lengths, out=np.zeros_like(apart), where=lengths > 1e-6).astype(np.float32)
+    return scaled
 
 
 def sampled_vendi(vectors: Vectors, size: int, seed: int = 0) -> Vendi:
@@ -85,7 +86,7 @@ def sampled_vendi(vectors: Vectors, size: int, seed: int = 0) -> Vendi:
         ValueError: there is no row, or one is not finite.
     """
     chance = np.random.default_rng(seed)
-    rows = np.asarray(vectors, np.float64)
+    rows = np.asarray(vectors, np.float32)
     size = min(size, len(rows))
     scores, nulls, plain = [], [], []
     for _ in range(SAMPLES):

@@ -70,7 +70,7 @@ class KeepTop(WholeSet):
         self._tell_length(table, context, size)
         sign = -1 if self.order == "highest" else 1
         drawn = self.ties == "drawn"
-        draws = [context.random("ties", id).random() if drawn else 0.0 for id in table.ids()]
+        draws = np.array([context.random("ties", id).random() if drawn else 0.0 for id in table.ids()])
         order = np.lexsort((draws, sign * scores)).tolist()
         ranked = [at for at in order if not np.isnan(scores[at])]
         unscored = np.flatnonzero(np.isnan(scores)).tolist()
