@@ -21,7 +21,9 @@ class StepMethods:
         *,
         size: int | None = None,
         balance: Literal["", "task", "lang", "source"] = "",
+        unlabelled: Literal["share", "rest", "drop"] = "share",
         score: str = "",
+        ties: Literal["drawn", "order"] = "drawn",
     ) -> Dataset:
         """Choose the final set: so many records, balanced over a field, best score first.
 
@@ -29,8 +31,12 @@ class StepMethods:
             size (int | none, >= 1, default null): number of records to choose; none: all that have an
                 answer
             balance ("" | task | lang | source, default ""): the field whose values get equal shares
+            unlabelled (share | rest | drop, default "share"): what records without a value of `balance`
+                get: a share as a value of their own, the rest that the others leave, or nothing
             score (str, default ""): the score that puts records first, such as "judge.quality"; empty:
                 the only judge score where there is exactly one, else the order of the set
+            ties (drawn | order, default "drawn"): which of equal scores go first: drawn by the seed, or
+                by the order of the set
         """
 
     def decontaminate(
@@ -39,6 +45,7 @@ class StepMethods:
         against: Mapping[str, str],
         field: Literal["all", "instruction", "prompt", "output", "both"] = "all",
         ngram: int = 13,
+        common: int = 10,
         coverage: float = 0.5,
         edits: float = 0.3,
         rephrased: Literal["no", "similar", "judged"] = "no",
@@ -56,10 +63,12 @@ class StepMethods:
                 turns, or of the last exchange the instruction, the prompt (instruction and input), the
                 output, or both (prompt and output)
             ngram (int, >= 8, default 13): words in a row that are a leak
+            common (int, >= 1, default 10): lineages (seeds with all that was made from them) that may
+                share a passage of an item; one that more of them have is a phrase and no leak
             coverage (float, > 0, <= 1, default 0.5): share of an item's own words above which it is a
                 leak
-            edits (float, >= 0, < 1, default 0.3): share of an item's words that an edited copy may differ
-                by
+            edits (float, >= 0, < 1, default 0.3): share of an item's words, numbers among them, that a
+                near copy may differ by
             rephrased (no | similar | judged, default "no"): look for rephrased and translated items too,
                 by embedding alone or with a judge
             similarity (float | none, >= -1, <= 1, default null): least cosine of a text and an item near
@@ -245,6 +254,7 @@ class StepMethods:
         *,
         model: Model = "",
         method: Literal["superfiltering", "cherry"] = "superfiltering",
+        template: Literal["bare", "alpaca"] | None = None,
         max_length: int | None = None,
         keep: str | None = None,
     ) -> Dataset:
@@ -255,6 +265,8 @@ class StepMethods:
                 large one does.
             method (superfiltering | cherry, default "superfiltering"): The form of the score: the ratio
                 of perplexities (superfiltering) or that of losses (cherry).
+            template (bare | alpaca | none, default null): How prompt and answer are put together; by
+                default the method's own: bare for superfiltering, alpaca for cherry.
             max_length (int | none, >= 2, default null): Tokens of prompt and answer that are read, the
                 rest is cut off; by default the papers' own: 1024 for superfiltering, 512 for cherry.
             keep (Condition | none, default null): Condition that a score must meet for its record to be
@@ -393,6 +405,7 @@ class StepMethods:
         share: float | None = None,
         count: int | None = None,
         order: Literal["highest", "lowest"] = "highest",
+        ties: Literal["drawn", "order"] = "drawn",
     ) -> Dataset:
         """Keep the records with the highest scores: a share of the set, or so many.
 
@@ -401,6 +414,8 @@ class StepMethods:
             share (float | none, > 0, <= 1, default null): share of the records to keep; this or `count`
             count (int | none, >= 1, default null): number of records to keep; this or `share`
             order (highest | lowest, default "highest"): which end of the ranking is kept
+            ties (drawn | order, default "drawn"): which of equal scores go first: drawn by the seed, or
+                by the order of the set
         """
 
     def learning_percentage(
@@ -409,15 +424,28 @@ class StepMethods:
         before: str,
         after: str,
         end: str = "",
+        share: float | None = None,
+        within: str = "meaning",
+        clusters: int | None = None,
+        embedder: Model = "",
         keep: str | None = None,
     ) -> Dataset:
-        """Score how early a model learned each record, from its perplexities before and after training.
+        """Score how early a model learned each record, from its perplexities, and keep the hardest of each
+        cluster.
 
         Args:
             before (str, required): The score that holds the perplexity before training.
             after (str, required): The score that holds the perplexity after one epoch.
             end (str, default ""): The score that holds the perplexity after the last epoch; empty: the
                 approximation that needs none.
+            share (float | none, > 0, <= 1, default null): Share of the records to keep, those with the
+                lowest scores; none: all are kept, with their scores.
+            within (str, default "meaning"): What the share is taken of: each cluster by "meaning", the
+                "set" as a whole, or each value of "task", "lang", "source" or one of the user's own
+                columns.
+            clusters (int | none, >= 1, default null): Clusters by meaning; by default the paper's 1,000,
+                or one for every 39 records where there are fewer.
+            embedder (str, default ""): The embedding model of the clusters.
             keep (Condition | none, default null): Condition that a score must meet for its record to be
                 kept, such as "< 0.9"; without it all are kept.
         """
@@ -462,6 +490,7 @@ class StepMethods:
         *,
         model: Model = "",
         of: Literal["answer", "text"] = "answer",
+        template: Literal["bare", "alpaca"] = "bare",
         score: str = "perplexity",
         max_length: int = 1024,
         keep: str | None = None,
@@ -473,7 +502,11 @@ class StepMethods:
             model (str, default ""): The model that reads the texts.
             of (answer | text, default "answer"): What is scored: the last answer given all before it, or
                 the whole conversation.
-            score (str, default "perplexity"): Name of the score.
+            template (bare | alpaca, default "bare"): How prompt and answer are put together: bare, as in
+                Superfiltering, or alpaca, as the authors of learning percentage (and Cherry LLM) have it.
+                Of a whole text there is no prompt, and it does not count.
+            score (str, default "perplexity"): Name of the score; by default "perplexity.alpaca" with the
+                alpaca template: the two are not to be mixed.
             max_length (int, >= 2, default 1024): Tokens that are read; the rest is cut off.
             keep (Condition | none, default null): Condition that a score must meet for its record to be
                 kept, such as "< 50"; without it all are kept.
@@ -538,7 +571,7 @@ class StepMethods:
         vocabulary: str | Path | None = None,
         shown: int = 60,
         embedder: Model = "",
-        max_tags: int = 8,
+        max_tags: int = 32,
         required: bool = False,
         temperature: float = 0.0,
         max_tokens: int = 1024,
@@ -552,8 +585,9 @@ class StepMethods:
             shown (int, >= 1, default 60): Most tags of the vocabulary that one query is shown.
             embedder (str, default ""): The embedding model that finds the tags to show, where the
                 vocabulary has more than `shown`.
-            max_tags (int, >= 1, default 8): Most tags of one query; a model that names more has its first
-                ones taken.
+            max_tags (int, >= 1, default 32): Most tags of one query; a model that names more has its
+                first ones taken. Complexity is the number of tags: a low bound censors it (the 6,000
+                records that InsTag chose have 16.56 on average).
             required (bool, default false): Set a record aside where it cannot be tagged, instead of
                 letting it go on without tags.
             temperature (float, >= 0, default 0.0): Sampling temperature; 0 gives the same tags each time.

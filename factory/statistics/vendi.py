@@ -68,7 +68,9 @@ def centred(vectors: Vectors) -> Vectors:
     rows = np.asarray(vectors, np.float64)
     apart = rows - rows.mean(axis=0)
     lengths = np.linalg.norm(apart, axis=1, keepdims=True)
-    scaled: Vectors = np.divide(apart, lengths, out=np.zeros_like(apart), where=lengths > 1e-6).astype(np.float32)
+    scaled: Vectors = np.divide(apart, lengths, out=np.zeros_like(apart), where=lengths > 1e-6).astype(
+        np.float32
+    )
     return scaled
 
 

@@ -107,7 +107,7 @@ class Decontaminate(WholeSet):
         "which suit the embedded model",
     )
     neighbours: int = Field(
-        3, ge=1, le=100, description="items near to each text that the judge is shown, at most"
+        3, ge=1, le=100, description="items near to a record that the judge is shown, at most"
     )
     embedder: EmbeddingModelName = Field("", description="the embedding model that finds the nearest items")
     judge: ChatModelName = Field("", description="the chat model that says whether two are the same problem")
@@ -179,11 +179,10 @@ class Decontaminate(WholeSet):
         """See `WholeSet.rehearse`: a judge is shown as many neighbours as it may be."""
         if self.rephrased != "judged":
             return
-        table = Table.from_records([record])
-        for field in self._embedded:
-            (text,) = table.texts(field)
+        text = max((Table.from_records([record]).texts(field)[0] for field in self._embedded), key=len)
+        if text.strip():
             # An item stands in for those that an embedding would find: about as long as the text, which is near to it.
-            near = [Neighbour(text, 0, 1.0, field)] * (self.neighbours if text.strip() else 0)
+            near = [Neighbour(text, 0, 1.0)] * self.neighbours
             await judge_neighbours(context.chat(self.judge), near, [Item("benchmark", "1", text)])
 
     @property
@@ -294,7 +293,7 @@ class Decontaminate(WholeSet):
         for number, error in of_texts.failed.items():
             if texts[number][0] not in near:
                 drops[texts[number][0]] = Drop(context.step, error.kind, str(error), failed=True)
-        return {at: sorted(near[at], key=lambda one: -one.cosine) for at in sorted(near)}
+        return {at: sorted(near[at], key=lambda one: -one.cosine)[: self.neighbours] for at in sorted(near)}
 
     async def _judge(
         self, near: Mapping[int, Sequence[Neighbour]], items: Sequence[Item], context: Context

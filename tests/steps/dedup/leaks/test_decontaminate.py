@@ -396,13 +396,16 @@ def test_prompt_and_output_are_embedded_each_by_itself(tmp_path: Path) -> None:
     assert first.reason == f"close to b 1 in meaning, cosine 0.985, in the output: {REPHRASED}"
 
 
-def test_the_judge_is_asked_of_each_text_that_is_near(tmp_path: Path) -> None:
+def test_the_judge_is_asked_of_each_text_that_is_near_the_nearest_first(tmp_path: Path) -> None:
     reply = orjson.dumps({"reason": "No.", "same": False}).decode()
     step = Decontaminate(against={"b": str(benchmark(tmp_path))}, rephrased="judged", similarity=0.9)
-    record = new_record(REPHRASED, output=f"{REPHRASED} ")
-    DIRECTIONS[f"{REPHRASED} "] = 5
-    _, asks, _ = run(step, [record], lambda ask: reply)
-    assert len(asks) == 2
-    context, chat = scripted_context(lambda ask: reply, step="04-decontaminate")
-    asyncio.run(step.rehearse(record, context))
-    assert len(chat.asks) == 2 * step.neighbours
+    nearer = f"{REPHRASED} "
+    record = new_record(REPHRASED, output=nearer)
+    DIRECTIONS[nearer] = 5
+    for neighbours, texts in ((3, [nearer, REPHRASED]), (1, [nearer])):
+        some = step.model_copy(update={"neighbours": neighbours})
+        _, asks, _ = run(some, [record], lambda ask: reply)
+        assert all(f"<training_text>\n{text}\n" in ask.text for text, ask in zip(texts, asks, strict=True))
+        context, chat = scripted_context(lambda ask: reply, step="04-decontaminate")
+        asyncio.run(some.rehearse(record, context))
+        assert len(chat.asks) == neighbours, "an estimate is a bound"
