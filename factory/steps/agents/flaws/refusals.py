@@ -74,7 +74,8 @@ _NO_ACCESS = (
 )
 # What no letter or part in a play says, but a model that will not answer.
 _SURE = re.compile(
-    rf"{_CANNOT}\s+{_HELP}|我(?:目前|暂时|現在|现在|实在|真的|并)?{_ZH_CANNOT}{_ZH_HELP}|{_NO_ACCESS}",
+    rf"{_CANNOT}\s+{_HELP}|我(?:目前|暂时|現在|现在|实在|真的|并)?{_ZH_CANNOT}{_ZH_HELP}|{_NO_ACCESS}"
+    r"|(?:i\s+)?(?:do\s+not|don['’]?t)\s+feel\s+comfortable",
     re.IGNORECASE,
 )
 # Without an apology, in a text of another's voice.
@@ -84,8 +85,8 @@ _SURE_ALONE = re.compile(
     re.IGNORECASE,
 )
 _LACK = re.compile(
-    r"\b(?:can(?:no|['’]?)t|can\s+not|could(?:n['’]?t| not)|won['’]?t|will\s+not|unable|not|(?:do|does|did|is|are|was"
-    r"|has|have|would|should)n['’]?t|no|never|none|nothing|lack\w*|impossible|beyond|outside|unclear|unfortunately"
+    r"\b(?:can(?:no|['’]?)t|can\s+not|could(?:n['’]?t| not)|won['’]?t|will\s+not|unable"
+    r"|not\s+(?:able|possible|sure|allowed|permitted|something)|(?:am|is|are|was|were|be|do|does|did|has|have|would|should|may|must)(?:\s+not|n['’]?t)|no|never|none|nothing|lack\w*|impossible|beyond|outside|unclear|unfortunately"
     r"|more\s+(?:information|context|details?)|clarif\w+|rephrase|please\s+(?:provide|share|send|specify|give|tell))\b"
     r"|无法|無法|不|没|沒|未|超出|难以|請提供|请提供|请再|请说明|请重新|更多信息|做不到",
     re.IGNORECASE,
@@ -132,10 +133,16 @@ _ASKS_TO_REFUSE = re.compile(
     re.IGNORECASE,
 )
 # What is written in another's voice, or about an apology: there it is the content.
+_ASKS_FOR_AN_APOLOGY = re.compile(
+    r"\b(?:apolog\w+|sorry|regrets?|forgiv\w+|translat\w+|in\s+(?:chinese|english))\b|道歉|抱歉|对不起|對不起|致歉|歉意"
+    r"|不好意思|翻译|翻譯|英文|英语|怎么说|怎麼說",
+    re.IGNORECASE,
+)
 _ASKS_FOR_A_VOICE = re.compile(
     r"\b(?:apolog\w+|sorry|excuses?|condolences?|sympath\w+|regrets?|forgiv\w+|cancel\w*|translat\w+|in\s+(?:chinese|english"
     r"|french|spanish|german|japanese|korean)|letters?|e-?mails?|messages?|texts?|notes?|cards?|repl(?:y|ies)|respon[ds]\w*"
-    r"|dialog\w*|conversations?|scripts?|scenes?|role-?play\w*|act\s+as|pretend\w*|play\s+the|imagine|voice|stor(?:y|ies)"
+    r"|dialog\w*|conversations?|scripts?|scenes?|role-?play\w*|in\s+character|(?:speak|answer)\s+as|you\s+are\s+(?:now\s+)?an?\s+"
+    r"(?!(?:[\w-]+\s+){0,3}(?:assistant|ai|model|chatbot|bot|expert)\b)\w+|act\s+as|pretend\w*|play\s+the|imagine|voice|stor(?:y|ies)"
     r"|poems?|songs?|lyrics|monologues?|speech\w*|tweets?|posts?|quotes?|quotations?|quoting|paraphras\w+|rephras\w+"
     r"|rewrit\w+|proofread\w*|continue|complete|sentences?|lines?|titles?|says?|said)\b"
     r"|道歉|抱歉|对不起|對不起|致歉|歉意|不好意思|检讨|认错|请假|取消|借口|响应|回应|回應|客服|客户|翻译|翻譯|英文|英语|中文|[封写寫回]信|信件|书信|邮件|郵件|短信|消息|留言|回复|回覆"
@@ -160,7 +167,7 @@ def refusal(answer: str, instruction: str = "") -> str:
     opening = _opening(answer)
     if opening is None:
         return ""
-    if found := _refuses(opening, sure=voiced):
+    if found := _refuses(opening, sure=voiced, alone=not _ASKS_FOR_AN_APOLOGY.search(asked)):
         return _word(found)
     # A short first sentence may repeat the question.
     first, *rest = _SENTENCE.split(opening, maxsplit=1)
@@ -190,8 +197,11 @@ def _opening(text: str) -> str | None:
         text = text[match.end() :]
 
 
-def _refuses(opening: str, *, sure: bool) -> str:
-    """The words of a refusal at the beginning of `opening`; with `sure`, only of one that leaves no doubt."""
+def _refuses(opening: str, *, sure: bool, alone: bool = False) -> str:
+    """The words of a refusal at the beginning of `opening`; with `sure`, only of one that leaves no doubt.
+
+    alone: an apology and nothing else is a refusal
+    """
     head = opening[:400]
     machine, apology = _AS_MACHINE.match(head), _APOLOGY.match(head)
     start = machine or apology or _REGRET.match(head)
@@ -204,9 +214,10 @@ def _refuses(opening: str, *, sure: bool) -> str:
         return start[0]
     if machine:
         return start[0] if _LACK.search(said) else ""
+    if alone and apology and re.fullmatch(r"\W*(?:but\s+)?(?:no)?\W*", behind, re.IGNORECASE):
+        return start[0]
     if sure or apology is None:
         return start[0] if apology is None and not sure and _REGRETS_NOT.match(behind) else ""
     if _CONDOLENCE.match(behind):
         return start[0] if _BUT_NOT.search(said) else ""
-    alone = not re.search(r"\w", behind)
-    return start[0] if alone or (_GOES_ON.match(behind) and _LACK.search(said)) else ""
+    return start[0] if _GOES_ON.match(behind) and _LACK.search(said) else ""

@@ -42,7 +42,7 @@ _PIECES = re.compile(r"[^\w\s]+")
 
 # What is asked for is a word, so that any word is an answer.
 _ASKS_FOR_A_WORD = re.compile(
-    r"\b(?:which|what|one|a|the|single|missing|right|correct|another|stop|function)\s+(?:\w+\s+)?(?:word|letter|token"
+    r"\b(?:which|what|one|a|the|single|missing|right|correct|another|stop|function)\s+(?:\w+\s+)?(?:word|letter|article|token"
     r"|keyword|term)\b|\b(?:prepositions?|pronouns?|conjunctions?|adverbs?|(?:in)?definite\s+articles?|auxiliar\w+"
     r"|opposite|antonyms?|synonyms?|translat\w+|translation|blanks?|fill\s+in|spell\w*|logical|logic\s+gates?"
     r"|abbreviat\w+|acronyms?)\b|_{2,}|\bin\s+(?:english|chinese)\b"
