@@ -86,7 +86,9 @@ _SURE_ALONE = re.compile(
 )
 _LACK = re.compile(
     r"\b(?:can(?:no|['’]?)t|can\s+not|could(?:n['’]?t| not)|won['’]?t|will\s+not|unable"
-    r"|not\s+(?:able|possible|sure|allowed|permitted|something)|(?:am|is|are|was|were|be|do|does|did|has|have|would|should|may|must)(?:\s+not|n['’]?t)|no|never|none|nothing|lack\w*|impossible|beyond|outside|unclear|unfortunately"
+    r"|not\s+(?:able|possible|sure|allowed|permitted|something)"
+    r"|(?:am|is|are|was|were|be|do|does|did|has|have|would|should|may|must)(?:\s+not|n['’]?t)"
+    r"|no|never|none|nothing|lack\w*|impossible|beyond|outside|unclear|unfortunately"
     r"|more\s+(?:information|context|details?)|clarif\w+|rephrase|please\s+(?:provide|share|send|specify|give|tell))\b"
     r"|无法|無法|不|没|沒|未|超出|难以|請提供|请提供|请再|请说明|请重新|更多信息|做不到",
     re.IGNORECASE,
