@@ -110,8 +110,8 @@ class StepMethods:
             threshold (float, > 0, < 1, default 0.8): largest Jaccard similarity of shingles that two kept
                 records may have
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
-                instruction, the prompt (instruction and input), each with the tools that the answer
-                calls, the output, or both (prompt and output)
+                instruction, the prompt (the instruction, and the input apart), each with the tools that
+                the answer calls, the output, or both (prompt and output)
             shingle (int, >= 1, <= 50, default 5): words of a shingle
             num_perm (int, >= 16, <= 4,096, default 128): numbers of a sketch: more find more near the
                 threshold, and cost more

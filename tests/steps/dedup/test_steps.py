@@ -16,7 +16,7 @@ from scripted_server import Say, ScriptedServer, refuse
 from step_context import scripted_context
 
 import factory as sft
-from factory.data.record import Drop, Event, Message, Record, new_record
+from factory.data.record import Drop, Event, Media, Message, Record, new_record
 from factory.data.table import Table
 from factory.errors import InputError, RunStopped
 from factory.step import Context, WholeSet
@@ -366,12 +366,24 @@ SAME_INSTRUCTION = [
 ]
 
 
-@pytest.mark.parametrize("step", [DedupRouge(), DedupSemantic(threshold=0.5)], ids=lambda step: step.name)
+@pytest.mark.parametrize(
+    "step",
+    [
+        DedupExact(),
+        DedupRouge(),
+        DedupMinHash(shingle=2, threshold=0.4),
+        DedupSemantic(threshold=0.5),
+        DedupSemantic(threshold=0.5, approximate=True),
+        DedupSemantic(threshold=0.5, method="semdedup"),
+    ],
+    ids=lambda step: f"{step.name} {step.model_dump().get('method')} {step.model_dump().get('approximate')}",
+)
 def test_one_instruction_for_two_inputs_stays_twice_by_default(step: WholeSet) -> None:
     rows = [new_record(instruction, input=input) for instruction, input in SAME_INSTRUCTION]
     context = replace(scripted_context(lambda ask: "")[0], get_embedder=lambda name: Alike())
     done = list(asyncio.run(step.run(Table.from_records(rows), context)).records())
-    assert [record.dropped is not None for record in done] == [False, False, True, True, False, False]
+    dropped = [record.dropped is not None for record in done]
+    assert dropped == [False, False, True, not isinstance(step, DedupExact), False, False]
 
 
 def test_an_input_that_two_instructions_share_does_not_make_them_alike() -> None:
@@ -380,8 +392,23 @@ def test_an_input_that_two_instructions_share_does_not_make_them_alike() -> None
         new_record("Summarise it in one line", input=text),
         new_record("Translate this to French", input=text),
     ]
-    done = asyncio.run(DedupRouge().run(Table.from_records(rows), scripted_context(lambda ask: "")[0]))
-    assert not any(record.dropped for record in done.records())
+    for step in (DedupRouge(), DedupMinHash()):
+        done = asyncio.run(step.run(Table.from_records(rows), scripted_context(lambda ask: "")[0]))
+        assert not any(record.dropped for record in done.records())
+
+
+@pytest.mark.parametrize(
+    "step", [DedupRouge(), DedupMinHash(), DedupSemantic(threshold=0.5)], ids=lambda step: step.name
+)
+def test_one_question_about_two_pictures_stays_twice(step: WholeSet) -> None:
+    def shown(picture: str, text: str = "What can be seen in this picture?") -> Record:
+        turn = Message("user", text, media=(Media("image", f"https://pictures.example/{picture}"),))
+        return replace(new_record(text, source=picture), messages=(turn,))
+
+    rows = [shown("a.png"), shown("b.png"), shown("a.png"), new_record("What can be seen in this picture?")]
+    context = replace(scripted_context(lambda ask: "")[0], get_embedder=lambda name: Alike())
+    done = asyncio.run(step.run(Table.from_records(rows), context))
+    assert [record.dropped is not None for record in done.records()] == [False, False, True, False]
 
 
 class Alike:

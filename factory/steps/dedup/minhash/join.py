@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.data.text import rouge_tokens
+from factory.data.text import normal_form, rouge_tokens
 from factory.errors import MissingDependency
 
 Shingles = frozenset[str]
@@ -48,6 +48,17 @@ class Recall(NamedTuple):
     found: int
 
 
+class Document(NamedTuple):
+    """What is compared of a text.
+
+    parts: the shingles of its instruction and of its input apart, or of the one text that it is
+    all: those of both parts together, which the search goes by; empty for a text that is close to nothing
+    """
+
+    parts: tuple[Shingles, ...]
+    all: Shingles
+
+
 class Bands(NamedTuple):
     """How a sketch is cut: documents are compared where one band of `rows` numbers is equal.
 
@@ -76,6 +87,35 @@ def jaccard(one: Shingles, other: Shingles) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
+def document(text: str, input: str, size: int) -> Document:
+    """A text without an input as its shingles alone, any other as those of both.
+
+    Of two parts one may have no words (an input of "+" or "?"): it is one shingle then, which no words are, so that
+    it is close to the same signs alone.
+    """
+    own = shingles(text, size)
+    if not input:
+        return Document((own,), own)
+    given = shingles(input, size)
+    if not own and not given:
+        return Document((own, given), own)
+    own, given = (
+        frozenset(f"{kind} {shingle}" for shingle in found or [f"? {normal_form(part)}"])
+        for kind, found, part in (("instruction", own, text), ("input", given, input))
+    )
+    return Document((own, given), own | given)
+
+
+def similarity(one: Document, other: Document) -> float:
+    """The Jaccard similarity of two documents, of their least similar parts; 0 where one alone has an input.
+
+    It is never above that of `Document.all`: what the search finds by that, it finds by this.
+    """
+    if len(one.parts) != len(other.parts):
+        return 0.0
+    return min(map(jaccard, one.parts, other.parts))
+
+
 def lsh_bands(threshold: float, num_perm: int) -> Bands:
     """The most rows to a band, and so the fewest comparisons, with which the chance at the threshold is 99%.
 
@@ -91,17 +131,25 @@ def lsh_bands(threshold: float, num_perm: int) -> Bands:
 
 
 def minhash_join(
-    texts: Sequence[str], threshold: float, *, size: int = 5, num_perm: int = 128, seed: int = 0
+    texts: Sequence[str],
+    threshold: float,
+    *,
+    inputs: Sequence[str] = (),
+    size: int = 5,
+    num_perm: int = 128,
+    seed: int = 0,
 ) -> MinHashMatches:
     """Drop each document whose Jaccard similarity with an earlier kept one is greater than `threshold`.
 
-    No document is dropped wrongly: the similarity is that of the shingles themselves. Some are missed, those
-    whose sketch shares no band with that of a document they are close to, or is far from it. Of several close
-    ones the closest is named, of equals the earliest. Memory beside the texts: for each kept one a sketch of 4
-    `num_perm` bytes and an entry for each band.
+    Where either has an input, that of their instructions and that of their inputs must both be. No document is
+    dropped wrongly: the similarity is that of the shingles themselves. Some are missed, those whose sketch shares
+    no band with that of a document they are close to, or is far from it. Of several close ones the closest is
+    named, of equals the earliest. Memory beside the texts: for each kept one a sketch of 4 `num_perm` bytes and
+    an entry for each band.
 
     Args:
         texts: the documents. One without words is close to nothing.
+        inputs: what stands apart from each text, "" where nothing does; by default nowhere.
         threshold: between 0 and 1, both excluded.
         size: words of a shingle.
         num_perm: numbers of a sketch, at most; more find more and cost more.
@@ -120,62 +168,68 @@ def minhash_join(
         ) from error
     bands, rows, _ = lsh_bands(threshold, num_perm)
     index = RMinHashLSH(threshold, bands * rows, bands)
-    of = _shingles_of(texts, size)
+    of = _documents(texts, inputs, size)
     nearest = np.full(len(texts), -1, np.int64)
-    similarity = np.full(len(texts), np.nan)
+    nearness = np.full(len(texts), np.nan)
     kept: dict[int, RMinHash] = {}
     # In a templated set most candidates are far below the threshold, and their sketches say so: a sketch is 5
     # standard deviations off once in three million.
     least = threshold - 5 * sqrt(threshold * (1 - threshold) / (bands * rows))
     for start in range(0, len(texts), BLOCK):
         block = {at: of(at) for at in range(start, min(start + BLOCK, len(texts)))}
-        block = {at: own for at, own in block.items() if own}
-        sketches = RMinHash.from_token_sets([list(own) for own in block.values()], bands * rows, seed)
+        block = {at: own for at, own in block.items() if own.all}
+        sketches = RMinHash.from_token_sets([list(own.all) for own in block.values()], bands * rows, seed)
         for (at, own), sketch in zip(block.items(), sketches, strict=True):
             best, most = -1, threshold
             for other in sorted(index.query(sketch)):
                 if sketch.jaccard(kept[other]) < least:
                     continue
-                found = jaccard(own, of(other))
+                found = similarity(own, of(other))
                 if found > most:
                     best, most = other, found
             if best < 0:
                 index.insert(at, sketch)
                 kept[at] = sketch
             else:
-                nearest[at], similarity[at] = best, most
-    return MinHashMatches(nearest, similarity)
+                nearest[at], nearness[at] = best, most
+    return MinHashMatches(nearest, nearness)
 
 
 def measured_recall(
-    texts: Sequence[str], matches: MinHashMatches, threshold: float, *, size: int = 5, seed: int = 0
+    texts: Sequence[str],
+    matches: MinHashMatches,
+    threshold: float,
+    *,
+    inputs: Sequence[str] = (),
+    size: int = 5,
+    seed: int = 0,
 ) -> Recall:
     """What `minhash_join` found of a sample's duplicates, by comparing the sample with every kept document.
 
     Two documents closer than the threshold share one at least of any `n - ceil(threshold * n) + 1` of the first
     one's n shingles. Those that are rarest in the sample are looked for in every kept document.
     """
-    of = _shingles_of(texts, size)
+    of = _documents(texts, inputs, size)
     order = np.random.default_rng(seed).permutation(len(texts)).tolist()
-    sample: dict[int, Shingles] = {}
+    sample: dict[int, Document] = {}
     for at in order:
         if len(sample) == SAMPLE:
             break
-        if own := of(at):
+        if (own := of(at)).all:
             sample[at] = own
-    often = Counter(shingle for own in sample.values() for shingle in own)
+    often = Counter(shingle for own in sample.values() for shingle in own.all)
     holders: dict[str, list[int]] = {}
     for at, own in sample.items():
-        rarest = sorted(own, key=lambda shingle: (often[shingle], shingle))
-        for shingle in rarest[: len(own) - ceil(threshold * len(own)) + 1]:
+        rarest = sorted(own.all, key=lambda shingle: (often[shingle], shingle))
+        for shingle in rarest[: len(rarest) - ceil(threshold * len(rarest)) + 1]:
             holders.setdefault(shingle, []).append(at)
     close: set[int] = set()
     for before in np.flatnonzero(matches.nearest < 0).tolist():
         own = of(before)
-        asked = {at for shingle in own & holders.keys() for at in holders[shingle] if at > before}
-        close.update(at for at in asked - close if jaccard(own, sample[at]) > threshold)
+        asked = {at for shingle in own.all & holders.keys() for at in holders[shingle] if at > before}
+        close.update(at for at in asked - close if similarity(own, sample[at]) > threshold)
     return Recall(len(close), int((matches.nearest[list(close)] >= 0).sum()))
 
 
-def _shingles_of(texts: Sequence[str], size: int) -> Callable[[int], Shingles]:
-    return lru_cache(HELD)(lambda at: shingles(texts[at], size))
+def _documents(texts: Sequence[str], inputs: Sequence[str], size: int) -> Callable[[int], Document]:
+    return lru_cache(HELD)(lambda at: document(texts[at], inputs[at] if inputs else "", size))

@@ -11,6 +11,7 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
+from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join
 
 
@@ -25,6 +26,9 @@ class DedupMinHash(WholeSet):
     character is a word, so that a run of 5 is two or three Chinese words. Drops when it is greater than
     `threshold`. Texts of fewer words than `shingle` are close only where they are the same; a text without
     words is never close to anything. Earlier turns of a conversation stand before its last one, a system turn apart.
+
+    By the prompt, a record with an input is close to another where both their instructions and their inputs are: one
+    instruction for two inputs stays twice, and so does one input under two instructions.
 
     MinHash finds what to compare (Broder, 1997; over training sets, Lee et al., arXiv 2107.06499), and the
     shingles themselves decide: nothing is dropped wrongly, and some are missed. The step tells which share of
@@ -43,9 +47,8 @@ class DedupMinHash(WholeSet):
     )
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt",
-        description="the text compared: the instruction, the prompt (instruction and input), each with the tools "
-        "that the answer calls, the output, or "
-        "both (prompt and output)",
+        description="the text compared: the instruction, the prompt (the instruction, and the input apart), each "
+        "with the tools that the answer calls, the output, or both (prompt and output)",
     )
     shingle: int = Field(5, ge=1, le=50, description="words of a shingle")
     num_perm: int = Field(
@@ -67,15 +70,19 @@ class DedupMinHash(WholeSet):
         Raises:
             MissingDependency: `rensa` is not installed.
         """
-        texts = table.texts(self.field, compared=True)
+        texts, inputs = texts_and_inputs(table, self.field)
         context.count("records_without_text", sum(not text.strip() for text in texts))
-        drops = await asyncio.to_thread(self._drops, texts, table.ids(), context)
+        drops = await asyncio.to_thread(self._drops, texts, inputs, table.ids(), context)
         return table.drop(drops)
 
-    def _drops(self, texts: list[str], ids: list[str], context: Context) -> dict[int, Drop]:
+    def _drops(
+        self, texts: list[str], inputs: list[str], ids: list[str], context: Context
+    ) -> dict[int, Drop]:
         seed = context.seed % (1 << 32) if self.seed is None else self.seed
-        matches = minhash_join(texts, self.threshold, size=self.shingle, num_perm=self.num_perm, seed=seed)
-        recall = measured_recall(texts, matches, self.threshold, size=self.shingle, seed=seed)
+        matches = minhash_join(
+            texts, self.threshold, inputs=inputs, size=self.shingle, num_perm=self.num_perm, seed=seed
+        )
+        recall = measured_recall(texts, matches, self.threshold, inputs=inputs, size=self.shingle, seed=seed)
         bands, rows, chance = lsh_bands(self.threshold, self.num_perm)
         context.facts["search"] = {"bands": bands, "rows": rows, "chance_at_threshold": round(chance, 4)}
         context.facts["recall_in_a_sample"] = {"duplicates": recall.close, "found": recall.found}

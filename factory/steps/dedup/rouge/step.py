@@ -16,6 +16,7 @@ from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import normal_form, rouge_tokens, shorten
 from factory.step import Context, WholeSet, named_files
+from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.ray import ray_session, require_ray, rouge_join_on_ray
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
 
@@ -131,9 +132,7 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, table: Table, field: str) -> _Rows:
-        # Instructions of one input are compared by their own words: a long input that they share is no likeness.
-        texts = table.texts("instruction" if field == "prompt" else field, compared=True)
-        inputs = table.texts("input") if field == "prompt" else [""] * len(texts)
+        texts, inputs = texts_and_inputs(table, field)
         return cls(table.ids(), texts, [normal_form(text) for text in inputs], table.values("task"))
 
     def tokens(self, index: int) -> list[str]:

@@ -10,6 +10,8 @@ from factory.steps.dedup.joins.arrays import Ints, Rows
 from factory.steps.dedup.semantic.join import CosineMatches, with_direction
 
 BLOCK = 1024
+LISTED = 4096
+"""Rows from which an inverted file has more than one list: fewer are compared with all."""
 PROBES = 8
 """Lists that a row is looked for in."""
 TRAINING = 32
@@ -18,10 +20,16 @@ SAMPLE = 1000
 
 
 class ApproximateMatches(NamedTuple):
-    """The matches found, and the share of a sample's duplicates among them (NaN where it has none)."""
+    """The matches found, and of a sample's rows those too close to one kept before, and how many were dropped."""
 
     matches: CosineMatches
-    recall: float
+    close: int
+    found: int
+
+    @property
+    def recall(self) -> float:
+        """The share of the sample's duplicates that was found; NaN where it has none."""
+        return self.found / self.close if self.close else np.nan
 
 
 def ivf_join(
@@ -44,8 +52,8 @@ def ivf_join(
     if order is not None:
         rows = order[np.isin(order, rows)]
     if not len(rows):
-        return ApproximateMatches(CosineMatches(nearest, cosine), np.nan)
-    lists = max(1, round(4 * np.sqrt(len(rows)))) if len(rows) >= 4096 else 1
+        return ApproximateMatches(CosineMatches(nearest, cosine), 0, 0)
+    lists = max(1, round(4 * np.sqrt(len(rows)))) if len(rows) >= LISTED else 1
     index = faiss.IndexIVFFlat(
         faiss.IndexFlatIP(vectors.shape[1]), vectors.shape[1], lists, faiss.METRIC_INNER_PRODUCT
     )
@@ -80,14 +88,14 @@ def ivf_join(
     matches = CosineMatches(nearest, cosine)
     sample = np.sort(random.permutation(len(rows))[:SAMPLE])
     return ApproximateMatches(
-        matches, _recall(vectors, rows, sample, np.concatenate(kept), matches, threshold)
+        matches, *_recall(vectors, rows, sample, np.concatenate(kept), matches, threshold)
     )
 
 
 def _recall(
     vectors: Rows, rows: Ints, sample: Ints, kept: Ints, matches: CosineMatches, threshold: float
-) -> float:
-    """Of the rows at these places of the order that are too close to a row kept before, the share dropped."""
+) -> tuple[int, int]:
+    """Of the rows at these places of the order those too close to a row kept before, and how many were dropped."""
     place = np.full(len(vectors), -1, np.int64)
     place[rows] = np.arange(len(rows))
     asked = _unit(vectors, rows[sample])
@@ -96,10 +104,17 @@ def _recall(
         some = kept[start : start + 8 * BLOCK]
         before = place[some][None, :] < sample[:, None]
         close |= ((asked @ _unit(vectors, some).T > threshold) & before).any(axis=1)
-    return float((matches.nearest[rows[sample][close]] >= 0).mean()) if close.any() else np.nan
+    return int(close.sum()), int((matches.nearest[rows[sample][close]] >= 0).sum())
 
 
-def semdedup(vectors: Rows, threshold: float, *, clusters: int | None = None, seed: int = 0) -> CosineMatches:
+def semdedup(
+    vectors: Rows,
+    threshold: float,
+    *,
+    groups: Ints | None = None,
+    clusters: int | None = None,
+    seed: int = 0,
+) -> CosineMatches:
     """Drop, within each cluster, a row whose cosine with one before it is greater than `threshold`.
 
     The clusters are those of spherical k-means. In a cluster the rows that are least like the centroid come
@@ -108,6 +123,7 @@ def semdedup(vectors: Rows, threshold: float, *, clusters: int | None = None, se
 
     Args:
         vectors, threshold: as `cosine_join`.
+        groups: a number for each row; those of unequal numbers are never close. By default all are one group.
         clusters: how many; by default the square root of the number of rows.
 
     Source: Abbas et al. (2023), SemDeDup (arXiv 2303.09540).
@@ -145,6 +161,8 @@ def semdedup(vectors: Rows, threshold: float, *, clusters: int | None = None, se
             before = members[: start + len(some)]
             products = _unit(vectors, some) @ _unit(vectors, before).T
             products[np.arange(len(before)) >= start + np.arange(len(some))[:, None]] = -np.inf
+            if groups is not None:
+                products[groups[before] != groups[some][:, None]] = -np.inf
             best = products.argmax(axis=1)
             value = np.minimum(products[np.arange(len(some)), best], 1)
             close = value > threshold

@@ -16,9 +16,10 @@ from factory.data.text import normal_form, shorten
 from factory.errors import RunStopped
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.arrays import Ints, Rows
+from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, require_ray
-from factory.steps.dedup.semantic.approximate import ivf_join, semdedup
+from factory.steps.dedup.semantic.approximate import LISTED, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 
 
@@ -35,8 +36,8 @@ class DedupSemantic(WholeSet):
     decisions are those of FAISS's `IndexFlatIP.range_search`, but that a cosine within 1e-6 of the threshold,
     which float32 may round to either side, is decided in float64, the same on every machine.
 
-    Two ways may miss some, and compare all prompts with all, whatever their inputs: `approximate` looks in the
-    nearest lists of a FAISS inverted file, and tells the share of the duplicates in a sample that it found;
+    Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file (4,096 records of one
+    input and more; fewer are compared exactly), and tells the share of the duplicates in a sample that it found;
     `method: semdedup` (arXiv 2303.09540) looks within clusters of k-means, and keeps those least like their
     cluster's centre.
 
@@ -141,7 +142,7 @@ class DedupSemantic(WholeSet):
     def _inputs(self, table: Table, written: Ints) -> list[Ints]:
         """The rows to be compared with each other: those of one input, the most first."""
         groups: defaultdict[str, list[int]] = defaultdict(list)
-        inputs = table.texts("input") if self.field == "prompt" else [""] * len(table)
+        _, inputs = texts_and_inputs(table, self.field)
         for row, at in enumerate(written.tolist()):
             groups[normal_form(inputs[at])].append(row)
         return [np.array(rows, np.int64) for rows in sorted(groups.values(), key=len, reverse=True)]
@@ -150,34 +151,40 @@ class DedupSemantic(WholeSet):
         self, vectors: Rows, order: Ints | None, inputs: Sequence[Ints], context: Context
     ) -> CosineMatches:
         if self.method == "semdedup":
-            return semdedup(vectors, self.threshold, seed=context.seed)
-        if self.approximate:
-            return self._approximate(vectors, order, context)
-        if len(inputs) == 1:
-            return self._exact(vectors, order, largest=True)
+            groups = np.zeros(len(vectors), np.int64)
+            for number, rows in enumerate(inputs):
+                groups[rows] = number
+            return semdedup(vectors, self.threshold, groups=groups, seed=context.seed)
         place = np.arange(len(vectors)) if order is None else np.argsort(order)
         nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
+        close = found = 0
         for number, rows in enumerate(inputs):
-            if len(rows) == 1:
+            if len(rows) == 1 and number:
                 break  # and so are all behind it
-            found = self._exact(vectors[rows], np.argsort(place[rows]), largest=number == 0)
-            nearest[rows] = np.where(found.nearest >= 0, rows[found.nearest], -1)
-            cosine[rows] = found.cosine
+            some = vectors if len(rows) == len(vectors) else vectors[rows]
+            ordered = np.argsort(place[rows])
+            if self.approximate and (number == 0 or len(rows) >= LISTED):
+                matches, *sampled = ivf_join(some, self.threshold, order=ordered, seed=context.seed)
+                close, found = close + sampled[0], found + sampled[1]
+            else:
+                matches = self._exact(some, ordered, largest=number == 0)
+            nearest[rows] = np.where(matches.nearest >= 0, rows[matches.nearest], -1)
+            cosine[rows] = matches.cosine
+        if self.approximate:
+            self._tell_recall(close, found, context)
         return CosineMatches(nearest, cosine)
 
-    def _exact(self, vectors: Rows, order: Ints | None, *, largest: bool) -> CosineMatches:
+    def _exact(self, vectors: Rows, order: Ints, *, largest: bool) -> CosineMatches:
         if self.engine == "ray" and largest:
             with ray_session(self.workers):
                 return cosine_join_on_ray(vectors, self.threshold, order=order)
         return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
 
-    def _approximate(self, vectors: Rows, order: Ints | None, context: Context) -> CosineMatches:
-        matches, recall = ivf_join(vectors, self.threshold, order=order, seed=context.seed)
-        context.facts["recall_in_a_sample"] = None if np.isnan(recall) else round(recall, 4)
-        found = "no duplicate" if np.isnan(recall) else f"{recall:.1%} of the duplicates"
-        say = context.warn if recall < 1 else context.tell  # NaN: there was none to find
+    def _tell_recall(self, close: int, found: int, context: Context) -> None:
+        context.facts["recall_in_a_sample"] = round(found / close, 4) if close else None
+        said = f"{found / close:.1%} of the duplicates" if close else "no duplicate"
+        say = context.warn if found < close else context.tell
         say(
-            f"{context.step}: the approximate search found {found} in a sample of at most 1,000 records, which "
+            f"{context.step}: the approximate search found {said} in a sample of at most 1,000 records, which "
             "were compared with all that are kept"
         )
-        return matches

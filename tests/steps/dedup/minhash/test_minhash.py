@@ -19,7 +19,15 @@ from factory.data.table import Table
 from factory.errors import MissingDependency
 from factory.report.duplicate_families import duplicate_families
 from factory.step import Context
-from factory.steps.dedup.minhash.join import jaccard, lsh_bands, measured_recall, minhash_join, shingles
+from factory.steps.dedup.minhash.join import (
+    document,
+    jaccard,
+    lsh_bands,
+    measured_recall,
+    minhash_join,
+    shingles,
+    similarity,
+)
 from factory.steps.dedup.minhash.step import DedupMinHash
 
 
@@ -109,6 +117,75 @@ def test_bands_are_as_long_as_the_chance_at_the_threshold_allows() -> None:
                 assert chance >= 0.99
             longer = rows + 1
             assert 1 - (1 - threshold**longer) ** (num_perm // longer) < 0.99
+
+
+LONG = (
+    "Rewrite the passage that stands below so that a child of ten years can read it without any help at all."
+)
+SHORT_INPUTS = [
+    ("3 5", "3 7"),
+    ("yes", "no"),
+    ("大海", "高山"),
+    ("你好", ""),
+    ("+", "-"),
+    ("?", "x"),
+    ("😀", "😢"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SHORT_INPUTS)
+def test_a_long_instruction_does_not_make_two_short_inputs_one_family(one: str, other: str) -> None:
+    inputs = [one, other, one, other]
+    matches = minhash_join([LONG] * 4, 0.8, inputs=inputs)
+    assert matches.nearest.tolist() == [-1, -1, 0, 1]
+    assert measured_recall([LONG] * 4, matches, 0.8, inputs=inputs) == (2, 2)
+
+
+def test_a_near_copy_of_a_long_input_is_found_behind_the_same_instruction_alone() -> None:
+    english = documents(1, words=200)[0]
+    chinese = "".join(chr(0x4E00 + 7 * at) for at in range(200))
+    for passage, copy in ((english, f"{english} and more"), (chinese, f"改{chinese}")):
+        texts = ["Summarise it.", "Summarise it!", "Translate it.", LONG, f"Now {LONG}", "Summarise it."]
+        matches = minhash_join(texts, 0.8, inputs=[passage, copy, copy, passage, copy, ""])
+        assert matches.nearest.tolist() == [-1, 0, -1, -1, 3, -1]
+
+
+def test_an_input_is_not_the_same_as_its_words_in_the_instruction() -> None:
+    text = documents(1)[0]
+    assert minhash_join([text, text], 0.5, inputs=["", text]).nearest.tolist() == [-1, -1]
+    assert minhash_join(["", "?", text, text], 0.5, inputs=["", "!", "", ""]).nearest.tolist() == [
+        -1,
+        -1,
+        -1,
+        2,
+    ]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10**6))
+def test_with_inputs_both_parts_decide_and_the_recall_is_what_comparing_all_pairs_finds(seed: int) -> None:
+    draw = random.Random(seed)
+    texts = [draw.choice([LONG, "Sum.", f"Now {LONG}", "?", LONG.lower()]) for _ in range(40)]
+    passages = documents(12, seed, words=25)
+    inputs = [draw.choice(["", "7", "8", "!", "!?", *passages]) for _ in texts]
+    matches = minhash_join(texts, 0.6, inputs=inputs, num_perm=1024)
+    of = [document(text, passage, 5) for text, passage in zip(texts, inputs, strict=True)]
+    kept: list[int] = []
+    for at, own in enumerate(of):
+        close = [(similarity(own, of[other]), -other) for other in kept if own.all and of[other].all]
+        most, other = max(close, default=(0.0, 1))
+        assert matches.nearest[at] == (-other if most > 0.6 else -1)
+        if matches.nearest[at] >= 0:
+            before = int(matches.nearest[at])
+            assert (
+                shingles(texts[at], 5) == shingles(texts[before], 5)
+                or jaccard(shingles(texts[at], 5), shingles(texts[before], 5)) > 0.6
+            )
+            assert bool(inputs[at]) == bool(inputs[before])
+        else:
+            kept.append(at)
+    dropped = int((matches.nearest >= 0).sum())
+    assert measured_recall(texts, matches, 0.6, inputs=inputs) == (dropped, dropped)
 
 
 @pytest.mark.slow
