@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,8 +13,9 @@ from pydantic import Field
 
 from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
-from factory.data.text import normal_form, shorten
+from factory.data.text import shorten
 from factory.step import Context, WholeSet, named_files
+from factory.steps.dedup.joins.forms import exact_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,46 +24,6 @@ BLOCK = 1 << 15
 """Records whose texts are held at a time."""
 DIGEST = 16
 """Bytes of a text's hash: among a billion texts, two that differ share one with a chance of 1e-21."""
-
-# What no reader sees: soft hyphens, zero-width spaces, byte order marks, marks of reading direction.
-_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-# NFKC makes x² and x2 the same text, which no mathematician would.
-_RAISED = re.compile("([\u00b2\u00b3\u00b9\u2070-\u207e]+)|([\u2080-\u208e]+)")
-_ONE_WAY_TO_WRITE = str.maketrans(
-    {
-        **dict.fromkeys("‘’‚‛′", "'"),
-        **dict.fromkeys("“”„‟″«»「」『』", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),
-        **dict.fromkeys("。।", "."),
-        **dict.fromkeys("、،", ","),
-        "؟": "?",
-        "؛": ";",
-    }
-)
-# Han characters and kana, between which neither marks nor spaces tell words apart. (Korean has its spaces.)
-_CJK = "\u3005-\u3007\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f"
-# Elsewhere a mark ends a phrase where a space or the text's end follows. The point of 3.5, the ! of != and of 5!,
-# and the : of a[1:] mean something. Each pattern begins with the mark, which is what makes it fast.
-_END = r"(?= |$)"
-_ASCII_END_OF_PHRASE = re.compile(
-    rf"[.,;:!?](?:(?<=[a-z].)[.,;:!?]*|(?<=[\d\"')\]}}%][.,;:?])[.,;:?]*){_END}"
-)
-_END_OF_PHRASE = re.compile(
-    rf"[.,;:!? ](?:(?<=[{_CJK}].)[.,;:!? ]*|(?<= )(?=[{_CJK}])"
-    rf"|(?:(?<=[^\W\d_][^ ])[.,;:!?]*|(?<=[\d\"')\]}}%][.,;:?])[.,;:?]*)(?:{_END}| ?(?=[{_CJK}])))"
-)
-
-
-def exact_form(text: str) -> str:
-    """`normal_form`, and one way to write quotes, dashes and phrases' ends; "" for a blank text.
-
-    White space is folded everywhere, so that two programs which differ by indentation alone are one text.
-    """
-    if text.isascii():
-        return _ASCII_END_OF_PHRASE.sub("", normal_form(text))
-    text = _RAISED.sub(lambda match: f"^{match[1]}" if match[1] else f"_{match[2]}", text)
-    text = _UNSEEN.sub("", text).translate(_ONE_WAY_TO_WRITE)
-    return _END_OF_PHRASE.sub("", normal_form(text))
 
 
 def digests(table: Table, field: str) -> NDArray[np.uint64]:
@@ -96,15 +56,18 @@ class DedupExact(WholeSet):
     """Drop a record whose text is the same as that of one kept before it.
 
     Keeps the first of each family, in the order of the set. Texts are the same where their Unicode NFKC forms
-    are, whatever the case, the white space, the width of characters (Ａ and A), the style of quotes and
-    dashes, and the marks that end a phrase (`.` `,` `;` `:` `!` `?` and their Chinese forms). All other signs
-    count: C is not C#, 5! is not 5, x² is not x2. A blank text is the same as none. Earlier turns of a conversation
-    count as part of its prompt, a system turn does not.
+    are, whatever the case, the width of characters (Ａ and A), the style of quotes and dashes, the marks that end or
+    part phrases (`.` `,` `;` `:` `!` `?`, their Chinese forms), and the white space, which counts between words
+    alone: "born ?" is "born?", and "5 % ,or" is "5%, or". All other signs count: C is not C#, -5 is not 5, x² is
+    not x2, f(x) is not f x; and so does a mark where it is such a sign: 3.5 is not 35, 10:30 not 1030, 5! not 5, a != b
+    not a = b. A blank text is the same as none. Earlier turns of a conversation count as part of its prompt, a
+    system turn does not.
 
-    It misses whatever differs by one word, a number, a typing error, a bracket or a mark within a word, and
-    what is inserted before or after: `dedup_rouge` finds those in short texts, `dedup_minhash` in long ones,
-    `dedup_semantic` paraphrases. White space is folded in code too, so that programs which differ by their
-    indentation alone are the same. Takes seconds for a million records, so it may well go before the others.
+    Code is compared as any text: programs that differ by indentation, white space or case alone are the same.
+
+    It misses whatever differs by one word, a number, a typing error, a bracket or another sign, and what is inserted
+    before or after: `dedup_rouge` finds those in short texts, `dedup_minhash` in long ones, `dedup_semantic`
+    paraphrases. Takes seconds for a million records, so it may well go before the others.
 
     With `reference`, a record with the text of one of those files' records is dropped as well.
 
