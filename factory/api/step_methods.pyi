@@ -128,6 +128,7 @@ class StepMethods:
         scope: Literal["set", "task"] = "set",
         engine: Literal["local", "ray"] = "local",
         workers: int = 1,
+        check: int = 0,
     ) -> Dataset:
         """Drop a record whose text is too close, word for word, to one kept before it.
 
@@ -144,6 +145,9 @@ class StepMethods:
                 the cluster at RAY_ADDRESS or else started here; the result is the same
             workers (int, >= 1, default 1): threads that compare, or processors for a Ray started here;
                 the result is the same
+            check (int, >= 0, default 0): so many random decisions, half of them drops, to decide again
+                with the package rouge-score, and to tell how many it decides alike; takes 0.2 ms for two
+                short texts, a second for two of 2,000 words
         """
 
     def dedup_semantic(

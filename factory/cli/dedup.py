@@ -50,8 +50,12 @@ class DedupCommand(StepCommand):
             for option in options_of(name):
                 info = kind.model_fields[option.field]
                 shared.setdefault((option.name, repr((info.annotation, info.default))), []).append(option)
-        # What several steps have in common with one default may be said once for all.
-        common = [replace(options[0], step="") for options in shared.values() if len(options) > 1]
+        # What several steps have in common with one default may be said once for all, and so may `check`.
+        common = [
+            replace(options[0], step="")
+            for (name, _), options in shared.items()
+            if len(options) > 1 or name == "check"
+        ]
         return {"Steps": choose, "For every chosen step that has it": common, **each}
 
 
@@ -88,7 +92,9 @@ def dedup(
     assert result.progress is not None
     echo_warnings(result.progress)
     for progress in result.progress.steps:
-        typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out")
+        spared = progress.facts.get("kept_for_their_signs", 0)
+        told = f", {spared:,} of them kept for their signs" if spared else ""
+        typer.echo(f"{progress.label}: {progress.entered:,} in, {progress.passed:,} out{told}")
     for line in _families(result, fields, show) if show else ():
         typer.echo(line)
     if out is not None:

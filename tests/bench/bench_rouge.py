@@ -85,7 +85,7 @@ def rapidfuzz_kept(rows: list[list[str]]) -> NDArray[np.bool_]:
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
 
-    (ids, offsets), _ = encode(rows)
+    (ids, offsets, _), _ = encode(rows)
     texts = [ids[a:b].tolist() for a, b in pairwise(offsets)]
     lengths = np.diff(offsets)
     kept = np.ones(len(rows), bool)

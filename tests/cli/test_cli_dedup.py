@@ -227,3 +227,17 @@ def test_rows_that_stay_keep_their_id_their_columns_and_their_shape(tmp_path: Pa
         orjson.loads(text) if name.endswith("json") else [orjson.loads(x) for x in text.splitlines()]
     )
     assert found == [rows[0], rows[2]]
+
+
+def test_decisions_are_held_against_rouge_score_where_it_is_asked(tmp_path: Path) -> None:
+    rows = ["What is 12 + 7?", "What is 12 - 7?", "Name a deep river", "Name a deep lake", "说出一条河"]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(orjson.dumps({"instruction": row}) for row in rows))
+    done = dedup(tmp_path, "rows.jsonl", "--check", "4", "--show", "0")
+    assert done.stdout == "01-dedup_rouge: 5 in, 4 out, 1 of them kept for their signs\n"
+    assert (
+        "rouge-score itself decides 4 of 4 random decisions alike (drops: 1, near misses: 0, other pairs of kept records: 3)"
+        in done.stderr
+    )
+    refused = dedup(tmp_path, "rows.jsonl", "--exact", "--check", "4")
+    assert refused.returncode == 2
+    assert "--check 4 goes with --rouge" in refused.stderr

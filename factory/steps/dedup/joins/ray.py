@@ -28,6 +28,7 @@ import numpy as np
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RunStopped
 from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
+from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.join import RougeMatches, as_matches, encode, rouge_join, rouge_join_block
 from factory.steps.dedup.semantic.join import (
     CosineMatches,
@@ -170,7 +171,11 @@ def _first_line(error: Exception) -> str:
 
 
 def rouge_join_on_ray(
-    tokens: Sequence[Sequence[str]], threshold: float, *, reference: Sequence[Sequence[str]] = ()
+    tokens: Sequence[Sequence[str]],
+    threshold: float,
+    *,
+    reference: Sequence[Sequence[str]] = (),
+    signs: Signs | None = None,
 ) -> RougeMatches:
     """`rouge_join`, by the processors of the `ray_session` that it is called in.
 
@@ -180,10 +185,10 @@ def rouge_join_on_ray(
         ValueError: as `rouge_join`.
     """
     if len(tokens) + len(reference) <= SMALLEST or not 0 <= threshold < 1:
-        return rouge_join(tokens, threshold, reference=reference)
+        return rouge_join(tokens, threshold, reference=reference, signs=signs)
     from factory.steps.dedup.rouge import kernel as rouge_kernel  # noqa: F401 - compiled once, before the workers ask for it
 
-    texts, vocabulary = encode([*reference, *tokens])
+    texts, vocabulary = encode([*reference, *tokens], signs)
     join = functools.partial(rouge_join_block, threshold=threshold, vocabulary=vocabulary)
     nearest, f = _join_on_ray(texts.take, len(reference), len(tokens), join)
     return as_matches(nearest, f, len(reference))

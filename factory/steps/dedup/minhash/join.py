@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from factory.data.text import normal_form, rouge_tokens
 from factory.errors import MissingDependency
+from factory.steps.dedup.joins.signs import differ_in_signs_alone
 
 Shingles = frozenset[str]
 
@@ -31,10 +32,12 @@ class MinHashMatches(NamedTuple):
 
     nearest: int64, the kept document that dropped this one, or -1 where it is kept
     jaccard: float64, its Jaccard similarity with that one, or NaN where it is kept
+    spared: bool, True where it is kept, and one that differs from it in signs alone was found
     """
 
     nearest: NDArray[np.int64]
     jaccard: NDArray[np.float64]
+    spared: NDArray[np.bool_]
 
 
 class Recall(NamedTuple):
@@ -51,10 +54,12 @@ class Recall(NamedTuple):
 class Document(NamedTuple):
     """What is compared of a text.
 
-    parts: the shingles of its instruction and of its input apart, or of the one text that it is
+    texts: its instruction and its input, or the one text that it is
+    parts: the shingles of each
     all: those of both parts together, which the search goes by; empty for a text that is close to nothing
     """
 
+    texts: tuple[str, ...]
     parts: tuple[Shingles, ...]
     all: Shingles
 
@@ -95,15 +100,15 @@ def document(text: str, input: str, size: int) -> Document:
     """
     own = shingles(text, size)
     if not input:
-        return Document((own,), own)
+        return Document((text,), (own,), own)
     given = shingles(input, size)
     if not own and not given:
-        return Document((own, given), own)
+        return Document((text, input), (own, given), own)
     own, given = (
         frozenset(f"{kind} {shingle}" for shingle in found or [f"? {normal_form(part)}"])
         for kind, found, part in (("instruction", own, text), ("input", given, input))
     )
-    return Document((own, given), own | given)
+    return Document((text, input), (own, given), own | given)
 
 
 def similarity(one: Document, other: Document) -> float:
@@ -114,6 +119,11 @@ def similarity(one: Document, other: Document) -> float:
     if len(one.parts) != len(other.parts):
         return 0.0
     return min(map(jaccard, one.parts, other.parts))
+
+
+def differ_in_signs(one: Document, other: Document) -> bool:
+    """Whether two documents are no duplicates, as a part of theirs differs in signs alone."""
+    return any(map(differ_in_signs_alone, one.texts, other.texts))
 
 
 def lsh_bands(threshold: float, num_perm: int) -> Bands:
@@ -141,7 +151,8 @@ def minhash_join(
 ) -> MinHashMatches:
     """Drop each document whose Jaccard similarity with an earlier kept one is greater than `threshold`.
 
-    Where either has an input, that of their instructions and that of their inputs must both be. No document is
+    Where either has an input, that of their instructions and that of their inputs must both be. Two that differ
+    in signs alone are never close. No document is
     dropped wrongly: the similarity is that of the shingles themselves. Some are missed, those whose sketch shares
     no band with that of a document they are close to, or is far from it. Of several close ones the closest is
     named, of equals the earliest. Memory beside the texts: for each kept one a sketch of 4 `num_perm` bytes and
@@ -171,6 +182,7 @@ def minhash_join(
     of = _documents(texts, inputs, size)
     nearest = np.full(len(texts), -1, np.int64)
     nearness = np.full(len(texts), np.nan)
+    spared = np.zeros(len(texts), np.bool_)
     kept: dict[int, RMinHash] = {}
     # In a templated set most candidates are far below the threshold, and their sketches say so: a sketch is 5
     # standard deviations off once in three million.
@@ -186,13 +198,16 @@ def minhash_join(
                     continue
                 found = similarity(own, of(other))
                 if found > most:
-                    best, most = other, found
+                    if differ_in_signs(own, of(other)):
+                        spared[at] = True
+                    else:
+                        best, most = other, found
             if best < 0:
                 index.insert(at, sketch)
                 kept[at] = sketch
             else:
                 nearest[at], nearness[at] = best, most
-    return MinHashMatches(nearest, nearness)
+    return MinHashMatches(nearest, nearness, spared & (nearest < 0))
 
 
 def measured_recall(
@@ -227,7 +242,8 @@ def measured_recall(
     for before in np.flatnonzero(matches.nearest < 0).tolist():
         own = of(before)
         asked = {at for shingle in own.all & holders.keys() for at in holders[shingle] if at > before}
-        close.update(at for at in asked - close if similarity(own, sample[at]) > threshold)
+        near = (at for at in asked - close if similarity(own, sample[at]) > threshold)
+        close.update(at for at in near if not differ_in_signs(own, sample[at]))
     return Recall(len(close), int((matches.nearest[list(close)] >= 0).sum()))
 
 

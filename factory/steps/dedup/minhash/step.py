@@ -11,7 +11,7 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
-from factory.steps.dedup.joins.compared import texts_and_inputs
+from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join
 
 
@@ -24,8 +24,10 @@ class DedupMinHash(WholeSet):
 
     Similarity: Jaccard, the runs of `shingle` words that two texts share over all that they have. Each Chinese
     character is a word, so that a run of 5 is two or three Chinese words. Drops when it is greater than
-    `threshold`. Texts of fewer words than `shingle` are close only where they are the same; a text without
-    words is never close to anything. Earlier turns of a conversation stand before its last one, a system turn apart.
+    `threshold`. Texts of fewer words than `shingle` are close only where they are the same. Texts of the same letters
+    and digits are close only where the signs between them are the same too, as `dedup_rouge` says. A text without
+    words is never close to anything, and counted; by `both`, so is one whose prompt has none. Earlier turns of a
+    conversation stand before its last one, a system turn apart.
 
     By the prompt, a record with an input is close to another where both their instructions and their inputs are: one
     instruction for two inputs stays twice, and so does one input under two instructions.
@@ -70,9 +72,9 @@ class DedupMinHash(WholeSet):
         Raises:
             MissingDependency: `rensa` is not installed.
         """
-        texts, inputs = texts_and_inputs(table, self.field)
-        context.count("records_without_text", sum(not text.strip() for text in texts))
-        drops = await asyncio.to_thread(self._drops, texts, inputs, table.ids(), context)
+        compared = Compared.of(table, self.field)
+        compared.tell(context)
+        drops = await asyncio.to_thread(self._drops, compared.texts, compared.inputs, table.ids(), context)
         return table.drop(drops)
 
     def _drops(
@@ -82,6 +84,7 @@ class DedupMinHash(WholeSet):
         matches = minhash_join(
             texts, self.threshold, inputs=inputs, size=self.shingle, num_perm=self.num_perm, seed=seed
         )
+        context.count("kept_for_their_signs", int(matches.spared.sum()))
         recall = measured_recall(texts, matches, self.threshold, inputs=inputs, size=self.shingle, seed=seed)
         bands, rows, chance = lsh_bands(self.threshold, self.num_perm)
         context.facts["search"] = {"bands": bands, "rows": rows, "chance_at_threshold": round(chance, 4)}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factory.steps.dedup.joins.arrays import Floats, Ids, Ints
+from factory.steps.dedup.joins.signs import Signs, no_signs
 from factory.steps.dedup.rouge.layout import Bank, Join, Work
 
 SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
@@ -40,6 +41,7 @@ def rouge_join(
     threshold: float,
     *,
     reference: Sequence[Sequence[str]] = (),
+    signs: Signs | None = None,
     workers: int = 1,
 ) -> RougeMatches:
     """Drop each row whose ROUGE-L F with a reference row or an earlier kept row is greater than `threshold`.
@@ -48,6 +50,9 @@ def rouge_join(
     (prediction = the row, target = the kept one; F is the same the other way round). Where several kept rows
     are that close, the one of highest F is named, of equals the earliest, references first. A row without
     tokens has F = 0 with every row: it is kept and drops none.
+
+    signs: of the reference rows and the rows, which pairs differ in signs alone and so are never close; by default
+        none does. Rows of the same tokens have the same letters.
 
     Memory grows with the number of tokens, time about as rows^1.7. Runs in `workers` threads without holding
     the GIL; the outcome does not depend on how many.
@@ -61,7 +66,7 @@ def rouge_join(
         raise ValueError(f"the threshold is a ROUGE-L F between 0 and 1, given {threshold}")
     if workers < 1:
         raise ValueError(f"at least one worker is needed, given {workers}")
-    texts, vocabulary = encode([*reference, *tokens])
+    texts, vocabulary = encode([*reference, *tokens], signs)
     join = _begin(texts, threshold)
     if threshold < 1 and len(join.f):
         bank = _bank(np.diff(texts.offsets))
@@ -94,9 +99,8 @@ def rouge_join_block(
         For each row, the text of highest F where it is higher than what is known, or -1: its place among
         `kept`, or that among `rows` plus the number of `kept`; and that F.
     """
-    before = Texts(
-        np.empty(0, np.int32), np.zeros(2, np.int64)
-    )  # stands for what is known; is close to nothing
+    # One text without tokens stands for what is known; it is close to nothing.
+    before = Texts(np.empty(0, np.int32), np.zeros(2, np.int64), no_signs(1))
     texts = _concatenate([before, kept, rows])
     join = _begin(texts, threshold)
     first = len(join.f) - len(known)
@@ -124,6 +128,8 @@ def _begin(texts: Texts, threshold: float) -> Join:
         twin=np.full(rows, -1, np.int64),
         nearest=np.full(rows, -1, np.int64),
         f=np.full(rows, float(threshold)),
+        letters=texts.signs.letters,
+        forms=texts.signs.forms,
     )
 
 
@@ -157,17 +163,18 @@ def _compare(join: Join, bank: Bank, work: Work, references: int) -> None:
 
 
 class Texts(NamedTuple):
-    """Texts as the numbers of their tokens: text i at ids[offsets[i]:offsets[i + 1]]."""
+    """Texts as the numbers of their tokens, text i at ids[offsets[i]:offsets[i + 1]], and their signs."""
 
     ids: Ids
     offsets: Ints
+    signs: Signs
 
     def take(self, rows: Ints) -> Texts:
         """Some of them."""
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return Texts(self.ids[at], offsets)
+        return Texts(self.ids[at], offsets, self.signs.take(rows))
 
 
 def _concatenate(parts: Sequence[Texts]) -> Texts:
@@ -176,16 +183,17 @@ def _concatenate(parts: Sequence[Texts]) -> Texts:
     return Texts(
         np.concatenate([part.ids for part in parts]),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        Signs(*map(np.concatenate, zip(*(part.signs for part in parts), strict=True))),
     )
 
 
-def encode(rows: Sequence[Sequence[str]]) -> tuple[Texts, int]:
+def encode(rows: Sequence[Sequence[str]], signs: Signs | None = None) -> tuple[Texts, int]:
     """Tokens as numbers in order of first sight, and how many there are."""
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
     number: defaultdict[str, int] = defaultdict(count().__next__)
     ids = np.fromiter(map(number.__getitem__, chain.from_iterable(rows)), np.int32, offsets[-1])
-    return Texts(ids, offsets), len(number)
+    return Texts(ids, offsets, signs or no_signs(len(rows))), len(number)
 
 
 def _bank(lengths: Ints) -> Bank:

@@ -294,10 +294,11 @@ def long_lcs(
 
 
 @compiled
-def find_slot(table: Ints, ids: Ids, offsets: Ints, i: int) -> int:
-    """Where in the hash table a text with the tokens of text i stands, or would."""
+def find_slot(join: Join, i: int) -> int:
+    """Where in the hash table a text with the tokens and signs of text i stands, or would."""
+    table, ids, offsets = join.table, join.ids, join.offsets
     text = ids[offsets[i] : offsets[i + 1]]
-    h = np.uint64(len(text))
+    h = np.uint64(len(text)) ^ (np.uint64(join.forms[i]) << np.uint64(32))
     for token in text:
         h = (h ^ np.uint64(token)) * np.uint64(0x9E3779B97F4A7C15)
         h ^= h >> np.uint64(32)
@@ -307,7 +308,7 @@ def find_slot(table: Ints, ids: Ids, offsets: Ints, i: int) -> int:
         same = 0
         while same < min(len(text), len(other)) and text[same] == other[same]:
             same += 1
-        if same == len(text) == len(other):
+        if same == len(text) == len(other) and join.forms[i] == join.forms[table[slot]]:
             break
         slot = (slot + 1) & (len(table) - 1)
     return slot
@@ -367,6 +368,8 @@ def verify(bank: Bank, work: Work, join: Join, i: int, row: int, bucket: int, at
         if work.counts[k] > most:
             continue
         j = bank.kept[bank.first[bucket] + at + k]
+        if join.letters[i] == join.letters[j] and join.forms[i] != join.forms[j]:
+            continue
         begin, end = join.offsets[j], join.offsets[j + 1]
         if not work.indexed[row]:
             index_text(text, head, work.times[row], work.link[row], work.place[row], masks)
@@ -456,7 +459,7 @@ def search_group(bank: Bank, work: Work, join: Join, rows: Ints, since: int) -> 
 
 _ints, _ids, _words, _floats = types.int64[::1], types.int32[::1], types.uint64[::1], types.float64[::1]
 _bank = types.NamedTuple([_ints] * 8 + [_words], Bank)  # type: ignore[no-untyped-call]
-_join = types.NamedTuple([_ids] + [_ints] * 4 + [_floats], Join)  # type: ignore[no-untyped-call]
+_join = types.NamedTuple([_ids] + [_ints] * 4 + [_floats, _ids, _ids], Join)  # type: ignore[no-untyped-call]
 _work = types.NamedTuple(  # type: ignore[no-untyped-call]
     [types.uint64[:, ::1], _ints, _ints, types.boolean[::1], _ids]
     + [types.int32[:, ::1]] * 4
@@ -467,11 +470,11 @@ _work = types.NamedTuple(  # type: ignore[no-untyped-call]
 
 @compiled_at_once(types.void(_bank, _work, _join, types.int64))
 def keep_reference(bank: Bank, work: Work, join: Join, references: int) -> None:
-    """Enter the first `references` texts into the bank, of those with the same tokens the first."""
+    """Enter the first `references` texts into the bank, of those with the same tokens and signs the first."""
     for i in range(references):
         if join.offsets[i] == join.offsets[i + 1]:
             continue
-        slot = find_slot(join.table, join.ids, join.offsets, i)
+        slot = find_slot(join, i)
         if join.table[slot] < 0:
             join.table[slot] = i
             keep(bank, work, join, i)
@@ -479,7 +482,7 @@ def keep_reference(bank: Bank, work: Work, join: Join, references: int) -> None:
 
 @compiled_at_once(types.int64(_join, types.int64, types.int64, _ints))
 def find_twins(join: Join, start: int, stop: int, wanted: Ints) -> int:
-    """What is known of the texts from `start` to `stop` from texts with the same tokens.
+    """What is known of the texts from `start` to `stop` from texts with the same tokens and signs.
 
     wanted: filled with the texts to be compared with those kept before `start`
     Returns how many these are.
@@ -488,8 +491,8 @@ def find_twins(join: Join, start: int, stop: int, wanted: Ints) -> int:
     for i in range(start, stop):
         if join.offsets[i] == join.offsets[i + 1]:
             continue
-        slot = find_slot(join.table, join.ids, join.offsets, i)
-        twin = join.table[slot]  # the kept text with these tokens, else the first or the last one dropped
+        slot = find_slot(join, i)
+        twin = join.table[slot]  # the kept text with these, else the first or the last one dropped
         join.twin[i] = twin
         if twin >= start:
             continue

@@ -35,9 +35,11 @@ class Join(NamedTuple):
     ids: Ids
     offsets: Ints
     table: Ints  # a hash table of text numbers by tokens
-    twin: Ints  # an earlier text with the same tokens, or -1
+    twin: Ints  # an earlier text with the same tokens and signs, or -1
     nearest: Ints  # the kept text of highest F so far, or -1
     f: Floats  # its F, or the threshold: what another must exceed
+    letters: Ids  # texts of the same letters ...
+    forms: Ids  # ... and other signs are never close
 
 
 class Work(NamedTuple):

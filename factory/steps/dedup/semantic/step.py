@@ -12,12 +12,13 @@ from pydantic import Field, model_validator
 
 from factory.data.record import Drop
 from factory.data.table import Table
-from factory.data.text import normal_form, shorten
+from factory.data.text import shorten
 from factory.errors import RunStopped
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.arrays import Ints, Rows
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
+from factory.steps.dedup.joins.forms import exact_form
 from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
@@ -40,6 +41,8 @@ class DedupSemantic(WholeSet):
     input and more; fewer are compared exactly), and tells the share of the duplicates in a sample that it found;
     `method: semdedup` (arXiv 2303.09540) looks within clusters of k-means, and keeps those least like their
     cluster's centre.
+
+    Signs have no rule of their own here: whether 12 + 7 is close to 12 - 7 is for the embedding model to say.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
@@ -144,7 +147,7 @@ class DedupSemantic(WholeSet):
         groups: defaultdict[str, list[int]] = defaultdict(list)
         _, inputs = texts_and_inputs(table, self.field)
         for row, at in enumerate(written.tolist()):
-            groups[normal_form(inputs[at])].append(row)
+            groups[exact_form(inputs[at])].append(row)
         return [np.array(rows, np.int64) for rows in sorted(groups.values(), key=len, reverse=True)]
 
     def _matches(

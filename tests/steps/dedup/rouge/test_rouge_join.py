@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from factory.data.text import rouge_tokens
+from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
 
 ALPACA = Path(__file__).parents[4] / "../shared/data/nc_optional/alpaca_en_52k.jsonl.gz"
@@ -66,6 +67,34 @@ def families(draw: st.DrawFn, longest: int = 24, most: int = 10) -> Rows:
 @given(rows=families(), threshold=thresholds)
 def test_the_join_equals_comparing_every_pair(rows: Rows, threshold: float) -> None:
     assert as_list(rouge_join(rows, threshold)) == every_pair(rows, threshold)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=families(longest=8), seed=st.integers(0, 99), known=st.integers(0, 6), threshold=thresholds)
+def test_pairs_that_differ_in_signs_alone_are_never_close(
+    rows: Rows, seed: int, known: int, threshold: float
+) -> None:
+    """The definition: every pair is compared, but for those of the same letters and other signs."""
+    chance = np.random.default_rng(seed)
+    groups = {tuple(row): chance.integers(3) for row in rows}  # the same tokens have the same letters
+    letters = np.array([groups[tuple(row)] for row in rows], np.int32)
+    signs = Signs(letters, chance.integers(0, 3, len(rows)).astype(np.int32))
+    reference, after = rows[:known], rows[known:]
+    matches = rouge_join(after, threshold, reference=reference, signs=signs, workers=2)
+    kept = list(range(len(reference)))
+    for at, row in enumerate(after, len(reference)):
+        best, most = -1, threshold
+        for other in kept:
+            if signs.letters[at] != signs.letters[other] or signs.forms[at] == signs.forms[other]:
+                f = SCORER.score(target=" ".join(rows[other]), prediction=" ".join(row))["rougeL"].fmeasure
+                if f > most:
+                    best, most = other, f
+        nearest = int(matches.nearest[at - len(reference)])
+        if nearest >= 0 and not matches.in_reference[at - len(reference)]:
+            nearest += len(reference)
+        assert nearest == best
+        if best < 0:
+            kept.append(at)
 
 
 @pytest.mark.slow
