@@ -159,6 +159,8 @@ class StepMethods:
         keep: Literal["first", "best"] = "first",
         score: str = "",
         method: Literal["greedy", "semdedup"] = "greedy",
+        semdedup_keep: Literal["hard", "easy", "random"] = "hard",
+        semdedup_rows: int = 200000,
         approximate: bool = False,
         engine: Literal["local", "ray"] = "local",
         workers: int = 1,
@@ -176,6 +178,10 @@ class StepMethods:
             score (str, default ""): the name of the score that `keep: best` goes by
             method (greedy | semdedup, default "greedy"): greedy: compare with every record kept before;
                 semdedup: within clusters
+            semdedup_keep (hard | easy | random, default "hard"): which of a family `method: semdedup`
+                keeps: the one least like its cluster's centre (hard), most like it (easy), or any
+            semdedup_rows (int, >= 1, default 200000): records that the clusters of `method: semdedup` are
+                found from, at most; random ones where there are more
             approximate (bool, default false): look for close records in an inverted file, which misses
                 some, and tell the recall
             engine (local | ray, default "local"): where it is compared exactly: in this process, or by

@@ -20,7 +20,7 @@ from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
 from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, require_ray
-from factory.steps.dedup.semantic.approximate import LISTED, ivf_join, semdedup
+from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 
 
@@ -39,8 +39,9 @@ class DedupSemantic(WholeSet):
 
     Two ways may miss some: `approximate` looks in the nearest lists of a FAISS inverted file (4,096 records of one
     input and more; fewer are compared exactly), and tells the share of the duplicates in a sample that it found;
-    `method: semdedup` (arXiv 2303.09540) looks within clusters of k-means, and keeps those least like their
-    cluster's centre.
+    `method: semdedup` (arXiv 2303.09540) looks within clusters of k-means, as many as the square root of the
+    records, found in 20 rounds from `semdedup_rows` of them at most, and keeps, as the paper does, those least like
+    their cluster's centre (`semdedup_keep: hard`).
 
     Signs have no rule of their own here: whether 12 + 7 is close to 12 - 7 is for the embedding model to say.
 
@@ -71,6 +72,17 @@ class DedupSemantic(WholeSet):
     method: Literal["greedy", "semdedup"] = Field(
         "greedy", description="greedy: compare with every record kept before; semdedup: within clusters"
     )
+    semdedup_keep: Literal["hard", "easy", "random"] = Field(
+        "hard",
+        description="which of a family `method: semdedup` keeps: the one least like its cluster's centre (hard), most "
+        "like it (easy), or any",
+    )
+    semdedup_rows: int = Field(
+        SEMDEDUP_ROWS,
+        ge=1,
+        description="records that the clusters of `method: semdedup` are found from, at most; random ones where "
+        "there are more",
+    )
     approximate: bool = Field(
         False,
         description="look for close records in an inverted file, which misses some, and tell the recall",
@@ -92,6 +104,9 @@ class DedupSemantic(WholeSet):
             raise ValueError("`keep: best` goes with the name of a `score`, and `score` with `keep: best`")
         if self.method == "semdedup" and (self.approximate or self.keep == "best"):
             raise ValueError("`method: semdedup` goes neither with `approximate` nor with `keep: best`")
+        chosen = (self.semdedup_keep, self.semdedup_rows) != ("hard", SEMDEDUP_ROWS)
+        if chosen and self.method != "semdedup":
+            raise ValueError("`semdedup_keep` and `semdedup_rows` go with `method: semdedup`")
         if self.engine == "ray" and (self.approximate or self.method == "semdedup"):
             raise ValueError("`engine: ray` compares exactly: leave out `approximate` and `method: semdedup`")
         return self
@@ -157,7 +172,16 @@ class DedupSemantic(WholeSet):
             groups = np.zeros(len(vectors), np.int64)
             for number, rows in enumerate(inputs):
                 groups[rows] = number
-            return semdedup(vectors, self.threshold, groups=groups, seed=context.seed)
+            semantic = semdedup(
+                vectors,
+                self.threshold,
+                groups=groups,
+                rows_to_train_on=self.semdedup_rows,
+                keep=self.semdedup_keep,
+                seed=context.seed,
+            )
+            context.facts["clusters"] = {"number": semantic.clusters, "trained_on": semantic.trained_on}
+            return CosineMatches(semantic.nearest, semantic.cosine)
         place = np.arange(len(vectors)) if order is None else np.argsort(order)
         nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
         close = found = 0

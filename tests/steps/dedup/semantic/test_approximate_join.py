@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -70,6 +72,43 @@ def test_semdedup_in_one_cluster_drops_what_is_close_to_a_row_nearer_the_edge() 
     assert ((matches.nearest >= 0) <= (products > THRESHOLD).any(axis=1)).all()
     left = np.flatnonzero(matches.nearest < 0)
     assert not (products[np.ix_(left, left)] > THRESHOLD).any()
+
+
+@pytest.mark.parametrize("keep", ["hard", "easy"])
+def test_semdedup_drops_as_the_authors_code_does(keep: Any) -> None:
+    """In one cluster, whose centre is the mean: sorted by distance to it, dropped is what is close to one before."""
+    rows = np.concatenate([near_duplicates(300), near_duplicates(300)[:40]])
+    matches = semdedup(rows, THRESHOLD, clusters=1, keep=keep)
+    exact = rows.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    centre = exact.mean(axis=0)
+    distance = (1 - exact @ (centre / np.linalg.norm(centre))).round(6)
+    order = sorted(range(len(rows)), key=distance.__getitem__, reverse=keep == "hard")
+    products = np.triu((exact @ exact.T)[np.ix_(order, order)], 1)
+    expected = np.zeros(len(rows), bool)
+    expected[order] = products.max(axis=0) > THRESHOLD
+    assert (matches.nearest >= 0).tolist() == expected.tolist()
+    assert (matches.clusters, matches.trained_on) == (1, 340)
+
+
+def test_semdedup_finds_its_clusters_from_as_many_rows_as_it_is_told() -> None:
+    rows = near_duplicates(900)
+    assert semdedup(rows, THRESHOLD)[2:] == (30, 900)
+    assert semdedup(rows, THRESHOLD, rows_to_train_on=300)[2:] == (30, 300)
+    assert semdedup(rows, THRESHOLD, rows_to_train_on=3)[2:] == (30, 30), "one for each cluster at least"
+    orders = {
+        tuple(semdedup(rows, THRESHOLD, keep="random", seed=seed).nearest.tolist()) for seed in (1, 1, 2)
+    }
+    assert len(orders) == 2
+
+
+def test_semdedup_in_groups_never_drops_across_them() -> None:
+    rows = near_duplicates(400)
+    groups = np.arange(400) % 2
+    nearest = semdedup(rows, 0.5, groups=groups).nearest
+    dropped = np.flatnonzero(nearest >= 0)
+    assert len(dropped) > 10
+    assert (groups[dropped] == groups[nearest[dropped]]).all()
 
 
 def test_semdedup_in_many_clusters_is_the_same_each_time_and_finds_most() -> None:
