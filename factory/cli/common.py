@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,19 @@ def echo_warnings(progress: RunProgress) -> None:
     """What asks for a look after a dataset ran, on standard error; notices were shown while it went."""
     for sentence in progress.warnings:
         typer.echo(f"warning: {sentence}", err=True)
+
+
+@contextmanager
+def shown_progress() -> Iterator[RunProgress]:
+    """Counts for work outside of a run, shown on standard error while the block lasts."""
+    from rich.console import Console
+
+    from factory.engine.progress import RunProgress
+    from factory.report.terminal.live import LiveProgress
+
+    progress = RunProgress()
+    with LiveProgress(progress, Console(stderr=True), brief=True):
+        yield progress
 
 
 def command_again() -> str:

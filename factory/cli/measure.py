@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import load_file
+from factory.cli.common import load_file, shown_progress
 from factory.errors import EXIT_SOME_RECORDS_FAILED
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def _vendi(table: Table, wanted: int, journal: Path | None, needed: bool) -> dic
     if not texts:
         return {"score": None, "texts": 0, "said": "none: there is no instruction"}
     try:
-        vectors = with_embedder({}, journal, lambda embedder: embedder.embed(texts))
+        with shown_progress() as progress:
+            vectors = with_embedder({}, journal, lambda embedder: embedder.embed(texts), progress)
     except FactoryError as error:
         if needed:
             raise

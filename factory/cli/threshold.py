@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import load_file
+from factory.cli.common import load_file, shown_progress
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED
 
@@ -58,7 +58,8 @@ def calibrate_threshold(
             f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
         )
         raise typer.Exit(EXIT_NOTHING_DONE)
-    embedded = with_embedder(models, journal, lambda embedder: embed_texts(embedder, texts))
+    with shown_progress() as progress:
+        embedded = with_embedder(models, journal, lambda embedder: embed_texts(embedder, texts), progress)
     if embedded.failed:
         why = embedded.failed[min(embedded.failed)]
         typer.echo(f"warning: {len(embedded.failed):,} of {len(texts):,} texts are left out: {why}", err=True)

@@ -22,11 +22,13 @@ def with_embedder(
     models: Mapping[str, ModelEntry],
     journal: Path | None,
     work: Callable[[EmbeddingModel], Awaitable[Result]],
+    progress: RunProgress | None = None,
 ) -> Result:
     """What `work` makes of the one embedding model in `models`, or of the packaged one where there is none.
 
     Args:
         journal: the file that keeps the replies; by default the one that runs in this folder share.
+        progress: counts what is done, for whoever shows it.
 
     Raises:
         FactoryError: the model or the journal cannot be used.
@@ -34,7 +36,7 @@ def with_embedder(
     kept = Journal(journal or OUTPUTS / "journal.db")
 
     async def ask() -> Result:
-        pool = ModelPool(models, kept, RunProgress(), Gate(), 0)
+        pool = ModelPool(models, kept, progress or RunProgress(), Gate(), 0)
         try:
             return await work(pool.embedder(""))
         finally:

@@ -99,6 +99,12 @@ class RunProgress:
             self.notices.append(sentence)
 
     @property
+    def embedding(self) -> tuple[int, int]:
+        """Of the texts that are being embedded now, how many have a vector, and how many there are."""
+        usages = list(self.models.values())
+        return sum(usage.embedded for usage in usages), sum(usage.to_embed for usage in usages)
+
+    @property
     def seconds(self) -> float:
         """Seconds since the run began."""
         return time.monotonic() - self.started

@@ -19,6 +19,24 @@ if TYPE_CHECKING:
     from factory.models.base import Vectors
 
 
+class _Counted:
+    """One request's texts in the counts of a model, from its beginning to its end."""
+
+    def __init__(self, usage: ModelUsage, texts: int) -> None:
+        self._usage, self._texts, self._done = usage, texts, 0
+        usage.to_embed += texts
+
+    def add(self, texts: int) -> None:
+        """So many more have a vector, or will have none."""
+        self._done += texts
+        self._usage.embedded += texts
+
+    def end(self) -> None:
+        """The request is through."""
+        self._usage.to_embed -= self._texts
+        self._usage.embedded -= self._done
+
+
 class JournalledEmbeddings(Caller):
     """An embedding provider behind the journal: the `EmbeddingModel` that steps ask."""
 
@@ -47,6 +65,31 @@ class JournalledEmbeddings(Caller):
         asked = dict(zip(keys, texts, strict=True))
         known: dict[bytes, bytes] = {}
         refused: dict[bytes, RecordFailed] = {}
+        counted = _Counted(self.usage, len(asked))
+        try:
+            await self._embed_missing(asked, known, refused, counted)
+        finally:
+            counted.end()
+        if refused:
+            raise TextsFailed({at: refused[key] for at, key in enumerate(keys) if key in refused}, len(keys))
+        if not keys:
+            return np.zeros((0, 0), dtype=np.float32)
+        sizes = {len(row) // 4 for row in known.values()}
+        if len(sizes) > 1:
+            raise RunStopped(
+                f"model `{self.name}` has vectors of {' and '.join(map(str, sorted(sizes)))} numbers: is one model "
+                "served under this name? Give the run a journal of its own, or the model another name"
+            )
+        return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
+
+    async def _embed_missing(
+        self,
+        asked: Mapping[bytes, str],
+        known: dict[bytes, bytes],
+        refused: dict[bytes, RecordFailed],
+        counted: _Counted,
+    ) -> None:
+        """Fill `known` with the vectors of all texts asked for, and `refused` with the others."""
         while missing := [key for key in asked if key not in known and key not in refused]:
             # What another caller is asking at this moment is waited for.
             waiting = {self.in_flight[key] for key in missing if key in self.in_flight}
@@ -60,24 +103,19 @@ class JournalledEmbeddings(Caller):
                 else:
                     self.usage.replayed += 1
                     known[key] = stored
-            known |= await self._embed(wanted, asked, refused)
+            counted.add(len(missing) - len(wanted) - sum(key in self.in_flight for key in missing))
+            known |= await self._embed(wanted, asked, refused, counted)
             for future in waiting:
                 done = await _result(future)
-                known.update((key, done[key]) for key in done.keys() & asked.keys())
-        if refused:
-            raise TextsFailed({at: refused[key] for at, key in enumerate(keys) if key in refused}, len(keys))
-        if not keys:
-            return np.zeros((0, 0), dtype=np.float32)
-        sizes = {len(row) // 4 for row in known.values()}
-        if len(sizes) > 1:
-            raise RunStopped(
-                f"model `{self.name}` has vectors of {' and '.join(map(str, sorted(sizes)))} numbers: is one model "
-                "served under this name? Give the run a journal of its own, or the model another name"
-            )
-        return np.stack([np.frombuffer(known[key], dtype=np.float32) for key in keys])
+                known |= (fresh := {key: done[key] for key in done.keys() & asked.keys()})
+                counted.add(len(fresh))
 
     async def _embed(
-        self, wanted: Sequence[bytes], texts: Mapping[bytes, str], refused: dict[bytes, RecordFailed]
+        self,
+        wanted: Sequence[bytes],
+        texts: Mapping[bytes, str],
+        refused: dict[bytes, RecordFailed],
+        counted: _Counted,
     ) -> dict[bytes, bytes]:
         # Texts of like length share a batch: a batch costs what its longest text costs.
         order = sorted(wanted, key=lambda key: len(texts[key]))
@@ -90,6 +128,7 @@ class JournalledEmbeddings(Caller):
 
         async def embed(batch: Sequence[bytes], future: asyncio.Future[dict[bytes, bytes]]) -> None:
             done = await self._embed_parts(batch, texts, refused, whole=True)
+            counted.add(len(batch))
             if not future.done():
                 future.set_result(done)
 

@@ -13,7 +13,8 @@ from factory.engine.calls.watch import Watch
 class ModelUsage:
     """What was asked of one model in a run. `replayed` calls came from the journal and cost nothing.
 
-    prices are for a million tokens; busy_seconds is the time that calls took, added up; embeds: an embedding model
+    prices are for a million tokens; busy_seconds is the time that calls took, added up; embeds: an embedding model;
+    to_embed, embedded: texts of the requests for embeddings at work now, and how many of them have one
     """
 
     model: str = ""
@@ -30,6 +31,8 @@ class ModelUsage:
     price_input: float | None = None
     price_output: float | None = None
     embeds: bool = False
+    to_embed: int = 0
+    embedded: int = 0
 
     @property
     def cost(self) -> float | None:

@@ -22,6 +22,8 @@ WINDOW_SECONDS = 10.0
 REFRESH_SECONDS = 0.2
 LINE_SECONDS = 5.0
 """How often a line is written where there is no terminal, at most."""
+SILENCE_SECONDS = 60.0
+"""How long no line is written there, at most, while a step is at work."""
 MOST_WARNINGS = 20
 IN_MANIFEST = 100
 """How many warnings a run's manifest holds."""
@@ -60,6 +62,8 @@ class ProgressLike(Protocol):
     @property
     def stopping(self) -> str: ...
     @property
+    def embedding(self) -> tuple[int, int]: ...
+    @property
     def calls(self) -> int: ...
     @property
     def replayed(self) -> int: ...
@@ -94,6 +98,8 @@ class Sample(NamedTuple):
     tokens: int
     cost: float | None
     steps: tuple[StepNow, ...]
+    embedded: int = 0
+    to_embed: int = 0
 
 
 class Rates:
@@ -132,6 +138,10 @@ class Rates:
             rate = self(now.done, before.done)
             if now.total is not None and now.done < now.total and rate > 0:
                 left.append((now.total - now.done) / rate)
+        first, last = self._samples[0], self._samples[-1]
+        rate = self(last.embedded, first.embedded)
+        if last.embedded < last.to_embed and rate > 0:
+            left.append((last.to_embed - last.embedded) / rate)
         return max(left, default=None)
 
 
@@ -150,12 +160,22 @@ def take_sample(progress: ProgressLike) -> Sample:
         )
         for step in progress.steps
     )
-    return Sample(progress.seconds, progress.calls, progress.replayed, progress.tokens, progress.cost, steps)
+    return Sample(
+        progress.seconds,
+        progress.calls,
+        progress.replayed,
+        progress.tokens,
+        progress.cost,
+        steps,
+        *progress.embedding,
+    )
 
 
 def speed_line(sample: Sample, rates: Rates) -> str:
-    """Requests and tokens a second, replies replayed, money, time left: those that there are."""
+    """Texts embedded, requests and tokens a second, replies replayed, money, time left: those that there are."""
     parts = []
+    if sample.to_embed:
+        parts.append(f"{count(sample.embedded)}/{count(sample.to_embed)} texts embedded")
     if sample.calls:
         parts.append(f"{rates.requests:.1f} req/s {rates.tokens:,.0f} tok/s")
     if sample.replayed:
@@ -255,11 +275,19 @@ class LiveProgress:
             self._print(self._progress.stopping, "yellow")
         if self._live is not None:
             self._live.update(self._table(sample), refresh=True)
-        elif (write_line or last) and (self._shown is None or sample.steps != self._shown.steps):
-            line = plain_line(self._shown, sample, self._rates)
-            if line:
-                self._print(line)
-            self._shown = sample
+        elif write_line or last:
+            self._write_line(sample)
+
+    def _write_line(self, sample: Sample) -> None:
+        """A line where counts of a step changed, or else where a step is at work, or texts are, for a minute."""
+        shown = self._shown
+        changed = shown is None or sample.steps != shown.steps
+        silent = shown is not None and sample.at - shown.at >= SILENCE_SECONDS
+        if not changed and not silent:
+            return
+        if line := plain_line(shown, sample, self._rates):
+            self._print(line if changed else f"{line} | {clock(sample.at)} passed")
+        self._shown = sample
 
     def _warn(self) -> None:
         for sentence in self._progress.warnings[self._warned : MOST_WARNINGS]:

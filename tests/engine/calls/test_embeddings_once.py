@@ -114,3 +114,33 @@ def test_who_waits_for_a_caller_that_fails_asks_for_itself(tmp_path: Path, cance
     finally:
         journal.close()
     assert vectors[:, 0].tolist() == [7, 10]
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_the_texts_at_work_are_counted_until_their_request_is_through(tmp_path: Path, failures: int) -> None:
+    journal, seen = Journal(tmp_path / "j.db"), []
+
+    class Looking(Counting):
+        async def embed(self, texts: Sequence[str]) -> Vectors:
+            usage = embeddings.usage
+            seen.append((usage.embedded, usage.to_embed))
+            return await super().embed(texts)
+
+    async def twice() -> None:
+        await asyncio.gather(
+            embeddings.embed(TEXTS), embeddings.embed(["", "new", "山"]), return_exceptions=True
+        )
+
+    embeddings = model(Looking(failures=0), journal)
+    try:
+        asyncio.run(embeddings.embed(["山"]))
+        seen.clear()
+        embeddings = model(Looking(failures=failures), journal)
+        asyncio.run(twice())
+    finally:
+        journal.close()
+    assert (embeddings.usage.embedded, embeddings.usage.to_embed) == (0, 0)
+    if not failures:
+        assert seen[0] == (1, 5), "one is in the journal"
+        assert max(seen)[1] == 8
+        assert all(done < asked for done, asked in seen)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from factory.engine.calls.usage import ModelUsage
 from factory.engine.progress import RunProgress, StepProgress
+from factory.report.plain import clock
 from factory.report.terminal import live
 from factory.report.terminal.live import (
     LiveProgress,
@@ -187,3 +188,43 @@ def test_what_a_stopped_run_waits_for_is_said_once(brief: bool, monkeypatch: pyt
         progress.stopping = "stopping; replies in flight are waited for first: 3"
         until(lambda: progress.stopping in file.getvalue())
     assert file.getvalue().count("stopping; replies in flight are waited for first: 3") == 1
+
+
+def test_where_there_is_no_terminal_a_step_at_work_is_never_silent_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "REFRESH_SECONDS", 0.002)
+    monkeypatch.setattr(live, "LINE_SECONDS", 0.005)
+    monkeypatch.setattr(live, "SILENCE_SECONDS", 0.02)
+    progress, file = RunProgress(), io.StringIO()
+    progress.steps = [StepProgress("01-dedup_semantic", 9000, total=9000)]
+    progress.models["e5"] = ModelUsage(to_embed=9000, embedded=640)
+    with LiveProgress(progress, Console(file=file), brief=True):
+        until(lambda: file.getvalue().count("\n") >= 3)
+        progress.models["e5"].embedded = 4000
+        until(lambda: "4,000/9,000 texts embedded" in file.getvalue())
+    first, second, *_ = file.getvalue().splitlines()
+    assert first == "01-dedup_semantic 0/9,000 in flight 9,000 | 640/9,000 texts embedded"
+    assert second.startswith(f"{first} | ")
+    assert second.endswith(" passed")
+
+
+def test_texts_embedded_outside_of_a_step_are_shown_too_and_their_end_is_foreseen() -> None:
+    rates = Rates()
+    for at, done in ((0.0, 100), (4.0, 300)):
+        rates.add(Sample(at, 0, 0, 0, None, (), done, 700))
+    assert rates.seconds_left == pytest.approx(8.0)
+    line = plain_line(None, Sample(4.0, 0, 0, 0, None, (), 300, 700), rates)
+    assert line.startswith("300/700 texts embedded | ")
+    assert line.endswith(f"{clock(8)} left")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_takes_long_is_told_at_once_and_once(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "REFRESH_SECONDS", 0.001)
+    progress, file = make_progress(), io.StringIO()
+    with LiveProgress(progress, Console(file=file, width=200, force_terminal=terminal), brief=True):
+        progress.note("compiling")
+        progress.note("compiling")
+        until(lambda: "compiling" in file.getvalue())
+    assert file.getvalue().count("compiling") == 1

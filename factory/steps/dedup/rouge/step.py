@@ -16,6 +16,7 @@ from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet, named_files
 from factory.steps.dedup.joins.compared import Compared
+from factory.steps.dedup.joins.loops import load_loops
 from factory.steps.dedup.joins.ray import ray_session, require_ray, rouge_join_on_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
@@ -115,6 +116,8 @@ class DedupRouge(WholeSet):
     def _all_drops(self, rows: Rows, context: Context) -> dict[int, Near]:
         """Of each dropped record, by number, that which it is too close to."""
         groups = rows.groups(self.scope)
+        if rows.ids:
+            load_loops("rouge", context.note)
         if self.engine == "ray":
             with ray_session(self.workers):
                 drops = dict(self._join(rouge_join_on_ray, rows, groups, rows.signs))

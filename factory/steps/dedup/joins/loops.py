@@ -1,0 +1,25 @@
+"""The compiled loops of a join, loaded: numba compiles them when they are first used on a machine."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from threading import Timer
+
+SECONDS = 4.0
+"""How long loading takes where they have been compiled before, at most."""
+
+
+def load_loops(join: str, note: Callable[[str], None]) -> None:
+    """Load the loops of the join in `factory.steps.dedup.JOIN`; say so where they are being compiled.
+
+    They are kept on disk, beside the package or in numba's folder, so that it happens once for each version of factory.
+    """
+    sentence = f"compiling the {join} comparison for this machine: takes up to a minute, once"
+    told = Timer(SECONDS, note, (sentence,))
+    told.daemon = True
+    told.start()
+    try:
+        importlib.import_module(f"factory.steps.dedup.{join}.kernel")
+    finally:
+        told.cancel()

@@ -1,0 +1,32 @@
+"""The first comparison on a machine says what it waits for."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+
+import pytest
+
+from factory.steps.dedup.joins import loops
+
+
+def test_loops_that_are_being_compiled_are_told_and_those_at_hand_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    loops.load_loops("rouge", told.append)
+    assert told == []
+    asked = threading.Event()
+
+    def slow(name: str) -> None:
+        assert name == "factory.steps.dedup.rouge.kernel"
+        assert asked.wait(10)
+
+    def note(sentence: str) -> None:
+        told.append(sentence)
+        asked.set()
+
+    monkeypatch.setattr(importlib, "import_module", slow)
+    monkeypatch.setattr(loops, "SECONDS", 0.001)
+    loops.load_loops("rouge", note)
+    assert told == ["compiling the rouge comparison for this machine: takes up to a minute, once"]
