@@ -24,10 +24,12 @@ import bench_rouge
 import numpy as np
 
 from factory.data.text import rouge_tokens
-from factory.steps.dedup.joins import ray as ray_join
-from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, rouge_join_on_ray
+from factory.steps.dedup.joins.ray import ray_session
+from factory.steps.dedup.rouge import on_ray
 from factory.steps.dedup.rouge.join import rouge_join, rouge_join_block
+from factory.steps.dedup.rouge.on_ray import rouge_join_on_ray
 from factory.steps.dedup.semantic.join import cosine_join
+from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return rouge_join_block(kept, rows, known, decide, **options)
 
-    ray_join.rouge_join_block = dies_once
+    on_ray.rouge_join_block = dies_once
     compare(
         "one family, a worker killed",
         lambda: rouge_join(family, 0.7, workers=threads),

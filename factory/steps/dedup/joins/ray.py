@@ -1,4 +1,4 @@
-"""Both exact joins past one machine, on Ray Data: `rouge_join` and `cosine_join`, with the same result.
+"""What takes an exact join past one machine, on Ray Data: `rouge_join` and `cosine_join`, with the same result.
 
 The rows are cut into blocks, and the blocks are settled one after the other, in waves. In each wave the rows
 that are known to be kept, of the block settled last, are held against every later block, one task for each; the
@@ -14,12 +14,11 @@ runs its tasks again, and nothing changes.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -27,16 +26,7 @@ import numpy as np
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RunStopped
-from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
-from factory.steps.dedup.joins.signs import Signs
-from factory.steps.dedup.rouge.join import RougeMatches, as_matches, encode, rouge_join, rouge_join_block
-from factory.steps.dedup.semantic.join import (
-    CosineMatches,
-    best_axes,
-    cosine_join,
-    cosine_join_block,
-    with_direction,
-)
+from factory.steps.dedup.joins.arrays import Floats, Ints
 
 SMALLEST, LARGEST = 1024, 1 << 18
 """Rows of a block: a set of fewer is joined where it is, and one task holds two blocks of the largest."""
@@ -170,57 +160,7 @@ def _first_line(error: Exception) -> str:
     return shorten(str(error).strip().partition("\n")[0], 200)
 
 
-def rouge_join_on_ray(
-    tokens: Sequence[Sequence[str]],
-    threshold: float,
-    *,
-    reference: Sequence[Sequence[str]] = (),
-    signs: Signs | None = None,
-) -> RougeMatches:
-    """`rouge_join`, by the processors of the `ray_session` that it is called in.
-
-    The tokens are numbered here, so that this machine has room for all texts.
-
-    Raises:
-        ValueError: as `rouge_join`.
-    """
-    if len(tokens) + len(reference) <= SMALLEST or not 0 <= threshold < 1:
-        return rouge_join(tokens, threshold, reference=reference, signs=signs)
-    from factory.steps.dedup.rouge import kernel as rouge_kernel  # noqa: F401 - compiled once, before the workers ask for it
-
-    texts, vocabulary = encode([*reference, *tokens], signs)
-    join = functools.partial(rouge_join_block, threshold=threshold, vocabulary=vocabulary)
-    nearest, f = _join_on_ray(texts.take, len(reference), len(tokens), join)
-    return as_matches(nearest, f, len(reference))
-
-
-def cosine_join_on_ray(vectors: Rows, threshold: float, *, order: Ints | None = None) -> CosineMatches:
-    """`cosine_join`, by the processors of the `ray_session` that it is called in.
-
-    Raises:
-        ValueError: as `cosine_join`.
-    """
-    if len(vectors) <= SMALLEST or vectors.ndim != 2:
-        return cosine_join(vectors, threshold, order=order)
-    from factory.steps.dedup.semantic import kernel as cosine_kernel  # noqa: F401 - compiled once, before the workers ask for it
-
-    rows = with_direction(vectors)
-    if order is not None:
-        rows = order[np.isin(order, rows)]
-    nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
-    if len(rows):
-        axes = best_axes(np.ascontiguousarray(vectors, dtype=np.float32), rows, threshold)
-        join = functools.partial(cosine_join_block, threshold=threshold, axes=axes)
-
-        def take(places: Ints) -> Rows:
-            return np.ascontiguousarray(vectors[rows[places]], dtype=np.float32)
-
-        near, cosine[rows] = _join_on_ray(take, 0, len(rows), join)
-        nearest[rows] = np.where(near >= 0, rows[near], -1)
-    return CosineMatches(nearest, cosine)
-
-
-def _join_on_ray(
+def join_on_ray(
     take: Callable[[Ints], Any], references: int, rows: int, join: JoinBlock
 ) -> tuple[Ints, Floats]:
     """`join_in_waves` over the rows whose data `take` gives for their numbers, compared by Ray's tasks."""

@@ -17,10 +17,11 @@ from factory.data.text import shorten
 from factory.step import Context, WholeSet, named_files
 from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.joins.loops import load_loops
-from factory.steps.dedup.joins.ray import ray_session, require_ray, rouge_join_on_ray
+from factory.steps.dedup.joins.ray import ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
+from factory.steps.dedup.rouge.on_ray import rouge_join_on_ray
 from factory.steps.dedup.rouge.rows import Near, Rows
 
 

@@ -20,9 +20,10 @@ from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
 from factory.steps.dedup.joins.loops import load_loops
-from factory.steps.dedup.joins.ray import cosine_join_on_ray, ray_session, require_ray
+from factory.steps.dedup.joins.ray import ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
+from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
 
 
 class DedupSemantic(WholeSet):

@@ -23,19 +23,21 @@ from factory.data.record import new_record
 from factory.data.table import Table
 from factory.errors import MissingDependency, RunStopped
 from factory.step import Context
-from factory.steps.dedup.joins import ray as ray_join
 from factory.steps.dedup.joins.ray import (
     Found,
-    cosine_join_on_ray,
+    JoinBlock,
     cut,
     find_in_block,
     join_in_waves,
     ray_session,
-    rouge_join_on_ray,
 )
+from factory.steps.dedup.joins.signs import Signs
+from factory.steps.dedup.rouge import on_ray
 from factory.steps.dedup.rouge.join import as_matches, encode, rouge_join, rouge_join_block
+from factory.steps.dedup.rouge.on_ray import rouge_join_on_ray
 from factory.steps.dedup.rouge.step import DedupRouge
 from factory.steps.dedup.semantic.join import best_axes, cosine_join, cosine_join_block
+from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
 from factory.steps.dedup.semantic.step import DedupSemantic
 
 Texts = list[list[str]]
@@ -75,7 +77,7 @@ def assert_same(ours: tuple[Any, ...], expected: tuple[Any, ...]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def waves(take: Any, references: int, rows: int, size: int, join: ray_join.JoinBlock) -> tuple[Any, Any]:
+def waves(take: Any, references: int, rows: int, size: int, join: JoinBlock) -> tuple[Any, Any]:
     """The join in blocks, one after the other in this process."""
     first, blocks = cut(references, rows, size)
 
@@ -103,10 +105,13 @@ def test_in_blocks_of_any_size_the_rouge_join_gives_the_same(
     seed: int, rows: int, references: int, size: int, words: int, threshold: float
 ) -> None:
     both = texts(seed, references + rows, words)
-    encoded, vocabulary = encode(both)
+    forms = np.random.default_rng(seed).integers(0, 2, len(both))
+    signs = Signs(np.zeros(len(both), np.int32), (forms * (seed % 2)).astype(np.int32))
+    encoded, vocabulary = encode(both, signs)
     join = functools.partial(rouge_join_block, threshold=threshold, vocabulary=vocabulary)
     ours = as_matches(*waves(encoded.take, references, rows, size, join), references)
-    assert_same(ours, rouge_join(both[references:], threshold, reference=both[:references]))
+    expected = rouge_join(both[references:], threshold, reference=both[:references], signs=signs)
+    assert_same(ours, expected)
 
 
 @pytest.mark.slow
@@ -223,7 +228,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
             os.kill(os.getpid(), signal.SIGKILL)
         return real(kept, rows, known, decide, **options)
 
-    monkeypatch.setattr(ray_join, "rouge_join_block", dies_once)
+    monkeypatch.setattr(on_ray, "rouge_join_block", dies_once)
     rows = texts(4, 4000, words=40)
     ours = rouge_join_on_ray(rows, 0.7)
     assert marker.exists()
