@@ -30,8 +30,11 @@ _SIGN = (
 _NEEDLESS_SPACE = re.compile(rf" (?:(?=[{_SIGN}{CJK}])|(?<=[{_SIGN}{CJK}] ))")
 _NEEDLESS_ASCII_SPACE = re.compile(r" (?:(?=[!-/:-@\[-`{-~])|(?<=[!-/:-@\[-`{-~] ))")
 # Most marks end a phrase behind a word: these are done away with at once, the others one by one.
-_AFTER_A_WORD = re.compile(r"[.,;:!?](?:(?<=[a-z][a-z].)[.,;:!?]*|(?<=[\d\"')\]}%][.,;:?])[.,;:?]*)(?= |$)")
+_AFTER_A_WORD = re.compile(
+    r"[.,;:!?](?:(?<=[a-z][a-z].)[.,;:!?]*|(?<=[\d\"')\]}%][.,;:?])[.,;:?]*(?! \d))(?= |$)"
+)
 _MARKS = re.compile(r"[.,;:!?]+")
+_NUMBER = re.compile(r"(?<![a-z0-9_])\d+$")
 _CLOSING = ")]}"
 
 
@@ -61,8 +64,8 @@ def exact_form(text: str) -> str:
 def without_marks(text: str) -> str:
     """A text in `unicode_form` with a space for each `.` `,` `;` `:` `!` `?` that is punctuation.
 
-    It is a sign that means something, and stays, in numbers (3.5, .5, 1,5, 10:30), in 5! and n! and !x, in != and
-    :=, at the bound of a slice (a[1:]), and in a?b.
+    It is a sign that means something, and stays, in numbers (3.5, .5, 10:30), between two numbers (1,5 and 1, 5), in
+    5! and n! and !x, in != and :=, at the bound of a slice (a[1:]), and in a?b and colou?r.
     """
     return _MARKS.sub(_mark, text)
 
@@ -74,21 +77,35 @@ def _mark(match: re.Match[str]) -> str:
     before = text[at] if at >= 0 else " "
     beside = " " if spaced else before  # what the mark touches
     after = text[end] if end < len(text) else " "
-    if beside.isdigit() and after.isdigit() and (run in ",:" or not run.strip(".")):
+    if (
+        run == ","
+        and text[end : end + 2].lstrip(" ")[:1].isdigit()
+        and _NUMBER.search(text, max(at - 20, 0), at + 1)
+    ):
+        return run
+    if beside.isdigit() and after.isdigit() and (run == ":" or not run.strip(".")):
         return run
     if run == "." and after.isdigit() and not beside.isalnum():
         return run
     if run == ":" and ("[" in before or "]" in after):
         return run
-    if run == "?" and f"{beside}{after}".isascii() and beside.isalnum() and after.isalnum():
+    if run == "?" and not spaced and _is_short(text, start - 1, end):
         return run
     if run[-1] in "!:" and after == "=":
         return run[-1]
     if run[0] == "!" and (before.isdigit() or before in _CLOSING or _is_letter(text, at)):
         return "! "
-    if run[-1] == "!" and (after.isalnum() or after == "(") and not beside.isalnum():
+    if run[-1] == "!" and after.isascii() and (after.isalnum() or after == "(") and not beside.isalnum():
         return " !"
     return " "
+
+
+def _is_short(text: str, left: int, right: int) -> bool:
+    """Whether ASCII letters or digits stand at both places, and on one side a single one."""
+    sides = text[max(left, 0) : left + 1], text[right : right + 1]
+    if not all(side.isascii() and side.isalnum() for side in sides):
+        return False
+    return not text[max(left - 1, 0) : left].isalnum() or not text[right + 1 : right + 2].isalnum()
 
 
 def _is_letter(text: str, at: int) -> bool:

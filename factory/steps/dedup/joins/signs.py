@@ -73,7 +73,7 @@ def sign_form(text: str) -> str:
     text = unicode_form(text).translate(_ONE_SIGN)
     text = _MARKDOWN_EMPHASIS.sub(r"\2", _MARKDOWN_LINE.sub("", text))
     text = _POINT_OF_A_NAME.sub("", " ".join(text.split())).replace("·", "*")
-    text = _DASHES.sub(_dash, without_marks(_THOUSANDS.sub("", text)))
+    text = _DASHES.sub(_dash, " ".join(without_marks(_THOUSANDS.sub("", text)).split()))
     text = _PRIME.sub(lambda match: match[1] + "^" * len(match[2]), text)
     text = _BRACKET.sub(_bracket, text)
     return _LONG_RUN.sub(r"\1\1\1\1", text.translate(_PUNCTUATION))
