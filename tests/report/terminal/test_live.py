@@ -224,7 +224,7 @@ def test_what_takes_long_is_told_at_once_and_once(terminal: bool, monkeypatch: p
     monkeypatch.setattr(live, "REFRESH_SECONDS", 0.001)
     progress, file = make_progress(), io.StringIO()
     with LiveProgress(progress, Console(file=file, width=200, force_terminal=terminal), brief=True):
-        progress.note("compiling")
-        progress.note("compiling")
+        progress.tell("compiling")
+        progress.tell("compiling")
         until(lambda: "compiling" in file.getvalue())
     assert file.getvalue().count("compiling") == 1

@@ -118,7 +118,7 @@ class DedupRouge(WholeSet):
         """Of each dropped record, by number, that which it is too close to."""
         groups = rows.groups(self.scope)
         if rows.ids:
-            load_loops("rouge", context.note)
+            load_loops("rouge", context.tell)
         if self.engine == "ray":
             with ray_session(self.workers):
                 drops = dict(self._join(rouge_join_on_ray, rows, groups, rows.signs))

@@ -184,7 +184,7 @@ class DedupSemantic(WholeSet):
             )
             context.facts["clusters"] = {"number": semantic.clusters, "trained_on": semantic.trained_on}
             return CosineMatches(semantic.nearest, semantic.cosine)
-        load_loops("semantic", context.note)
+        load_loops("semantic", context.tell)
         place = np.arange(len(vectors)) if order is None else np.argsort(order)
         nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
         close = found = 0
