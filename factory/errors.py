@@ -34,6 +34,12 @@ class OutputError(FactoryError):
     """The output cannot be written, or would overwrite something it must not."""
 
 
+class NoSpace(OutputError):
+    """The disk is full: nothing can be written until there is room, whatever is asked for."""
+
+    exit_code = EXIT_NOTHING_DONE
+
+
 class MissingSecret(FactoryError):
     """A key that the recipe needs is not in the environment."""
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory.errors import FactoryError
+
+if TYPE_CHECKING:
+    from factory.engine.journal.contents import Group
 
 app = typer.Typer(
     help="Look at the replies that are kept, remove some, or write them out.",
@@ -23,7 +26,7 @@ JournalOption = Annotated[
 
 @app.command()
 def stats(journal: JournalOption = None) -> None:
-    """Count the replies by kind and model."""
+    """Count the replies by kind, model and the server that they came from."""
     from factory.engine.journal.contents import file_size, groups
     from factory.report.plain import visible
 
@@ -33,10 +36,19 @@ def stats(journal: JournalOption = None) -> None:
     typer.echo(f"{path}: {_size(file_size(path))}, {total:,} replies")
     if not found:
         return
-    rows = [("kind", "model", "replies", "size", "oldest", "newest")]
+    rows = [("kind", "model", "replies", "size", "oldest", "newest", "server")]
     for group in found:
         times = (_day(group.oldest), _day(group.newest))
-        rows.append((group.kind, visible(group.model), f"{group.replies:,}", _size(group.size), *times))
+        rows.append(
+            (
+                group.kind,
+                visible(group.model),
+                f"{group.replies:,}",
+                _size(group.size),
+                *times,
+                _server(group),
+            )
+        )
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     for row in rows:
         cells = [
@@ -55,6 +67,12 @@ def prune(
     older_than: Annotated[
         float | None, typer.Option("--older-than", min=0, help="Replies that are older than so many days.")
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server", help="Replies that came from this address, as `factory journal stats` names it."
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     journal: JournalOption = None,
 ) -> None:
@@ -63,13 +81,16 @@ def prune(
     from factory.engine.journal.contents import prune as remove
     from factory.step import nearest
 
-    if model is None and older_than is None:
-        raise FactoryError("name what is to go: --model MODEL, --older-than DAYS, or both")
+    if model is None and older_than is None and server is None:
+        raise FactoryError(
+            "name what is to go: --model MODEL, --server ADDRESS, --older-than DAYS, or several"
+        )
     path = _path(journal)
-    names = sorted({group.model for group in groups(path)})
+    held = groups(path)
+    names = sorted({group.model for group in held})
     if model is not None and model not in names:
         raise FactoryError(f"{path} holds no reply of model {model!r}{nearest(model, names)}")
-    keys = matching(path, model, older_than)
+    keys = matching(path, model, older_than, None if server is None else _servers(path, server, held))
     if not keys:
         typer.echo(f"{path} holds no such reply; nothing was removed")
         return
@@ -103,6 +124,26 @@ def export(
     count = write(_path(journal), out, vectors=vectors)
     if out is not None:
         typer.echo(f"{count:,} replies written to {out}")
+
+
+def _servers(path: Path, wanted: str, held: list[Group]) -> list[str]:
+    """What stands in the journal for the server at this address, alone or as one of several replicas."""
+    from factory.models.address import shown_address
+    from factory.step import nearest
+
+    known = {group.server for group in held if group.server}
+    shown = {wanted, shown_address(wanted)}
+    found = [one for one in known if one == wanted or not shown.isdisjoint(one.split(" "))]
+    if not found:
+        hint = nearest(wanted, sorted(known))
+        raise FactoryError(f"{path} holds no reply that is known to come from {shown_address(wanted)}{hint}")
+    return found
+
+
+def _server(group: Group) -> str:
+    from factory.report.plain import visible
+
+    return "(not noted)" if group.server is None else visible(group.server) or "(this process)"
 
 
 def _path(journal: Path | None) -> Path:

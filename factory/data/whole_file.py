@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from factory.errors import OutputError
+from factory.errors import NoSpace, OutputError
 
 MEND = "choose another place or change its permissions"
 """What a person can do where a file cannot be written and no better advice is known."""
+NO_DESCRIPTORS = "no file descriptor is left to this process: raise the limit with `ulimit -n 65536`, or lower `concurrency`"
+
+_SQLITE_FULL = 13
 
 
 def part_of(path: Path) -> Path:
@@ -35,7 +38,7 @@ def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
         mend: what the person can do where it cannot be written; a full disk has advice of its own.
 
     Raises:
-        OutputError: the disk is full, or the place cannot be written.
+        OutputError: the disk is full (`NoSpace`), or the place cannot be written.
     """
     part = part_of(path)
     try:
@@ -78,7 +81,16 @@ def put_in_place(part: Path, path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError, mend: str = MEND) -> OutputError:
     """The sentence for a file that cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"{path} cannot be written: the disk is full: free some space and run again")
+    if is_full(error):
+        return NoSpace(f"{path} cannot be written: the disk is full: free some space and run again")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return OutputError(f"{path} cannot be written: {NO_DESCRIPTORS}")
     reason = (error.strerror or str(error) or "input/output error").lower()
     return OutputError(f"{path} cannot be written: {reason}: {mend}")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the disk has no room left, or the person's share of it is used up; SQLite's errors may be asked too."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _SQLITE_FULL

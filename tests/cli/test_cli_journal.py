@@ -16,8 +16,8 @@ import pytest
 
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
-from factory.engine.journal.pages import Row
 from factory.engine.journal.recovery import add_rows
+from factory.engine.journal.rows import Row
 
 COMMAND = [sys.executable, "-c", "from factory.cli.app import main; main()"]
 DAY = 86400

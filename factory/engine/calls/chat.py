@@ -58,13 +58,14 @@ class JournalledChat(Caller):
         usage: ModelUsage,
         gate: Gate,
         *,
+        concurrency: int | None = None,
         seed: int = 0,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
     ) -> None:
         super().__init__(
             name,
-            provider.concurrency,
+            concurrency or provider.concurrency,
             usage,
             gate,
             requests_per_minute=requests_per_minute,
@@ -187,10 +188,10 @@ class JournalledChat(Caller):
     def stored(self, call: Call) -> Reply | None:
         """The reply that the journal has, or None."""
         stored = self._journal.get(call.key)
-        return None if stored is None else _load_reply(stored, self._journal)
+        return None if stored is None else self._load(call, stored)
 
-    async def keep(self, call: Call, reply: Reply) -> None:
-        """Journal a reply, and count its tokens.
+    async def keep(self, call: Call, reply: Reply) -> Reply:
+        """Journal a reply and count its tokens; the reply that is stored now is the one to use.
 
         The journal comes before everything else: a reply is used only once it is durable. The call keeps its
         place in the limiter until then, so that no more than `concurrency` calls' replies can ever be lost.
@@ -198,11 +199,22 @@ class JournalledChat(Caller):
         Raises:
             RunStopped: the journal cannot be written.
         """
-        await self._journal.put(
-            call.key, "chat", self.provider.identity, orjson.dumps(call.sent), _dump_reply(reply)
+        made = _dump_reply(reply)
+        stored = await self._journal.put(
+            call.key, "chat", self.provider.identity, orjson.dumps(call.sent), made, self.usage.server
         )
         self.usage.prompt_tokens += reply.usage.prompt_tokens
         self.usage.completion_tokens += reply.usage.completion_tokens
+        # Another process may have asked the same, and stored its reply first.
+        return reply if stored == made else self._load(call, stored) or reply
+
+    def _load(self, call: Call, stored: bytes) -> Reply | None:
+        """A stored reply; None where it makes no sense."""
+        try:
+            return _load_reply(stored)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            self._journal.refuse(call.key, stored)
+            return None
 
     async def reply(self, call: Call) -> tuple[Reply, bool]:
         """The reply to a call, and whether it came from the journal."""
@@ -220,7 +232,7 @@ class JournalledChat(Caller):
             else:
                 reply = await self.provider.send(call.request)
             self.usage.busy_seconds += time.monotonic() - began
-            await self.keep(call, reply)
+            reply = await self.keep(call, reply)
             self.usage.calls += 1
             return [reply]
 
@@ -265,14 +277,11 @@ def _dump_reply(reply: Reply) -> bytes:
     return orjson.dumps(stored)
 
 
-def _load_reply(stored: bytes, journal: Journal) -> Reply:
-    try:
-        data = orjson.loads(stored)
-        logprobs = tuple(
-            TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
-            for token, logprob, top in data.get("logprobs", ())
-        )
-        calls = tuple(ToolCall(*call) for call in data.get("calls", ()))
-        return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs, calls)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise journal.damaged("a stored reply is not whole") from error
+def _load_reply(stored: bytes) -> Reply:
+    data = orjson.loads(stored)
+    logprobs = tuple(
+        TokenLogprob(token, logprob, tuple((other, value) for other, value in top))
+        for token, logprob, top in data.get("logprobs", ())
+    )
+    calls = tuple(ToolCall(*call) for call in data.get("calls", ()))
+    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs, calls)

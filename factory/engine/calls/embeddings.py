@@ -189,14 +189,21 @@ class JournalledEmbeddings(Caller):
                 key: np.ascontiguousarray(row, dtype=np.float32).tobytes()
                 for key, row in zip(batch, vectors, strict=True)
             }
-            await asyncio.gather(
+            kept = await asyncio.gather(
                 *(
-                    self._journal.put(key, "embedding", identity, texts[key].encode("utf-8", "replace"), row)
+                    self._journal.put(
+                        key,
+                        "embedding",
+                        identity,
+                        texts[key].encode("utf-8", "replace"),
+                        row,
+                        self.usage.server,
+                    )
                     for key, row in rows.items()
                 )
             )
             self.usage.calls += 1
-            return rows
+            return dict(zip(rows, kept, strict=True))
 
         stored: dict[bytes, bytes] = await self.send(attempt, hold=False)
         return stored

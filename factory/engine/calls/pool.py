@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from factory.engine.batch.chat import Batches
 from factory.engine.calls.chat import JournalledChat
+from factory.engine.calls.descriptors import sockets_left
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
+from factory.models.address import BATCH, server_of
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
 from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
@@ -35,6 +37,7 @@ class ModelPool:
         self._embedders: dict[str, EmbeddingModel] = {}
         self._providers: list[ChatProvider | EmbeddingProvider] = []
         self._servers: Servers = {}
+        self._sockets = 0
         self.batches = Batches(journal, progress.warn, lambda: gate.watch.most)
 
     def chat(self, name: str) -> ChatModel:
@@ -63,6 +66,7 @@ class ModelPool:
                 self._journal,
                 usage,
                 self._gate,
+                concurrency=usage.concurrency,
                 seed=self._seed,
                 requests_per_minute=getattr(options, "requests_per_minute", None),
                 tokens_per_minute=getattr(options, "tokens_per_minute", None),
@@ -85,20 +89,37 @@ class ModelPool:
             )
             usage.embeds = True
             self._embedders[name] = JournalledEmbeddings(
-                name, provider, self._journal, usage, self._gate, concurrency=options.concurrency
+                name, provider, self._journal, usage, self._gate, concurrency=usage.concurrency
             )
         return self._embedders[name]
 
     def _usage(self, name: str, identity: str, options: ModelEntry) -> ModelUsage:
         price = getattr(options, "price", None)
-        usage = ModelUsage(identity, options.concurrency)
+        server = server_of(options)
+        usage = ModelUsage(identity, self._calls_at_once(name, options, server), server=server)
         if price is not None:
             usage.price_input, usage.price_output = price.input, price.output
         self._progress.models[name] = usage
         return usage
 
+    def _calls_at_once(self, name: str, options: ModelEntry, server: str) -> int:
+        """How many calls a model may have in flight: its `concurrency`, or what there are descriptors for."""
+        wanted = options.concurrency
+        if not server or server == BATCH:
+            return wanted
+        allowed = sockets_left(wanted, self._sockets)
+        self._sockets += allowed
+        if allowed < wanted:
+            self._progress.warn(
+                f"model `{name}`: {allowed:,} calls at once instead of {wanted:,}, since this process may open no more "
+                f"files and sockets: raise the limit (ulimit -n {2 * wanted + 1024})"
+            )
+        return allowed
+
     async def close(self) -> None:
-        """Free what the providers hold."""
+        """Free what the providers hold, and tell what became of the journal's replies."""
+        for remark in self._journal.remarks():
+            self._progress.warn(remark)
         for provider in self._providers:
             await provider.close()
         self.batches.close()

@@ -60,8 +60,8 @@ async def _greedy(chat: JournalledChat, calls: Sequence[Call], missing: Sequence
         if not replayed:
             fresh[first.key] = known
     copy = replace(known, usage=Usage())  # its tokens are paid once
-    await asyncio.gather(*(chat.keep(call, copy) for call in missing))
-    return {**fresh, **{call.key: copy for call in missing}}
+    kept = await asyncio.gather(*(chat.keep(call, copy) for call in missing))
+    return {**fresh, **{call.key: reply for call, reply in zip(missing, kept, strict=True)}}
 
 
 async def _together(
@@ -77,7 +77,7 @@ async def _together(
         replies = await provider.send_samples([call.request for call in missing])
         chat.usage.busy_seconds += time.monotonic() - began
         kept = zip(missing, replies, strict=False)
-        await asyncio.gather(*(chat.keep(call, reply) for call, reply in kept))
+        replies = list(await asyncio.gather(*(chat.keep(call, reply) for call, reply in kept)))
         chat.usage.calls += 1
         return replies
 

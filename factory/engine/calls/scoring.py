@@ -30,20 +30,31 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
         )
     sent = {"text": text}
     key = call_key("score", provider.identity, sent)
+
+    def load(stored: bytes) -> TokenLogprobs | None:
+        try:
+            return _load(stored)
+        except (ValueError, LookupError, TypeError):
+            journal.refuse(key, stored)
+            return None
+
     stored = journal.get(key)
-    if stored is not None:
+    if stored is not None and (known := load(stored)) is not None:
         caller.usage.replayed += 1
-        return _scored(_load(stored), provider.identity, key, replayed=True)
+        return _scored(known, provider.identity, key, replayed=True)
 
     async def attempt() -> TokenLogprobs:
         began = time.monotonic()
         scores = await provider.score_text(text)
         caller.usage.busy_seconds += time.monotonic() - began
-        await journal.put(key, "score", provider.identity, orjson.dumps(sent), _dump(scores))
+        made = _dump(scores)
+        kept = await journal.put(
+            key, "score", provider.identity, orjson.dumps(sent), made, caller.usage.server
+        )
         caller.usage.calls += 1
         caller.usage.prompt_tokens += scores.usage.prompt_tokens
         caller.usage.completion_tokens += scores.usage.completion_tokens
-        return scores
+        return scores if kept == made else load(kept) or scores
 
     async def make() -> TokenLogprobs:
         scores: TokenLogprobs = await caller.send(attempt, estimate_tokens(text))

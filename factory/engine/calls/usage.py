@@ -15,6 +15,7 @@ class ModelUsage:
 
     prices are for a million tokens; busy_seconds is the time that calls took, added up; embeds: an embedding model;
     to_embed, embedded: texts of the requests for embeddings at work now, and how many of them have one
+    server: the address that replies come from, "" where the model runs in this process
     """
 
     model: str = ""
@@ -33,6 +34,7 @@ class ModelUsage:
     embeds: bool = False
     to_embed: int = 0
     embedded: int = 0
+    server: str = ""
 
     @property
     def cost(self) -> float | None:

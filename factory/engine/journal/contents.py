@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,20 +18,26 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
-from factory.data.whole_file import whole_file
-from factory.engine.journal.journal import open_journal
-from factory.engine.journal.recovery import beside, in_use
-from factory.errors import InputError, OutputError
+from factory.data.whole_file import is_full, whole_file
+from factory.engine.journal.opening import open_journal, real_path
+from factory.engine.journal.recovery import beside
+from factory.engine.journal.rows import COLUMNS, Row, is_whole, row_of
+from factory.errors import InputError, NoSpace, OutputError
 
 _BATCH = 500
 _DAY = 86400.0
 
 
 class Group(NamedTuple):
-    """The replies of one kind from one model; `size` in bytes, times in seconds since 1970."""
+    """The replies of one kind from one model and server; `size` in bytes, times in seconds since 1970.
+
+    server: the addresses that they came from, with spaces between; "": the model ran in the process itself; None: they
+    were stored before addresses were
+    """
 
     kind: str
     model: str
+    server: str | None
     replies: int
     size: int
     oldest: float
@@ -56,21 +62,25 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         if recovered:
             sys.stderr.write(f"warning: {recovered}\n")
+        # A text that is no text any more is damage in one row, not of the journal.
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
         yield connection
     except sqlite3.Error as error:
-        raise OutputError(f"the journal {path} cannot be read or written: {error}") from error
+        kind = NoSpace if is_full(error) else OutputError
+        raise kind(f"the journal {path} cannot be read or written: {error}") from error
     finally:
         connection.close()
 
 
 def file_size(path: Path) -> int:
     """Bytes that the journal takes, with what has not yet been moved from its log."""
+    path = real_path(path)
     files = (path, beside(path, "-wal"))
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def groups(path: Path) -> list[Group]:
-    """The replies by kind and model.
+    """The replies by kind, model and server.
 
     Raises:
         InputError: there is no such journal.
@@ -78,21 +88,26 @@ def groups(path: Path) -> list[Group]:
     """
     with _opened(path) as connection:
         rows = connection.execute(
-            "SELECT kind, model, count(*), sum(length(request) + length(reply)), min(created), max(created) "
-            "FROM replies GROUP BY kind, model ORDER BY kind, model"
+            "SELECT kind, model, server, count(*), sum(length(request) + length(reply)), min(created), max(created) "
+            "FROM replies GROUP BY kind, model, server ORDER BY kind, model, server"
         )
         return [Group(*row) for row in rows]
 
 
-def matching(path: Path, model: str | None, older_than: float | None) -> list[bytes]:
-    """The keys of the replies from this model that are older than so many days; None: whatever it is."""
+def matching(
+    path: Path, model: str | None, older_than: float | None, servers: Sequence[str] | None = None
+) -> list[bytes]:
+    """The keys of the replies of this model, from one of these servers, older than so many days.
+
+    What is None is not asked about.
+    """
     before = None if older_than is None else time.time() - older_than * _DAY
     with _opened(path) as connection:
         rows = connection.execute(
-            "SELECT key FROM replies WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR created < ?2)",
+            "SELECT key, server FROM replies WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR created < ?2)",
             (model, before),
         )
-        return [key for (key,) in rows]
+        return [key for key, server in rows if servers is None or server in servers]
 
 
 def prune(path: Path, keys: list[bytes]) -> Pruned:
@@ -104,7 +119,6 @@ def prune(path: Path, keys: list[bytes]) -> Pruned:
         InputError: there is no such journal.
         OutputError: it cannot be written, or there is no room to make it smaller.
     """
-    shared = in_use(path)
     size = file_size(path)
     with _opened(path) as connection:
         for at in range(0, len(keys), _BATCH):
@@ -112,10 +126,22 @@ def prune(path: Path, keys: list[bytes]) -> Pruned:
                 connection.executemany(
                     "DELETE FROM replies WHERE key = ?", [(key,) for key in keys[at : at + _BATCH]]
                 )
-        if not shared:
+        shrunk = _is_alone(connection)
+        if shrunk:
             connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Pruned(len(keys), size, file_size(path), not shared)
+            connection.execute("PRAGMA journal_mode = WAL")
+    return Pruned(len(keys), size, file_size(path), shrunk)
+
+
+def _is_alone(connection: sqlite3.Connection) -> bool:
+    """Whether nobody else has the journal open; where so, its log is merged into it and put away."""
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return False
+    return True
 
 
 def exported(path: Path, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
@@ -126,28 +152,38 @@ def exported(path: Path, *, vectors: bool = False) -> Iterator[dict[str, Any]]:
         OutputError: it cannot be read.
     """
     last = b""
+    damaged = 0
     with _opened(path) as connection:
-        while True:
-            rows = connection.execute(
-                "SELECT key, kind, model, created, request, reply FROM replies WHERE key > ? ORDER BY key LIMIT ?",
-                (last, _BATCH),
-            ).fetchall()
-            if not rows:
-                return
-            for key, kind, model, created, request, reply in rows:
-                row = {
-                    "key": key.hex(),
-                    "kind": kind,
-                    "model": model,
-                    "created": datetime.fromtimestamp(created, UTC).isoformat(timespec="seconds"),
-                }
-                try:
-                    yield row | _readable(kind, request, reply, vectors)
-                except ValueError as error:
-                    raise OutputError(
-                        f"the journal {path} holds a reply that cannot be read (key {key.hex()}): {error}"
-                    ) from error
+        connection.text_factory = bytes
+        while rows := connection.execute(
+            f"SELECT {COLUMNS} FROM replies WHERE key > ? ORDER BY key LIMIT ?", (last, _BATCH)
+        ).fetchall():
+            for values in rows:
+                row = row_of(values)
+                line = _line(row, vectors) if row is not None and is_whole(row) else None
+                damaged += line is None
+                if line is not None:
+                    yield line
             last = rows[-1][0]
+    if damaged:
+        sys.stderr.write(
+            f"warning: the journal {path}: {damaged:,} replies are damaged and left out; a run asks for them again\n"
+        )
+
+
+def _line(row: Row, vectors: bool) -> dict[str, Any] | None:
+    """A reply as it is exported; None where it is none."""
+    told: dict[str, Any] = {
+        "key": row.key.hex(),
+        "kind": row.kind,
+        "model": row.model,
+        "server": row.server,
+    }
+    try:
+        told["created"] = datetime.fromtimestamp(row.created, UTC).isoformat(timespec="seconds")
+        return told | _readable(row.kind, row.request, row.reply, vectors)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _readable(kind: str, request: bytes, reply: bytes, vectors: bool) -> dict[str, Any]:

@@ -4,38 +4,49 @@ One SQLite file in WAL mode, shared by all runs and safe for several processes. 
 would be sent and of the sample's number, so the journal is content-addressed: running a recipe again replays
 what is there and pays only for what is new. Writes are grouped: one thread commits all that waits, with a real
 fsync, and only then are the replies released.
+
+The key names the model and not the address of its server: a server moves, and one of several replicas answers. The
+address is kept beside each reply, so that replies of the wrong server can be found and forgotten.
+
+Two processes that ask for the same at the same moment both pay: none waits for a call that another has in flight,
+which would need word of every call's beginning and end, on the disk, and of every process that was killed. But the
+reply that is stored first is the one that both use.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from factory.errors import OutputError, RunStopped
+from factory.data.whole_file import NO_DESCRIPTORS, is_full
+from factory.engine.journal.opening import (
+    cannot_use,
+    connect,
+    open_journal,
+    out_of_descriptors,
+    real_path,
+)
+from factory.engine.journal.recovery import beside, is_damage, mark
+from factory.engine.journal.rows import COLUMNS, Row, is_whole, row_of
+from factory.errors import RunStopped
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS replies (
-    key BLOB PRIMARY KEY,
-    kind TEXT NOT NULL,
-    model TEXT NOT NULL,
-    request BLOB NOT NULL,
-    reply BLOB NOT NULL,
-    created REAL NOT NULL
-) WITHOUT ROWID
-"""
 _GROUP = 512
-_BUSY_SECONDS = 60.0
+_SELECT = f"SELECT {COLUMNS} FROM replies WHERE key = ?"
+_INSERT = f"INSERT OR IGNORE INTO replies ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = _INSERT.replace("OR IGNORE", "OR REPLACE")
 
 
 class _Write(NamedTuple):
-    row: tuple[bytes, str, str, bytes, bytes, float]
-    done: asyncio.Future[None]
+    row: Row
+    done: asyncio.Future[bytes]
 
 
 class Journal:
@@ -43,69 +54,111 @@ class Journal:
 
     recovered: a sentence for the person at the terminal where the file was damaged and has just been mended,
         else ""
+    damaged: keys of replies that were stored and no longer are what was stored
+    twice: replies that were paid for here while another process stored its own
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = real_path(path)
         self._connection, self.recovered = open_journal(path)
+        self._connection.text_factory = bytes
+        try:
+            self._writer = connect(self._file)
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, (OSError, sqlite3.Error)):
+                raise cannot_use(self._file, error) from error
+            raise
+        self._writer.text_factory = bytes
+        self._identity = self._identities()
+        self._process = os.getpid()
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.damaged: set[bytes] = set()
+        self.twice = 0
+        self._refused: dict[bytes, bytes] = {}
 
     def get(self, key: bytes) -> bytes | None:
-        """The reply stored under this key, or None.
+        """The reply stored under this key; None where there is none, or it is not what was stored.
 
         Raises:
             RunStopped: the journal cannot be read.
         """
+        self._refuse_fork()
         try:
-            row = self._connection.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+            row = self._stored(self._connection, key)
         except sqlite3.Error as error:
-            from factory.engine.journal.recovery import is_damage
-
             if is_damage(error):
-                raise self.damaged(error) from error
+                raise self._stop_for_damage(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
-        return row[0] if row else None
+        return None if row is None else row.reply
 
-    def damaged(self, problem: object) -> RunStopped:
-        """What to raise where something stored makes no sense; the next run mends the journal."""
-        from factory.engine.journal.recovery import mark
+    def refuse(self, key: bytes, reply: bytes) -> None:
+        """Take a stored reply that makes no sense for one that is not there."""
+        self.damaged.add(key)
+        self._refused[key] = reply
 
-        mark(self.path, problem)
-        return RunStopped(
-            f"the journal {self.path} is damaged ({problem}): run the same command again, which recovers every "
-            "reply that can be read and goes on"
-        )
+    async def put(
+        self, key: bytes, kind: str, model: str, request: bytes, reply: bytes, server: str = ""
+    ) -> bytes:
+        """Store a reply that came from `server`, and return what is stored, once it is durable.
 
-    async def put(self, key: bytes, kind: str, model: str, request: bytes, reply: bytes) -> None:
-        """Store a reply; returns once it is durable.
+        That is another reply where another process asked the same and was first.
 
         Raises:
             RunStopped: the disk is full or the journal cannot be written.
         """
+        self._refuse_fork()
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_loop, name="journal", daemon=True)
             self._thread.start()
-        done: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Write((key, kind, model, request, reply, time.time()), done))
-        await done
+        done: asyncio.Future[bytes] = loop.create_future()
+        row = Row(key, kind, model, request, reply, time.time(), server).sealed()
+        self._queue.put(_Write(row, done))
+        return await done
+
+    def remarks(self) -> Iterator[str]:
+        """What the person at the terminal should know of the replies that were asked for so far."""
+        if self.damaged:
+            yield (
+                f"the journal {self.path}: {len(self.damaged):,} stored replies are damaged and were taken as not "
+                "there: each is asked for again, and the new reply replaces it"
+            )
+        if self.twice:
+            yield (
+                f"the journal {self.path}: {self.twice:,} replies were asked for by another process at the same "
+                "time, and both were paid for: the one that was stored first is used by both"
+            )
 
     def close(self) -> None:
         """Finish what is queued and close the file."""
+        if self._process != os.getpid():
+            return
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+        self._writer.close()
         self._connection.close()
 
+    def _stored(self, connection: sqlite3.Connection, key: bytes) -> Row | None:
+        """The whole row of this key. One that is not whole is noted and taken for none."""
+        values = connection.execute(_SELECT, (key,)).fetchone()
+        if values is None:
+            return None
+        row = row_of(values)
+        if row is None or row.key != key or not is_whole(row):
+            self.damaged.add(key)
+            return None
+        return None if self._refused.get(key) == row.reply else row
+
     def _write_loop(self) -> None:
-        connection: sqlite3.Connection | None = None
         closing = False
         while not closing:
-            first = self._queue.get()
             group: list[_Write] = []
-            item: _Write | None = first
+            item = self._queue.get()
             while True:
                 if item is None:
                     closing = True
@@ -119,140 +172,95 @@ class Journal:
                     break
             if not group:
                 break
-            problem: sqlite3.Error | None = None
+            stored: list[bytes] = []
+            problem: Exception | None = None
             try:
-                if connection is None:
-                    connection = _connect(self.path)
-                    _make_durable(connection)
-                with connection:
-                    connection.executemany(
-                        "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?)",
-                        [write.row for write in group],
-                    )
-            except sqlite3.Error as error:
+                stored = self._commit([write.row for write in group])
+            except Exception as error:  # whatever it is, somebody waits for an answer
                 problem = error
             for loop in {write.done.get_loop() for write in group}:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._release, group, loop, problem)
-        if connection is not None:
-            connection.close()
+                    loop.call_soon_threadsafe(self._release, group, stored, loop, problem)
+
+    def _commit(self, rows: list[Row]) -> list[bytes]:
+        """Store rows in one transaction; returns the reply that is stored for each."""
+        connection = self._writer
+        with connection:
+            before = connection.total_changes
+            connection.executemany(_INSERT, rows)
+            if connection.total_changes - before == len(rows):
+                stored = [row.reply for row in rows]
+            else:
+                stored = [self._settle(connection, row) for row in rows]
+        if self._identities() != self._identity:
+            raise RunStopped(
+                f"the journal {self.path} was removed, renamed or replaced while it was in use, so that what is "
+                "answered from now on would be lost: put it back, then run the same command again"
+            )
+        return stored
+
+    def _settle(self, connection: sqlite3.Connection, row: Row) -> bytes:
+        """The reply of a row that is there now, or was there before; a damaged one is replaced."""
+        there = self._stored(connection, row.key)
+        if there is None:
+            connection.execute(_REPLACE, row)
+            return row.reply
+        self.twice += there.checksum != row.checksum
+        return there.reply
 
     def _release(
-        self, group: list[_Write], loop: asyncio.AbstractEventLoop, problem: sqlite3.Error | None
+        self,
+        group: list[_Write],
+        stored: list[bytes],
+        loop: asyncio.AbstractEventLoop,
+        problem: Exception | None,
     ) -> None:
-        from factory.engine.journal.recovery import is_damage
-
-        for write in group:
+        for at, write in enumerate(group):
             if write.done.get_loop() is not loop or write.done.done():
                 continue
             if problem is None:
-                write.done.set_result(None)
-            elif is_damage(problem):
-                write.done.set_exception(self.damaged(problem))
+                write.done.set_result(stored[at])
             else:
-                write.done.set_exception(
-                    RunStopped(
-                        f"the journal {self.path} cannot be written ({problem}); free some space or mend its "
-                        "permissions, then run the same command again: what is in the journal is not paid for twice"
-                    )
-                )
+                write.done.set_exception(self._stop_for(problem))
 
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-
-
-def _make_durable(connection: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError as error:
-            # For this one statement SQLite does not wait: another process is making the same new file.
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(0.01)
-    # FULL makes each commit an fsync: a reply survives not only `kill -9` but a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _create(path: Path) -> sqlite3.Connection:
-    """Open the journal, made anew where there is none, and read enough of it to meet plain damage."""
-    connection = _connect(path)
-    try:
-        tables = {
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        if tables and "replies" not in tables:
-            raise OutputError(
-                f"{path} is a database of something else; name another journal with --journal FILE"
-            )
-        _make_durable(connection)
-        connection.execute(_SCHEMA)
-        connection.commit()
-        for order in ("ASC", "DESC"):
-            connection.execute(f"SELECT key, created FROM replies ORDER BY key {order} LIMIT 1").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def open_journal(path: Path) -> tuple[sqlite3.Connection, str]:
-    """The journal at this path, made anew where there is none, and a sentence where it had to be mended ("").
-
-    Raises:
-        OutputError: it cannot be opened, or the file is something else.
-    """
-    # Imported here: it reads what this module's keys are made of.
-    from factory.engine.journal import recovery as care
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        care.finish(path)
-        inode = path.stat().st_ino if path.exists() else 0
-        known = care.is_marked(path)
-        if not known and not care.begins_as_database(path):
-            # Told before SQLite sees it: a file of less than 512 bytes it would take for an empty database.
-            if not care.is_journal(path):
-                raise _damaged(path, "file is not a database")
-            known = True
-        recovered = care.recover(path, inode, _create) if known else ""
-        stranded = care.rows_out_of_reach(path)
-        try:
-            connection = _create(path)
-        except sqlite3.DatabaseError as error:
-            if not care.is_damage(error) or recovered or not care.is_journal(path):
-                raise
-            recovered = care.recover(path, inode, _create)
-            connection = _create(path)
+    def _stop_for(self, problem: Exception) -> RunStopped:
+        if isinstance(problem, RunStopped):
+            return RunStopped(str(problem))
+        if isinstance(problem, sqlite3.Error) and is_damage(problem):
+            return self._stop_for_damage(problem)
+        if is_full(problem):
+            why, mend = "the disk is full", "free some space"
+        elif out_of_descriptors(problem):
+            why, mend = NO_DESCRIPTORS.split(": ")
         else:
-            added = care.add_rows(connection, stranded)
-            if added:
-                recovered = (
-                    f"the log of the journal {path} was damaged: {added:,} replies were recovered from it"
-                )
-        return connection, recovered
-    except sqlite3.DatabaseError as error:
-        if "locked" in str(error):
-            raise OutputError(
-                f"the journal {path} is locked by another process that does not let go"
-            ) from error
-        if care.is_damage(error):
-            raise _damaged(path, error) from error
-        # The folder or the file is read-only, or the disk is full.
-        raise OutputError(
-            f"the journal {path} cannot be written ({error}); name another place with --journal FILE"
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"the journal {path} cannot be written ({error.strerror or error}); name another place with --journal FILE"
-        ) from error
+            why, mend = str(problem), "free some space or mend its permissions"
+        return RunStopped(
+            f"the journal {self.path} cannot be written ({why}): {mend}, then run the same command again: what is "
+            "in the journal is not paid for twice"
+        )
 
+    def _stop_for_damage(self, problem: object) -> RunStopped:
+        """What to raise where SQLite cannot read on; the next run mends the journal."""
+        mark(self._file, problem)
+        return RunStopped(
+            f"the journal {self.path} is damaged ({problem}): run the same command again, which recovers every "
+            "reply that can be read and goes on"
+        )
 
-def _damaged(path: Path, problem: object) -> OutputError:
-    return OutputError(
-        f"the journal {path} is damaged ({problem}); move it aside to start a new one, "
-        "or name another with --journal FILE"
-    )
+    def _identities(self) -> list[tuple[int, int]]:
+        """Which files lie where the journal and its log were opened: neither changes while it is open."""
+        found = []
+        for file in (self._file, beside(self._file, "-wal")):
+            try:
+                there = file.stat()
+                found.append((there.st_dev, there.st_ino))
+            except OSError:
+                found.append((0, 0))
+        return found
+
+    def _refuse_fork(self) -> None:
+        if self._process != os.getpid():
+            raise RunStopped(
+                f"the journal {self.path} was opened before this process was forked, and cannot be shared that way: "
+                'start the process with multiprocessing.get_context("spawn"), or open the journal in it'
+            )

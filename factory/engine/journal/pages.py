@@ -1,11 +1,10 @@
 """Reads the replies of a journal from its raw pages, where SQLite itself gives up.
 
-The journal is one b-tree of self-contained rows (https://www.sqlite.org/fileformat2.html), and a row's key is a
-hash of its request. So each page is read on its own, whatever became of those above it, and each row proves
-itself: a request that was overwritten, cut off or mixed up does not hash to its key, and a reply is left out that is
-no longer JSON or a vector of length 1. A page in the write-ahead log must match its checksum. What nothing proves
-is the time of a row, and a reply in the file itself that is still JSON after some of its bits were flipped: the
-file has no checksums, and SQLite gives such a reply out as well.
+The journal is one b-tree of self-contained rows (https://www.sqlite.org/fileformat2.html), and a row has a checksum
+of all that it holds. So each page is read on its own, whatever became of those above it, and each row proves
+itself. A page in the write-ahead log must match its checksum too. A row from before there were checksums is known by
+its key, a hash of its request, and its reply is left out where it is no longer JSON or a vector of length 1: what
+nothing proves there is the time of the row, and a reply that is still JSON after some of its bits were flipped.
 
 Why not by SQLite itself: Python's module has SQL alone, which gets nothing where the way to a page is lost, and
 reads a log up to the first damage. The command `.recover` of SQLite's shell is no part of it, nor of every shell
@@ -42,29 +41,16 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
-
-from factory.engine.journal.keys import call_key
 from factory.engine.journal.log import Log, page_size, read_at
+from factory.engine.journal.rows import Row, is_whole
 
 HEADER = b"SQLite format 3\x00"
 _PAGE_SIZE = 4096  # SQLite's default, for a file whose header is lost
 _LEAF, _INTERIOR = 0x0A, 0x02
 _TRIED_BYTES = 1 << 22  # read to see which of several sizes of a page is the right one
 _MOST_PAYLOAD = 1_000_000_000  # SQLite's limit of a row
-
-
-class Row(NamedTuple):
-    """One reply as it is stored."""
-
-    key: bytes
-    kind: str
-    model: str
-    request: bytes
-    reply: bytes
-    created: float
 
 
 class _Unreadable(Exception):
@@ -221,15 +207,22 @@ def _row(record: bytes) -> Row:
         if len(part) != size:
             raise _Unreadable
         body += size
-        if kind >= 12:
+        if kind == 0:
+            values.append(None)
+        elif kind >= 12:
             values.append(part.decode() if kind % 2 else part)
         elif kind == 7:
             values.append(struct.unpack(">d", part)[0])
         else:  # SQLite stores a whole real number as an integer
             values.append(float(kind - 8 if kind in (8, 9) else int.from_bytes(part, "big", signed=True)))
-    if [type(value) for value in values] != [bytes, str, str, bytes, bytes, float]:
+    if tuple(map(type, values)) not in _TYPES:
         raise _Unreadable
     return Row(*values)
+
+
+_OLD = (bytes, str, str, bytes, bytes, float)
+_TYPES = {_OLD, (*_OLD, type(None), type(None)), (*_OLD, str, bytes)}
+"""Of a row from before there were checksums, as it was written and once it was copied, and of one of today."""
 
 
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)
@@ -244,22 +237,3 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position + 1
     return value << 8 | data[at + 8], at + 9
-
-
-def is_whole(row: Row) -> bool:
-    """Whether the request hashes to the key, and the reply is one that can be read."""
-    try:
-        if row.kind == "embedding":
-            return _is_unit(row.reply) and call_key(row.kind, row.model, row.request.decode()) == row.key
-        reply = orjson.loads(row.reply)
-        whole = isinstance(reply, dict) and "usage" in reply
-        return whole and call_key(row.kind, row.model, orjson.loads(row.request)) == row.key
-    except (ValueError, TypeError):
-        return False
-
-
-def _is_unit(vector: bytes) -> bool:
-    """Whether these are float32 numbers of a vector of length 1, as every embedding is."""
-    numbers = struct.unpack(f"<{len(vector) // 4}f", vector[: len(vector) // 4 * 4])
-    # Of 708 stored vectors of 384 numbers the farthest was 1e-7 from it; one number amiss is told from 0.0015 on.
-    return len(vector) % 4 == 0 and abs(math.sqrt(sum(number * number for number in numbers)) - 1) < 1e-6

@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from factory.data.whole_file import put_in_place
+from factory.data.whole_file import is_full, put_in_place
+from factory.engine.journal.here import is_open_here
 from factory.engine.journal.log import WAL_HEADER, log_is_whole
-from factory.engine.journal.pages import HEADER, Row, read_log_rows, read_rows
-from factory.errors import OutputError
+from factory.engine.journal.pages import HEADER, read_log_rows, read_rows
+from factory.engine.journal.rows import COLUMNS, Row
+from factory.errors import NoSpace, OutputError
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PROBED_PAGES = 2000
@@ -74,16 +76,15 @@ def is_journal(path: Path) -> bool:
 
 
 def in_use(path: Path) -> bool:
-    """Whether another process has the journal open.
-
-    To be asked only where this process has no connection to it: closing a file ends a process's own locks.
-    """
+    """Whether this process or another has the journal open."""
     try:
         import fcntl
     except ImportError:  # Windows does not let go of a file that is open: renaming it fails there
         return False
     if not path.is_file():
         return False
+    if is_open_here(path):  # a look of our own would end the locks
+        return True
     with path.open("rb+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCKED_BYTES, _LOCKED_FROM)
@@ -115,7 +116,9 @@ def add_rows(connection: sqlite3.Connection, rows: Iterable[Row]) -> int:
     rows = iter(rows)
     while batch := list(itertools.islice(rows, _BATCH)):
         with connection:
-            connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?)", batch)
+            connection.executemany(
+                f"INSERT OR IGNORE INTO replies ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch
+            )
     return connection.total_changes - before
 
 
@@ -151,7 +154,8 @@ def recover(path: Path, inode: int, create: Callable[[Path], sqlite3.Connection]
             put_in_place(path, damaged)
             finish(path, damaged)
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(
+            kind = NoSpace if is_full(error) else OutputError
+            raise kind(
                 f"the journal {path} is damaged, and its replies cannot be copied to a new one ({error}); free "
                 "some space, or name another with --journal FILE"
             ) from error

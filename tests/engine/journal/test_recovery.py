@@ -25,7 +25,8 @@ from factory.engine.journal import recovery as care
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.engine.journal.log import log_is_whole
-from factory.engine.journal.pages import Row, is_whole, read_rows
+from factory.engine.journal.pages import read_rows
+from factory.engine.journal.rows import Row, is_whole
 from factory.errors import OutputError, RunStopped
 
 PAGE = 4096
@@ -533,7 +534,7 @@ def test_a_run_over_a_damaged_journal_warns_once_and_asks_only_what_was_lost(
     assert any("was damaged" in warning for warning in result.progress.warnings)
 
 
-def test_a_stored_reply_that_makes_no_sense_is_asked_for_again_after_one_stop(
+def test_a_stored_reply_that_makes_no_sense_is_asked_for_again_and_told(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "seeds.jsonl").write_bytes(b'{"instruction": "Why?"}\n{"instruction": "How?"}')
@@ -548,9 +549,11 @@ def test_a_stored_reply_that_makes_no_sense_is_asked_for_again_after_one_stop(
     connection.execute("UPDATE replies SET reply = X'7b22' WHERE key = (SELECT min(key) FROM replies)")
     connection.commit()
     connection.close()
-    with pytest.raises(RunStopped, match="run the same command again"):
-        sft.run(recipe, out=tmp_path / "run", journal=path)
-    assert sft.run(recipe, out=tmp_path / "run", journal=path).kept == 2
+    again = sft.run(recipe, out=tmp_path / "run", journal=path)
+    assert again.kept == 2
+    assert len(server.requests) == 3
+    assert any("1 stored replies are damaged" in warning for warning in again.manifest["warnings"])
+    assert not sft.run(recipe, out=tmp_path / "run", journal=path).manifest["warnings"]
     assert len(server.requests) == 3
 
 
