@@ -81,7 +81,10 @@ class StepFacts(_Part):
 
 
 class ModelFacts(_Part):
-    """What one model was asked, as `model` names it to its server; money in the currency of the prices given."""
+    """What one model was asked, as `model` names it; money in the currency of the prices given.
+
+    server: the address that its replies came from, "" where it ran in the process itself
+    """
 
     model: str = ""
     calls: int = 0
@@ -91,6 +94,7 @@ class ModelFacts(_Part):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    server: str = ""
 
 
 class Bound(_Part):

@@ -44,6 +44,7 @@ class Execution:
     folder: where each border's records are written, as NN-name/kept.parquet and NN-name/dropped.parquet
     export_folder: where steps that write files may write them
     stop_after_alike: so many records of a step that fail alike, without one that does not, stop the run; 0: never
+    borders: the files with the kept records of each border that was reached, in order
     """
 
     steps: Sequence[Step]
@@ -59,6 +60,7 @@ class Execution:
     stop_after_alike: int = ALIKE
     progress: RunProgress = field(default_factory=RunProgress)
     labels: list[str] = field(init=False, default_factory=list)
+    borders: list[Path] = field(init=False, default_factory=list)
     _gate: Gate = field(default_factory=Gate)
     _main: asyncio.Task[object] | None = None
     _interrupted: bool = False
@@ -111,16 +113,20 @@ class Execution:
                 step = self.steps[at]
                 end = at + 1
                 if isinstance(step, WholeSet):
-                    table = Table.read(kept) if kept is not None else start
+                    table = read_border(kept) if kept is not None else start
                     assert table is not None, "the first step brings records in, or there is a start"
                     kept = await self._border(at, step, contexts[at], table, pool.batches)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
                         end += 1
-                    table = Table.read(kept) if kept is not None else start
+                    table = read_border(kept) if kept is not None else start
                     kept = await self._stream(at, end, contexts, table, pool.batches)
                 at = end
+                self.borders.append(kept)
             assert kept is not None
+            for path in self.borders:
+                if not path.is_file():
+                    raise _gone(path)
             pool.batches.settle()
             return kept
         except asyncio.CancelledError:
@@ -274,6 +280,24 @@ class Execution:
                 )
         progress.seconds = time.monotonic() - began
         return path
+
+
+def read_border(path: Path) -> Table:
+    """The records that a border of this run left.
+
+    Raises:
+        RunStopped: the file is gone, so that something else writes where the run does.
+    """
+    try:
+        return Table.read(path)
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+
+
+def _gone(path: Path) -> RunStopped:
+    return RunStopped(
+        f"{path} is gone: something removed this run's files while it was in progress: run the same command again"
+    )
 
 
 def _first(records: Iterator[Record], limit: int) -> Iterator[Record]:

@@ -31,12 +31,11 @@ from factory.data.table import Table, write_records
 from factory.data.whole_file import write_whole
 from factory.engine.calls.usage import ModelUsage
 from factory.engine.calls.watch import ALIKE
-from factory.engine.execute import Execution
+from factory.engine.execute import Execution, read_border
 from factory.engine.folder import (
     OUTPUTS,
-    claim_folder,
+    claimed,
     file_facts,
-    locked,
     output_facts,
     write_manifest,
 )
@@ -128,8 +127,7 @@ class Run:
         folder = self.folder
         inputs = self._input_facts()
         identity = Identity(recipe=self.recipe.hash(), limit=self.options.limit, inputs=inputs)
-        claim_folder(folder, identity, self.options.overwrite)
-        with locked(folder):
+        with claimed(folder, identity, self.options.overwrite):
             journal = Journal(self.options.journal or OUTPUTS / "journal.db")
             if journal.recovered:
                 self.progress.warn(journal.recovered)
@@ -261,11 +259,11 @@ class Run:
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""
         with write_records(self.folder / "dropped.parquet") as writer:
-            for step in self.progress.steps:
-                path = self.folder / "steps" / step.label / "dropped.parquet"
-                if path.is_file():
-                    for batch in Table.read(path).arrow.to_batches(max_chunksize=1024):
-                        writer.write_batch(batch)
+            for kept in self.execution.borders if self.execution else ():
+                for batch in read_border(kept.with_name("dropped.parquet")).arrow.to_batches(
+                    max_chunksize=1024
+                ):
+                    writer.write_batch(batch)
         return writer.rows
 
 
@@ -303,6 +301,7 @@ def _model_facts(usage: ModelUsage) -> ModelFacts:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         cost=usage.cost,
+        **({"server": usage.server} if usage.server else {}),
     )
 
 

@@ -98,10 +98,14 @@ def test_what_has_another_type_is_told_with_its_file_and_key(wrong: Any, where: 
 
 
 def test_a_run_does_not_go_on_in_a_folder_whose_manifest_is_broken(tmp_path: Path) -> None:
-    from factory.engine.folder import claim_folder
+    from factory.engine.folder import claimed
 
-    with pytest.raises(OutputError, match=r"manifest\.json: cannot be read .* name another with --out"):
-        claim_folder(write(tmp_path, {"seed": []}), Identity(recipe="a"), overwrite=True)
+    folder = write(tmp_path, {"seed": []})
+    with (
+        pytest.raises(OutputError, match=r"manifest\.json: cannot be read .* name another with --out"),
+        claimed(folder, Identity(recipe="a"), overwrite=True),
+    ):
+        pass
 
 
 def test_a_manifest_cannot_be_changed_and_takes_no_wrong_facts() -> None:
