@@ -34,8 +34,8 @@ class OutputError(FactoryError):
     """The output cannot be written, or would overwrite something it must not."""
 
 
-class NoSpace(OutputError):
-    """The disk is full: nothing can be written until there is room, whatever is asked for."""
+class DiskFailed(OutputError):
+    """The disk is full or does not work: nothing can be written there, whatever is asked for."""
 
     exit_code = EXIT_NOTHING_DONE
 

@@ -18,10 +18,13 @@ def why(
     from rich.console import Console
 
     from factory.engine.folder import OUTPUTS
+    from factory.engine.journal.contents import servers_of
     from factory.report.run_files.manifest import latest_run
     from factory.report.terminal.why import explain, print_explanation
 
-    print_explanation(explain(folder or latest_run(OUTPUTS), record), Console())
+    explanation = explain(folder or latest_run(OUTPUTS), record)
+    keys = [key for event in explanation.record.events for key in event.calls]
+    print_explanation(explanation, Console(), servers_of(Path(explanation.journal), keys))
 
 
 def register(app: typer.Typer) -> None:

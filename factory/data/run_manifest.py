@@ -84,6 +84,7 @@ class ModelFacts(_Part):
     """What one model was asked, as `model` names it; money in the currency of the prices given.
 
     server: the address that its replies came from, "" where it ran in the process itself
+    replayed_from: how many replies in the journal came from another server, by its address
     """
 
     model: str = ""
@@ -95,6 +96,7 @@ class ModelFacts(_Part):
     completion_tokens: int = 0
     cost: float | None = None
     server: str = ""
+    replayed_from: dict[str, int] = {}
 
 
 class Bound(_Part):

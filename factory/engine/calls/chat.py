@@ -187,8 +187,12 @@ class JournalledChat(Caller):
 
     def stored(self, call: Call) -> Reply | None:
         """The reply that the journal has, or None."""
-        stored = self._journal.get(call.key)
-        return None if stored is None else self._load(call, stored)
+        return self._find(call)[0]
+
+    def _find(self, call: Call) -> tuple[Reply | None, str | None]:
+        """The reply that the journal has, and the server that it came from."""
+        row = self._journal.find(call.key)
+        return (None, None) if row is None else (self._load(call, row.reply), row.server)
 
     async def keep(self, call: Call, reply: Reply) -> Reply:
         """Journal a reply and count its tokens; the reply that is stored now is the one to use.
@@ -218,9 +222,9 @@ class JournalledChat(Caller):
 
     async def reply(self, call: Call) -> tuple[Reply, bool]:
         """The reply to a call, and whether it came from the journal."""
-        reply = self.stored(call)
+        reply, server = self._find(call)
         if reply is not None:
-            self.usage.replayed += 1
+            self.usage.replay(server)
             self.usage.replayed_prompt_tokens += reply.usage.prompt_tokens
             self.usage.replayed_completion_tokens += reply.usage.completion_tokens
             return reply, True

@@ -97,12 +97,12 @@ class JournalledEmbeddings(Caller):
             for key in missing:
                 if key in self.in_flight:
                     continue
-                stored = self._journal.get(key)
-                if stored is None:
+                row = self._journal.find(key)
+                if row is None:
                     wanted.append(key)
                 else:
-                    self.usage.replayed += 1
-                    known[key] = stored
+                    self.usage.replay(row.server)
+                    known[key] = row.reply
             counted.add(len(missing) - len(wanted) - sum(key in self.in_flight for key in missing))
             known |= await self._embed(wanted, asked, refused, counted)
             for future in waiting:

@@ -38,9 +38,9 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
             journal.refuse(key, stored)
             return None
 
-    stored = journal.get(key)
-    if stored is not None and (known := load(stored)) is not None:
-        caller.usage.replayed += 1
+    row = journal.find(key)
+    if row is not None and (known := load(row.reply)) is not None:
+        caller.usage.replay(row.server)
         return _scored(known, provider.identity, key, replayed=True)
 
     async def attempt() -> TokenLogprobs:

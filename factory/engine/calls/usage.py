@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ class ModelUsage:
     prices are for a million tokens; busy_seconds is the time that calls took, added up; embeds: an embedding model;
     to_embed, embedded: texts of the requests for embeddings at work now, and how many of them have one
     server: the address that replies come from, "" where the model runs in this process
+    replayed_from: how many of the replayed replies another server gave, by its address
     """
 
     model: str = ""
@@ -35,6 +37,13 @@ class ModelUsage:
     to_embed: int = 0
     embedded: int = 0
     server: str = ""
+    replayed_from: Counter[str] = field(default_factory=Counter)
+
+    def replay(self, server: str | None) -> None:
+        """Count a reply that came from the journal, which this server gave; None: which one was not noted."""
+        self.replayed += 1
+        if server is not None and server != self.server:
+            self.replayed_from[server] += 1
 
     @property
     def cost(self) -> float | None:
@@ -53,6 +62,7 @@ class Gate:
     """Lets no new call out once a stop was asked for; calls in flight are finished and journalled.
 
     `spent` is asked before each call and says why no more may be sent, or "" (see `Budget`).
+    `failed` is told why a call stops the run; a run lets no more out then, whoever is next in line.
 
     working: calls that were asked for and are not done; denied: those of them that wait for what others are told
     tell: tells the person at the terminal, at once, what a run waits for
@@ -60,6 +70,7 @@ class Gate:
     """
 
     spent: Callable[[], str] = lambda: ""
+    failed: Callable[[str], None] = lambda reason: None
     tell: Callable[[str], None] = lambda sentence: None
     reason: str = ""
     closing: bool = False

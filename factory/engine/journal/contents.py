@@ -5,12 +5,13 @@ All of it works while another process writes: nothing here holds the journal for
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import sqlite3
 import sys
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from factory.data.whole_file import is_full, whole_file
 from factory.engine.journal.opening import open_journal, real_path
 from factory.engine.journal.recovery import beside
 from factory.engine.journal.rows import COLUMNS, Row, is_whole, row_of
-from factory.errors import InputError, NoSpace, OutputError
+from factory.errors import DiskFailed, InputError, OutputError
 
 _BATCH = 500
 _DAY = 86400.0
@@ -66,7 +67,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         connection.text_factory = lambda data: data.decode("utf-8", "replace")
         yield connection
     except sqlite3.Error as error:
-        kind = NoSpace if is_full(error) else OutputError
+        kind = DiskFailed if is_full(error) else OutputError
         raise kind(f"the journal {path} cannot be read or written: {error}") from error
     finally:
         connection.close()
@@ -92,6 +93,29 @@ def groups(path: Path) -> list[Group]:
             "FROM replies GROUP BY kind, model, server ORDER BY kind, model, server"
         )
         return [Group(*row) for row in rows]
+
+
+def servers_of(path: Path, keys: Iterable[str]) -> dict[str, str]:
+    """The servers that gave the replies with these keys (as hexadecimal digits), where they are noted.
+
+    Only looks: a journal that is gone, in use by another program, damaged or old tells nothing.
+    """
+    found: dict[str, str] = {}
+    path = real_path(path)
+    if not path.is_file():
+        return found
+    with contextlib.suppress(sqlite3.Error, ValueError):
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        connection.text_factory = bytes
+        with contextlib.closing(connection):
+            for key in keys:
+                values = connection.execute(
+                    f"SELECT {COLUMNS} FROM replies WHERE key = ?", (bytes.fromhex(key),)
+                ).fetchone()
+                row = None if values is None else row_of(values)
+                if row is not None and row.server and is_whole(row):
+                    found[key] = row.server
+    return found
 
 
 def matching(

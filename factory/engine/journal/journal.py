@@ -30,6 +30,7 @@ from factory.data.whole_file import NO_DESCRIPTORS, is_full
 from factory.engine.journal.opening import (
     cannot_use,
     connect,
+    is_full_there,
     open_journal,
     out_of_descriptors,
     real_path,
@@ -80,19 +81,23 @@ class Journal:
         self._refused: dict[bytes, bytes] = {}
 
     def get(self, key: bytes) -> bytes | None:
-        """The reply stored under this key; None where there is none, or it is not what was stored.
+        """The reply stored under this key, as `find` gives it with its row."""
+        row = self.find(key)
+        return None if row is None else row.reply
+
+    def find(self, key: bytes) -> Row | None:
+        """What is stored under this key; None where there is nothing, or it is not what was stored.
 
         Raises:
             RunStopped: the journal cannot be read.
         """
         self._refuse_fork()
         try:
-            row = self._stored(self._connection, key)
+            return self._stored(self._connection, key)
         except sqlite3.Error as error:
             if is_damage(error):
                 raise self._stop_for_damage(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
-        return None if row is None else row.reply
 
     def refuse(self, key: bytes, reply: bytes) -> None:
         """Take a stored reply that makes no sense for one that is not there."""
@@ -228,7 +233,7 @@ class Journal:
             return RunStopped(str(problem))
         if isinstance(problem, sqlite3.Error) and is_damage(problem):
             return self._stop_for_damage(problem)
-        if is_full(problem):
+        if is_full(problem) or is_full_there(self._file, problem):
             why, mend = "the disk is full", "free some space"
         elif out_of_descriptors(problem):
             why, mend = NO_DESCRIPTORS.split(": ")

@@ -6,13 +6,14 @@ import contextlib
 import errno
 import os
 import sqlite3
+import tempfile
 import time
 from pathlib import Path
 
 from factory.data.whole_file import NO_DESCRIPTORS, is_full
 from factory.engine.journal import here
 from factory.engine.journal import recovery as care
-from factory.errors import NoSpace, OutputError
+from factory.errors import DiskFailed, OutputError
 
 FORM = 2
 """The form of the table, as `PRAGMA user_version`. The first had no number (0), and neither servers nor checksums."""
@@ -83,26 +84,44 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def cannot_use(path: Path, error: Exception) -> OutputError:
     """The sentence for a journal that cannot be opened."""
-    if is_full(error):
-        return NoSpace(
-            f"the journal {path} cannot be written: the disk is full: free some space and run again"
-        )
     if out_of_descriptors(error):
         return OutputError(f"the journal {path} cannot be opened: {NO_DESCRIPTORS}")
+    if is_full(error) or is_full_there(path, error):
+        return DiskFailed(
+            f"the journal {path} cannot be written: the disk is full: free some space and run again"
+        )
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if "locked" in reason:
         return OutputError(f"the journal {path} is locked by another process that does not let go")
-    # The folder or the file is read-only.
-    return OutputError(
-        f"the journal {path} cannot be written ({reason}); name another place with --journal FILE"
-    )
+    # The folder or the file is read-only, or the disk does not work.
+    kind = DiskFailed if _code(error) == sqlite3.SQLITE_IOERR else OutputError
+    return kind(f"the journal {path} cannot be written ({reason}); name another place with --journal FILE")
+
+
+def _code(error: Exception) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code
+
+
+def is_full_there(path: Path, error: Exception) -> bool:
+    """Whether a full disk is behind what SQLite calls a file that cannot be opened or synced."""
+    if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as now:
+        return is_full(now)
+    return False
 
 
 def out_of_descriptors(error: Exception) -> bool:
     """Whether the process, or the system, had no file descriptor left. SQLite itself says "unable to open"."""
     if isinstance(error, OSError):
         return error.errno in (errno.EMFILE, errno.ENFILE)
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+    if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         return False
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))

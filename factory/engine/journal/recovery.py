@@ -23,7 +23,7 @@ from factory.engine.journal.here import is_open_here
 from factory.engine.journal.log import WAL_HEADER, log_is_whole
 from factory.engine.journal.pages import HEADER, read_log_rows, read_rows
 from factory.engine.journal.rows import COLUMNS, Row
-from factory.errors import NoSpace, OutputError
+from factory.errors import DiskFailed, OutputError
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PROBED_PAGES = 2000
@@ -154,7 +154,7 @@ def recover(path: Path, inode: int, create: Callable[[Path], sqlite3.Connection]
             put_in_place(path, damaged)
             finish(path, damaged)
         except (OSError, sqlite3.Error) as error:
-            kind = NoSpace if is_full(error) else OutputError
+            kind = DiskFailed if is_full(error) else OutputError
             raise kind(
                 f"the journal {path} is damaged, and its replies cannot be copied to a new one ({error}); free "
                 "some space, or name another with --journal FILE"

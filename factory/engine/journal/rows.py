@@ -78,7 +78,7 @@ def row_of(values: tuple[object, ...]) -> Row | None:
 def is_whole(row: Row) -> bool:
     """Whether a row is what was stored, as far as it can be told."""
     if row.checksum is not None or row.server is not None:
-        return checksum(row) == row.checksum
+        return row.server is not None and checksum(row) == row.checksum
     try:
         if row.kind == "embedding":
             return _is_unit(row.reply) and call_key(row.kind, row.model, row.request.decode()) == row.key

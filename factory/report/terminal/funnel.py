@@ -87,6 +87,15 @@ def sums(manifest: Manifest) -> list[tuple[str, str]]:
                 f"{count(manifest.calls)} sent, {count(manifest.replayed)} replayed from the journal{retries}",
             )
         )
+        facts += [
+            (
+                f"of `{visible(name)}`",
+                f"{count(number)} replayed, which {visible(server) or 'this process'} gave, not "
+                f"{visible(model.server) or 'this process'}",
+            )
+            for name, model in manifest.models.items()
+            for server, number in model.replayed_from.items()
+        ]
         facts.append(
             (
                 "tokens",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from factory.data.record import Event, Record
@@ -29,6 +30,7 @@ class Explanation:
     """A record, what became of it, and its relatives.
 
     against: the record that it lost against, where the run has it
+    journal: the file that keeps the run's replies
     kept: it is in the result
     finished: the run came to its end; before that a record may be neither kept nor dropped
     ancestors: by id, those the run still has
@@ -42,6 +44,7 @@ class Explanation:
     ancestors: Mapping[str, Record]
     descendants: tuple[Record, ...]
     against: Record | None = None
+    journal: str = ""
 
     @property
     def verdict(self) -> str:
@@ -68,7 +71,8 @@ def explain(folder: Path, wanted: str) -> Explanation:
     Raises:
         InputError: there is no such run or record, or several records fit.
     """
-    finished = read_manifest(folder).status == "finished"
+    manifest = read_manifest(folder)
+    finished = manifest.status == "finished"
     lookup = Lookup(folder)
     record = lookup.find(wanted)
     parents = {parent for event in record.events for parent in event.parents}
@@ -81,6 +85,7 @@ def explain(folder: Path, wanted: str) -> Explanation:
         ancestors=lookup.by_id(parents),
         descendants=tuple(lookup.made_from(record.id)),
         against=lookup.by_id({lost}).get(lost) if lost else None,
+        journal=manifest.journal,
     )
 
 
@@ -102,8 +107,13 @@ def seed_id(record: Record) -> str:
     return next((event.parents[0] for event in record.events if event.parents), record.id)
 
 
-def print_explanation(explanation: Explanation, console: Console) -> None:
-    """Print an explanation. Text from data is shown as text, never obeyed by rich or the terminal."""
+def print_explanation(
+    explanation: Explanation, console: Console, servers: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Print an explanation. Text from data is shown as text, never obeyed by rich or the terminal.
+
+    servers: the addresses that gave the replies, by journal key, where they are known
+    """
     from rich.padding import Padding
     from rich.text import Text
 
@@ -111,7 +121,7 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
     style = "green" if explanation.kept else "red" if record.dropped else "yellow"
     console.print(Text.assemble("record ", (visible(named(record)), "bold")), soft_wrap=True)
     console.print(Text(explanation.verdict, style))
-    for title, lines in _sections(explanation):
+    for title, lines in _sections(explanation, servers):
         console.print()
         console.print(Text(title, "bold"))
         for depth, line, line_style in lines:
@@ -122,9 +132,9 @@ Line = tuple[int, str, str]
 """Depth, text that is safe to show, style."""
 
 
-def _sections(explanation: Explanation) -> Iterator[tuple[str, list[Line]]]:
+def _sections(explanation: Explanation, servers: Mapping[str, str]) -> Iterator[tuple[str, list[Line]]]:
     record = explanation.record
-    yield "history", list(_history(explanation))
+    yield "history", list(_history(explanation, servers))
     if (winner := explanation.against) is not None:
         yield "lost against", [(1, visible(named(winner)), ""), (2, shorten(winner.prompt, 400), "dim")]
     yield "text", list(_texts(record))
@@ -146,7 +156,7 @@ def _sections(explanation: Explanation) -> Iterator[tuple[str, list[Line]]]:
         )
 
 
-def _history(explanation: Explanation) -> Iterator[Line]:
+def _history(explanation: Explanation, servers: Mapping[str, str]) -> Iterator[Line]:
     record = explanation.record
     first = seed_id(record)
     seed = record if first == record.id else explanation.ancestors.get(first)
@@ -158,7 +168,7 @@ def _history(explanation: Explanation) -> Iterator[Line]:
     yield 1, f"seed {visible(first)}  {origin}".rstrip(), ""
     yield 2, _ancestor_text(seed), "dim"
     for event, id in history(record):
-        yield 1, _event(event), ""
+        yield 1, _event(event, servers), ""
         if event.parents:
             others = f" (with {', '.join(map(visible, event.parents[1:]))})" if len(event.parents) > 1 else ""
             if id == record.id:
@@ -173,14 +183,15 @@ def _ancestor_text(record: Record | None) -> str:
     return shorten(record.prompt, ANCESTOR_CHARACTERS) or "(empty)"
 
 
-def _event(event: Event) -> str:
+def _event(event: Event, servers: Mapping[str, str]) -> str:
     parts = [f"{visible(event.step)}  {visible(event.operation)}"]
     if event.round:
         parts.append(f"round {event.round}")
     if event.prompt:
         parts.append(f"prompt {visible(event.prompt)}")
     if event.model:
-        parts.append(f"model {visible(event.model)}")
+        given = sorted({servers[key] for key in event.calls if key in servers})
+        parts.append(f"model {visible(event.model)}" + (f" at {visible(', '.join(given))}" if given else ""))
     if event.calls:
         keys = ", ".join(visible(key[:KEY_CHARACTERS]) for key in event.calls[:MOST_CALLS])
         more = f" and {count(len(event.calls) - MOST_CALLS)} more" if len(event.calls) > MOST_CALLS else ""

@@ -11,7 +11,7 @@ import pytest
 
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
-from factory.errors import OutputError
+from factory.errors import OutputError, RunStopped
 
 
 def put(journal: Journal, key: bytes, reply: bytes) -> None:
@@ -130,3 +130,77 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         Journal(tmp_path / "file" / "journal.db")
+
+
+def test_of_two_that_ask_the_same_at_the_same_time_both_use_what_was_stored_first(tmp_path: Path) -> None:
+    one, other = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
+    assert one.get(b"k" * 16) is None
+    assert other.get(b"k" * 16) is None
+    stored = [asyncio.run(journal.put(b"k" * 16, "chat", "m", b"{}", text)) for journal, text in
+              ((one, b"mine"), (other, b"yours"))]  # fmt: skip
+    assert stored == [b"mine", b"mine"]
+    assert other.get(b"k" * 16) == b"mine"
+    assert (one.twice, other.twice) == (0, 1)
+    assert not list(one.remarks())
+    (told,) = other.remarks()
+    assert "1 replies were asked for by another process" in told
+    one.close()
+    other.close()
+
+
+def test_one_key_twice_in_a_group_is_stored_once_and_both_get_it(tmp_path: Path) -> None:
+    async def fill(journal: Journal) -> list[bytes]:
+        replies = (b"first", b"second", b"third")
+        return await asyncio.gather(*(journal.put(b"k" * 16, "chat", "m", b"{}", reply) for reply in replies))
+
+    journal = Journal(tmp_path / "journal.db")
+    stored = asyncio.run(fill(journal))
+    assert len(set(stored)) == 1
+    assert journal.get(b"k" * 16) == stored[0]
+    journal.close()
+
+
+def test_a_reply_that_made_no_sense_is_replaced_and_another_s_good_one_is_not(tmp_path: Path) -> None:
+    one, other = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
+    put(one, b"k" * 16, b"nonsense")
+    for journal in (one, other):
+        journal.refuse(b"k" * 16, b"nonsense")
+        assert journal.get(b"k" * 16) is None
+    assert asyncio.run(other.put(b"k" * 16, "chat", "m", b"{}", b"good")) == b"good"
+    assert asyncio.run(one.put(b"k" * 16, "chat", "m", b"{}", b"also good")) == b"good"
+    one.close()
+    other.close()
+
+
+def test_whatever_the_writer_meets_who_waits_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    with monkeypatch.context() as broken:
+        broken.setattr(journal, "_commit", lambda rows: 1 / 0)
+        with pytest.raises(RunStopped, match=r"cannot be written \(division by zero\)"):
+            put(journal, b"k" * 16, b"reply")
+    put(journal, b"k" * 16, b"reply")
+    assert journal.get(b"k" * 16) == b"reply"
+    journal.close()
+
+
+@pytest.mark.parametrize("now", [-1e9, 0.0, 1e11])
+def test_a_clock_that_jumps_costs_no_reply(
+    now: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factory.engine.journal import contents
+
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    put(journal, b"k" * 16, b'{"text":"","usage":[0,0]}')
+    with monkeypatch.context() as clock:
+        clock.setattr("time.time", lambda: now)
+        put(journal, b"l" * 16, b'{"text":"","usage":[0,0]}')
+    assert journal.get(b"k" * 16)
+    assert journal.get(b"l" * 16)
+    journal.close()
+    assert sum(group.replies for group in contents.groups(path)) == 2
+    assert len(list(contents.exported(path))) == 2
+    # A reply from the future is older than no number of days.
+    assert len(contents.matching(path, None, 0)) == (1 if now > 2e9 else 2)
