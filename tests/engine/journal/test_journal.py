@@ -172,9 +172,7 @@ def test_a_reply_that_made_no_sense_is_replaced_and_another_s_good_one_is_not(tm
     other.close()
 
 
-def test_whatever_the_writer_meets_who_waits_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_the_writer_meets_who_waits_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal(tmp_path / "journal.db")
     with monkeypatch.context() as broken:
         broken.setattr(journal, "_commit", lambda rows: 1 / 0)
