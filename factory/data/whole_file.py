@@ -89,7 +89,8 @@ def cannot_write(path: Path, error: OSError, mend: str = MEND) -> OutputError:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return OutputError(f"{path} cannot be written: {NO_DESCRIPTORS}")
     reason = (error.strerror or str(error) or "input/output error").lower()
-    return OutputError(f"{path} cannot be written: {reason}: {mend}")
+    kind = DiskFailed if error.errno in (errno.EIO, errno.EFBIG) else OutputError
+    return kind(f"{path} cannot be written: {reason}: {mend}")
 
 
 def is_full(error: Exception) -> bool:

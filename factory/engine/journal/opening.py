@@ -41,6 +41,7 @@ CREATE TABLE replies (
 ) WITHOUT ROWID
 """
 _BUSY_SECONDS = 60.0
+_DESCRIPTORS = 12  # more than the two connections of a journal need
 _ELSEWHERE = "name another with --journal FILE"
 
 
@@ -123,10 +124,14 @@ def out_of_descriptors(error: Exception) -> bool:
         return error.errno in (errno.EMFILE, errno.ENFILE)
     if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         return False
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+    taken: list[int] = []
+    try:  # what SQLite opened before it failed is closed again: there must be enough for all of it
+        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_DESCRIPTORS))
     except OSError as now:
         return now.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for one in taken:
+            os.close(one)
     return False
 
 
