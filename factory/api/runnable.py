@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,7 +24,7 @@ from factory.engine.folder import OUTPUTS
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress, StepProgress
 from factory.engine.stream import Stream
-from factory.errors import InputError, RecipeError
+from factory.errors import InputError, RecipeError, RunStopped
 from factory.models.naming import ModelEntry
 from factory.step import Context, PerRecord
 
@@ -105,10 +106,16 @@ class _Worker:
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context: Context | None = None
+        self._owner: int | None = None
 
     def submit(self, data: RunnableInput) -> Future[list[Record]]:
         """What becomes of the input, soon."""
         records = _records(data, self._step.name)
+        if self._owner not in (None, os.getpid()):  # its thread is not in a process that was forked
+            raise RunStopped(
+                f"{self._step.name}: this runnable was used before the process was forked: make one in the new "
+                'process, or start it with multiprocessing.get_context("spawn")'
+            )
         with self._starting:
             if self._loop is None:
                 self._start()
@@ -116,11 +123,12 @@ class _Worker:
         return asyncio.run_coroutine_threadsafe(self._process(records), self._loop)
 
     def _start(self) -> None:
+        self._owner = os.getpid()
         journal = Journal(self._journal_path)
-        progress = RunProgress()
+        progress = _Told()
         pool = ModelPool(self._models, journal, progress, Gate(), self._seed)
         label = f"01-{self._step.name}"
-        warn = _warn_once()
+        warn = progress.warn
         self._context = Context(
             label,
             self._seed,
@@ -171,15 +179,14 @@ def _records(data: Any, name: str) -> list[Record]:
     return [row]
 
 
-def _warn_once() -> Callable[[str], None]:
-    said: set[str] = set()
+class _Told(RunProgress):
+    """Counts of a run that nobody shows: what is to be told is logged, once."""
 
-    def warn(sentence: str) -> None:
-        if sentence not in said:
-            said.add(sentence)
+    def warn(self, sentence: str) -> None:
+        """See `RunProgress.warn`."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
             _log.warning("%s", sentence)
-
-    return warn
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

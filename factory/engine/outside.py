@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -34,9 +35,12 @@ def with_embedder(
         FactoryError: the model or the journal cannot be used.
     """
     kept = Journal(journal or OUTPUTS / "journal.db")
+    counted = progress or RunProgress()
+    if kept.recovered:
+        counted.warn(kept.recovered)
 
     async def ask() -> Result:
-        pool = ModelPool(models, kept, progress or RunProgress(), Gate(), 0)
+        pool = ModelPool(models, kept, counted, Gate(), 0)
         try:
             return await work(pool.embedder(""))
         finally:
@@ -46,3 +50,5 @@ def with_embedder(
         return run_blocking(ask)
     finally:
         kept.close()
+        for warning in counted.warnings:
+            sys.stderr.write(f"warning: {warning}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from scripted_server import ScriptedServer, refuse
 
 import factory as sft
 from factory.data.record import Record, new_record
-from factory.errors import FactoryError, InputError, RecipeError
+from factory.errors import FactoryError, InputError, RecipeError, RunStopped
 
 QUESTIONS = ["Why is the sky blue?", "什么是光合作用？", "Name three rivers of Europe."]
 
@@ -178,3 +179,40 @@ def test_a_process_that_used_a_runnable_ends_in_silence(server: ScriptedServer) 
     )
     assert done.stdout.startswith("Reply ")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def _invoke(runnable: Any, answers: Any) -> None:
+    try:
+        answers.put(str(runnable.invoke(QUESTIONS[1])))
+    except RunStopped as error:
+        answers.put(str(error))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_runnable_that_was_in_use_before_a_fork_says_so_and_does_not_hang(server: ScriptedServer) -> None:
+    runnable = sft.as_runnable("respond", model=teacher(server))
+    runnable.invoke(QUESTIONS[0])
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=_invoke, args=(runnable, answers))
+    child.start()
+    assert "forked: make one in the new process" in answers.get(timeout=30)
+    child.join(30)
+    assert runnable.invoke(QUESTIONS[1])[0].output
+
+
+def test_a_damaged_reply_is_told_in_the_log(
+    server: ScriptedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runnable = sft.as_runnable("respond", model=teacher(server), journal="journal.db")
+    runnable.invoke(QUESTIONS[0])
+    del runnable
+    gc.collect()
+    data = (tmp_path / "journal.db").read_bytes()
+    assert data.count(b"Reply ") == 1
+    (tmp_path / "journal.db").write_bytes(data.replace(b"Reply ", b"Rebly "))
+    runnable = sft.as_runnable("respond", model=teacher(server), journal="journal.db")
+    assert runnable.invoke(QUESTIONS[0])[0].output.startswith("Reply ")
+    del runnable
+    gc.collect()
+    assert "1 stored replies are damaged" in caplog.text
