@@ -20,7 +20,7 @@ def server_of(options: ModelEntry) -> str:
     match options:
         case OpenAIOptions(serve=True):
             return "vllm-serve"  # the run's own, at whatever port is free
-        case OpenAIOptions(batch=str()):
+        case OpenAIOptions() if options.batch is not None:
             return BATCH
         case OpenAIOptions():
             return " ".join(map(shown_address, options.addresses))

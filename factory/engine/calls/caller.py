@@ -155,6 +155,8 @@ class Caller:
                                 "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
                             ) from error
                         wait = self._backoff(failed)
+                    except Denied:  # may be meant for this call alone
+                        raise
                     except RunStopped as error:
                         self._gate.failed(str(error))
                         raise
