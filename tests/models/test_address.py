@@ -27,6 +27,7 @@ from factory.models.options import (
         ("https://host.example/sk-93ab17/v1", "https://host.example/***/v1"),
         ("https://gateway.example/v1/0123abcd0123abcd0123abcd/models", "https://gateway.example/v1/***/models"),
         ("https://host.example/openai/deployments/gpt-4o-mini", "https://host.example/openai/deployments/gpt-4o-mini"),
+        ("https://host.example/${TOKEN}/v1", "https://host.example/${TOKEN}/v1"),
         ("https://host.example/v1#secret", "https://host.example/v1"),
         ("https://例子.example/模型/v1", "https://例子.example/模型/v1"),
         ("http://host:99999999/v1", "***"),
@@ -59,7 +60,7 @@ def test_no_password_and_no_query_is_ever_shown(secret: str) -> None:
         (OpenAIOptions(model="m", serve=True), "vllm-serve"),
         (OpenAIOptions(model="m", batch="folder"), "batch"),
         (OpenAIEmbeddingOptions(model="m", base_url="http://a:1/v1"), "http://a:1/v1"),
-        (LangChainOptions(model="p:m", arguments={"base_url": "http://u:p@a:1"}), "http://***@a:1"),
+        (LangChainOptions(model="p:m", arguments={"base_url": "http://a:1/"}), "http://a:1"),
         (LocalOptions(), ""),
     ],
 )

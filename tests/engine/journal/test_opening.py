@@ -100,6 +100,20 @@ def test_another_form_is_refused_before_any_call_and_left_as_it_is(
     assert path.read_bytes() == before
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only to root")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_is_read_only_is_named_before_any_call(there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    if there:
+        Journal(folder / "journal.db").close()
+    folder.chmod(0o555)
+    with pytest.raises(OutputError, match=r"cannot be written .* --journal FILE") as refused:
+        Journal(folder / "journal.db")
+    assert refused.value.exit_code == 2
+    folder.chmod(0o755)
+
+
 # -- one file under several names ------------------------------------------------------------------------------
 
 
