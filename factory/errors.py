@@ -7,7 +7,9 @@ for one of these.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
 EXIT_USAGE = 2
 EXIT_SOME_RECORDS_FAILED = 3
@@ -21,9 +23,35 @@ class FactoryError(Exception):
 
     exit_code = EXIT_USAGE
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback, which is of no use here: the sentence, and the line of
+        the user's that led to it. IPython asks for it.
+        """
+        return [f"{type(self).__name__}: {self}", *_asked_from(self)]
+
+
+def _asked_from(error: BaseException) -> list[str]:
+    """The last line of the user's before the way leads into this package."""
+    ours, at = Path(__file__).parent, None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(ours):
+            break
+        at = frame
+    return [f"    line {at.lineno}: {at.line}"] if at is not None and at.line else []
+
 
 class RecipeError(FactoryError):
     """The recipe is wrong: names the file, the step and the field."""
+
+
+class UnknownName(FactoryError, AttributeError, KeyError):
+    """An object has no attribute or column of this name: names the nearest that it has."""
+
+    __str__ = Exception.__str__
+
+
+class NoSuchRecord(FactoryError, IndexError):
+    """A set has no record of this number."""
 
 
 class InputError(FactoryError):

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from factory.api.dataset_view import Shown, columns_of
+from factory.api import frames
+from factory.api.dataset_view import Shown
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
 from factory.data.formats.read import BadRow, read_records
@@ -27,12 +28,13 @@ from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.engine.run import run_blocking
-from factory.errors import InputError, OutputError
+from factory.errors import InputError, NoSuchRecord, OutputError, UnknownName
 from factory.models.naming import ModelEntry
 from factory.step import Step, named_file, nearest
 from factory.steps.files.read import bad_row
 
 if TYPE_CHECKING:
+    import datasets
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -203,22 +205,22 @@ class Dataset(StepMethods):
     def __getitem__(self, wanted: str) -> list[Any]: ...
 
     def __getitem__(self, wanted: int | slice | str) -> Record | Dataset | list[Any]:
-        """`ds[0]` is a record, `ds[:5]` a dataset of the first five, `ds["output"]` a column of `to_pandas`.
+        """`ds[0]` is a record, `ds[:5]` a dataset of the first five, `ds["output"]` a column of `to_pandas(meta=True)`.
 
         Raises:
-            IndexError, KeyError: there is no such record or column.
+            IndexError, KeyError: there is no such record or column (as NoSuchRecord, UnknownName).
         """
         done = self.run()
         if isinstance(wanted, str):
-            columns = columns_of(done._table)
+            columns = frames.columns_of(done._table, meta=True)
             if wanted not in columns:
-                raise KeyError(f"there is no column {wanted!r}{nearest(wanted, list(columns))}")
+                raise UnknownName(f"there is no column {wanted!r}{nearest(wanted, list(columns))}")
             return columns[wanted]
         if isinstance(wanted, slice):
             some = done._table.take(range(len(done._table))[wanted])
             return Dataset(some, models=done._models, done=done._done)
         if not -len(done._table) <= wanted < len(done._table):
-            raise IndexError(f"the dataset has {len(done._table)} records, so there is no number {wanted}")
+            raise NoSuchRecord(f"the dataset has {len(done._table)} records, so there is no number {wanted}")
         return next(done._table.take([wanted % len(done._table)]).records())
 
     @property
@@ -233,7 +235,8 @@ class Dataset(StepMethods):
 
     def _shown(self) -> Shown:
         done = self if self._result is None else self._result
-        return Shown(done._table, done._dropped, () if self._result is not None else self._pending)
+        warnings = done.progress.warnings if done.progress is not None else ()
+        return Shown(done._table, done._dropped, () if self._result is not None else self._pending, warnings)
 
     def __repr__(self) -> str:
         return self._shown().as_text()
@@ -243,25 +246,35 @@ class Dataset(StepMethods):
 
     # -- leaving -------------------------------------------------------------------------------------------
 
-    def to_arrow(self) -> pa.Table:
-        """The records as an Arrow table, all columns."""
-        return self.run()._table.arrow
+    def to_arrow(self, *, meta: bool = False) -> pa.Table:
+        """The records as an Arrow table: all that is known of them, as it lies in Parquet, and `row_id`.
 
-    def to_pandas(self) -> pd.DataFrame:
-        """The records as a pandas frame: one column for each score, NaN where it is missing."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise _lacks("pandas") from error
-        return pd.DataFrame(columns_of(self.run()._table))
+        Args:
+            meta: also the user's own columns, each by itself; see `to_pandas`.
+        """
+        return frames.as_arrow(self.run()._table, meta=meta)
 
-    def to_polars(self) -> pl.DataFrame:
-        """The records as a polars frame: one column for each score, null where it is missing."""
-        try:
-            import polars as pl
-        except ImportError as error:
-            raise _lacks("polars") from error
-        return pl.DataFrame(columns_of(self.run()._table), infer_schema_length=None, strict=False)
+    def to_pandas(self, *, meta: bool = False) -> pd.DataFrame:
+        """The records as a pandas frame: one column for each score, NaN where it is missing.
+
+        `id` is the record's, by which `factory why` finds it; `row_id` the one that its row had in the source, where
+        any had one.
+
+        Args:
+            meta: also the user's own columns, as the source named them (meta.NAME where there is a column NAME).
+        """
+        return frames.as_pandas(self.run()._table, meta=meta)
+
+    def to_polars(self, *, meta: bool = False) -> pl.DataFrame:
+        """The records as a polars frame: the columns of `to_pandas`, null where a value is missing.
+
+        A column of the user's own whose values are of several types is JSON text.
+        """
+        return frames.as_polars(self.run()._table, meta=meta)
+
+    def to_datasets(self, *, meta: bool = False) -> datasets.Dataset:
+        """The records as a Hugging Face `datasets.Dataset`: the columns of `to_polars`."""
+        return frames.as_datasets(self.run()._table, meta=meta)
 
     def save(
         self,
@@ -365,9 +378,3 @@ def _live(progress: RunProgress) -> contextlib.AbstractContextManager[object]:
     from factory.report.terminal.live import LiveProgress
 
     return LiveProgress(progress, Console(stderr=True), brief=True)
-
-
-def _lacks(package: str) -> Exception:
-    from factory.errors import MissingDependency
-
-    return MissingDependency(f"{package} is not installed: pip install 'sft-factory[{package}]'")

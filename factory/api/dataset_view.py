@@ -1,10 +1,11 @@
-"""What a dataset looks like: its columns, and the table that a notebook or a terminal shows."""
+"""What a dataset looks like: the table that a notebook or a terminal shows."""
 
 from __future__ import annotations
 
 import html
 import itertools
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from factory.data.table import Table
 from factory.data.text import shorten
@@ -12,27 +13,7 @@ from factory.step import Step
 
 SHOWN = 8
 """Records that are shown."""
-
-
-def columns_of(table: Table) -> dict[str, list[Any]]:
-    """The records by column, one for each score, in which None is a score that is missing."""
-    columns: dict[str, list[Any]] = {
-        "id": table.ids(),
-        "instruction": table.texts("instruction"),
-        "input": table.texts("input"),
-        "output": table.texts("output"),
-        "lang": table.values("lang"),
-        "task": table.values("task"),
-        "source": table.values("source"),
-        "tags": [[tag["name"] for tag in tags] for tags in table.values("tags")],
-    }
-    for name in table.score_names():
-        columns[name] = [None if value != value else value for value in table.scores(name).tolist()]
-    drops = table.values("dropped")
-    if any(drops):
-        columns["dropped_by"] = [drop["step"] if drop else "" for drop in drops]
-        columns["reason"] = [drop["reason"] if drop else "" for drop in drops]
-    return columns
+WHY_CHARACTERS = 200
 
 
 class Shown(NamedTuple):
@@ -41,19 +22,25 @@ class Shown(NamedTuple):
     table: Table
     dropped: Table
     pending: tuple[Step, ...]
+    warnings: Sequence[str] = ()
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """The heads of the columns, and the cells of the first records."""
         first = list(itertools.islice(self.table.records(), SHOWN))
-        last = "reason" if any(record.dropped for record in first) else "scores"
-        columns = ["id", "lang", "task", "instruction", "output", "tags", last]
+        why = ["why"] if any(record.dropped for record in first) else []
+        row_id = ["row_id"] if any(record.meta.get("id") is not None for record in first) else []
+        columns = ["id", *row_id, "lang", "task", "instruction", "output", "tags", "scores", *why]
         rows = []
         for record in first:
             scores = ", ".join(f"{name} {value:.3g}" for name, value in sorted(record.scores.items()))
             tags = ", ".join(tag.name for tag in record.tags)
-            told = f"{record.dropped.kind}: {record.dropped.reason}" if record.dropped else scores
-            texts = [record.instruction, record.output, tags, told]
-            rows.append([record.id, record.lang, record.task, *(shorten(text, 60) for text in texts)])
+            told = f"{record.dropped.kind}: {record.dropped.reason}" if record.dropped else ""
+            texts = [shorten(text, 60) for text in (record.instruction, record.output, tags, scores)]
+            # A reason may be as long as it is: it is what one looks for here.
+            texts += [shorten(told, WHY_CHARACTERS)] if why else []
+            own_id = record.meta.get("id")
+            own = ["" if own_id is None else shorten(str(own_id), 60)] if row_id else []
+            rows.append([record.id, *own, record.lang, record.task, *texts])
         return columns, rows
 
     def caption(self) -> str:
@@ -61,6 +48,8 @@ class Shown(NamedTuple):
         count = f"{len(self.table):,} records" + (
             f", {len(self.dropped):,} dropped" if len(self.dropped) else ""
         )
+        if self.warnings:
+            count += f"; warnings: {len(self.warnings):,} (see .progress.warnings)"
         if not self.pending:
             return count
         steps = " -> ".join(step.name for step in self.pending)
@@ -69,7 +58,10 @@ class Shown(NamedTuple):
     def as_text(self) -> str:
         """A table for a terminal."""
         columns, rows = self.rows()
-        short = [[shorten(cell, 28) for cell in row] for row in [columns, *rows]]
+        wide = [WHY_CHARACTERS if name == "why" else 28 for name in columns]
+        short = [
+            [shorten(cell, most) for cell, most in zip(row, wide, strict=True)] for row in [columns, *rows]
+        ]
         widths = [max(len(row[at]) for row in short) for at in range(len(columns))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from factory.errors import UnknownName
 from factory.recipe.option_docs import option_rows, union
 from factory.step import Source, Step, find_step, nearest, step_names
 
@@ -55,13 +56,16 @@ def step_method(dataset: Dataset, name: str) -> Callable[..., Dataset]:
     """The method of `dataset` that adds the step of this name, with the step's options and manual.
 
     Raises:
-        AttributeError: there is no such step, or it brings records in.
+        UnknownName: there is no such step, or it brings records in. It is an AttributeError.
     """
-    if name.startswith("_") or name not in step_names():
-        raise AttributeError(f"a Dataset has no step or method {name!r}{nearest(name, step_names())}")
+    if name.startswith("_"):  # what notebooks and copy ask every object for
+        raise AttributeError(f"a Dataset has no attribute {name!r}")
+    if name not in step_names():
+        known = [*step_names(), *(own for own in dir(type(dataset)) if not own.startswith("_"))]
+        raise UnknownName(f"a Dataset has no step or method {name!r}{nearest(name, sorted(set(known)))}")
     kind = find_step(name)
     if issubclass(kind, Source):
-        raise AttributeError(f"`{name}` brings records in: use factory.load")
+        raise UnknownName(f"`{name}` brings records in: use factory.load")
 
     def method(**options: Any) -> Dataset:
         return dataset.then(name, **options)

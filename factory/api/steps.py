@@ -49,7 +49,7 @@ def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry])
     try:
         step = kind.model_validate(options)
     except ValidationError as error:
-        raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from error
+        raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from None
     for kind_of_model in ("chat", "embedding"):
         for _, name_of_model in step.models_of(kind_of_model):
             resolve_model(models, name_of_model, kind_of_model)

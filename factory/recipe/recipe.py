@@ -286,7 +286,7 @@ def _build_budget(raw: Any, models: Mapping[str, ModelOptions], at: _Where) -> B
     try:
         budget = Budget.model_validate({} if raw is None else raw)
     except ValidationError as error:
-        raise _first_error(error, ("budget",), "budget", list(Budget.model_fields), at) from error
+        raise _first_error(error, ("budget",), "budget", list(Budget.model_fields), at) from None
     if budget.money is not None and not any(getattr(options, "price", None) for options in models.values()):
         raise at.error(
             ("budget", "money"),
@@ -348,7 +348,7 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
     try:
         step = kind.model_validate(options)
     except ValidationError as error:
-        raise _first_error(error, path, f"step `{name}`", list(kind.model_fields), at) from error
+        raise _first_error(error, path, f"step `{name}`", list(kind.model_fields), at) from None
     except FactoryError as error:
         raise at.error(path, f"step `{name}`: {error}") from error
     for model_kind in ("chat", "embedding"):
@@ -361,11 +361,11 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
 
 
 def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_input: bool = True) -> str:
-    """The first of pydantic's complaints as the end of a sentence; `fields` are the names there are.
+    """One of pydantic's complaints as the end of a sentence (`_complaint`); `fields` are the names there are.
 
     `show_input` is off for models: a key pasted into the wrong field must not be printed.
     """
-    first = error.errors(include_url=False)[0]
+    first = _complaint(error)
     loc = _field_path(first, fields)
     field = ".".join(str(part) for part in loc)
     if first["type"] == "extra_forbidden":
@@ -382,6 +382,12 @@ def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_i
     return f"`{field}`: {message}{given}" if field else f"{message}{given}"
 
 
+def _complaint(error: ValidationError) -> Any:
+    """The complaint to tell: the first, but that a misspelt name also leaves the right one missing."""
+    found = error.errors(include_url=False)
+    return next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+
+
 def _field_path(first: Any, fields: Sequence[str]) -> tuple[str | int, ...]:
     """Where the complaint is, without what names the branch of a union: a provider, a type such as `str`."""
     loc = tuple(part for part in first["loc"] if isinstance(part, int) or not _BRANCH.match(part))
@@ -391,6 +397,6 @@ def _field_path(first: Any, fields: Sequence[str]) -> tuple[str | int, ...]:
 def _first_error(
     error: ValidationError, path: tuple[str | int, ...], what: str, fields: list[str], at: _Where
 ) -> RecipeError:
-    loc = _field_path(error.errors(include_url=False)[0], fields)
+    loc = _field_path(_complaint(error), fields)
     sentence = validation_sentence(error, fields, show_input=path[0] != "models")
     return at.error((*path, *loc), f"{what}: {sentence}")

@@ -241,5 +241,5 @@ def test_a_slice_is_a_dataset_and_a_name_is_a_column() -> None:
 
 def test_the_reasons_of_what_was_let_go_stand_under_their_own_name() -> None:
     shown = repr(sft.load([*ROWS, {"output": "x"}]).dropped)
-    assert "reason" in shown
-    assert "scores" not in shown
+    assert "why" in shown
+    assert "bad_row: " in shown
