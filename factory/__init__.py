@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset, load
+    from factory.api.looking import report, runs, why
+    from factory.api.measuring import compare, measure
     from factory.api.run import run
     from factory.api.runnable import as_runnable
     from factory.api.steps import model
@@ -30,10 +32,15 @@ _PUBLIC = {
     "Record": "factory.data.record",
     "Tag": "factory.data.record",
     "as_runnable": "factory.api.runnable",
+    "compare": "factory.api.measuring",
     "load": "factory.api.dataset",
     "load_recipe": "factory.recipe.recipe",
+    "measure": "factory.api.measuring",
     "model": "factory.api.steps",
+    "report": "factory.api.looking",
     "run": "factory.api.run",
+    "runs": "factory.api.looking",
+    "why": "factory.api.looking",
 }
 
 __all__ = [
@@ -45,10 +52,15 @@ __all__ = [
     "Tag",
     "__version__",
     "as_runnable",
+    "compare",
     "load",
     "load_recipe",
+    "measure",
     "model",
+    "report",
     "run",
+    "runs",
+    "why",
 ]
 
 

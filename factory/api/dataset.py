@@ -7,7 +7,6 @@ needed: `len`, iteration, indexing, `dropped`, `to_pandas`, `save`. Showing a da
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from factory.api import frames
 from factory.api.dataset_view import Shown
+from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
 from factory.data.formats.read import BadRow, read_records
@@ -137,14 +137,14 @@ class Dataset(StepMethods):
         *,
         seed: int = 0,
         journal: str | Path | None = None,
-        show_progress: bool = False,
+        show_progress: bool | None = None,
         stop_after_alike: int = ALIKE,
     ) -> Dataset:
         """Run what is pending and give the finished dataset; a second call gives the same one.
 
         Every reply is journalled (in outputs/journal.db unless told otherwise): running again asks only what
         is new. With `show_progress` counts, rates and the time left are shown while it runs, in a notebook, on a
-        terminal, or as a line every few seconds on the standard error stream. When `stop_after_alike` records of a
+        terminal, or as a line every few seconds on the standard error stream; by default in a notebook alone. When `stop_after_alike` records of a
         step fail alike and none went well, the run stops and says why; 0 never stops.
 
         Raises:
@@ -157,7 +157,9 @@ class Dataset(StepMethods):
             self._result = self._run(seed, path, show_progress, stop_after_alike)
         return self._result
 
-    def _run(self, seed: int, journal_path: Path, show_progress: bool, stop_after_alike: int) -> Dataset:
+    def _run(
+        self, seed: int, journal_path: Path, show_progress: bool | None, stop_after_alike: int
+    ) -> Dataset:
         journal = Journal(journal_path)
         try:
             with tempfile.TemporaryDirectory(prefix="factory-") as folder:
@@ -172,7 +174,8 @@ class Dataset(StepMethods):
                 )
                 if journal.recovered:
                     execution.progress.warn(journal.recovered)
-                with _live(execution.progress) if show_progress else contextlib.nullcontext():
+                progress = execution.progress
+                with told_how_to_go_on(progress), live(progress, show_progress, brief=True):
                     kept = Table.read(run_blocking(lambda: execution.run(self._table), execution.stop))
                 dropped = [Table.read(path) for path in sorted(Path(folder).glob("*/dropped.parquet"))]
                 everything = itertools.chain(self._dropped.records(), *(table.records() for table in dropped))
@@ -369,12 +372,3 @@ class Dataset(StepMethods):
             write_whole(place, data)
             written.append(place)
         return written
-
-
-def _live(progress: RunProgress) -> contextlib.AbstractContextManager[object]:
-    """Shows the progress while the block lasts; warnings and last counts are the caller's to say."""
-    from rich.console import Console
-
-    from factory.report.terminal.live import LiveProgress
-
-    return LiveProgress(progress, Console(stderr=True), brief=True)

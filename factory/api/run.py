@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from factory.api.showing import live, told_how_to_go_on
 from factory.engine.calls.watch import ALIKE
 from factory.engine.run import Run, RunOptions, RunResult
 from factory.recipe.recipe import Recipe, build_recipe, load_recipe
@@ -16,32 +18,37 @@ def run(
     *,
     out: str | Path | None = None,
     limit: int | None = None,
-    set: tuple[str, ...] | list[str] = (),
+    set: str | Sequence[str] = (),
     strict: bool = False,
     overwrite: bool = False,
     journal: str | Path | None = None,
     stop_after_alike: int = ALIKE,
+    show_progress: bool | None = None,
 ) -> RunResult:
     """Run a recipe: a built-in one's name, a YAML file, or the same as a dict. Works inside a notebook.
 
     Args:
         out: the run's folder; by default one of its own below outputs/.
         limit: take only the first so many records.
-        set: overrides, "step.field=value".
+        set: one override, "step.field=value", or several.
         strict: stop at the first row that cannot be read.
         overwrite: replace another run in `out`.
         journal: where replies are kept; by default outputs/journal.db.
         stop_after_alike: stop when so many records of a step fail alike and none went well; 0 never stops.
+        show_progress: show counts, rates and the time left while it runs; by default in a notebook alone.
 
     Raises:
         FactoryError: the recipe is wrong or nothing could be done.
     """
     from factory.report.page.page import write_report
 
+    overrides = (set,) if isinstance(set, str) else tuple(set)
     if isinstance(recipe, Mapping):
-        recipe = build_recipe(dict(recipe), overrides=tuple(set))
+        recipe = build_recipe(dict(recipe), overrides=overrides)
     elif not isinstance(recipe, Recipe):
-        recipe = load_recipe(str(recipe), tuple(set))
+        recipe = load_recipe(str(recipe), overrides)
+    elif overrides:
+        recipe = build_recipe(dict(recipe.data), recipe.name, overrides=overrides)
     options = RunOptions(
         Path(out) if out is not None else None,
         limit,
@@ -50,6 +57,10 @@ def run(
         overwrite,
         stop_after_alike,
     )
-    result = Run(recipe, options).execute()
+    the_run = Run(recipe, options)
+    with told_how_to_go_on(the_run.progress), contextlib.ExitStack() as shown:
+        result = the_run.execute(
+            on_start=lambda progress: shown.enter_context(live(progress, show_progress)) and None
+        )
     write_report(result.folder)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import platform
 import signal
 import sys
@@ -70,15 +71,36 @@ class RunOptions:
     stop_after_alike: int = ALIKE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunResult:
-    """What a run left behind; `facts` is its manifest."""
+    """What a run left behind; `facts` is its manifest. Shows itself in a line, `factory.report` tells more."""
 
     folder: Path
     kept: int
     dropped: int
     failed: int
     facts: Manifest
+
+    @property
+    def cost(self) -> float | None:
+        """Money spent, in the currency of the prices given; None where none are."""
+        return self.facts.cost
+
+    def _shown(self) -> dict[str, Any]:
+        numbers = {"kept": self.kept, "dropped": self.dropped, "failed": self.failed}
+        warned = {"warnings": len(self.facts.warnings)} if self.facts.warnings else {}
+        return {"folder": str(self.folder), **numbers, "cost": self.cost, **warned}
+
+    def __repr__(self) -> str:
+        return f"RunResult({', '.join(f'{name}={value!r}' for name, value in self._shown().items())})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><th>{name}</th><td>{html.escape(f'{value:,}' if isinstance(value, int) else str(value))}</td></tr>"
+            for name, value in self._shown().items()
+            if value is not None
+        ]
+        return f"<table>{''.join(rows)}</table>"
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def test_measure_counts_pairs_in_english_and_prints_the_commonest(
     assert "2 different in the 3 of 3 English instructions that have one; most often write poem 2" in printed
     assert "\x1b" not in printed
     asked.clear()
-    monkeypatch.setattr("factory.cli.measure.PARSED", 2)
+    monkeypatch.setattr("factory.api.costly_measures.PARSED", 2)
     assert "of 2 English instructions" in factory("measure", str(tmp_path / "set.jsonl"))
     assert asked == ["Write SQL", "Tell me"]
     assert "of 3 English instructions" in factory("measure", str(tmp_path / "set.jsonl"), "--verb-noun")

@@ -244,7 +244,8 @@ class LiveProgress:
         if self._thread is not None:
             self._thread.join()
         with contextlib.suppress(Exception):
-            self._look(last=not self._brief)
+            # Whoever saw counts on the way sees the last ones too.
+            self._look(last=not self._brief or self._shown is not None)
         with contextlib.suppress(Exception):
             if self._live is not None:
                 # What a finished run did, the funnel tells; of one that stopped this is all there is.

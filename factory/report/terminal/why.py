@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from factory.data.record import Event, Record
 from factory.data.text import shorten, turn_text
+from factory.report.as_text import AsText, printed
 from factory.report.plain import clip, count, named, visible
 from factory.report.run_files.lookup import Lookup
 from factory.report.run_files.manifest import read_manifest
@@ -25,8 +26,8 @@ KEY_CHARACTERS = 8
 """How much of a journal key is shown: enough to find it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation(AsText):
     """A record, what became of it, and its relatives.
 
     against: the record that it lost against, where the run has it
@@ -45,6 +46,10 @@ class Explanation:
     descendants: tuple[Record, ...]
     against: Record | None = None
     journal: str = ""
+
+    def as_text(self) -> str:
+        """What `factory why` prints."""
+        return printed(lambda console: print_explanation(self, console))
 
     @property
     def verdict(self) -> str:
