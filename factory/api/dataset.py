@@ -144,8 +144,8 @@ class Dataset(StepMethods):
 
         Every reply is journalled (in outputs/journal.db unless told otherwise): running again asks only what
         is new. With `show_progress` counts, rates and the time left are shown while it runs, in a notebook, on a
-        terminal, or as a line every few seconds on the standard error stream; by default in a notebook alone. When `stop_after_alike` records of a
-        step fail alike and none went well, the run stops and says why; 0 never stops.
+        terminal, or as a line every few seconds on the standard error stream; by default in a notebook alone. When
+        `stop_after_alike` records of a step fail alike and none went well, the run stops and says why; 0 never stops.
 
         Raises:
             RunStopped: no record could go on.

@@ -108,7 +108,7 @@ def columns_of(table: Table, *, meta: bool = False) -> dict[str, list[Any]]:
     for name in table.score_names():
         columns[name] = [None if value != value else value for value in table.scores(name).tolist()]
     drops = table.values("dropped")
-    if any(drops):
+    if any(drops) or not drops:  # where nothing was let go, one may ask for the reasons as well
         columns["dropped_by"] = [drop["step"] if drop else "" for drop in drops]
         columns["kind"] = [drop["kind"] if drop else "" for drop in drops]
         columns["reason"] = [drop["reason"] if drop else "" for drop in drops]

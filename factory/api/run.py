@@ -9,6 +9,7 @@ from typing import Any
 
 from factory.api.showing import live, told_how_to_go_on
 from factory.engine.calls.watch import ALIKE
+from factory.engine.progress import RunProgress
 from factory.engine.run import Run, RunOptions, RunResult
 from factory.recipe.recipe import Recipe, build_recipe, load_recipe
 
@@ -59,8 +60,10 @@ def run(
     )
     the_run = Run(recipe, options)
     with told_how_to_go_on(the_run.progress), contextlib.ExitStack() as shown:
-        result = the_run.execute(
-            on_start=lambda progress: shown.enter_context(live(progress, show_progress)) and None
-        )
+
+        def show(progress: RunProgress) -> None:
+            shown.enter_context(live(progress, show_progress))
+
+        result = the_run.execute(on_start=show)
     write_report(result.folder)
     return result

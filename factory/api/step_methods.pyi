@@ -23,7 +23,7 @@ class StepMethods:
         balance: Literal["", "task", "lang", "source"] = "",
         unlabelled: Literal["share", "rest", "drop"] = "share",
         score: str = "",
-        ties: Literal["drawn", "order"] = "drawn",
+        ties: Literal["", "drawn", "order"] = "",
     ) -> Dataset:
         """Choose the final set: so many records, balanced over a field, best score first.
 
@@ -35,8 +35,8 @@ class StepMethods:
                 get: a share as a value of their own, the rest that the others leave, or nothing
             score (str, default ""): the score that puts records first, such as "judge.quality"; empty:
                 the only judge score where there is exactly one, else the order of the set
-            ties (drawn | order, default "drawn"): which of equal scores go first: drawn by the seed, or
-                by the order of the set
+            ties ("" | drawn | order, default ""): which of equals go first: drawn by the seed, or by the
+                order of the set; empty: drawn where there is a score
         """
 
     def decontaminate(

@@ -68,6 +68,10 @@ def test_a_users_column_never_takes_the_place_of_ours() -> None:
     ) == [5, 6]
 
 
+def test_reasons_can_be_asked_for_where_nothing_was_let_go() -> None:
+    assert sft.load(ROWS[:2]).dedup_exact().dropped["reason"] == []
+
+
 def test_reasons_stand_in_a_column_of_their_own_beside_the_scores() -> None:
     dataset = sft.load(ROWS).dedup_exact()
     assert dataset.dropped.to_pandas()["dropped_by"].tolist() == ["01-dedup_exact"]

@@ -28,7 +28,8 @@ class Assemble(WholeSet):
     others share the rest. Records that have no value are one group beside the others, or take what they leave, or
     are let go: `unlabelled` says which, and how many there are is told. Within a value the records with the highest
     `score` go first, and a missing score comes last; equals are taken by a draw that the seed decides, so that the
-    head of a file is not preferred. Without a score the order of the set decides. The chosen records keep the order
+    head of a file is not preferred. Without a score the order of the set decides, unless `ties: drawn` says that all
+    are equals then. The chosen records keep the order
     of the set. A record without an answer is not training data and is let go first.
 
     Before it chooses, the step says what each value gets, and how the shares of languages, tasks and sources move by
@@ -56,8 +57,10 @@ class Assemble(WholeSet):
         description='the score that puts records first, such as "judge.quality"; empty: the only judge score '
         "where there is exactly one, else the order of the set",
     )
-    ties: Literal["drawn", "order"] = Field(
-        "drawn", description="which of equal scores go first: drawn by the seed, or by the order of the set"
+    ties: Literal["", "drawn", "order"] = Field(
+        "",
+        description="which of equals go first: drawn by the seed, or by the order of the set; empty: drawn where "
+        "there is a score",
     )
 
     async def run(self, table: Table, context: Context) -> Table:
@@ -81,7 +84,7 @@ class Assemble(WholeSet):
         ids = table.ids()
         # NaN sorts behind every number, so a missing score comes last; the sort is stable.
         first = [-value if np.isfinite(value) else np.inf for value in scores.tolist()]
-        drawn = self.ties == "drawn" and bool(np.isfinite(scores).any())
+        drawn = self.ties == "drawn" or (not self.ties and bool(np.isfinite(scores).any()))
         chosen: list[int] = []
         for group, members in groups.items():
             draws = {at: context.random("ties", ids[at]).random() if drawn else 0.0 for at in members}

@@ -141,6 +141,14 @@ def test_without_a_score_the_order_of_the_set_decides() -> None:
     assert chosen(assemble(Assemble(size=3), [record(at) for at in range(6)])[0]) == [0, 1, 2]
 
 
+def test_without_a_score_all_are_equals_where_a_draw_is_asked_for() -> None:
+    records = [record(at) for at in range(60)]
+    drawn = chosen(assemble(Assemble(size=10, ties="drawn"), records)[0])
+    assert max(drawn) > 15, "not the head of the set"
+    assert drawn == sorted(drawn), "in the order of the set"
+    assert chosen(assemble(Assemble(size=10, ties="drawn"), records, seed=1)[0]) != drawn
+
+
 def test_a_missing_score_comes_last_even_behind_a_negative_one() -> None:
     records = [record(0), record(1, score=-5), record(2), record(3, score=float("nan")), record(4, score=0)]
     for size, expected in ((2, [1, 4]), (3, [0, 1, 4]), (4, [0, 1, 2, 4])):
