@@ -70,6 +70,11 @@ def __getattr__(name: str) -> Any:
         from factory.api.shadowed import what_is_wrong
 
         sentence, _ = what_is_wrong()
+        if not sentence and not name.startswith("_"):
+            import difflib
+
+            close = difflib.get_close_matches(name, __all__, n=1)
+            sentence = f"did you mean {close[0]!r}?" if close else ""
         raise AttributeError(
             f"module 'factory' has no attribute {name!r}" + (f"; {sentence}" if sentence else "")
         )

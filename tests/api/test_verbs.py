@@ -109,6 +109,11 @@ def test_compare_puts_two_sets_side_by_side(result: Any) -> None:
     assert (same.first.name, same.second.name) == ("set (first)", "set (second)")
 
 
+def test_a_verb_that_is_misspelt_is_named_with_the_nearest() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'mesure'; did you mean 'measure'\?"):
+        sft.mesure  # noqa: B018
+
+
 def test_report_is_the_verb_and_the_room_alike() -> None:
     import factory.report.plain
 
