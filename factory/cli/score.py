@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from factory.statistics.agreement import Agreement, Scores
 
 _ALIASES = {"tags": "tag"}
-_SPREAD = "judge_spread."
-"""How the names of scores begin that say how sure a judge is: nobody selects by them, so they are not compared."""
+_BESIDE = ("judge_spread.", "judge_level.")
+"""How the names of scores begin that stand beside a judge's score: how sure it is, and the level that the score is
+the expectation of. Nobody ranks by them, so they are not compared."""
 TAGS, LENGTH = "tags", "answer length"
 """The columns that are counted rather than scored: the number of tags, and the words of the answer."""
 
@@ -115,7 +116,7 @@ def lines(dataset: Dataset, top: float) -> list[str]:
         for pair in pairs
         if (pair.second != LENGTH or len(scores) == 2)
         and pair.rows
-        and not any(name.startswith(_SPREAD) for name in pair[:2])
+        and not any(name.startswith(_BESIDE) for name in pair[:2])
     ]
     if others:
         told += ["", f"How the scores agree (rank correlation; overlap of the top {top * 100:.4g}%)"]

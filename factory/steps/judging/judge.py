@@ -25,17 +25,20 @@ class Judge(PerRecord):
     score: a sum would favour long conversations. The score is stored as "judge.<rubric>" on the scale in the
     rubric's header (minimum to maximum; the shipped ones: 1 to 5), the reason as the note of that name.
 
-    Where the server tells log-probabilities, the score is the expectation over the levels by those of the
-    tokens at the score's place, seldom a whole number: a threshold suits it that lies between two levels. With
-    `expected: false`, and of a model that tells none, which is said once, the level that is stated counts.
-    With several models, or `samples` of one, the score is the mean over them, each model counting alike.
-    "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how sure they are.
+    The score is for ranking, `keep` is for deciding. Where the server tells log-probabilities, the score is the
+    expectation over the levels by those of the tokens at the score's place, seldom a whole number, and the level
+    that was stated is kept beside it as "judge_level.<rubric>". With `expected: false`, and of a model that tells
+    none, which is said once, the stated level is the score. `keep` always goes by the stated level, so that
+    ">= 4" keeps what the judge graded 4, whatever the server tells. With several models, or `samples` of one, both
+    are means over them, each model counting alike. "judge_spread.<rubric>" is the standard deviation over levels,
+    samples and judges: how sure they are. Where the levels have less than half of the probability together, the
+    score is missing ("no_expectation"), and the level stands.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the
     score is missing, and `missing` says why. It is never clamped and never replaced by a default. A record one
     of whose turns has no score has none; of several judges those count that gave one, as the note says. With
-    `keep`, a record whose score does not meet the condition is dropped ("low_score"), and one whose score
-    is missing is set aside as failed ("no_score").
+    `keep`, a record whose stated level does not meet the condition is dropped ("low_score"), and one that has
+    none is set aside as failed ("no_score").
 
     Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade, Prometheus (arXiv 2310.08491) for
     rubrics with a description of each level, G-Eval (arXiv 2303.16634) for the expectation.
@@ -55,13 +58,14 @@ class Judge(PerRecord):
     rubric file that ends in .md; one that rates the instruction, as complexity does, needs no answer. A
     higher level is better: 5 for bias is an even-handed answer."""
     keep: Condition | None = None
-    """Condition that a score must meet for its record to be kept, such as ">= 4"; without it all are kept."""
+    """Condition that the stated level (the mean, where there are several) must meet for a record to be kept, such
+    as ">= 4"; without it all are kept."""
     turns: Literal["all", "last"] = "all"
     """Which turns of a conversation are judged."""
     samples: int = Field(1, ge=1)
     """Replies drawn from each model; above 1 they need a temperature."""
     expected: bool = True
-    """Take the expectation over the levels by log-probabilities, where the server tells them."""
+    """Take as score the expectation over the levels by log-probabilities, where the server tells them."""
     reply: Literal["json", "line"] = "json"
     """How the score is asked for: as JSON, or, for judges trained to write free text, on a last line
     ("Score: 4"), which is read strictly and not asked for again."""
@@ -93,16 +97,23 @@ class Judge(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         score = f"judge.{self._grader.rubric('en').name}"
         judged = await judge_record(self._grader, record, context, score=score, last=self.turns == "last")
-        yield keep_where(judged, score, self.keep, context.step)
+        yield keep_where(judged, decides(judged, score), self.keep, context.step)
+
+
+def decides(record: Record, score: str) -> str:
+    """The name of the score that a condition goes by: the level stated, where the score is an expectation."""
+    level = score.replace(".", "_level.", 1)
+    return level if level in record.scores else score
 
 
 async def judge_record(
     grader: Grader, record: Record, context: Context, *, score: str, last: bool = False
 ) -> Record:
-    """`record` with the score of this name by the grader's rubric, the spread where there is one, and the note."""
+    """`record` with the score of this name by the grader's rubric, level and spread where there are, and the note."""
     language = record.language
     rubric = grader.rubric(language)
-    spread = score.replace(".", "_spread.", 1)
+    beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread")]
+    record = replace(record, scores={name: old for name, old in record.scores.items() if name not in beside})
     judged_turns = exchanges(record, rubric)
     if not judged_turns:
         what = "answer" if rubric.judges_answer else "instruction"
@@ -119,9 +130,11 @@ async def judge_record(
         judged = record.with_score(score, _why_missing(grades), event)
     else:
         judged = record.with_score(score, mean, event, _note(grades))
-    scores = {name: value for name, value in judged.scores.items() if name != spread}
+    # Where no judge told log-probabilities the score is the level.
+    level = _mean([grade.level for grade in grades]) if any(grade.expected for grade in grades) else None
     sure = _mean([grade.spread for grade in grades])
-    return replace(judged, scores=scores if sure is None else {**scores, spread: sure})
+    more = {name: value for name, value in zip(beside, (level, sure), strict=True) if value is not None}
+    return replace(judged, scores={**judged.scores, **more})
 
 
 class Exchange(NamedTuple):

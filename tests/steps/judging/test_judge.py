@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from step_context import process, scripted_context
 
 from factory.data.record import Event, Message, Record, ToolCall, new_record
+from factory.data.table import Table
 from factory.engine.progress import RunProgress
 from factory.errors import RecipeError, RecordFailed, RunStopped
 from factory.models.base import Reply, TokenLogprob
@@ -20,6 +21,7 @@ from factory.recipe.recipe import parse_recipe
 from factory.steps.judging.grading.grader import transcript, verdict_schema
 from factory.steps.judging.grading.rubric import load_rubric, shipped_rubrics
 from factory.steps.judging.judge import Judge, exchanges
+from factory.steps.judging.judge_cascade import JudgeCascade
 
 RECORD = new_record("Name a river.", output="The Rhine.", lang="en")
 
@@ -224,8 +226,57 @@ def scored(level: int, **likely: float) -> Reply:
 def test_the_score_is_the_expectation_where_the_server_tells_log_probabilities() -> None:
     context, chat = scripted_context(lambda ask: scored(4, t4=0.5, t5=0.25, t3=0.25))
     (judged,) = process(Judge(expected=True), RECORD, context)
-    assert judged.scores == pytest.approx({"judge.quality": 4.0, "judge_spread.quality": math.sqrt(0.5)})
+    assert judged.scores == pytest.approx(
+        {"judge.quality": 4.0, "judge_level.quality": 4.0, "judge_spread.quality": math.sqrt(0.5)}
+    )
     assert chat.asks[0].logprobs == 10
+
+
+@pytest.mark.parametrize("expected", [True, False])
+@pytest.mark.parametrize(
+    ("reply", "kept"),
+    [
+        (scored(4, t4=0.75, t3=0.25), True),
+        (scored(3, t3=0.55, t5=0.45), False),
+        (scored(4, t4=0.3, tgood=0.7), True),
+        (Reply(verdict(4)), True),
+        (Reply(verdict(3)), False),
+    ],
+    ids=["expectation below", "expectation above", "no expectation", "4 alone", "3 alone"],
+)
+def test_keep_goes_by_the_stated_level_whatever_the_server_tells(
+    reply: Reply, kept: bool, expected: bool
+) -> None:
+    step = Judge(expected=expected, keep=">= 4" if kept else ">= 3.5")
+    (judged,) = process(step, RECORD, scripted_context(lambda ask: reply)[0])
+    assert (judged.dropped is None) is kept
+    if judged.dropped is not None:
+        assert (judged.dropped.kind, judged.dropped.numbers) == ("low_score", {"score": 3.0})
+    with_cascade = JudgeCascade(keep=step.keep, embeddings=False)
+    context, _ = scripted_context(lambda ask: reply)
+    (decided,) = asyncio.run(with_cascade.run(Table.from_records([RECORD]), context)).records()
+    assert (decided.dropped is None) is kept, "the cascade decides by the same words"
+
+
+def test_many_equal_levels_meet_the_level_they_are() -> None:
+    for samples in range(2, 60):
+        step = Judge(samples=samples, temperature=1.0, keep=">= 4")
+        (judged,) = process(step, RECORD, scripted_context(lambda ask: verdict(4))[0])
+        assert judged.dropped is None
+        assert judged.scores["judge.quality"] == 4.0
+
+
+def test_a_score_without_an_expectation_is_missing_and_never_the_level_in_its_place() -> None:
+    told: list[str] = []
+    context, _ = scripted_context(lambda ask: scored(4, t4=0.3, tgood=0.7))
+    (judged,) = process(Judge(), RECORD, replace(context, warn=told.append))
+    assert judged.scores == {"judge_level.quality": 4.0}
+    assert judged.missing["judge.quality"].kind == "no_expectation"
+    assert "a probability of 0.30 in all" in judged.missing["judge.quality"].reason
+    assert context.facts["replies_without_expectation"] == 1
+    assert "their score is missing" in told[0]
+    (judged,) = process(Judge(expected=False), judged, context)
+    assert judged.scores == {"judge.quality": 4.0}, "what another judge left is gone"
 
 
 def test_a_server_without_log_probabilities_is_said_so_once_and_its_stated_level_counts() -> None:

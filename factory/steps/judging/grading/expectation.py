@@ -1,6 +1,7 @@
 """A judge's score as an expectation: how likely each level was at the place where it wrote one.
 
-Source: G-Eval (arXiv 2303.16634), section 2: the score is the sum of the levels, each times its probability.
+Source: G-Eval (arXiv 2303.16634), section 2: the score is the sum of the levels, each times its probability. The
+levels must have half of the probability together, as for DEITA (arXiv 2312.15685): else it was no answer.
 """
 
 from __future__ import annotations
@@ -8,14 +9,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from factory.models.base import TokenLogprob
 from factory.steps.judging.grading.parse_score import whole_number
 
-_JSON_SCORE = re.compile(r'(?<!\\)"score"\s*:\s*([0-9]+)')
-_AROUND = re.compile(r"\A\W*|\W*\Z")
+LEAST_MASS = 0.5
+"""The least probability that the levels must have together where the score stands."""
+
+_JSON_SCORE = re.compile(r'(?<!\\)"score"\s*:\s*"?([-+−]?[0-9]+)')
 _CONTEXT = 12
 """Characters before the score by which it is found among the tokens, whose text may differ further off."""
+_ASCII = str.maketrans("０１２３４５６７８９−", "0123456789-")
+_BEGINS = re.compile(r"[^\w+-]*\+?(-?)(\d*)(.*)", re.DOTALL | re.ASCII)
+_GOES_ON = re.compile(r"()(\d*)(.*)", re.DOTALL | re.ASCII)
+_ZEROS = re.compile(r"[.]0+(?!\d)", re.ASCII)
+
+
+class Levels(NamedTuple):
+    """The probability of each level, scaled to sum to 1; none, and why, where that cannot be told."""
+
+    weights: Mapping[int, float]
+    problem: str = ""
 
 
 def json_score_place(text: str) -> tuple[int, int]:
@@ -29,32 +44,104 @@ def json_score_place(text: str) -> tuple[int, int]:
 
 def level_weights(
     text: str, place: tuple[int, int], tokens: Sequence[TokenLogprob], minimum: int, maximum: int
-) -> dict[int, float] | None:
-    """The probability of each level where the score stands in a reply, scaled to sum to 1.
+) -> Levels:
+    """How likely each level was where the score stands in a reply.
 
-    None where it cannot be told: the server gave no log-probabilities, the score's digits are not one token,
-    or a level could be the beginning of another (1 of 10) and nothing shows that both are tokens.
+    A level may take several tokens ("1", "0"; "-", "2"): those that were written are followed to their end. Of
+    a token that was not written and could begin several levels ("1" of 1 and of 10) nobody knows how it would have
+    gone on: its probability counts for none of them, unless another token at the place shows that a number of
+    several digits is one token.
 
     text, place: the reply, and where the digits of its score stand in it
     tokens: what was generated, those of reasoning and of the end among them
     """
-    token = _token_at(text, place, tokens)
-    if token is None or _level(token.token) != whole_number(text[place[0] : place[1]]):
-        return None
+    at = _token_at(text, place, tokens)
+    stated = whole_number(text[slice(*place)]) if at is not None else None
+    if at is None or stated is None or _read(tokens[at].token, "", maximum)[0] == "":
+        return Levels({}, "its score was not found among the tokens")
+    if not str(stated).startswith(_read(tokens[at].token, "", maximum)[0]):
+        return Levels({}, "its score is not what the tokens say")
+    found = {
+        level: weight
+        for level, weight in sorted(_walk(tokens, at, "", minimum, maximum).items())
+        if minimum <= level <= maximum
+    }
+    total = math.fsum(found.values())
+    if not total >= LEAST_MASS - 1e-9:
+        return Levels({}, f"it gave the levels {minimum} to {maximum} a probability of {total:.2f} in all")
+    return Levels({level: weight / total for level, weight in found.items()})
+
+
+def _walk(
+    tokens: Sequence[TokenLogprob], at: int, before: str, minimum: int, maximum: int
+) -> dict[int, float]:
+    """The probability of each whole number that begins with `before` and goes on at the token at this index."""
+    if at == len(tokens):
+        return {int(before): 1.0}
+    token = tokens[at]
     likely = {token.token: token.logprob, **dict(token.top)}
-    weights: dict[int, float] = {}
+    read = {written: _read(written, before, maximum) for written in likely}
+    whole = not before and any(len(said.lstrip("-")) > 1 for said, _ in read.values())
+    found: dict[int, float] = {}
+    going_on = 0.0
     for written, logprob in likely.items():
-        level = _level(written)
-        if level is not None and minimum <= level <= maximum and logprob <= 1e-6:  # NaN is not
-            weights[level] = weights.get(level, 0.0) + math.exp(logprob)
-    total = sum(weights.values())
-    if total <= 0 or (maximum >= 10 and max(weights) < 10):
-        return None
-    return {level: weight / total for level, weight in sorted(weights.items())}
+        said, closed = read[written]
+        if said == before or not logprob <= 1e-6:  # NaN is not
+            continue
+        weight = math.exp(logprob)
+        going_on += weight
+        open_ended = not closed and _goes_on(said, minimum, maximum)
+        if open_ended and written == token.token:
+            for level, share in _walk(tokens, at + 1, said, minimum, maximum).items():
+                found[level] = found.get(level, 0.0) + weight * share
+        elif said != "-" and (whole or not open_ended):
+            found[int(said)] = found.get(int(said), 0.0) + weight
+    if before not in ("", "-"):  # whatever is no digit ends the number
+        found[int(before)] = found.get(int(before), 0.0) + max(0.0, 1 - going_on)
+    return found
 
 
-def _token_at(text: str, place: tuple[int, int], tokens: Sequence[TokenLogprob]) -> TokenLogprob | None:
-    """The token that holds the digits at `place`."""
+def _read(written: str, before: str, maximum: int) -> tuple[str, bool]:
+    """The number that a token makes of the digits before it, and whether the token ends it.
+
+    "" where it begins none; what stood before where it does not go on.
+    """
+    plain = written.translate(_ASCII)
+    match = (_GOES_ON if before.strip("-") else _BEGINS).fullmatch(plain)
+    assert match is not None
+    sign, digits, rest = match.groups()
+    if digits or (sign and not rest):
+        if digits and re.match(r"[A-Za-z_]", rest):
+            return before, True  # "4th"
+        if digits and rest[:1] == "." and rest[1:2].isdigit() and not _ZEROS.match(rest):
+            return before, True  # "4.5"
+        said = before + sign + digits
+        return (said if said == "-" or _plain(said) else before), bool(rest)
+    numeral = None if before or maximum > 10 else whole_number(re.sub(r"\A\W*|\W*\Z", "", written))
+    return (before, True) if numeral is None else (str(numeral), True)
+
+
+def _plain(said: str) -> bool:
+    return bool(re.fullmatch(r"-?(?:0|[1-9]\d{0,8})", said))
+
+
+def _goes_on(said: str, minimum: int, maximum: int) -> bool:
+    """Whether a level begins with `said` and has more digits."""
+    if said == "-":
+        return minimum < 0
+    number = int(said)
+    if number == 0:
+        return False
+    for power in range(1, len(str(max(abs(minimum), abs(maximum)))) + 1):
+        near, far = number * 10**power, (number + (1 if number > 0 else -1)) * 10**power
+        low, high = (near, far - 1) if number > 0 else (far + 1, near)
+        if low <= maximum and high >= minimum:
+            return True
+    return False
+
+
+def _token_at(text: str, place: tuple[int, int], tokens: Sequence[TokenLogprob]) -> int | None:
+    """The index of the token that holds the first digit at `place`."""
     start, end = place
     if start == end:
         return None
@@ -63,24 +150,20 @@ def _token_at(text: str, place: tuple[int, int], tokens: Sequence[TokenLogprob])
     at = joined.rfind(text[start - before :])
     if at < 0:
         before, at = 0, joined.rfind(text[start:])
-    at += before if at >= 0 else 0
-    for token in tokens if at >= 0 else ():
+    if at < 0:
+        return None
+    at += before
+    for index, token in enumerate(tokens):
         if at < len(token.token):
-            return token
+            return index
         at -= len(token.token)
     return None
 
 
-def _level(token: str) -> int | None:
-    """The whole number that a token is, but for the marks and spaces around it."""
-    said = _AROUND.sub("", token)
-    return whole_number(said) if said else None
-
-
 def mean_and_spread(weights: Mapping[int, float]) -> tuple[float, float]:
     """The expectation of a distribution over levels, and its standard deviation."""
-    mean = sum(level * weight for level, weight in weights.items())
-    variance = sum(weight * (level - mean) ** 2 for level, weight in weights.items())
+    mean = math.fsum(level * weight for level, weight in weights.items())
+    variance = math.fsum(weight * (level - mean) ** 2 for level, weight in weights.items())
     return mean, math.sqrt(max(0.0, variance))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
@@ -77,29 +78,40 @@ def transcript(conversation: Sequence[Message], language: str) -> str:
 class Grade:
     """What the judges made of one answer.
 
-    score: the mean over judges and samples, None where no judge gave one
+    score: what ranks answers: the mean over judges and samples of the expectation over the levels where a judge
+        tells log-probabilities, else of the levels stated; None where it cannot be told
+    level: what a threshold decides by, whatever a server tells: the mean over judges and samples of the levels
+        stated; None where no judge stated one
     spread: standard deviation of what they gave; None where one level was stated once, which tells of none
     reason: a judge's reason, or why there is no score
     kind: of what went wrong where there is no score, as in `Missing`
+    expected: whether a judge told log-probabilities, so that score and level may differ
     """
 
     score: float | None
+    level: float | None
     spread: float | None
     reason: str
     answers: tuple[GradeAnswer, ...] = ()
     kind: str = ""
+    expected: bool = False
 
 
 @dataclass(slots=True)
 class _Opinion:
-    """What one judge said: a distribution over levels for each sample that could be read."""
+    """What one judge said: the level and a distribution over levels for each sample that could be read.
 
-    weights: list[Mapping[int, float]]
-    reasons: list[str]
-    problem: str
-    answers: list[GradeAnswer]
-    expected: bool = False
+    told: whether it told log-probabilities; a sample whose distribution cannot be told has a level alone
+    problem, kind: why a sample has no level, or else why it has no distribution
+    """
+
+    answers: list[GradeAnswer] = field(default_factory=list)
+    levels: list[int] = field(default_factory=list)
+    weights: list[Mapping[int, float]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    problem: str = ""
     kind: str = ""
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,21 +148,24 @@ class Grader:
             *(self._opinion(model, messages, rubric, context) for model in self.models)
         )
         answers = tuple(answer for opinion in opinions for answer in opinion.answers)
+        expected = any(opinion.told for opinion in opinions)
+        # Each judge counts alike, however many of its samples could be read.
+        levels = [sum(opinion.levels) / len(opinion.levels) for opinion in opinions if opinion.levels]
+        level = math.fsum(levels) / len(levels) if levels else None
         given = [opinion for opinion in opinions if opinion.weights]
         if not given:
             problems = list(dict.fromkeys(opinion.problem for opinion in opinions))
-            return Grade(None, None, "; ".join(problems), answers, opinions[0].kind)
-        # Each judge counts alike, however many of its samples could be read.
-        mixed = mixture([mixture(opinion.weights) for opinion in given])
-        score, spread = mean_and_spread(mixed)
+            return Grade(None, level, None, "; ".join(problems), answers, opinions[0].kind, expected)
+        score, spread = mean_and_spread(mixture([mixture(opinion.weights) for opinion in given]))
         reason = next((reason for opinion in given for reason in opinion.reasons if reason), "")
         if len(given) < len(opinions):
             problem = next(opinion.problem for opinion in opinions if not opinion.weights)
             reason = f"{reason} ({len(given)} of {len(opinions)} judges gave a score: {problem})"
             context.count("graded_by_some_judges_only")
-        drawn = sum(len(opinion.weights) for opinion in given)
-        tells = drawn > 1 or all(opinion.expected for opinion in given)
-        return Grade(score, spread if tells else None, reason, answers)
+        tells = sum(len(opinion.weights) for opinion in given) > 1 or all(opinion.told for opinion in given)
+        # Without expectations the mean of the levels as it is, not with the rounding of a sum of shares.
+        score = score if expected or level is None else level
+        return Grade(score, level, spread if tells else None, reason, answers, "", expected)
 
     async def _opinion(
         self, model: str, messages: tuple[Message, ...], rubric: Rubric, context: Context
@@ -158,8 +173,8 @@ class Grader:
         try:
             answers = await self._answers(model, messages, rubric, context)
         except RecordFailed as error:
-            return _Opinion([], [], str(error), [], kind=error.kind)
-        opinion = _Opinion([], [], "", answers, expected=True)
+            return _Opinion(problem=str(error), kind=error.kind)
+        opinion = _Opinion(answers)
         for answer in answers:
             parsed, reason = self._read(answer, rubric)
             if parsed.value is None:
@@ -167,11 +182,25 @@ class Grader:
                 opinion.kind = "truncated" if answer.finish_reason == "length" else "bad_reply"
                 context.count("replies_without_score")
                 continue
-            told = level_weights(
-                answer.text, (parsed.start, parsed.end), answer.logprobs, rubric.minimum, rubric.maximum
-            )
-            opinion.expected &= told is not None
-            opinion.weights.append(told or {parsed.value: 1.0})
+            opinion.levels.append(parsed.value)
+            weights: Mapping[int, float] = {parsed.value: 1.0}
+            if self.expected and answer.logprobs:
+                opinion.told = True
+                place = parsed.start, parsed.end
+                weights, problem = level_weights(
+                    answer.text, place, answer.logprobs, rubric.minimum, rubric.maximum
+                )
+                if not weights:
+                    opinion.problem = f"of the reply of {answer.model} no expectation can be told: {problem}"
+                    opinion.kind = "no_expectation"
+                    context.count("replies_without_expectation")
+                    context.warn(
+                        f"{context.step}: of some replies no expectation over the levels can be told, such as where "
+                        f"{problem}; their score is missing, never the level in its place (`expected: false` takes "
+                        "the levels)"
+                    )
+                    continue
+            opinion.weights.append(weights)
             opinion.reasons.append(reason)
         return opinion
 
