@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from factory.data.record import Missing, Record
 from factory.data.table import Table
+from factory.statistics.bound import interval
 from factory.statistics.lengths import ScoreLengths
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
 from factory.steps.judging.grading.grader import Grader
@@ -41,14 +42,18 @@ class JudgeCascade(WholeSet):
     for the rest. Where the cheap model is of no use, that is every record: the agreement is kept, the saving
     is not.
 
-    With `confidence`, at least `agreement` of all decisions are those the strong judge would have made: a
-    Clopper-Pearson bound on the held-out records, which were drawn at random from the set and never taught
-    on. It speaks of this set, of records that the judge can grade, and of a judge at temperature 0.
+    With `confidence`, at least `agreement` of all decisions are those the strong judge would have made, and at
+    least `recall` of the records that it would keep are kept: where it keeps few, to drop all would agree with
+    it nearly everywhere. Both are Clopper-Pearson bounds on the held-out records, which were drawn at random from
+    the set and never taught on; the recall's on those of them that the judge keeps. The fewer it keeps, the more
+    records the bound takes: about 150 kept ones must be held out. The bounds speak of this set, of records that the
+    judge can grade, and of a judge at temperature 0.
 
     A record the strong judge was asked for has its grade as the score "judge_cascade.<rubric>"; the others
     lack it, as "not_asked". All have "judge_cascade_chance.<rubric>", the chance by the
     cheap model that the strong judge keeps it. A record that does not meet `keep` is dropped ("low_score"),
-    or set aside where the judge gave no grade ("no_score"). At the end it says how many calls were saved.
+    or set aside where the judge gave no grade ("no_score"). At the end it says how many calls were saved, the
+    recall with its interval, and what shares the cascade and the judge keep.
 
     Source: Learn then Test (arXiv 2110.01052) for the bound, FrugalGPT (arXiv 2305.05176) for the cascade.
 
@@ -73,6 +78,8 @@ class JudgeCascade(WholeSet):
     """The embedding model; by default the only one, else the embedded one."""
     agreement: float = Field(0.95, gt=0, lt=1)
     """The least share of decisions that must be the strong judge's."""
+    recall: float = Field(0.95, ge=0, lt=1)
+    """The least share of the records that the strong judge would keep that must be kept; 0 asks for none."""
     confidence: float = Field(0.95, gt=0, lt=1)
     """How sure that must be."""
     labels: int = Field(200, ge=2)
@@ -111,7 +118,7 @@ class JudgeCascade(WholeSet):
             return [None if grade is None else self.keep.holds(grade) for grade in graded]
 
         features = await self._features([records[at] for at in open_rows], context)
-        request = Request(self.agreement, self.confidence, self.labels, self.rounds)
+        request = Request(self.agreement, self.confidence, self.labels, self.rounds, self.recall)
         found = await cascade(features, ask, request, context.random("draws"))
         for row, at in enumerate(open_rows):
             likely = float(found.chances[row])
@@ -127,15 +134,19 @@ class JudgeCascade(WholeSet):
         context.facts.update(lengths.facts())
         if open_rows:
             calls = np.array([len(exchanges(records[at], rubric)) for at in open_rows])
+            recall = found.recall(request)
             context.facts["cascade"] = {
                 "records": len(open_rows),
                 "asked": int(found.asked.sum()),
                 "calls_saved": int(calls[~found.asked].sum()),
                 "held_out": found.checked,
                 "decided_otherwise": found.wrong,
+                "held_out_that_the_judge_keeps": found.held_keeps,
+                "lost": found.lost,
+                "recall": None if recall is None else [round(value, 4) for value in recall],
             }
             undecided = any(decision is None for decision in found.decisions)
-            (context.warn if undecided else context.tell)(self._sentence(found, calls, context))
+            (context.warn if undecided else context.tell)(self._sentence(found, request, calls, context))
         return Table.from_records(records)
 
     async def rehearse(self, record: Record, context: Context) -> None:
@@ -168,21 +179,40 @@ class JudgeCascade(WholeSet):
             return decided
         return decided.drop(context.step, "low_score", f"{score}: {note}", {"chance": likely})
 
-    def _sentence(self, found: Cascade, calls: NDArray[np.int64], context: Context) -> str:
-        """What was saved; `calls` is how many each record takes, one for each turn that is judged."""
+    def _sentence(self, found: Cascade, request: Request, calls: NDArray[np.int64], context: Context) -> str:
+        """What was saved and what it costs; `calls` is how many each record takes, one for each turn judged."""
         rows, asked = len(found.asked), int(found.asked.sum())
         told = f"{context.step}: the strong judge was asked for {asked:,} of {rows:,} records"
-        undecided = sum(decision is None for decision in found.decisions)
+        decided = [decision for decision in found.decisions if decision is not None]
+        undecided = rows - len(decided)
         if undecided:
             told += f" and could grade {asked - undecided:,} of them"
         if undecided == asked:
             return told
+        wanted = f"the agreement of {self.agreement:.0%}" + (
+            f" and the recall of {self.recall:.0%}" if self.recall else ""
+        )
         if asked == rows:
-            return f"{told}: the cheap model is not sure enough of any to reach the agreement of {self.agreement:.0%}"
+            return f"{told}: the cheap model is not sure enough of any to reach {wanted}"
         saved = int(calls[~found.asked].sum())
-        return (
+        told = (
             f"{told}, {saved:,} calls ({saved / calls.sum():.0%}) saved; at least "
             f"{self.agreement:.0%} of all decisions are its own with {self.confidence:.0%} confidence "
             f"({found.checked:,} records held out, {found.wrong:,} decided otherwise where the cheap model is sure; "
             f"rounds: {found.rounds})"
+        )
+        recall = found.recall(request)
+        if recall is None:
+            told += "; it keeps none of the records held out, so that nothing tells how many are lost"
+        else:
+            share, low, high = recall
+            bound = "; no bound was asked for" if not self.recall else ""
+            told += (
+                f"; of the records that it would keep {share:.1%} are kept (interval {low:.1%} to {high:.1%}: of "
+                f"{found.held_keeps:,} held out that it keeps {found.lost:,} would be lost{bound})"
+            )
+        low, high = interval(found.drawn_keeps, found.drawn, self.confidence)
+        return (
+            f"{told}; the cascade keeps {sum(decided) / len(decided):.1%}, the judge alone "
+            f"{found.drawn_keeps / found.drawn:.1%} (interval {low:.1%} to {high:.1%})"
         )

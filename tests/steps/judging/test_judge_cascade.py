@@ -26,7 +26,9 @@ from factory.steps.judging.verdicts.features import (
 )
 from factory.steps.keep import Condition
 
-STEP = JudgeCascade(keep=">= 4", cheap=("judge.quality",), embeddings=False, agreement=0.9, labels=100)
+STEP = JudgeCascade(
+    keep=">= 4", cheap=("judge.quality",), embeddings=False, agreement=0.9, recall=0.8, labels=100
+)
 
 
 def grade(ask: Ask) -> str:
@@ -71,11 +73,18 @@ def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decision
     assert len(asked) == calls
     assert f"asked for {calls:,} of 1,000 records, {1000 - calls:,} calls" in told[0]
     assert "at least 90% of all decisions are its own with 95% confidence" in told[0]
+    assert re.search(
+        r"of the records that it would keep \d+\.\d% are kept \(interval [89]\d\.\d% to \d+\.\d%: of \d+ held out",
+        told[0],
+    )
+    assert re.search(r"the cascade keeps \d+\.\d%, the judge alone \d+\.\d% \(interval ", told[0])
     context, chat = scripted_context(grade)
     asyncio.run(STEP.run(Table.from_records(rows), context))
     facts = context.facts["cascade"]
     assert facts["calls_saved"] == 1000 - facts["asked"] == 1000 - len(chat.asks) > 500
     assert facts["held_out"] >= 50
+    assert facts["recall"][1] >= 0.8
+    assert facts["recall"][1] <= facts["recall"][0] <= facts["recall"][2]
 
 
 def test_a_record_says_who_decided_it() -> None:
@@ -173,7 +182,7 @@ def test_an_embedding_alone_can_teach_the_cheap_model() -> None:
             vectors[:, 0] = [int(text.split("worth ")[1][0]) - 3 for text in texts]
             return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    step = JudgeCascade(keep=">= 4", agreement=0.9, labels=100)
+    step = JudgeCascade(keep=">= 4", agreement=0.9, recall=0.8, labels=100)
     context, chat = scripted_context(grade)
     context = replace(context, get_embedder=lambda name: Embedder())
     asyncio.run(step.run(Table.from_records(records(800)), context))

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from factory.models.base import TokenLogprob
-from factory.steps.judging.grading.parse_score import whole_number
+from factory.steps.judging.grading.numerals import whole_number
 
 LEAST_MASS = 0.5
 """The least probability that the levels must have together where the score stands."""
 
-_JSON_SCORE = re.compile(r'(?<!\\)"score"\s*:\s*"?([-+−]?[0-9]+)')
+_JSON_SCORE = re.compile(r"""(?<!\\)["'“”]score["'“”]\s*[:：]\s*["'“]?([-+−]?[0-9０-９]+)""")
 _CONTEXT = 12
 """Characters before the score by which it is found among the tokens, whose text may differ further off."""
 _ASCII = str.maketrans("０１２３４５６７８９−", "0123456789-")

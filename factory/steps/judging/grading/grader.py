@@ -23,6 +23,7 @@ from factory.steps.judging.grading.expectation import (
     mean_and_spread,
     mixture,
 )
+from factory.steps.judging.grading.numerals import whole_number
 from factory.steps.judging.grading.parse_score import ParsedScore, parse_score
 from factory.steps.judging.grading.rubric import Rubric
 
@@ -207,6 +208,8 @@ class Grader:
     def _read(self, answer: GradeAnswer, rubric: Rubric) -> tuple[ParsedScore, str]:
         if answer.data is not None:
             place = json_score_place(answer.text)
+            if whole_number(answer.text[slice(*place)]) != answer.data.score:
+                place = (0, 0)
             return ParsedScore(answer.data.score, "", *place), answer.data.reason.strip()
         if answer.finish_reason == "length":
             return ParsedScore(None, f"was cut at {self.max_tokens} tokens"), ""

@@ -1,22 +1,30 @@
 """Model cascade: a cheap classifier decides the rows it is sure of, a costly judge decides the others.
 
-The share of decisions that differ from the costly judge's is bounded, with a stated confidence:
+Two shares are bounded, with a stated confidence: that of decisions that differ from the costly judge's, and that of
+the rows it would keep (True) that are lost. The first says little where few rows are kept: to drop all agrees.
 
 1. The costly judge labels a random batch. A logistic regression is trained on it.
 2. The judge labels another random batch of the rows without a label. This batch is held out: it measures the
    error of the classifier trained on all earlier batches.
-3. The error is bounded at each threshold of certainty (Clopper-Pearson). Fixed-sequence testing tries the
-   strictest threshold first and stops at the first that fails, so that trying many thresholds costs no
-   confidence (Learn then Test, arXiv 2110.01052).
-4. Steps 2 and 3 are repeated while another round can save calls. Each round uses an equal part of the error
-   probability (1 - confidence), a union bound, so that stopping early keeps the bound valid.
+3. The error is bounded at each threshold of certainty (Clopper-Pearson): over all held-out rows for the agreement,
+   and over those that the judge keeps, a random sample of all that it would keep, for the recall. Fixed-sequence
+   testing tries the strictest threshold first and stops at the first that fails, so that trying many thresholds
+   costs no confidence (Learn then Test, arXiv 2110.01052). A row is dropped where both bounds hold.
+4. Steps 2 and 3 are repeated while another round can save calls, with a batch that is likely to hold the kept rows
+   that the recall takes. Each bound of each round uses an equal part of the error probability (1 - confidence), a
+   union bound, so that stopping early keeps them valid.
+
+The held-out rows are drawn evenly. Among the rows that the classifier would drop, no other draw bounds those lost
+more tightly with as many labels, since they may be lost where the fewest are drawn; and a row outside costs nothing, as
+the judge is asked for it in any case where the classifier is not sure.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,12 +52,27 @@ class Request:
 
     labels: rows that the judge labels at first, half for training, half held out
     rounds: held-out batches at most
+    recall: of the rows that the judge would keep, at least this share is kept, too; 0 asks for none
     """
 
     agreement: float = 0.95
     confidence: float = 0.95
     labels: int = 200
     rounds: int = 3
+    recall: float = 0.95
+
+    @property
+    def confidence_each(self) -> float:
+        """The confidence of each bound, so that all hold together."""
+        bounds = self.rounds * (2 if self.recall else 1)
+        return 1 - (1 - self.confidence) / bounds
+
+    @property
+    def kept_rows_wanted(self) -> int:
+        """So many held-out rows that the judge keeps bound the recall, where a few of them are lost."""
+        return (
+            math.ceil(1.5 * math.log(1 - self.confidence_each) / math.log(self.recall)) if self.recall else 0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,8 @@ class Cascade:
     rounds: held-out batches that were used
     checked: rows of the held-out batch that set the threshold
     wrong: those of them that the classifier is sure of and gets wrong
+    held_keeps, lost: held-out rows that the judge keeps, and those of them that the classifier drops
+    drawn, drawn_keeps: rows that the judge decided of those drawn at random from all, and those it keeps
     """
 
     decisions: list[bool | None]
@@ -70,24 +95,49 @@ class Cascade:
     rounds: int
     checked: int
     wrong: int
+    held_keeps: int
+    lost: int
+    drawn: int
+    drawn_keeps: int
+
+    def recall(self, request: Request) -> tuple[float, float, float] | None:
+        """Of the rows that the judge would keep, the share that is kept: as measured, and its interval.
+
+        Clopper-Pearson over the held-out rows that the judge keeps, with the confidence of one bound. None where it
+        was asked for all, or keeps none of those held out.
+        """
+        if self.asked.all() or not self.held_keeps:
+            return None
+        each = request.confidence_each
+        return (
+            1 - self.lost / self.held_keeps,
+            1 - upper_bound(self.lost, self.held_keeps, each),
+            upper_bound(self.held_keeps - self.lost, self.held_keeps, each),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sure:
-    """The outcome of one round: the threshold of certainty from which on the classifier decides.
+    """The outcome of one round: the thresholds of certainty from which on the classifier keeps, and drops.
 
     chances: the classifier's probability of True for every row
-    checked, wrong: held-out rows, and the errors among those of at least that certainty
+    checked, wrong: held-out rows, and the errors among those that it is sure of
+    held_keeps, lost: held-out rows that the judge keeps, and those that the classifier is sure to drop
     """
 
     chances: NDArray[np.float64]
-    certainty: float = np.inf
+    keeping: float = np.inf
+    dropping: float = np.inf
     checked: int = 0
     wrong: int = 0
+    held_keeps: int = 0
+    lost: int = 0
 
     def stands(self, rows: Sequence[int]) -> NDArray[np.bool_]:
         """Which of `rows` the classifier decides, as flags."""
-        flags: NDArray[np.bool_] = _certainty(self.chances[list(rows)]) >= self.certainty
+        chances = self.chances[list(rows)]
+        least = np.where(chances >= 0.5, self.keeping, self.dropping)
+        flags: NDArray[np.bool_] = _certainty(chances) >= least
         return flags
 
 
@@ -131,8 +181,7 @@ async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, dra
             left,
             # Rows labelled before this round agree by definition; only the others can differ.
             share=1 - len(known) / rows,
-            allowed=1 - request.agreement,
-            confidence=1 - (1 - request.confidence) / request.rounds,
+            request=request,
         )
         done += 1
         left = rest
@@ -140,11 +189,13 @@ async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, dra
         if done == 1 or found.stands(left).sum() >= sure.stands(left).sum():
             sure = found
         unsure = int((~sure.stands(left)).sum())
-        # A further round costs one batch. It must be able to save more, and the last round must have saved some.
-        size = len(decisions)
-        if unsure <= size or len(decisions) + unsure >= fewest:
+        # Where nothing is decided yet a batch costs nothing: its rows are asked for in any case.
+        size = max(len(decisions), _batch_for(request, decisions.values()))
+        # Else it must be able to save more, and the last one must have saved some.
+        if unsure <= size or (unsure < len(left) and len(decisions) + unsure >= fewest):
             break
         fewest = len(decisions) + unsure
+    drawn = [decision for decision in decisions.values() if decision is not None]
     await label([at for at, stands in zip(left, sure.stands(left).tolist(), strict=True) if not stands])
     asked = np.zeros(rows, bool)
     asked[list(decisions)] = True
@@ -155,7 +206,17 @@ async def cascade(features: NDArray[np.float64], ask: Ask, request: Request, dra
         done,
         sure.checked,
         sure.wrong,
+        sure.held_keeps,
+        sure.lost,
+        len(drawn),
+        sum(drawn),
     )
+
+
+def _batch_for(request: Request, decided: Iterable[bool | None]) -> int:
+    """How many rows are likely to hold the kept ones that bound the recall, by those drawn so far."""
+    drawn = [decision for decision in decided if decision is not None]
+    return math.ceil(request.kept_rows_wanted * (len(drawn) + 1) / (sum(drawn) + 1)) if drawn else 0
 
 
 def _certainty(chances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,10 +231,9 @@ def _sure(
     drawn_from: Sequence[int],
     *,
     share: float,
-    allowed: float,
-    confidence: float,
+    request: Request,
 ) -> _Sure:
-    """The lowest threshold at which, with `confidence`, at most the share `allowed` of all rows is decided wrongly.
+    """The lowest thresholds at which, with confidence, few enough rows are decided wrongly, and few enough lost.
 
     Args:
         chances: the classifier's probability of True for every row.
@@ -181,16 +241,35 @@ def _sure(
         drawn_from: the rows that the held-out batch was drawn from; quantiles of their certainty are the thresholds.
         share: the number of these rows over the number of all rows.
     """
-    wrong = (chances[list(held)] >= 0.5) != truth
-    margins = _certainty(chances[list(held)])
-    levels = np.quantile(_certainty(chances[list(drawn_from)]), 1 - np.arange(1, LEVELS + 1) / LEVELS)
-    best = _Sure(chances, checked=len(held))
-    for level in np.unique(levels)[::-1].tolist():
-        mistakes = int((wrong & (margins >= level)).sum())
-        if upper_bound(mistakes, len(held), confidence) * share > allowed:
-            break
-        best = _Sure(chances, level, len(held), mistakes)
-    return best
+    likely = chances[list(held)]
+    wrong, lost = (likely >= 0.5) != truth, (likely < 0.5) & truth
+    margins = _certainty(likely)
+    quantiles = np.quantile(_certainty(chances[list(drawn_from)]), 1 - np.arange(1, LEVELS + 1) / LEVELS)
+    levels = np.unique(quantiles)[::-1].tolist()
+    each, keeps = request.confidence_each, int(truth.sum())
+
+    def lowest(mistakes: NDArray[np.bool_], draws: int, of_all: float, allowed: float) -> float:
+        found = np.inf
+        for level in levels:
+            if upper_bound(int((mistakes & (margins >= level)).sum()), draws, each) * of_all > allowed:
+                break
+            found = level
+        return float(found)
+
+    agreeing = lowest(wrong, len(held), share, 1 - request.agreement)
+    # What was labelled before is not lost: the bound over the rows left is one over all.
+    recalling = lowest(lost, keeps, 1.0, 1 - request.recall)
+    dropping = max(agreeing, recalling)
+    sure = margins >= np.where(likely >= 0.5, agreeing, dropping)
+    return _Sure(
+        chances,
+        agreeing,
+        dropping,
+        len(held),
+        int((wrong & sure).sum()),
+        keeps,
+        int((lost & sure).sum()),
+    )
 
 
 def _predict(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.steps.judging.grading.parse_score import parse_score, whole_number
+from factory.steps.judging.grading.numerals import whole_number
+from factory.steps.judging.grading.parse_score import parse_score
 
 REPLIES = [
     json.loads(line)

@@ -34,15 +34,20 @@ class World:
     def run(self, request: Request, seed: int = 0) -> Cascade:
         return asyncio.run(cascade(self.features, self.ask, request, random.Random(seed)))
 
+    def recall(self, found: Cascade) -> float:
+        kept = np.array([bool(said) for said in found.decisions])
+        return float((kept & self.truth).sum() / max(1, self.truth.sum()))
+
     def agreement(self, found: Cascade) -> float:
         return float(np.mean([said == real for said, real in zip(found.decisions, self.truth, strict=True)]))
 
 
-def world(seed: int, *, rows: int = 1000, noise: float = 1.0) -> World:
+def world(seed: int, *, rows: int = 1000, noise: float = 1.0, kept: float | None = None) -> World:
+    """Rows that a linear classifier tells apart, but for the noise; `kept` is the share that the judge keeps."""
     draw = np.random.default_rng(seed)
     features = draw.normal(size=(rows, 4))
-    logits = 2 * features @ draw.normal(size=4)
-    return World(features, logits + noise * draw.logistic(size=rows) > 0, [])
+    logits = 2 * features @ draw.normal(size=4) + noise * draw.logistic(size=rows)
+    return World(features, logits > (0 if kept is None else np.quantile(logits, 1 - kept)), [])
 
 
 def shortfalls(request: Request, make: Callable[[int], World]) -> tuple[int, float]:
@@ -71,10 +76,41 @@ def test_the_agreement_is_below_the_request_no_more_often_than_it_may(noise: flo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("kept", "noise", "rows"), [(0.05, 0.3, 4000), (0.5, 1.0, 1000), (0.15, 3.0, 2000)])
+def test_the_recall_is_below_the_request_no_more_often_than_it_may(
+    kept: float, noise: float, rows: int
+) -> None:
+    request = Request(agreement=0.9, confidence=0.8, labels=100, recall=0.9)
+    below = intervals_that_miss = 0
+    asked = []
+    for seed in range(TRIALS):
+        one = world(seed, rows=rows, noise=noise, kept=kept)
+        found = one.run(request, seed)
+        below += one.recall(found) < request.recall
+        told = found.recall(request)
+        intervals_that_miss += told is not None and one.recall(found) < told[1]
+        asked.append(found.asked.mean())
+    assert below <= at_most(0.2)
+    assert intervals_that_miss <= at_most(0.2)
+    assert np.mean(asked) < 0.95 or noise > 1, "the bound must not be kept by asking for everything"
+
+
+@pytest.mark.slow
+def test_without_a_recall_few_kept_rows_are_lost_while_most_decisions_agree() -> None:
+    lost = []
+    for seed in range(20):
+        one = world(seed, rows=2000, noise=2.0, kept=0.05)
+        found = one.run(Request(agreement=0.95, confidence=0.95, labels=200, recall=0), seed)
+        assert one.agreement(found) >= 0.93
+        lost.append(1 - one.recall(found))
+    assert np.mean(lost) > 0.2
+
+
+@pytest.mark.slow
 def test_the_promise_needs_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the share of mistakes itself in place of its bound the same trials fall short too often."""
     monkeypatch.setattr(cascade_module, "upper_bound", lambda k, n, confidence: k / n)
-    request = Request(agreement=0.9, confidence=0.8, labels=100, rounds=1)
+    request = Request(agreement=0.9, confidence=0.8, labels=100, rounds=1, recall=0)
     below, _ = shortfalls(request, lambda seed: world(seed, noise=1.0))
     assert below > at_most(0.2)
 
