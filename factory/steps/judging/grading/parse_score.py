@@ -9,7 +9,10 @@ from typing import NamedTuple
 from factory.data.text import shorten
 from factory.steps.judging.grading.numerals import NUMBER, whole_number
 
-_LABEL = r"(?:(?<![A-Za-z_])(?:score|rating|grade|verdict)(?![A-Za-z])|分数|评分|得分|打分|总分|评级|分值|等级)(?:结果)?"
+_LABEL = (
+    r"(?:(?<![A-Za-z_])(?:score|rating|grade|verdict)(?![A-Za-z])"
+    r"|(?:分数|评分|得分|打分|总分|评级|分值|等级)(?:结果)?)"
+)
 # Every repetition is bounded, so that no reply takes time that grows with its square.
 _MARK = r"[ \t*_`\"'“”「」【】\[\]()（）{}$#]{0,8}"
 _GAP = r"[ \t*_`\"'”」】\])）}$]{0,8}"
@@ -30,14 +33,16 @@ _MARKED = re.compile(
     rf"|<(?P<tag>score|rating|grade|分数|评分|得分)>\s{{0,8}}{_MARK})(?P<number>{NUMBER})",
     re.IGNORECASE,
 )
+_IT = r"(?:it|this|(?:the|this)[ ](?:answer|response))"
 # Sentences: what follows must end the thought, and nothing before may doubt it.
 _SAID = re.compile(
     rf"(?:{_LABEL}{_BRACKET}{_MARK}(?:(?:that[ ])?(?:I|we)[ ](?:would[ ]|will[ ])?(?:assign|give|award)[ ])?"
-    rf"(?:is|was|would[ ]be|will[ ]be|should[ ]be|comes[ ]to|为|是|应为|应该是|定为)(?:[ ](?:therefore|thus|hence|then))?"
+    rf"(?:is|was|would[ ]be|will[ ]be|should[ ]be|comes[ ]to|为|是|应为|应该是|定为)"
+    rf"(?:[ ](?:therefore|thus|hence|then))?"
     rf"|(?:gives?|gave|giving|assign(?:s|ed)?|award(?:s|ed)?|deserves|earns|merits|receives|gets)[ ]"
     rf"(?:[^\n.。:：;；0-9]{{0,40}}?[ ])?(?:a|an)?[ ]?(?:final[ ]|overall[ ])?(?:score|rating|grade|mark)[ ]of"
-    rf"|(?:rate|rated|rates|grade|graded|score|scored)[ ](?:it|this|(?:the|this)[ ](?:answer|response))(?:[ ](?:as|at|with))?(?:[ ]an?)?"
-    rf"|(?:gives?|gave|giving)[ ](?:it|this|(?:the|this)[ ](?:answer|response))(?:[ ]an?)?(?=[ \t*_]{{1,8}}[0-9])"
+    rf"|(?:rate|rated|rates|grade|graded|score|scored)[ ]{_IT}(?:[ ](?:as|at|with))?(?:[ ]an?)?"
+    rf"|(?:gives?|gave|giving)[ ]{_IT}(?:[ ]an?)?(?=[ \t*_]{{1,8}}[0-9])"
     rf"|(?:评定?为|打|给出?|获得?|应得|得(?!分)|给予)(?:这个|该|此|其|它|这|回答|答案|[ \t]){{0,4}}(?P<points>))"
     rf"{_MARK}[ \t]{{0,4}}(?P<number>{NUMBER})",
     re.IGNORECASE,
@@ -56,8 +61,8 @@ _BARE = re.compile(rf"\s{{0,20}}{_MARK}\s{{0,20}}(?P<number>{NUMBER})")
 # What may stand behind a score: "/5", " points out of 5", "(on a scale of 1 to 5)", "分（满分5分）", "（5分制）".
 _UNIT = r"(?:分|points?\b|pts?\b|stars?\b)?"
 _SCALE = (
-    r"[/／]|(?:out[ ])?of\b(?:[ ]a[ ](?:possible|total[ ]of|maximum[ ]of))?|on[ ]an?\b|on[ ]a[ ]scale[ ](?:of|from|to)\b"
-    r"|满分[为是]?|max(?:imum)?\b[ ]?[:=]?|scale\b[ ]?[:=]?"
+    r"[/／]|(?:out[ ])?of\b(?:[ ]a[ ](?:possible|total[ ]of|maximum[ ]of))?|on[ ]an?\b"
+    r"|on[ ]a[ ]scale[ ](?:of|from|to)\b|满分[为是]?|max(?:imum)?\b[ ]?[:=]?|scale\b[ ]?[:=]?"
 )
 _OUT_OF = re.compile(
     rf"{_GAP}{_UNIT}{_GAP}[（(，,\[]?{_GAP}"
@@ -73,8 +78,8 @@ _INSIDE = re.compile(
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
-    rf"{_GAP}{_UNIT}{_GAP}(?:[-–—~～、]|->|→|=>|(?:to|or|and)\b|到|至|或|和|[（(,，;；][ \t]?(?:or|maybe|perhaps|possibly|could[ ]be|或|也许|可能)"
-    rf"[^\n0-9０-９]{{0,20}})[ \t]{{0,4}}{_MARK}(?:{NUMBER})",
+    rf"{_GAP}{_UNIT}{_GAP}(?:[-–—~～、]|->|→|=>|(?:to|or|and)\b|到|至|或|和"
+    rf"|[（(,，;；][ \t]?(?:or|maybe|perhaps|possibly|could[ ]be|或|也许|可能)[^\n0-9０-９]{{0,20}})[ \t]{{0,4}}{_MARK}(?:{NUMBER})",
     re.IGNORECASE,
 )
 # "3, 4" and "4 | 5", where the line then ends; "4. 2 facts are wrong" is a score and a sentence.
