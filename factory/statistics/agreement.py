@@ -1,4 +1,4 @@
-"""How far two rankings of the same records agree: rank correlation, and the share of their picks in common."""
+"""How far two judgements of the same records agree: rank correlation, the share of picks in common, and kappa."""
 
 from __future__ import annotations
 
@@ -66,3 +66,30 @@ def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreem
         rho = spearman(first, second)
         found.append(Agreement(name, other, rows, np.nan if rho is None else rho, overlap, chance))
     return found
+
+
+def cohen_kappa(confusion: Mapping[tuple[str, str], int]) -> float | None:
+    """Cohen's kappa of (label, class) counts: 1 is full agreement, 0 is chance; None where chance is full."""
+    names = sorted({name for pair in confusion for name in pair})
+    table = np.zeros((len(names), len(names)))
+    for (label, said), count in confusion.items():
+        table[names.index(label), names.index(said)] = count
+    return class_kappa(table)
+
+
+def quadratic_kappa(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> float | None:
+    """Cohen's kappa of levels, a disagreement weighed by the square of its distance; None where chance is full."""
+    if not len(scores):
+        return None
+    disagree = float(((scores - labels) ** 2).mean())
+    chance = float(np.mean(scores**2) + np.mean(labels**2) - 2 * scores.mean() * labels.mean())
+    return None if chance <= 1e-12 else 1 - disagree / chance
+
+
+def class_kappa(table: NDArray[np.float64]) -> float | None:
+    """Cohen's kappa of counts, shape (classes, classes); None where nothing is counted or chance is full."""
+    rows = float(table.sum())
+    if not rows:
+        return None
+    chance = float((table.sum(axis=1) @ table.sum(axis=0)) / rows**2)
+    return None if chance == 1 else (float(np.trace(table)) / rows - chance) / (1 - chance)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from factory.data.record import Event, Missing, Record
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.interval import mean_interval
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.eliminate import answer_flaw, truncation_flaw
 from factory.steps.judging.grading.grader import Grader, transcript
@@ -26,19 +27,24 @@ class Refine(PerRecord):
     where the answer has the highest level, and where a call fails. The best answer is kept, not the last.
 
     A refined answer is a new record made from the old one; the old one is dropped ("refined"), unless
-    `keep_parents`. A record that is not bettered goes on as it is. The scores "refine.before" and
-    "refine.after" are the grades of the first and of the best answer, "refine.rounds" counts the rounds
-    that were kept; the note "refine.after" says why the rounds ended. A first answer that cannot be graded
-    is not refined: there is nothing to tell a gain by. The history has every call, those of rounds
-    that were let go too.
+    `keep_parents`. A record that is not bettered goes on as it is. The grades that an answer was chosen by tell no
+    gain: of noisy grades the highest are taken, and even rewriting that changes nothing would seem to help. So the
+    first and the best answer are graded anew once the choice is made, by `check`, or by the judge at temperature
+    1: these are the scores "refine.before" and "refine.after". The facts of the step have the mean gain by them with
+    its 95 % interval beside the gain that was chosen by. Of a record that was not refined both are its first grade.
+    "refine.rounds" counts the rounds that were kept; the note "refine.after" says why the rounds ended. A first
+    answer that cannot be graded is not refined: there is nothing to tell a gain by. The history has every call, those
+    of rounds that were let go too.
 
-    A model that judges itself likes its own words best: name another `judge` where there is one.
+    A model that judges itself likes its own words best: name another `judge` where there is one. And a judge that
+    likes a certain text likes it again: only another model as `check` is a fair one.
 
     Source: Self-Refine (arXiv 2303.17651) and SELF (arXiv 2310.00533); the stop by a judge's grade is ours,
     since the models' own word that nothing is left to change comes early or never.
 
     Example:
         - refine: {model: teacher, judge: other, rounds: 2}
+        - refine: {model: teacher, judge: teacher, check: other}
     """
 
     name: ClassVar[str] = "refine"
@@ -47,6 +53,8 @@ class Refine(PerRecord):
     """The chat model that criticises and rewrites."""
     judge: ChatModelName = ""
     """The chat model that grades; a different one than `model` is the fairer judge."""
+    check: ChatModelName = ""
+    """The chat model that grades first and best answer anew after the choice; empty: the judge, at temperature 1."""
     rubric: str = "quality"
     """A shipped rubric, or the path of a rubric file that ends in .md, that rates an answer."""
     rounds: int = Field(3, ge=1)
@@ -61,47 +69,73 @@ class Refine(PerRecord):
     """Most tokens of a criticism and of an answer."""
 
     _grader: Grader = PrivateAttr()
+    _checker: Grader = PrivateAttr()
 
     def model_post_init(self, context: object) -> None:
         rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
         if not rubrics["en"].judges_answer:
             raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
         self._grader = Grader(rubrics, (self.judge,))
+        # At temperature 0 the judge would give the grades again that the answer was chosen by.
+        anew = 1.0 if self.check in ("", self.judge) else 0.0
+        self._checker = Grader(rubrics, (self.check or self.judge,), temperature=anew)
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         if not record.output.strip():
             raise RecordFailed("no_answer", "there is no answer to refine")
         work = _Work(record, record.output)
         work.ended = await self._rounds(work, context)
-        scores = {"refine.rounds": float(work.kept)}
-        if work.before is not None and work.after is not None:
-            scores |= {"refine.before": work.before, "refine.after": work.after}
-        notes = {**record.notes, "refine.after": work.ended}
+        rounds = {"refine.rounds": float(work.kept)}
         if not work.kept:
-            same = replace(record, scores={**record.scores, **scores})
-            if work.after is None:
+            same = replace(record, scores={**record.scores, **rounds})
+            if work.before is None:
                 why = Missing(work.kind, work.ended)
                 same = same.with_score("refine.after", why, work.events[-1])
             else:
-                same = replace(same, notes=notes)
+                grades = {"refine.before": work.before, "refine.after": work.before}
+                notes = {**record.notes, "refine.after": work.ended}
+                same = replace(same, scores={**same.scores, **grades}, notes=notes)
             yield replace(same, events=(*record.events, *work.events))
             return
-        reason = f"its answer was refined in {work.kept} rounds, from {work.before:g} to {work.after:g}"
+        grades, missing = await self._anew(work, context)
+        chosen = {"chosen_from": work.before or 0.0, "chosen_to": work.after or 0.0}
+        reason = (
+            f"its answer was refined in {work.kept} rounds, chosen by grades from {work.before:g} to {work.after:g}"
+        )
+        if not missing:
+            reason += f"; graded anew: from {grades['refine.before']:g} to {grades['refine.after']:g}"
         first, *rest = work.events
         child = record.child(record.instruction, first, input=record.input, output=work.answer)
-        numbers = {name.removeprefix("refine."): value for name, value in scores.items()}
+        numbers = {name.removeprefix("refine."): value for name, value in {**rounds, **grades}.items()}
         yield (
             record
             if self.keep_parents
-            else record.drop(context.step, "refined", reason, numbers, against=child.id)
+            else record.drop(context.step, "refined", reason, {**numbers, **chosen}, against=child.id)
         )
         yield replace(
             child,
             tags=record.tags,
-            scores=scores,
-            notes={"refine.after": work.ended},
+            scores={**rounds, **grades},
+            missing=missing,
+            notes={} if missing else {"refine.after": work.ended},
             events=(*child.events, *rest),
         )
+
+    async def _anew(
+        self, work: _Work, context: Context
+    ) -> tuple[dict[str, float], dict[str, Missing]]:
+        """The grades of the first and the best answer given after the choice, or why there are none."""
+        language, grades = work.record.language, dict[str, float]()
+        for name, answer in (("refine.before", work.record.output), ("refine.after", work.answer)):
+            grade = await self._checker.grade(work.record.conversation, answer, language, context)
+            prompt = self._checker.prompt(language)
+            work.events.append(context.event("grade_anew", *grade.answers, prompt=prompt))
+            if grade.score is None:
+                context.count("not_graded_anew")
+                return {}, {"refine.after": Missing(grade.kind, f"not graded anew: {grade.reason}")}
+            grades[name] = grade.score
+        _tell_gain(context, grades["refine.after"] - grades["refine.before"], (work.after or 0) - (work.before or 0))
+        return grades, {}
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: a gain in every round."""
@@ -113,6 +147,7 @@ class Refine(PerRecord):
         for round in range(1, self.rounds + 1):
             work.answer = await self._rewrite(work, round, context) or work.answer
             await self._grade(work, work.answer, language, context)
+        await self._anew(work, context)
         if self.keep_parents:
             yield record
         yield record.child(record.instruction, work.events[0], input=record.input, output=work.answer)
@@ -207,6 +242,20 @@ class _Work:
     problem: str = ""
     kind: str = ""
     ended: str = ""
+
+
+def _tell_gain(context: Context, anew: float, chosen: float) -> None:
+    """Put into the step's facts how often each gain was found, by both grades, and the means."""
+    for name, gain in (("gains_graded_anew", anew), ("gains_chosen_by", chosen)):
+        counts = context.facts.setdefault(name, {})
+        counts[f"{gain:g}"] = counts.get(f"{gain:g}", 0) + 1
+        # By size, so that the sums do not hang on the order in which records come.
+        gains = sorted((float(size), number) for size, number in counts.items())
+        values = [size for size, number in gains for _ in range(number)]
+        context.facts[name.replace("gains", "mean_gain", 1)] = round(sum(values) / len(values), 4)
+        sure = mean_interval(values) if gain is anew else None
+        if sure is not None:
+            context.facts["mean_gain_graded_anew_interval"] = [round(edge, 4) for edge in sure]
 
 
 class Criticism(BaseModel):

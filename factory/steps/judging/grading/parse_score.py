@@ -79,7 +79,8 @@ _INSIDE = re.compile(
 )
 _ANOTHER = re.compile(
     rf"{_GAP}{_UNIT}{_GAP}(?:[-–—~～、]|->|→|=>|(?:to|or|and)\b|到|至|或|和"
-    rf"|[（(,，;；][ \t]?(?:or|maybe|perhaps|possibly|could[ ]be|或|也许|可能)[^\n0-9０-９]{{0,20}})[ \t]{{0,4}}{_MARK}(?:{NUMBER})",
+    rf"|[（(,，;；][ \t]?(?:or|maybe|perhaps|possibly|could[ ]be|或|也许|可能)"
+    rf"[^\n0-9０-９]{{0,20}})[ \t]{{0,4}}{_MARK}(?:{NUMBER})",
     re.IGNORECASE,
 )
 # "3, 4" and "4 | 5", where the line then ends; "4. 2 facts are wrong" is a score and a sentence.
