@@ -73,14 +73,21 @@ def correlation_interval(correlation: float, rows: float) -> Interval:
     return min(correlation, math.tanh(z - half)), max(correlation, math.tanh(z + half))
 
 
-def mean_interval(values: ArrayLike) -> Interval | None:
-    """Student's t interval of a mean, shape (n,), its quantile to the first order; None below two values."""
+def mean_interval(values: ArrayLike, times: ArrayLike | None = None) -> Interval | None:
+    """Student's t interval of a mean, its quantile to the first order; None below two values.
+
+    values: shape (n,)
+    times: how often each of them was found, shape (n,); by default once
+    """
     found = np.asarray(values, np.float64)
-    if len(found) < 2:
+    often = np.ones(len(found)) if times is None else np.asarray(times, np.float64)
+    rows = float(often.sum())
+    if rows < 2:
         return None
-    quantile = Z + (Z**3 + Z) / (4 * (len(found) - 1))
-    half = quantile * float(found.std(ddof=1)) / math.sqrt(len(found))
-    return float(found.mean()) - half, float(found.mean()) + half
+    mean = float(found @ often) / rows
+    deviation = math.sqrt(float(((found - mean) ** 2) @ often) / (rows - 1))
+    half = (Z + (Z**3 + Z) / (4 * (rows - 1))) * deviation / math.sqrt(rows)
+    return mean - half, mean + half
 
 
 def group_numbers(keys: Sequence[Hashable]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -100,7 +100,8 @@ class Refine(PerRecord):
         grades, missing = await self._anew(work, context)
         chosen = {"chosen_from": work.before or 0.0, "chosen_to": work.after or 0.0}
         reason = (
-            f"its answer was refined in {work.kept} rounds, chosen by grades from {work.before:g} to {work.after:g}"
+            f"its answer was refined in {work.kept} rounds, chosen by grades from {work.before:g} to "
+            f"{work.after:g}"
         )
         if not missing:
             reason += f"; graded anew: from {grades['refine.before']:g} to {grades['refine.after']:g}"
@@ -121,9 +122,7 @@ class Refine(PerRecord):
             events=(*child.events, *rest),
         )
 
-    async def _anew(
-        self, work: _Work, context: Context
-    ) -> tuple[dict[str, float], dict[str, Missing]]:
+    async def _anew(self, work: _Work, context: Context) -> tuple[dict[str, float], dict[str, Missing]]:
         """The grades of the first and the best answer given after the choice, or why there are none."""
         language, grades = work.record.language, dict[str, float]()
         for name, answer in (("refine.before", work.record.output), ("refine.after", work.answer)):
@@ -134,7 +133,9 @@ class Refine(PerRecord):
                 context.count("not_graded_anew")
                 return {}, {"refine.after": Missing(grade.kind, f"not graded anew: {grade.reason}")}
             grades[name] = grade.score
-        _tell_gain(context, grades["refine.after"] - grades["refine.before"], (work.after or 0) - (work.before or 0))
+        _tell_gain(
+            context, grades["refine.after"] - grades["refine.before"], (work.after or 0) - (work.before or 0)
+        )
         return grades, {}
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
@@ -246,16 +247,17 @@ class _Work:
 
 def _tell_gain(context: Context, anew: float, chosen: float) -> None:
     """Put into the step's facts how often each gain was found, by both grades, and the means."""
-    for name, gain in (("gains_graded_anew", anew), ("gains_chosen_by", chosen)):
-        counts = context.facts.setdefault(name, {})
+    for name, gain in (("graded_anew", anew), ("chosen_by", chosen)):
+        counts = context.facts.setdefault(f"gains_{name}", {})
         counts[f"{gain:g}"] = counts.get(f"{gain:g}", 0) + 1
         # By size, so that the sums do not hang on the order in which records come.
-        gains = sorted((float(size), number) for size, number in counts.items())
-        values = [size for size, number in gains for _ in range(number)]
-        context.facts[name.replace("gains", "mean_gain", 1)] = round(sum(values) / len(values), 4)
-        sure = mean_interval(values) if gain is anew else None
-        if sure is not None:
-            context.facts["mean_gain_graded_anew_interval"] = [round(edge, 4) for edge in sure]
+        sizes, times = zip(*sorted((float(size), number) for size, number in counts.items()), strict=True)
+        mean = sum(size * number for size, number in zip(sizes, times, strict=True)) / sum(times)
+        told: dict[str, Any] = {"mean": round(mean, 4)}
+        sure = mean_interval(sizes, times)
+        if sure is not None and name == "graded_anew":
+            told["interval"] = [round(edge, 4) for edge in sure]
+        context.facts[f"gain_{name}"] = told
 
 
 class Criticism(BaseModel):

@@ -14,6 +14,7 @@ from factory.data.table import Table
 from factory.data.text import prompt_language
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.statistics.interval import group_numbers
 from factory.step import ChatModelName, Context, WholeSet
 from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -32,7 +33,9 @@ class JudgePair(WholeSet):
     of which one order has no verdict has no score, and `missing` says why.
 
     At the end it says how often the first answers win, at their lengths and at equal lengths, how often both
-    orders agree, which place in the prompt is favoured where they do not, and how often the longer wins.
+    orders agree, which place in the prompt is favoured where they do not, and how often the longer wins; each
+    share with its 95 % interval, in which the pairs of one prompt count together. Where nearly all first answers are
+    longer, or shorter, no pair shows what happens at equal lengths, and it says so.
 
     Source: MT-bench (arXiv 2306.05685) for both orders; length control as AlpacaEval 2 (arXiv 2404.04475) in
     a simplified form, without the term for the difficulty of an instruction.
@@ -143,12 +146,21 @@ class JudgePair(WholeSet):
         longer = np.array([len(first) - len(second) for first, second in pairs], np.float64)
         missing = len(records) - len(judged)
         note = f"; {missing:,} have no verdict" if missing else ""
-        summary = summarise(given, swapped, longer)
+        # Pairs of one prompt tell less than as many pairs of their own.
+        summary = summarise(given, swapped, longer, group_numbers([record.prompt for record in judged]))
         context.facts["pairs"] = {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(summary).items()
+            if name not in ("intervals", "extrapolated")
         }
-        context.tell(f"{context.step}: {summary.sentence()}{note}")
+        context.facts["intervals"] = {
+            name: [round(edge, 4) for edge in sure] for name, sure in summary.intervals.items()
+        }
+        if summary.extrapolated:
+            context.facts["extrapolated"] = summary.extrapolated
+        (context.warn if summary.extrapolated else context.tell)(
+            f"{context.step}: {summary.sentence()}{note}"
+        )
 
 
 class PairVerdict(BaseModel):

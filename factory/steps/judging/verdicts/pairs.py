@@ -6,11 +6,13 @@ length-controlled win rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from factory.statistics.interval import Interval, Z, percent, share_interval
 from factory.statistics.logistic import fit_logistic, sigmoid
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class PairSummary:
     longer_wins: of the pairs with a winner and answers of different length, those that the longer one won
     win_rate: wins and half of the ties of the first answers, of all pairs
     controlled: the same at equal lengths
+    intervals: the 95 % interval of each share by its name; of `controlled` by the errors of each prompt
+    extrapolated: why `controlled` says what no pair shows, in words; "" where pairs lie on both sides of equal lengths
     """
 
     pairs: int
@@ -48,6 +52,8 @@ class PairSummary:
     longer_wins: float | None
     win_rate: float | None
     controlled: float | None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    extrapolated: str = ""
 
     def sentence(self) -> str:
         """The summary in words."""
@@ -56,39 +62,91 @@ class PairSummary:
         ties = self.pairs - self.wins - self.losses
         parts = [
             f"the first answer wins {self.wins:,}, loses {self.losses:,} and ties {ties:,} of {self.pairs:,} pairs "
-            f"(win rate {_percent(self.win_rate)}, length-controlled {_percent(self.controlled)})",
-            f"both orders agree on {_percent(self.agreement)} and contradict each other on "
-            f"{_percent(self.opposite)}",
+            f"(win rate {self._share('win_rate')}, length-controlled {self._share('controlled')})",
+            f"both orders agree on {self._share('agreement')} and contradict each other on {self._share('opposite')}",
         ]
         if self.first_shown is not None:
-            parts[-1] += f", where the answer shown first is favoured in {_percent(self.first_shown)}"
+            parts[-1] += f", where the answer shown first is favoured in {self._share('first_shown')}"
         if self.longer_wins is not None:
-            parts.append(f"the longer answer wins {_percent(self.longer_wins)} of the pairs with a winner")
+            parts.append(f"the longer answer wins {self._share('longer_wins')} of the pairs with a winner")
+        if self.extrapolated:
+            parts.append(self.extrapolated)
         return "; ".join(parts)
+
+    def _share(self, name: str) -> str:
+        return percent(getattr(self, name), self.intervals.get(name))
 
 
 def summarise(
-    given: NDArray[np.float64], swapped: NDArray[np.float64], longer: NDArray[np.float64]
+    given: NDArray[np.float64],
+    swapped: NDArray[np.float64],
+    longer: NDArray[np.float64],
+    groups: NDArray[np.int64] | None = None,
 ) -> PairSummary:
     """What the verdicts on n pairs say; all arrays have shape (n,).
 
     given, swapped: WIN, TIE or LOSS of the first answer, shown first and shown second
     longer: by how many characters the first answer is longer than the second
+    groups: the number of each pair's prompt; by default each pair has its own
     """
     outcome = np.where(given == swapped, given, TIE)
+    lineage = np.arange(len(outcome)) if groups is None else groups
     contradicts = (given != swapped) & (given != TIE) & (swapped != TIE)
     decided = (outcome != TIE) & (longer != 0)
+    everywhere = np.ones(len(outcome), bool)
+    shares: dict[str, tuple[NDArray[Any], NDArray[np.bool_]]] = {
+        "agreement": (given == swapped, everywhere),
+        "opposite": (contradicts, everywhere),
+        "first_shown": (given == WIN, contradicts),
+        "longer_wins": ((outcome == WIN) == (longer > 0), decided),
+        "win_rate": (outcome, everywhere),
+    }
+    found = {name: float(values[of].mean()) if of.any() else None for name, (values, of) in shares.items()}
+    intervals = {
+        name: sure
+        for name, (values, of) in shares.items()
+        if (sure := share_interval(values[of], lineage[of])) is not None
+    }
+    controlled = controlled_interval(outcome, longer, lineage)
+    if controlled is not None:
+        # A side that won every pair leaves no error to measure, which does not make few pairs sure.
+        intervals["controlled"] = _as_wide_as(controlled, intervals["win_rate"])
     return PairSummary(
         pairs=len(outcome),
         wins=int((outcome == WIN).sum()),
         losses=int((outcome == LOSS).sum()),
-        agreement=_share(given == swapped),
-        opposite=_share(contradicts),
-        first_shown=_share(given[contradicts] == WIN),
-        longer_wins=_share((outcome[decided] == WIN) == (longer[decided] > 0)),
-        win_rate=float(outcome.mean()) if len(outcome) else None,
+        **found,
         controlled=length_controlled(outcome, longer),
+        intervals=intervals,
+        extrapolated=extrapolated(longer),
     )
+
+
+def _as_wide_as(found: Interval, plain: Interval) -> Interval:
+    """An interval that holds `found` and is no narrower than `plain`, within 0 and 1."""
+    lack = max(0.0, (plain[1] - plain[0]) - (found[1] - found[0])) / 2
+    below, above = found[0] - lack, found[1] + lack
+    # What does not fit on one side belongs to the other.
+    return max(0.0, below - max(0.0, above - 1)), min(1.0, above + max(0.0, -below))
+
+
+LEAST_BESIDE = 0.025
+"""The share of the pairs that must lie on each side of equal lengths for the rate there to be one within the data."""
+
+
+def extrapolated(longer: NDArray[np.float64]) -> str:
+    """Why a win rate at equal lengths is one that no pair shows, in words; "" where pairs lie on both sides of it.
+
+    longer: by how many characters the first answer is longer than the second, shape (n,)
+    """
+    for side, beside in (("longer", longer <= 0), ("shorter", longer >= 0)):
+        if len(longer) and beside.mean() < LEAST_BESIDE:
+            low, high = (float(edge) for edge in np.quantile(np.abs(longer), (0.025, 0.975)))
+            return (
+                f"the first answer is {side} in nearly all pairs (mostly by {low:,.0f} to {high:,.0f} characters), "
+                "so that the length-controlled rate is extrapolated beyond them: do not rely on it"
+            )
+    return ""
 
 
 def length_controlled(outcomes: NDArray[np.float64], longer: NDArray[np.float64]) -> float | None:
@@ -106,16 +164,43 @@ def length_controlled(outcomes: NDArray[np.float64], longer: NDArray[np.float64]
     """
     if not len(outcomes):
         return None
-    spread = float(longer.std(ddof=1)) if len(longer) > 1 else 0.0
-    effect = np.tanh(longer / spread) if spread > 0 else np.zeros(len(longer))
-    features = np.column_stack([np.ones(len(outcomes)), effect])
-    weights = fit_logistic(features, outcomes, np.array([1e-3, 1.0]))
+    weights, _ = _fitted(outcomes, longer)
     return float(sigmoid(weights[:1])[0])
 
 
-def _share(flags: NDArray[np.bool_]) -> float | None:
-    return float(flags.mean()) if len(flags) else None
+def controlled_interval(
+    outcomes: NDArray[np.float64], longer: NDArray[np.float64], groups: NDArray[np.int64]
+) -> Interval | None:
+    """The 95 % interval of `length_controlled`, pairs of one group together; None of fewer than two groups.
+
+    By the sandwich estimator of the regression's covariance (Liang and Zeger, Biometrika 73 (1986)): the curvature
+    says how far the rate moves with an error, the groups' own errors how large these are.
+
+    groups: the number of each pair's prompt, shape (n,)
+    """
+    _, own = np.unique(groups, return_inverse=True)
+    number = int(own.max(initial=-1)) + 1
+    if number < 2:
+        return None
+    weights, features = _fitted(outcomes, longer)
+    likely = sigmoid(features @ weights)
+    errors = np.zeros((number, 2))
+    np.add.at(errors, own, features * (outcomes - likely)[:, None])
+    curvature = (features * (likely * (1 - likely))[:, None]).T @ features + np.diag(_PENALTY)
+    moved = np.linalg.solve(curvature, errors.T)[0]
+    deviation = float(np.sqrt((moved**2).sum() * number / (number - 1)))
+    low, high = sigmoid(weights[0] + Z * deviation * np.array([-1.0, 1.0]))
+    return float(low), float(high)
 
 
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share:.1%}"
+_PENALTY = np.array([1e-3, 1.0])
+
+
+def _fitted(
+    outcomes: NDArray[np.float64], longer: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The weights of the regression, and the features that they are of."""
+    spread = float(longer.std(ddof=1)) if len(longer) > 1 else 0.0
+    effect = np.tanh(longer / spread) if spread > 0 else np.zeros(len(longer))
+    features = np.column_stack([np.ones(len(outcomes)), effect])
+    return fit_logistic(features, outcomes, _PENALTY), features

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from factory.statistics.correlation import pearson, ranks, spearman
 from factory.statistics.logistic import fit_logistic, sigmoid
-from factory.steps.judging.verdicts.pairs import LOSS, TIE, WIN, decide, length_controlled, summarise
+from factory.steps.judging.verdicts.pairs import (
+    LOSS,
+    TIE,
+    WIN,
+    controlled_interval,
+    decide,
+    length_controlled,
+    summarise,
+)
 
 VERDICTS = st.sampled_from([WIN, TIE, LOSS])
 PAIRS = st.lists(st.tuples(VERDICTS, VERDICTS, st.integers(-500, 500)), min_size=1, max_size=60)
@@ -27,7 +35,7 @@ def test_a_judge_that_always_takes_the_answer_shown_first_decides_nothing_and_is
     assert (found.wins, found.losses, found.win_rate) == (0, 0, 0.5)
     assert (found.agreement, found.opposite, found.first_shown) == (0.0, 1.0, 1.0)
     assert found.longer_wins is None
-    assert "shown first is favoured in 100.0%" in found.sentence()
+    assert "shown first is favoured in 100.0% (95 % interval 72.2% to 100.0%)" in found.sentence()
 
 
 def test_shares_are_taken_of_the_pairs_they_speak_of() -> None:
@@ -63,6 +71,11 @@ def test_swapping_the_sides_turns_every_rate_round(pairs: list[tuple[float, floa
         one.longer_wins,
     )
     assert other.first_shown == one.first_shown
+    for name in one.intervals:
+        low, high = one.intervals[name]
+        mirrored = (1 - high, 1 - low) if name in ("win_rate", "controlled") else (low, high)
+        assert other.intervals[name] == pytest.approx(mirrored, abs=1e-4)
+        assert low - 1e-6 <= getattr(one, name) <= high + 1e-6
 
 
 def test_answers_against_themselves_win_half_at_equal_lengths() -> None:
@@ -87,6 +100,45 @@ def test_a_difference_in_length_is_measured_in_spreads_of_the_differences_as_alp
     design = np.column_stack([np.ones(500), np.tanh(longer / longer.std(ddof=1))])
     weights = fit_logistic(design, outcome, np.array([1e-3, 1.0]))
     assert length_controlled(outcome, longer) == pytest.approx(sigmoid(weights[:1])[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("each", [1, 8])
+def test_the_interval_of_the_controlled_rate_holds_the_true_one(each: int) -> None:
+    """Pairs of one prompt share what the prompt does to the outcome, which rows of their own would not."""
+    held = []
+    for seed in range(300):
+        draw = np.random.default_rng(seed)
+        prompt = np.repeat(np.arange(400 // each), each)
+        longer = draw.normal(100, 300, len(prompt))
+        merit = np.where(draw.random(prompt.max() + 1) < 0.5, 3.0, -3.0)[prompt] if each > 1 else 0.0
+        logits = merit + np.tanh(longer / 300)
+        outcome = (draw.random(len(prompt)) < sigmoid(logits)).astype(float)
+        interval = controlled_interval(outcome, longer, prompt)
+        assert interval is not None
+        held.append(interval[0] <= 0.5 <= interval[1])
+    assert 0.91 <= np.mean(held) <= 0.99
+
+
+def test_a_rate_that_no_pair_shows_is_told_to_be_extrapolated() -> None:
+    longer = np.linspace(200, 900, 60)
+    outcome = np.tile([WIN, LOSS, WIN], 20)
+    found = summarise(outcome, outcome, longer)
+    assert (
+        "the first answer is longer in nearly all pairs (mostly by 218 to 882 characters)" in found.sentence()
+    )
+    assert "extrapolated beyond them" in found.sentence()
+    assert "shorter in nearly all pairs" in summarise(outcome, outcome, -longer).sentence()
+    both = summarise(outcome, outcome, longer - 300)
+    assert both.extrapolated == ""
+    assert "extrapolated" not in both.sentence()
+    assert summarise(outcome, outcome, np.zeros(60)).extrapolated == ""
+
+
+def test_a_side_that_wins_every_one_of_few_pairs_is_not_sure_to_win_all() -> None:
+    found = summarise(np.full(5, WIN), np.full(5, WIN), np.arange(-2.0, 3))
+    assert found.intervals["controlled"][0] < 0.7
+    assert found.intervals["win_rate"] == pytest.approx((0.5655, 1), abs=1e-3)
 
 
 def test_where_all_differences_are_the_same_the_controlled_rate_is_the_rate() -> None:
