@@ -99,16 +99,14 @@ def lines(dataset: Dataset, top: float) -> list[str]:
 
     scores = columns(dataset)
     why = _why_missing(dataset, scores)
-    table: list[tuple[str, ...]] = [("score", "rows", "median", "with length", "not scored")]
+    table: list[tuple[str, ...]] = [("score", "rows", "median", "with length (95 %)", "not scored")]
     pairs = agreements(scores, top)
     for name, values in scores.items():
         known = [value for value in values.tolist() if not math.isnan(value)]
         median = f"{statistics.median(known):.4g}" if known else "-"
-        along = next(
-            (pair.spearman for pair in pairs if (pair.first, pair.second) == (name, LENGTH)), math.nan
-        )
+        along = next((pair for pair in pairs if (pair.first, pair.second) == (name, LENGTH)), None)
         table.append(
-            (_name(name), f"{len(known):,}", median, _number(along), shorten(visible(why[name]), 200))
+            (_name(name), f"{len(known):,}", median, _correlation(along), shorten(visible(why[name]), 200))
         )
     told = _aligned(table)
     others = [
@@ -119,7 +117,10 @@ def lines(dataset: Dataset, top: float) -> list[str]:
         and not any(name.startswith(_BESIDE) for name in pair[:2])
     ]
     if others:
-        told += ["", f"How the scores agree (rank correlation; overlap of the top {top * 100:.4g}%)"]
+        told += [
+            "",
+            f"How the scores agree (rank correlation; overlap of the top {top * 100:.4g}%; 95 % intervals)",
+        ]
         told += _aligned(_pairs(others))
     if len(scores) == 1:
         told += ["", "No record has a score or a tag: name steps that score, such as --with ifd,judge,tags."]
@@ -195,7 +196,10 @@ def _why_missing(dataset: Dataset, scores: dict[str, Scores]) -> dict[str, str]:
 def _pairs(pairs: list[Agreement]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("", "", "Spearman", "overlap", "by chance", "rows")]
     for pair in pairs:
-        numbers = (_number(pair.spearman), _share(pair.overlap), _share(pair.chance), f"{pair.rows:,}")
+        overlap = _share(pair.overlap)
+        if pair.overlap_interval is not None:
+            overlap += f" ({_share(pair.overlap_interval[0])} to {_share(pair.overlap_interval[1])})"
+        numbers = (_correlation(pair), overlap, _share(pair.chance), f"{pair.rows:,}")
         rows.append((_name(pair.first), _name(pair.second), *numbers))
     return rows
 
@@ -239,8 +243,12 @@ def _name(score: str) -> str:
     return shorten(visible(score), 44)
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:+.2f}"
+def _correlation(pair: Agreement | None) -> str:
+    """A rank correlation with its 95 % interval."""
+    if pair is None or math.isnan(pair.spearman):
+        return "-"
+    low, high = pair.spearman_interval or (math.nan, math.nan)
+    return f"{pair.spearman:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _share(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from factory.statistics.correlation import spearman
+from factory.statistics.interval import Interval, correlation_interval, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,8 @@ class Agreement(NamedTuple):
     rows: how many rows have both
     spearman: rank correlation, -1 to 1; NaN where fewer than three rows have both, or a column is constant
     overlap: share of the top picks of one that are top picks of the other; `chance` is what chance gives
+    spearman_interval, overlap_interval: their 95 % intervals (Fisher's z; Wilson's of the picks), None where the
+        number is not defined
     """
 
     first: str
@@ -30,6 +33,8 @@ class Agreement(NamedTuple):
     spearman: float
     overlap: float
     chance: float
+    spearman_interval: Interval | None = None
+    overlap_interval: Interval | None = None
 
 
 def top_overlap(first: Scores, second: Scores, share: float, *, lowest: bool = False) -> tuple[float, float]:
@@ -64,7 +69,19 @@ def agreements(columns: Mapping[str, Scores], share: float = 0.1) -> list[Agreem
         overlap, chance = top_overlap(first, second, share)
         rows = int((~(np.isnan(first) | np.isnan(second))).sum())
         rho = spearman(first, second)
-        found.append(Agreement(name, other, rows, np.nan if rho is None else rho, overlap, chance))
+        picks = max(1, round(share * rows))
+        found.append(
+            Agreement(
+                name,
+                other,
+                rows,
+                np.nan if rho is None else rho,
+                overlap,
+                chance,
+                None if rho is None else correlation_interval(rho, rows),
+                wilson(overlap * picks, picks) if rows else None,
+            )
+        )
     return found
 
 

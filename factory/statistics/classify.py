@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from factory.statistics.interval import wilson
+
 if TYPE_CHECKING:
     from factory.models.base import Vectors
 
@@ -163,7 +165,8 @@ def fold_numbers(labels: Sequence[str], folds: int, seed: int) -> NDArray[np.int
 class Validated(NamedTuple):
     """How well a classifier does on examples it has not seen.
 
-    accuracy: the share that got its own label; macro_f1: the mean of the labels' F1
+    accuracy: the share that got its own label, with its 95 % interval (Wilson's) as low and high
+    macro_f1: the mean of the labels' F1
     majority: the accuracy of always saying the commonest label
     """
 
@@ -172,6 +175,8 @@ class Validated(NamedTuple):
     accuracy: float
     macro_f1: float
     majority: float
+    low: float
+    high: float
 
 
 def cross_validate(
@@ -197,10 +202,13 @@ def cross_validate(
     for label in sorted(set(labels)):
         right = int(((predicted == label) & (names == label)).sum())
         f1.append(2 * right / (int((predicted == label).sum()) + int((names == label).sum())))
+    low, high = wilson(float((predicted == names).sum()), len(names))
     return Validated(
         examples=len(names),
         labels=len(f1),
         accuracy=float((predicted == names).mean()),
         macro_f1=float(np.mean(f1)),
         majority=max(Counter(labels).values()) / len(names),
+        low=low,
+        high=high,
     )

@@ -12,6 +12,8 @@ from factory.data.text import word_count
 
 FACT = "spearman_with_answer_length"
 """The fact of a step that tells it: for each score a rank correlation, None where it is not defined."""
+INTERVALS = "interval_of_spearman_with_answer_length"
+"""The fact that holds its 95 % interval (Fisher's z), for each score whose correlation is defined."""
 
 
 @dataclass(slots=True)
@@ -36,9 +38,16 @@ class ScoreLengths:
                 lengths.append(words)
 
     def facts(self) -> dict[str, Any]:
-        """`FACT` by score, and nothing where no score was given."""
+        """`FACT` and `INTERVALS` by score, and nothing where no score was given."""
         from factory.statistics.correlation import spearman
+        from factory.statistics.interval import correlation_interval
 
-        told = {name: spearman(*columns) for name, columns in sorted(self._found.items())}
-        rounded = {name: None if rho is None else round(rho, 4) for name, rho in told.items()}
-        return {FACT: rounded} if rounded else {}
+        told: dict[str, float | None] = {}
+        sure: dict[str, list[float]] = {}
+        for name, columns in sorted(self._found.items()):
+            rho = spearman(*columns)
+            told[name] = None if rho is None else round(rho, 4)
+            if rho is not None:
+                edges = correlation_interval(rho, len(columns[0]))
+                sure[name] = [round(edge, 4) for edge in edges]
+        return {**({FACT: told} if told else {}), **({INTERVALS: sure} if sure else {})}

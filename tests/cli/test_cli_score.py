@@ -52,9 +52,11 @@ def test_scores_that_are_there_are_compared_without_any_model(scored: Path, tmp_
     done = factory("score", str(scored), cwd=tmp_path)
     lines = [line.split() for line in done.stdout.splitlines()]
     assert done.returncode == 0
-    assert ["ifd", "judge.quality", "-1.00", "0%", "11%", "19"] in lines
-    assert ["ifd", "19", "0.5", "+1.00", "1:", "there", "is", "no", "answer", "to", "score"] in lines
-    assert ["judge.quality", "20", "10.5", "-1.00"] in lines
+    sure = ["(-1.00", "to", "-0.99)", "0%", "(0%", "to", "66%)"]
+    assert ["ifd", "judge.quality", "-1.00", *sure, "11%", "19"] in lines
+    why = ["1:", "there", "is", "no", "answer", "to", "score"]
+    assert ["ifd", "19", "0.5", "+1.00", "(+0.99", "to", "+1.00)", *why] in lines
+    assert ["judge.quality", "20", "10.5", "-1.00", "(-1.00", "to", "-0.99)"] in lines
     assert any(line[:2] == ["tags", "16"] for line in lines)
 
 

@@ -15,7 +15,7 @@ from factory.data.record import Record, new_record
 from factory.engine.run import Run, RunOptions
 from factory.recipe.recipe import build_recipe
 from factory.report.page.page import render_report
-from factory.statistics.lengths import FACT, ScoreLengths
+from factory.statistics.lengths import FACT, INTERVALS, ScoreLengths
 
 
 def scored(words: int, **scores: float) -> Record:
@@ -27,7 +27,10 @@ def test_scores_that_a_step_gave_are_correlated_with_the_words_of_the_answers() 
     for words, up, down in ((1, 0.1, 9.0), (2, 0.2, 8.0), (5, 0.3, 7.0)):
         before = scored(words, old=1.0)
         lengths.note(before, replace(before, scores={**before.scores, "up": up, "down": down, "flat": 1.0}))
-    assert lengths.facts() == {FACT: {"down": -1.0, "flat": None, "up": 1.0}}
+    assert lengths.facts() == {
+        FACT: {"down": -1.0, "flat": None, "up": 1.0},
+        INTERVALS: {"down": [-1.0, 1.0], "up": [-1.0, 1.0]},
+    }, "three rows tell nothing, however well they are ordered"
 
 
 def test_a_score_that_is_given_again_counts_and_one_that_was_there_does_not() -> None:
@@ -35,7 +38,7 @@ def test_a_score_that_is_given_again_counts_and_one_that_was_there_does_not() ->
     for words in (1, 2, 3):
         before = scored(words, again=float(words), there=float(words))
         lengths.note(before, replace(before, scores={**before.scores, "again": float(str(words))}))
-    assert lengths.facts() == {FACT: {"again": 1.0}}
+    assert lengths.facts()[FACT] == {"again": 1.0}
 
 
 def test_without_an_answer_or_a_score_nothing_is_told() -> None:
@@ -66,5 +69,8 @@ def test_a_runs_manifest_and_report_tell_it_for_the_dropped_rows_too(
     done = Run(
         build_recipe(data, "lengths"), RunOptions(tmp_path / "out", journal=tmp_path / "j.db")
     ).execute()
-    assert done.manifest["steps"][1]["facts"] == {FACT: {"judge.quality": 1.0}}
+    assert done.manifest["steps"][1]["facts"] == {
+        FACT: {"judge.quality": 1.0},
+        INTERVALS: {"judge.quality": [-0.2214, 1.0]},
+    }
     assert "spearman with answer length: </span>" in render_report(done.folder)

@@ -13,6 +13,7 @@ from factory.data.arrow import to_array, to_numbers
 from factory.data.text import word_count
 from factory.report.run_files.rows import evenly, open_rows, rows_at
 from factory.statistics.correlation import spearman
+from factory.statistics.interval import Interval, correlation_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Composition:
     instruction_words, output_words: int64, shape (measured rows,)
     length_correlation: by score, Spearman's correlation with the words of the output over the measured rows
         that have both; None where it is not defined
+    length_intervals: the 95 % interval of each of these
     """
 
     rows: int = 0
@@ -40,6 +42,7 @@ class Composition:
     instruction_words: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     output_words: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     length_correlation: dict[str, float | None] = field(default_factory=dict)
+    length_intervals: dict[str, Interval] = field(default_factory=dict)
 
 
 def compose(path: Path) -> Composition:
@@ -64,10 +67,11 @@ def compose(path: Path) -> Composition:
     found.instruction_words = np.array([word_count(record.prompt) for record in sample], np.int64)
     answered = [record for record in sample if record.output]
     found.output_words = np.array([word_count(record.output) for record in answered], np.int64)
-    found.length_correlation = {
-        name: spearman([record.scores.get(name, np.nan) for record in answered], found.output_words)
-        for name in found.scores
-    }
+    for name in found.scores:
+        graded = [record.scores.get(name, np.nan) for record in answered]
+        rho = found.length_correlation[name] = spearman(graded, found.output_words)
+        if rho is not None:
+            found.length_intervals[name] = correlation_interval(rho, int(np.isfinite(graded).sum()))
     return found
 
 

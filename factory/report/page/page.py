@@ -24,6 +24,7 @@ from factory.report.run_files.manifest import read_manifest
 from factory.report.run_files.rows import dropped_files, kept_files
 from factory.report.run_files.state import run_state
 from factory.report.terminal.funnel import headline
+from factory.statistics.interval import number as with_interval
 
 REPORT = "report.html"
 RECIPE_CHARACTERS = 100_000
@@ -234,7 +235,8 @@ def _composition(composition: Composition) -> Html:
         # A judge that likes long answers is the best-known fault of judges: shown beside every score.
         with_length = composition.length_correlation.get(name)
         if with_length is not None:
-            under += f"; Spearman with the output's length {with_length:.2f}"
+            sure = composition.length_intervals[name]
+            under += f"; Spearman with the output's length {with_interval(with_length, sure, '.2f')}"
         cards.append(_card(f"score {name}", distribution(values), under))
     measured = len(composition.instruction_words)
     of = f", {count(measured)} rows measured" if measured < composition.rows else ""

@@ -12,6 +12,7 @@ from factory.data.record import Message, Missing, Record
 from factory.data.text import turn_text
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.grading.grader import Grade, Grader
+from factory.steps.judging.grading.reference import note_reference, reference_of
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
 from factory.steps.keep import Condition, keep_where
 
@@ -47,6 +48,7 @@ class Judge(PerRecord):
         - judge: {model: teacher, rubric: quality, keep: ">= 4"}
         - judge: {model: teacher, rubric: complexity}
         - judge: {model: [teacher, other], samples: 4, temperature: 1}
+        - judge: {model: teacher, rubric: accuracy, reference: reference_answer}
     """
 
     name: ClassVar[str] = "judge"
@@ -62,6 +64,10 @@ class Judge(PerRecord):
     as ">= 4"; without it all are kept."""
     turns: Literal["all", "last"] = "all"
     """Which turns of a conversation are judged."""
+    reference: bool | str = False
+    """Show the judge a reference answer: the name of the source's column that holds it, or true for the first of
+    reference_answer, reference, ground_truth, answer and the like, else the record's only other answer. A record
+    without one is judged without, which is counted; of several turns the last has the reference."""
     samples: int = Field(1, ge=1)
     """Replies drawn from each model; above 1 they need a temperature."""
     expected: bool = True
@@ -80,6 +86,10 @@ class Judge(PerRecord):
     def _drawn(self) -> Self:
         if self.model == ():
             raise ValueError("`model` names no model: name one, or leave it out")
+        if self.reference and not load_rubric(self.rubric, "en").judges_answer:
+            raise ValueError(
+                f"the rubric {self.rubric!r} rates instructions, which have no `reference` answer"
+            )
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(
                 "several `samples` at temperature 0 are one reply: set a `temperature`, such as 1"
@@ -96,7 +106,9 @@ class Judge(PerRecord):
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         score = f"judge.{self._grader.rubric('en').name}"
-        judged = await judge_record(self._grader, record, context, score=score, last=self.turns == "last")
+        judged = await judge_record(
+            self._grader, record, context, score=score, last=self.turns == "last", reference=self.reference
+        )
         yield keep_where(judged, decides(judged, score), self.keep, context.step)
 
 
@@ -107,9 +119,19 @@ def decides(record: Record, score: str) -> str:
 
 
 async def judge_record(
-    grader: Grader, record: Record, context: Context, *, score: str, last: bool = False
+    grader: Grader,
+    record: Record,
+    context: Context,
+    *,
+    score: str,
+    last: bool = False,
+    reference: bool | str = False,
 ) -> Record:
-    """`record` with the score of this name by the grader's rubric, level and spread where there are, and the note."""
+    """`record` with the score of this name by the grader's rubric, level and spread where there are, and the note.
+
+    last: judge the last turn alone
+    reference: which reference answer the last turn is held against, as `reference_of` takes it
+    """
     language = record.language
     rubric = grader.rubric(language)
     beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread")]
@@ -119,12 +141,14 @@ async def judge_record(
         what = "answer" if rubric.judges_answer else "instruction"
         why = Missing(f"no_{what}", f"there is no {what} to judge")
         return record.with_score(score, why, context.event(score))
-    grades = [
-        await grader.grade(conversation, answer, language, context)
-        for conversation, answer in (judged_turns[-1:] if last else judged_turns)
-    ]
+    known = reference_of(record, reference)
+    note_reference(context, reference, known)
+    # The reference answers the last turn; those before it have none.
+    *earlier, latest = judged_turns[-1:] if last else judged_turns
+    grades = [await grader.grade(*exchange, language, context) for exchange in earlier]
+    grades.append(await grader.grade(*latest, language, context, known))
     answers = [answer for grade in grades for answer in grade.answers]
-    event = context.event(score, *answers, prompt=grader.prompt(language))
+    event = context.event(score, *answers, prompt=grader.prompt(language, known))
     mean = _mean([grade.score for grade in grades])
     if mean is None:
         judged = record.with_score(score, _why_missing(grades), event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -15,8 +15,9 @@ from factory.data.text import prompt_language
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.statistics.interval import group_numbers
-from factory.step import ChatModelName, Context, WholeSet
+from factory.step import Asked, ChatModelName, Context, WholeSet
 from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
+from factory.steps.judging.grading.reference import note_reference, reference_of
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
 from factory.steps.judging.verdicts.pairs import LOSS, TIE, WIN, decide, summarise
 from factory.steps.judging.verdicts.side_by_side import side_by_side
@@ -53,6 +54,9 @@ class JudgePair(WholeSet):
     """The column of the source that holds the first answers; empty: the record's own answer."""
     second: str = Field(min_length=1)
     """The column of the source that holds the second answers."""
+    reference: bool | str = False
+    """Show the judge a reference answer: the name of the source's column that holds it, or true, as for `judge`. A
+    pair without one is judged without, which is counted."""
     rubric: str = "quality"
     """A shipped rubric, or the path of a rubric file that ends in .md, that rates an answer."""
     keep: Condition | None = None
@@ -101,7 +105,9 @@ class JudgePair(WholeSet):
 
     async def _judge(self, record: Record, context: Context) -> Record:
         score, *each = self._names()
-        prompt = context.prompt("judge/pair", record)
+        name, known = self._prompt(record)
+        prompt = context.prompt(name, record)
+        note_reference(context, self.reference, known)
         record = replace(record, scores={key: old for key, old in record.scores.items() if key not in each})
         try:
             first, second = self._answers(record)
@@ -120,12 +126,19 @@ class JudgePair(WholeSet):
             reason = f"shown first: {reason}\nshown second: {swapped.data.reason.strip()}"
         return replace(record, scores=scores).with_score(score, decide(*verdicts), event, reason)
 
+    def _prompt(self, record: Record) -> tuple[str, str]:
+        """The name of the prompt, and the reference answer that it shows; "" where it shows none."""
+        known = reference_of(record, self.reference)
+        return ("judge/pair_reference" if known else "judge/pair"), known
+
     async def _compare(
         self, record: Record, first: str, second: str, context: Context
     ) -> Answer[PairVerdict]:
-        answer, _ = await context.ask(
+        name, known = self._prompt(record)
+        more: dict[str, Any] = {"reference": known} if known else {}
+        asked: Asked[PairVerdict] = await context.ask(
             self.model,
-            "judge/pair",
+            name,
             record,
             Sampling(self.temperature, self.max_tokens),
             schema=PairVerdict,
@@ -133,8 +146,9 @@ class JudgePair(WholeSet):
             conversation=transcript(record.conversation, record.language),
             answer_a=first,
             answer_b=second,
+            **more,
         )
-        return answer
+        return asked.answer
 
     def _report(self, records: Sequence[Record], context: Context) -> None:
         import numpy as np

@@ -13,6 +13,7 @@ from factory.data.table import Table
 from factory.data.text import word_count
 from factory.statistics.agreement import top_overlap
 from factory.statistics.correlation import spearman
+from factory.statistics.interval import correlation_interval, percent, wilson
 from factory.step import Context, WholeSet, nearest
 
 
@@ -93,7 +94,10 @@ class KeepTop(WholeSet):
         if rho is None:
             return
         overlap, chance = top_overlap(ranked, lengths, min(1.0, size / rows))
+        low, high = correlation_interval(rho, rows)
+        picks = max(1, min(size, rows))
         context.tell(
             f"{context.step}: {self.score} and the answer's length in words correlate at {rho:+.2f} (Spearman, "
-            f"{rows:,} records); the longest answers share {overlap:.0%} of the picks, by chance {chance:.0%}"
+            f"{rows:,} records, 95 % interval {low:+.2f} to {high:+.2f}); the longest answers share "
+            f"{percent(overlap, wilson(overlap * picks, picks), 0)} of the picks, by chance {chance:.0%}"
         )

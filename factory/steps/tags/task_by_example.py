@@ -15,6 +15,7 @@ from factory.data.record import Record
 from factory.data.table import Table
 from factory.errors import InputError
 from factory.statistics.classify import Classifier, Predicted, cross_validate
+from factory.statistics.interval import percent
 from factory.step import Context, EmbeddingModelName, WholeSet
 
 INPUT_CHARACTERS = 300
@@ -67,10 +68,11 @@ class TaskByExample(WholeSet):
         labels = [self._label(record) for record in examples]
         validated = await asyncio.to_thread(cross_validate, vectors, labels, self.method)
         context.facts["validated"] = validated._asdict()
-        if validated.accuracy <= validated.majority:
+        if validated.low <= validated.majority:
             context.warn(
                 f"{context.step}: on examples it had not seen the classifier was right for "
-                f"{validated.accuracy:.0%}, no better than always saying the commonest task: give more examples"
+                f"{percent(validated.accuracy, (validated.low, validated.high), 0)}, no surer than always saying the "
+                f"commonest task ({validated.majority:.0%}): give more examples"
             )
         wanted = [
             at

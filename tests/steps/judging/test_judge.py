@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from step_context import process, scripted_context
 
-from factory.data.record import Event, Message, Record, ToolCall, new_record
+from factory.data.record import Candidate, Event, Message, Record, ToolCall, new_record
 from factory.data.table import Table
 from factory.engine.progress import RunProgress
 from factory.errors import RecipeError, RecordFailed, RunStopped
@@ -408,3 +408,74 @@ def test_an_answer_that_only_calls_a_tool_is_judged_by_its_call() -> None:
     record = replace(record, messages=(*record.messages, Message("assistant", "", calls=(call,))))
     (exchange,) = exchanges(record, load_rubric("quality", "en"))
     assert exchange.answer == '{"arguments":{"city":"Rome"},"name":"weather"}'
+
+
+def with_reference(**meta: object) -> Record:
+    return new_record("What is 6 times 7?", output="It is 41.", lang="en", meta=meta)
+
+
+@pytest.mark.parametrize(
+    ("reference", "record", "shown"),
+    [
+        ("gold_text", with_reference(gold_text="42", answer="no"), "42"),
+        (True, with_reference(reference_answer="  forty-two ", answer="no"), "forty-two"),
+        (True, with_reference(ground_truth=42), "42"),
+        (True, with_reference(参考答案=["四十二", "42"]), "四十二\n42"),
+        (
+            True,
+            replace(
+                with_reference(),
+                answers=(Candidate((Message("assistant", "42!"),)), Candidate(())),
+                chosen=-1,
+            ),
+            "42!",
+        ),
+    ],
+)
+@pytest.mark.parametrize("reply", ["json", "line"])
+def test_the_judge_is_shown_the_reference_answer(
+    reference: bool | str, record: Record, shown: str, reply: str
+) -> None:
+    said = verdict(1) if reply == "json" else "Wrong.\nScore: 1"
+    for lang in ("en", "zh"):
+        context, chat = scripted_context(lambda ask: said)
+        step = Judge(reference=reference, reply=reply)  # type: ignore[arg-type]
+        (judged,) = process(step, replace(record, lang=lang), context)
+        assert f"</conversation>\n<reference>\n{shown}\n</reference>\n<answer>" in chat.asks[0].text
+        line = "" if reply == "json" else "_line"
+        assert judged.events[-1].prompt == f"{lang}/judge/absolute{line}_reference@1"
+        assert context.facts["judged_with_reference"] == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        with_reference(reference_answer=" ", answer=None, gold={"x": 1}, solution=True),
+        replace(
+            with_reference(),
+            answers=tuple(Candidate((Message("assistant", text),)) for text in ("one", "other")),
+        ),
+        replace(with_reference(), answers=(Candidate((Message("assistant", "It is 41."),)),)),
+    ],
+    ids=["no text", "two answers", "its own answer"],
+)
+def test_a_record_without_a_reference_is_judged_without_and_that_is_told(record: Record) -> None:
+    told: list[str] = []
+    context, chat = scripted_context(lambda ask: verdict(1))
+    (judged,) = process(Judge(reference=True), record, replace(context, warn=told.append))
+    plain, plain_chat = scripted_context(lambda ask: verdict(1))
+    process(Judge(), record, plain)
+    assert chat.asks[0].messages == plain_chat.asks[0].messages
+    assert judged.scores == {"judge.quality": 1.0}
+    assert (context.facts["judged_with_reference"], context.facts["judged_without_reference"]) == (0, 1)
+    assert "judged without one" in told[0]
+    assert "judged_with_reference" not in plain.facts
+
+
+def test_of_several_turns_the_last_is_held_against_the_reference() -> None:
+    record = new_record("Name a river.", history=TURNS, output="The Rhine.", lang="en", meta={"ref": "Volga"})
+    context, chat = scripted_context(lambda ask: verdict(3))
+    process(Judge(reference="ref"), record, context)
+    assert ["<reference>" in ask.text for ask in chat.asks] == [False, True]
+    with pytest.raises(ValidationError, match="rates instructions"):
+        Judge(rubric="complexity", reference=True)

@@ -146,3 +146,17 @@ def test_results_keep_the_order_of_the_rows_and_a_stop_stops() -> None:
 def test_a_rubric_of_instructions_compares_no_answers() -> None:
     with pytest.raises(RecipeError, match="rates instructions"):
         JudgePair(second="other", rubric="complexity")
+
+
+def test_both_orders_are_shown_the_reference_answer() -> None:
+    asked: list[Ask] = []
+    records = [
+        new_record("6 times 7?", output="41", meta={"other": "42", "ref": "forty-two"}, lang="en"),
+        row(1),
+    ]
+    step = JudgePair(second="other", reference="ref")
+    (judged, plain), told = run(step, records, lambda ask: (asked.append(ask), verdict("tie"))[1])
+    assert sum("<reference>\nforty-two\n</reference>\n<answer_a>" in ask.text for ask in asked) == 2
+    assert judged.events[0].prompt == "en/judge/pair_reference@1"
+    assert plain.events[0].prompt == "en/judge/pair@1"
+    assert any("judged without one" in sentence for sentence in told)

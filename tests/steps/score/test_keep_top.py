@@ -80,8 +80,8 @@ def test_a_record_set_aside_for_want_of_a_score_says_why_it_has_none() -> None:
 
 def test_the_correlation_with_the_answers_length_is_told() -> None:
     (said,) = kept(KeepTop(score="ifd", count=1), [0.1, 0.2, 0.3, 0.4])[2]
-    assert "correlate at +1.00 (Spearman, 4 records)" in said
-    assert "share 100% of the picks, by chance 25%" in said
+    assert "correlate at +1.00 (Spearman, 4 records, 95 % interval -0.86 to +1.00)" in said
+    assert "share 100% (95 % interval 21% to 100%) of the picks, by chance 25%" in said
 
 
 def test_a_score_that_nobody_has_is_said_so() -> None:

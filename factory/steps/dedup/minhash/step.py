@@ -10,6 +10,7 @@ from pydantic import Field
 from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
+from factory.statistics.interval import percent, wilson
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join
@@ -90,7 +91,8 @@ class DedupMinHash(WholeSet):
         context.facts["search"] = {"bands": bands, "rows": rows, "chance_at_threshold": round(chance, 4)}
         context.facts["recall_in_a_sample"] = {"duplicates": recall.close, "found": recall.found}
         found = (
-            f"{recall.found:,} of the {recall.close:,} duplicates ({recall.found / recall.close:.1%})"
+            f"{recall.found:,} of the {recall.close:,} duplicates, "
+            f"{percent(recall.found / recall.close, wilson(recall.found, recall.close))},"
             if recall.close
             else "no duplicate"
         )

@@ -131,20 +131,31 @@ class Grader:
         """The rubric for records of this language."""
         return self.rubrics[prompt_language(language)]
 
-    def prompt(self, language: str) -> Prompt:
-        """The prompt that the judges are sent."""
-        return load_prompt("judge/absolute" if self.reply == "json" else "judge/absolute_line", language)
+    def prompt(self, language: str, reference: str = "") -> Prompt:
+        """The prompt that the judges are sent, with a reference answer or without."""
+        name = "judge/absolute" if self.reply == "json" else "judge/absolute_line"
+        return load_prompt(f"{name}_reference" if reference else name, language)
 
     async def grade(
-        self, conversation: Sequence[Message], answer: str, language: str, context: Context
+        self,
+        conversation: Sequence[Message],
+        answer: str,
+        language: str,
+        context: Context,
+        reference: str = "",
     ) -> Grade:
-        """The grade of `answer` to the last turn of `conversation`; a failure is a grade without a score."""
+        """The grade of `answer` to the last turn of `conversation`; a failure is a grade without a score.
+
+        reference: an answer that is known to be right, "" where there is none
+        """
         rubric = self.rubric(language)
-        messages = self.prompt(language).render(
-            rubric=rubric.text,
-            conversation=transcript(conversation, language),
-            answer=answer if rubric.judges_answer else "",
-        )
+        values = {
+            "rubric": rubric.text,
+            "conversation": transcript(conversation, language),
+            "answer": answer if rubric.judges_answer else "",
+            **({"reference": reference} if reference else {}),
+        }
+        messages = self.prompt(language, reference).render(**values)
         opinions = await asyncio.gather(
             *(self._opinion(model, messages, rubric, context) for model in self.models)
         )

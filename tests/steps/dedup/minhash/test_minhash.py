@@ -232,7 +232,7 @@ def test_a_near_copy_is_dropped_with_the_document_it_repeats_and_the_recall_is_t
     assert {family.kept for family in duplicate_families(result)} == {records[0].id, records[1].id}
     assert told.facts["recall_in_a_sample"] == {"duplicates": 2, "found": 2}
     assert told.facts["search"]["chance_at_threshold"] >= 0.99
-    assert "found 2 of the 2 duplicates (100.0%)" in warnings[0]
+    assert "found 2 of the 2 duplicates, 100.0% (95 % interval 34.2% to 100.0%), in" in warnings[0]
 
 
 def test_a_set_without_duplicates_or_without_records_says_so() -> None:
