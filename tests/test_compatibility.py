@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_server import ScriptedServer
 
 import factory as sft
 from factory.data.prompt import PROMPTS, load_prompt, parse_prompt
-from factory.data.record import Record
+from factory.data.record import Event, Record
 from factory.data.table import Table
 
 BEFORE = Path(__file__).parent / "fixtures" / "before_0_2"
@@ -76,18 +77,58 @@ def alike(one: Record, other: Record) -> bool:
     """Whether two records are the same, but for the last digits of their scores.
 
     Why a score is missing was a note; it is a fact of its own now, with the same sentence. How a row was spelled was
-    not noted.
+    not noted. Refined answers were not graded anew after the choice, and the level that a judge stated was not kept
+    beside the expectation.
     """
-    plain, others = ({**vars_of(record), **SET_APART, "notes": sentences(record)} for record in (one, other))
+    plain, others = (
+        {**vars_of(record), **SET_APART, "notes": sentences(record), "events": events(record)}
+        for record in (one, other)
+    )
     return (
         plain == others
         and (one.dropped and one.dropped[:3]) == (other.dropped and other.dropped[:3])
-        and one.scores.keys() == other.scores.keys()
-        and all(math.isclose(value, other.scores[name]) for name, value in one.scores.items())
+        and {name for name in one.scores if not name.startswith("judge_level.")} == other.scores.keys()
+        and all(math.isclose(one.scores[name], value) for name, value in other.scores.items())
     )
 
 
 SET_APART: dict[str, Any] = {"scores": {}, "dropped": None, "missing": {}, "form": ""}
+
+
+def events(record: Record) -> list[Event]:
+    return [event for event in record.events if event.operation != "grade_anew"]
+
+
+NOW_KEPT = "de43f564719ff844"
+"""The record that judges graded 3, with an expectation of 2.87: `keep: ">= 3"` goes by the level now."""
+
+
+def answer_what_is_new(server: ScriptedServer, old: Path) -> None:
+    """Have a server give the replies that the old journal lacks: refined answers graded anew, and one more record.
+
+    The grades are those that the answers were chosen by. Whatever else was asked would be a call paid for twice.
+    """
+    by_id = {
+        record.id: record for records in tables(old / "run").values() for record in records if record.output
+    }
+    grades = {by_id[NOW_KEPT].output: 5.0}
+    refined = [record for record in by_id.values() if record.scores.get("refine.rounds")]
+    for record in refined:
+        parent = next(event.parents[0] for event in reversed(record.events) if event.parents)
+        grades[by_id[parent].output] = record.scores["refine.before"]
+        grades[record.output] = record.scores["refine.after"]
+
+    def script(request: dict[str, Any]) -> str:
+        answer = request["messages"][-1]["content"].split("<answer>\n")[1].split("\n</answer>")[0]
+        assert request["temperature"] == (0 if answer == by_id[NOW_KEPT].output else 1)
+        return json.dumps({"reason": "so", "score": int(grades[answer])})
+
+    server.script, server.models = script, ("scripted", "scripted-strict")
+    recipe = Path("recipe.yaml").read_text().replace("http://127.0.0.1:9/v1", server.base_url)
+    Path("moved.yaml").write_text(recipe)
+    sft.run("moved.yaml", out="moved", journal="journal.db")
+    assert len(server.requests) == 2 * len(refined) + 1 == 9
+    assert not server.embedded
 
 
 def sentences(record: Record) -> dict[str, str]:
@@ -106,17 +147,27 @@ def texts(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_the_recipe_over_the_old_journal_asks_nobody_and_gives_the_same_bytes(old: Path) -> None:
+def test_the_recipe_over_the_old_journal_asks_for_nothing_that_it_holds_and_gives_the_same(
+    old: Path, server: ScriptedServer
+) -> None:
     """Nobody listens at the recipe's address: a single call whose key has changed would stop the run."""
+    answer_what_is_new(server, old)
     again = sft.run("recipe.yaml", out="again", journal="journal.db")
     models = again.manifest["models"]
     asked = {name: (usage["calls"], usage["retries"]) for name, usage in models.items()}
     assert asked == dict.fromkeys(("teacher", "strict", "embedder"), (0, 0))
     assert all(usage["replayed"] for usage in models.values())
     assert len(texts(old / "run")) == 4
-    assert texts(old / "again") == texts(old / "run")
-    for name, records in tables(old / "run").items():
-        made = tables(old / "again")[name]
+    answer = next(r.output for r in tables(old / "run")["dropped.parquet"] if r.id == NOW_KEPT).encode()
+    for name, text in texts(old / "again").items():
+        assert [line for line in text.splitlines() if answer not in line] == texts(old / "run")[
+            name
+        ].splitlines()
+    for name, all_records in tables(old / "run").items():
+        made, records = (
+            [record for record in some if record.id != NOW_KEPT]
+            for some in (tables(old / "again")[name], all_records)
+        )
         assert [record.id for record in made] == [record.id for record in records], name
         assert all(map(alike, made, records)), name
     tag_map = Path("steps/06-normalize_tags/tag_map.jsonl")
@@ -124,8 +175,9 @@ def test_the_recipe_over_the_old_journal_asks_nobody_and_gives_the_same_bytes(ol
 
 
 @pytest.mark.slow
-def test_the_same_command_goes_on_in_the_old_folder(old: Path) -> None:
+def test_the_same_command_goes_on_in_the_old_folder(old: Path, server: ScriptedServer) -> None:
     """The recipe's hash and the facts of its input files are those that the folder's manifest has."""
+    answer_what_is_new(server, old)
     before = json.loads((old / "run" / "manifest.json").read_text())
     for recipe in ("recipe.yaml", "run/recipe.yaml"):
         assert sft.run(recipe, out="run", journal="journal.db").manifest["identity"] == before["identity"]

@@ -312,6 +312,7 @@ class StepMethods:
         rubric: str = "quality",
         keep: str | None = None,
         turns: Literal["all", "last"] = "all",
+        reference: bool | str = False,
         samples: int = 1,
         expected: bool = True,
         reply: Literal["json", "line"] = "json",
@@ -326,13 +327,17 @@ class StepMethods:
                 helpfulness, quality), or the path of a rubric file that ends in .md; one that rates the
                 instruction, as complexity does, needs no answer. A higher level is better: 5 for bias is
                 an even-handed answer.
-            keep (Condition | none, default null): Condition that a score must meet for its record to be
-                kept, such as ">= 4"; without it all are kept.
+            keep (Condition | none, default null): Condition that the stated level (the mean, where there
+                are several) must meet for a record to be kept, such as ">= 4"; without it all are kept.
             turns (all | last, default "all"): Which turns of a conversation are judged.
+            reference (bool | str, default false): Show the judge a reference answer: the name of the
+                source's column that holds it, or true for the first of reference_answer, reference,
+                ground_truth, answer and the like, else the record's only other answer. A record without
+                one is judged without, which is counted; of several turns the last has the reference.
             samples (int, >= 1, default 1): Replies drawn from each model; above 1 they need a
                 temperature.
-            expected (bool, default true): Take the expectation over the levels by log-probabilities,
-                where the server tells them.
+            expected (bool, default true): Take as score the expectation over the levels by log-
+                probabilities, where the server tells them.
             reply (json | line, default "json"): How the score is asked for: as JSON, or, for judges
                 trained to write free text, on a last line ("Score: 4"), which is read strictly and not
                 asked for again.
@@ -351,6 +356,7 @@ class StepMethods:
         embeddings: bool = True,
         embedder: Model = "",
         agreement: float = 0.95,
+        recall: float = 0.95,
         confidence: float = 0.95,
         labels: int = 200,
         rounds: int = 3,
@@ -372,6 +378,8 @@ class StepMethods:
                 one.
             agreement (float, > 0, < 1, default 0.95): The least share of decisions that must be the
                 strong judge's.
+            recall (float, >= 0, < 1, default 0.95): The least share of the records that the strong judge
+                would keep that must be kept; 0 asks for none.
             confidence (float, > 0, < 1, default 0.95): How sure that must be.
             labels (int, >= 2, default 200): Records that the strong judge grades first: half to teach the
                 cheap model, half to check it. Further rounds double them.
@@ -387,6 +395,7 @@ class StepMethods:
         second: str,
         model: Model = "",
         first: str = "",
+        reference: bool | str = False,
         rubric: str = "quality",
         keep: str | None = None,
         temperature: float = 0.0,
@@ -399,6 +408,9 @@ class StepMethods:
             first (str, default ""): The column of the source that holds the first answers; empty: the
                 record's own answer.
             second (str, required): The column of the source that holds the second answers.
+            reference (bool | str, default false): Show the judge a reference answer: the name of the
+                source's column that holds it, or true, as for `judge`. A pair without one is judged
+                without, which is counted.
             rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
                 .md, that rates an answer.
             keep (Condition | none, default null): Condition that a score must meet for its record to be
@@ -527,6 +539,7 @@ class StepMethods:
         *,
         model: Model = "",
         judge: Model = "",
+        check: Model | Sequence[Model] = ...,
         rubric: str = "quality",
         rounds: int = 3,
         min_gain: float = 1.0,
@@ -540,6 +553,8 @@ class StepMethods:
             model (str, default ""): The chat model that criticises and rewrites.
             judge (str, default ""): The chat model that grades; a different one than `model` is the
                 fairer judge.
+            check (str | list of str, default []): The chat model that grades first and best answer anew
+                after the choice, or a list of them; by default the judge, at temperature 1.
             rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
                 .md, that rates an answer.
             rounds (int, >= 1, default 3): Most rounds of criticism and rewriting.

@@ -12,7 +12,7 @@ from factory.data.record import Event, Missing, Record
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Sampling
 from factory.statistics.interval import mean_interval
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
 from factory.steps.agents.flaws.eliminate import answer_flaw, truncation_flaw
 from factory.steps.judging.grading.grader import Grader, transcript
 from factory.steps.judging.grading.rubric import load_rubric
@@ -53,8 +53,9 @@ class Refine(PerRecord):
     """The chat model that criticises and rewrites."""
     judge: ChatModelName = ""
     """The chat model that grades; a different one than `model` is the fairer judge."""
-    check: ChatModelName = ""
-    """The chat model that grades first and best answer anew after the choice; empty: the judge, at temperature 1."""
+    check: ChatModelNames = ()
+    """The chat model that grades first and best answer anew after the choice, or a list of them; by default the judge,
+    at temperature 1."""
     rubric: str = "quality"
     """A shipped rubric, or the path of a rubric file that ends in .md, that rates an answer."""
     rounds: int = Field(3, ge=1)
@@ -77,8 +78,8 @@ class Refine(PerRecord):
             raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
         self._grader = Grader(rubrics, (self.judge,))
         # At temperature 0 the judge would give the grades again that the answer was chosen by.
-        anew = 1.0 if self.check in ("", self.judge) else 0.0
-        self._checker = Grader(rubrics, (self.check or self.judge,), temperature=anew)
+        checkers = ((self.check,) if isinstance(self.check, str) else self.check) or (self.judge,)
+        self._checker = Grader(rubrics, checkers, temperature=1.0 if self.judge in checkers else 0.0)
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         if not record.output.strip():
@@ -99,12 +100,12 @@ class Refine(PerRecord):
             return
         grades, missing = await self._anew(work, context)
         chosen = {"chosen_from": work.before or 0.0, "chosen_to": work.after or 0.0}
-        reason = (
-            f"its answer was refined in {work.kept} rounds, chosen by grades from {work.before:g} to "
-            f"{work.after:g}"
+        told = (
+            "and not graded anew"
+            if missing
+            else f"from {grades['refine.before']:g} to {grades['refine.after']:g}"
         )
-        if not missing:
-            reason += f"; graded anew: from {grades['refine.before']:g} to {grades['refine.after']:g}"
+        reason = f"its answer was refined in {work.kept} rounds, {told}"
         first, *rest = work.events
         child = record.child(record.instruction, first, input=record.input, output=work.answer)
         numbers = {name.removeprefix("refine."): value for name, value in {**rounds, **grades}.items()}

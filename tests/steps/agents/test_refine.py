@@ -61,7 +61,7 @@ def test_an_answer_is_refined_as_long_as_the_judge_finds_a_gain_and_the_best_is_
         "chosen_from": 2.0,
         "chosen_to": 4.0,
     }
-    assert "chosen by grades from 2 to 4; graded anew: from 3 to 4" in old.dropped.reason
+    assert old.dropped.reason == "its answer was refined in 2 rounds, from 3 to 4"
     assert new.output == "draft 2 of the answer", "the third brought no gain"
     assert (new.instruction, new.input, new.tags, new.source) == (
         "Name a river.",
@@ -198,7 +198,7 @@ def test_a_choice_that_cannot_be_graded_anew_has_no_gain_and_says_why() -> None:
     assert new.scores == {"refine.rounds": 1.0}
     assert new.missing["refine.after"] == ("call_failed", "not graded anew: no reply")
     assert old.dropped is not None
-    assert "chosen by grades from 2 to 4" in old.dropped.reason
+    assert old.dropped.reason == "its answer was refined in 1 rounds, and not graded anew"
 
 
 def gains(rows: int, effect: float) -> dict[str, Any]:
