@@ -74,7 +74,7 @@ def correlation_interval(correlation: float, rows: float) -> Interval:
 
 
 def mean_interval(values: ArrayLike, times: ArrayLike | None = None) -> Interval | None:
-    """Student's t interval of a mean, its quantile to the first order; None below two values.
+    """Student's t interval of a mean, its quantile to the second order; None below two values.
 
     values: shape (n,)
     times: how often each of them was found, shape (n,); by default once
@@ -86,7 +86,9 @@ def mean_interval(values: ArrayLike, times: ArrayLike | None = None) -> Interval
         return None
     mean = float(found @ often) / rows
     deviation = math.sqrt(float(((found - mean) ** 2) @ often) / (rows - 1))
-    half = (Z + (Z**3 + Z) / (4 * (rows - 1))) * deviation / math.sqrt(rows)
+    free = rows - 1
+    quantile = Z + (Z**3 + Z) / (4 * free) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * free**2)
+    half = quantile * deviation / math.sqrt(rows)
     return mean - half, mean + half
 
 

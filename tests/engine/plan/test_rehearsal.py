@@ -59,7 +59,7 @@ def calls(plan: DryRun) -> list[dict[str, int]]:
         ({"judge_pair": {"model": "k", "second": "other"}}, {"k": 6}),
         ({"judge_pair": {"model": "k", "second": "absent"}}, {}),
         ({"judge_cascade": {"model": "k", "keep": ">= 4", "embeddings": False}}, {"k": 4}),
-        ({"refine": {"model": "m", "judge": "k", "rounds": 3}}, {"k": 3 * 4, "m": 3 * 6}),
+        ({"refine": {"model": "m", "judge": "k", "rounds": 3}}, {"k": 3 * 6, "m": 3 * 6}),
         ({"deita": {"model": "m"}}, {"m": 8}),
         ({"ifd": {"model": "m"}}, {"m": 6}),
         ({"tag": {"model": "m"}}, {"m": 4}),
@@ -110,11 +110,12 @@ def test_a_reply_that_a_later_prompt_quotes_counts_there_as_long_as_it_may_be(tm
 
     # Three children with their answers: 1,024 and 2,048 tokens at the most.
     assert prompt_tokens("judge") > 3 * (1024 + 2048)
-    # The criticism of a refined answer stands in one prompt of each of 3 rounds of 6 records, the answer in 8 others.
+    # The criticism of a refined answer stands in one prompt of each of 3 rounds of 6 records, the answer in 8 others
+    # and in that of the grade given anew.
     grown = prompt_tokens("refine", judge="m", max_tokens=3000) - prompt_tokens(
         "refine", judge="m", max_tokens=2000
     )
-    assert grown == 1000 * 6 * (3 + 2 * 2 + 3)
+    assert grown == 1000 * 6 * (3 + 2 * 2 + 3 + 1)
 
 
 def test_more_records_than_are_rehearsed_are_counted_in_proportion_and_said_so(tmp_path: Path) -> None:
