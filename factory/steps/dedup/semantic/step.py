@@ -14,6 +14,7 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
+from factory.statistics.interval import percent, wilson
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.arrays import Ints, Rows
 from factory.steps.dedup.joins.compared import texts_and_inputs
@@ -212,7 +213,9 @@ class DedupSemantic(WholeSet):
 
     def _tell_recall(self, close: int, found: int, context: Context) -> None:
         context.facts["recall_in_a_sample"] = round(found / close, 4) if close else None
-        said = f"{found / close:.1%} of the duplicates" if close else "no duplicate"
+        said = "no duplicate"
+        if close:
+            said = f"{percent(found / close, wilson(found, close))} of the duplicates"
         say = context.warn if found < close else context.tell
         say(
             f"{context.step}: the approximate search found {said} in a sample of at most 1,000 records, which "
