@@ -49,14 +49,18 @@ class NamesModel:
     """Marks a step's field that holds the name of a model in the recipe, or several.
 
     kind: "chat" or "embedding"
+    scores: the step has it score given texts (`ChatModel.score_text`) rather than answer
     """
 
     kind: str
+    scores: bool = False
 
 
 ChatModelName = Annotated[str, NamesModel("chat")]
 ChatModelNames = Annotated[str | tuple[str, ...], NamesModel("chat")]
 """One model's name or several."""
+ScoringModelName = Annotated[str, NamesModel("chat", scores=True)]
+"""The name of a model that scores given texts; not every chat model can."""
 EmbeddingModelName = Annotated[str, NamesModel("embedding")]
 
 
@@ -82,12 +86,30 @@ class Step(BaseModel, ABC):
             if any(isinstance(mark, NamesModel) and mark.kind == kind for mark in info.metadata)
         ]
 
+    @classmethod
+    def scores_with(cls, field: str) -> bool:
+        """Whether the model that this field names is to score given texts rather than to answer."""
+        return any(isinstance(mark, NamesModel) and mark.scores for mark in cls.model_fields[field].metadata)
+
     def inputs(self) -> Sequence[Path]:
         """The files that are read, so that a run can tell whether they changed since."""
         return ()
 
+    def check_ready(self) -> None:
+        """Look, before the run makes its first call, whether what the step needs beside its models is there.
+
+        A step that needs a package which comes with an extra overrides it. It is quick, and loads nothing large.
+
+        Raises:
+            MissingDependency: a package or weights are missing; says how to get them.
+        """
+
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
-        """Each model's name of this kind ("chat", "embedding") that the step was given, behind its field."""
+        """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field.
+
+        All of them are made before the run makes its first call, so that a key or weights that are missing are told
+        then. A step whose options leave a model unused overrides it.
+        """
         for field_name in self.model_fields_of(kind):
             value = getattr(self, field_name)
             for model in (value,) if isinstance(value, str) else value:

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from factory.errors import RecipeError
 from factory.models.langchain import LangChainChat
-from factory.models.naming import ModelEntry, resolve_model
+from factory.models.naming import ModelEntry
 from factory.models.options import ModelOptions
 from factory.recipe.recipe import option_classes, validation_sentence
+from factory.recipe.step_models import WrongModel, check_step_models
 from factory.step import Step, find_step
 
 
@@ -50,9 +51,10 @@ def make_step(name: str, options: dict[str, Any], models: dict[str, ModelEntry])
         step = kind.model_validate(options)
     except ValidationError as error:
         raise RecipeError(f"{name}: {validation_sentence(error, list(kind.model_fields))}") from None
-    for kind_of_model in ("chat", "embedding"):
-        for _, name_of_model in step.models_of(kind_of_model):
-            resolve_model(models, name_of_model, kind_of_model)
+    try:
+        check_step_models(step, models)
+    except WrongModel as error:
+        raise RecipeError(f"{name}, `{error.field}`: {error}") from None
     return step
 
 

@@ -22,6 +22,7 @@ from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
 from factory.engine.folder import write_rows
 from factory.engine.journal.journal import Journal
+from factory.engine.preflight import preflight
 from factory.engine.progress import RunProgress, StepProgress, count_missing
 from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
@@ -75,6 +76,7 @@ class Execution:
         The records of `start` stand in for a source where the first step is none.
 
         Raises:
+            FactoryError: something that a step needs is missing; nothing was asked yet.
             RunStopped: no record can go on.
             RunInterrupted: `stop` was called.
         """
@@ -108,6 +110,7 @@ class Execution:
             for label, progress in zip(self.labels, self.progress.steps, strict=True)
         ]
         try:
+            preflight(self.steps, self.labels, pool)
             at = 0
             kept: Path | None = None
             while at < len(self.steps):

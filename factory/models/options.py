@@ -13,7 +13,8 @@ from factory.models.base_url import http_address
 from factory.models.secrets import MEND, key_in, looks_like_key, variables_in
 from factory.models.vllm.engine_arguments import read_flags
 
-OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_HOST = "api.openai.com"
+OPENAI_URL = f"https://{OPENAI_HOST}/v1"
 
 
 def _without_secrets(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -16,9 +16,10 @@ from yaml.reader import ReaderError
 
 from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
-from factory.models.naming import EMBEDDED, resolve_model
+from factory.models.naming import EMBEDDED
 from factory.models.options import ModelOptions
 from factory.recipe.overrides import apply_override, plain_data
+from factory.recipe.step_models import WrongModel, check_step_models
 from factory.step import Source, Step, find_step, nearest, step_names
 
 RECIPES = Path(__file__).parent / "ready"
@@ -351,12 +352,10 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
         raise _first_error(error, path, f"step `{name}`", list(kind.model_fields), at) from None
     except FactoryError as error:
         raise at.error(path, f"step `{name}`: {error}") from error
-    for model_kind in ("chat", "embedding"):
-        for field, model in step.models_of(model_kind):
-            try:
-                resolve_model(models, model, model_kind)
-            except RecipeError as error:
-                raise at.error((*path, field), f"step `{name}`, `{field}`: {error}") from error
+    try:
+        check_step_models(step, models)
+    except WrongModel as error:
+        raise at.error((*path, error.field), f"step `{name}`, `{error.field}`: {error}") from error
     return step
 
 

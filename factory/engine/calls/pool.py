@@ -12,8 +12,14 @@ from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.models.address import BATCH, server_of
 from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
-from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, resolve_model
-from factory.models.options import ChatOptions, LocalEmbeddingOptions, LocalOptions, OpenAIOptions
+from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, check_use, resolve_model
+from factory.models.options import (
+    ChatOptions,
+    EmbeddingOptions,
+    LocalEmbeddingOptions,
+    LocalOptions,
+    OpenAIOptions,
+)
 from factory.models.providers import Servers, chat_provider, embedding_provider
 
 
@@ -35,6 +41,8 @@ class ModelPool:
         self._seed = seed
         self._chats: dict[str, ChatModel] = {}
         self._embedders: dict[str, EmbeddingModel] = {}
+        self._made_chats: dict[str, ChatProvider] = {}
+        self._made_embedders: dict[str, EmbeddingProvider] = {}
         self._providers: list[ChatProvider | EmbeddingProvider] = []
         self._servers: Servers = {}
         self._sockets = 0
@@ -54,11 +62,8 @@ class ModelPool:
                 self._providers.append(provider)
                 # Nothing is sent, so there is no rate to keep.
                 options = options.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
-            elif isinstance(options, ChatOptions):
-                provider = chat_provider(options, self._servers)
-                self._providers.append(provider)
-            else:  # made by the caller, who closes it
-                provider = options
+            else:
+                provider = self._chat_provider(name, options)
             usage = self._usage(name, provider.identity, options)
             self._chats[name] = JournalledChat(
                 name,
@@ -82,8 +87,7 @@ class ModelPool:
         if name not in self._embedders:
             options = self._options.get(name) or LocalEmbeddingOptions()
             assert isinstance(options, EMBEDDING_OPTIONS)
-            provider = embedding_provider(options)
-            self._providers.append(provider)
+            provider = self._embedding_provider(name, options)
             usage = self._usage(
                 f"{name} (embeddings)" if name == EMBEDDED else name, provider.identity, options
             )
@@ -92,6 +96,45 @@ class ModelPool:
                 name, provider, self._journal, usage, self._gate, concurrency=usage.concurrency
             )
         return self._embedders[name]
+
+    def prepare(self, name: str, kind: str, *, scores: bool = False) -> None:
+        """Make the provider of a model that will be asked later; it counts as a model of the run once it is.
+
+        Of a model in batch mode its key is looked for, and its folder stays as it is.
+
+        Raises:
+            FactoryError: it cannot be made, or cannot do what is wanted; see `check_use`, `chat_provider`.
+        """
+        name = resolve_model(self._options, name, kind)
+        if kind == "embedding":
+            embedding = self._options.get(name) or LocalEmbeddingOptions()
+            assert isinstance(embedding, EMBEDDING_OPTIONS)
+            self._embedding_provider(name, embedding)
+            return
+        check_use(self._options, name, scores=scores)
+        options = self._options.get(name) or LocalOptions()
+        assert not isinstance(options, EMBEDDING_OPTIONS)
+        if isinstance(options, OpenAIOptions) and options.batch is not None:
+            if options.batch.submit:
+                from factory.models.openai.batch_api import BatchAPI
+
+                BatchAPI(options)
+        else:
+            self._chat_provider(name, options)
+
+    def _chat_provider(self, name: str, options: ChatOptions | ChatProvider) -> ChatProvider:
+        if not isinstance(options, ChatOptions):  # made by the caller, who closes it
+            return options
+        if name not in self._made_chats:
+            self._made_chats[name] = chat_provider(options, self._servers)
+            self._providers.append(self._made_chats[name])
+        return self._made_chats[name]
+
+    def _embedding_provider(self, name: str, options: EmbeddingOptions) -> EmbeddingProvider:
+        if name not in self._made_embedders:
+            self._made_embedders[name] = embedding_provider(options)
+            self._providers.append(self._made_embedders[name])
+        return self._made_embedders[name]
 
     def _usage(self, name: str, identity: str, options: ModelEntry) -> ModelUsage:
         price = getattr(options, "price", None)

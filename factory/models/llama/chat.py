@@ -29,6 +29,7 @@ from factory.data.record import ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TransientFailure
+from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint, gguf_file, template_takes_tools
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import read_usage, split_reasoning
@@ -53,6 +54,8 @@ class LocalChat:
     """
 
     def __init__(self, options: LocalOptions) -> None:
+        if not is_installed("xllamacpp"):
+            raise MissingDependency("the local model needs xllamacpp: pip install xllamacpp")
         self._path = gguf_file(options.model)
         changing = {**options.overrides(), "context": options.context}
         self.identity = identity_of("local", f"{self._path.name}@{fingerprint(self._path)}", changing)

@@ -75,6 +75,19 @@ def gguf_file(model: str) -> Path:
     return path
 
 
+def check_model_folder(model: str) -> None:
+    """Refuse a model that is written as a path where no folder or file lies; a name on the hub is let pass.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    written = model.startswith(("/", "./", "../", "~", ".\\")) or (model.count("/") > 1 and "://" not in model)
+    if written and not Path(model).expanduser().exists():
+        raise RecipeError(
+            f"there is no model folder {model!r}; name one, or org/repo on the Hugging Face hub"
+        )
+
+
 def download(repository: str, file: str) -> Path:
     """A file of a repository on the Hugging Face hub, from the cache where it is there.
 

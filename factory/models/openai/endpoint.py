@@ -17,6 +17,7 @@ from factory.models.openai.connection import MOST_BYTES, BrokenOff, Response, To
 from factory.models.openai.event_stream import is_event_stream
 from factory.models.openai.http import ConnectFailed, HTTPClient, ProxyRefused, TLSRefused
 from factory.models.openai.proxies import Proxy, environment_proxy
+from factory.models.options import OPENAI_HOST
 from factory.models.refusal import ModelNotFound, raise_for_status, redact
 from factory.models.refusal_reply import error_status
 from factory.models.secrets import filled_in_address, hidden, read_key, variables_in
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from factory.models.options import OpenAIClientOptions
 
 OPENAI_KEY = "OPENAI_API_KEY"
-OPENAI_HOST = "api.openai.com"
 PAGE_SECONDS = 0.5
 """How long is waited before a first reply that is a page, or empty, is asked for once more."""
 

@@ -8,7 +8,6 @@ same loop in one, and more than that of the clock.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint
 from factory.models.openai.chat import identity_of
 from factory.models.options import TransformersOptions
+from factory.models.torch.folder import model_place
 
 if TYPE_CHECKING:
     from factory.models.torch.causal_scoring import CausalScorer
@@ -42,19 +43,21 @@ class TransformersScorer:
     The model is loaded with the first text. It runs no code that comes with the model.
 
     Raises:
-        MissingDependency: torch or transformers is not installed.
+        MissingDependency: torch or transformers is not installed, or the hub cannot be reached.
+        RecipeError: there is no such model, or this machine lacks the device.
     """
 
     def __init__(self, options: TransformersOptions) -> None:
         for package in ("torch", "transformers"):
-            spec = importlib.util.find_spec(package)
-            if spec is None or spec.origin is None:  # a folder of that name on the path is not the package
+            if not is_installed(package):
                 raise MissingDependency(
                     f"the transformers provider needs {package}: pip install 'sft-factory[torch]'"
                 )
+        _check_device(options.device)
         self._options = options
+        self._place = model_place(options.model)
         name = options.model
-        weights = sorted(Path(options.model).expanduser().glob("*.safetensors"))
+        weights = sorted(Path(self._place).glob("*.safetensors"))
         if weights:
             name = f"{Path(options.model).name}@{'+'.join(fingerprint(path) for path in weights)}"
         self.identity = identity_of(
@@ -153,9 +156,7 @@ class TransformersScorer:
         options = self._options
         try:
             return CausalScorer(
-                str(Path(options.model).expanduser())
-                if Path(options.model).expanduser().is_dir()
-                else options.model,
+                self._place,
                 dtype=options.dtype,
                 device=options.device,
                 share_threads=self._slots == 1,
@@ -174,6 +175,25 @@ def _problem(error: Exception, model: str) -> Exception:
             f"{model}: there is not enough memory for a batch: set a smaller `batch_tokens`, or another `device`"
         )
     return RecordFailed("call_failed", f"{model}: {type(error).__name__}: {shorten(str(error), 160)}")
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that this machine lacks; torch is loaded only for one that it may lack."""
+    if device in ("auto", "cpu"):
+        return
+    import torch
+
+    kind, _, number = device.partition(":")
+    if kind == "mps":
+        if not torch.backends.mps.is_available():
+            raise RecipeError("`device: mps`: this machine has none; use `device: auto`")
+        return
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(number or 0) >= count:
+        has = (
+            f"its GPUs are numbered from 0 to {count - 1}" if count else "torch finds no GPU on this machine"
+        )
+        raise RecipeError(f"`device: {device}`: {has}; use `device: auto`")
 
 
 def _cores() -> int:

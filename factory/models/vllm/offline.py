@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import itertools
 import os
 import signal
@@ -17,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from factory.errors import MissingDependency, RecordFailed, RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import split_reasoning
@@ -26,7 +25,7 @@ from factory.models.refusal import raise_for_status
 from factory.models.secrets import filled_in
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
-from factory.models.vllm.server import last_words, temporary_log
+from factory.models.vllm.server import last_words, require_vllm, temporary_log
 from factory.models.wire import no_tools, wire_messages, wire_template_arguments
 
 _LONGEST_LINE = 1 << 30
@@ -39,14 +38,13 @@ class VLLMChat:
 
     Raises:
         MissingDependency: vLLM is not installed.
+        MissingSecret: a variable that `arguments` name is not set.
+        RecipeError: the model is written as a folder, and there is none.
     """
 
     def __init__(self, options: VLLMOptions) -> None:
-        spec = importlib.util.find_spec("vllm")
-        if spec is None or spec.origin is None:  # a folder of that name on the path is not vLLM
-            raise MissingDependency(
-                "the vllm provider needs vLLM: pip install 'sft-factory[vllm]' in an environment for your hardware"
-            )
+        require_vllm("the vllm provider", options.model)
+        filled_in(options.arguments)  # a variable that is not set is told now, not when the engine starts
         self._options = options
         changing = {
             **options.overrides(),

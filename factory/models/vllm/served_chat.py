@@ -13,7 +13,7 @@ from factory.models.base import ChatRequest, Reply, TokenLogprobs, TransientFail
 from factory.models.openai.chat import OpenAIChat, identity_of
 from factory.models.options import OpenAIOptions
 from factory.models.vllm.engine_arguments import changing_arguments, read_flags
-from factory.models.vllm.server import KEY, LocalServer
+from factory.models.vllm.server import KEY, LocalServer, require_vllm
 
 Result = TypeVar("Result")
 
@@ -25,9 +25,15 @@ class ServedChat:
 
     A run whose replies are all in the journal starts none. Without further arguments its identity is that of
     the same model behind a server started by hand, so the one replays what the other was asked.
+
+    Raises:
+        MissingDependency: vLLM is not installed.
+        RecipeError: the model is written as a folder, and there is none.
+        MissingSecret: a key that it needs is not in the environment.
     """
 
     def __init__(self, options: OpenAIOptions, server: LocalServer) -> None:
+        require_vllm("`serve: true`", options.model)
         self._server = server
         self._options = options
         self._chat = self._at(server.base_url)  # sends nothing yet; checks that the key is there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import socket
@@ -22,6 +21,8 @@ import orjson
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, OutputError, RunStopped
+from factory.models.installed import is_installed
+from factory.models.llama.weights import check_model_folder
 from factory.models.refusal_reply import read_error
 from factory.models.vllm import guard
 
@@ -44,6 +45,20 @@ _REASON = re.compile(
 _EMPTY_WORDS = re.compile(
     r"root cause|validation errors? for |initialization failed|EngineDeadError", re.IGNORECASE
 )
+
+
+def require_vllm(what: str, model: str) -> None:
+    """Tell at once that `what` cannot be done here: vLLM or the model's folder is not there.
+
+    Raises:
+        MissingDependency: vLLM is not installed.
+        RecipeError: the model is written as a folder, and there is none.
+    """
+    if not is_installed("vllm"):
+        raise MissingDependency(
+            f"{what} needs vLLM: pip install 'sft-factory[vllm]' in an environment for your hardware"
+        )
+    check_model_folder(model)
 
 
 class LocalServer:
@@ -131,11 +146,7 @@ class LocalServer:
         return [*entry, *named, "--host", HOST, "--port", str(self.port), *_FLAGS, *self._arguments]
 
     def _launch(self) -> None:
-        spec = importlib.util.find_spec("vllm")
-        if spec is None or spec.origin is None:  # a folder of that name on the path is not vLLM
-            raise MissingDependency(
-                "serving a model needs vLLM: pip install 'sft-factory[vllm]' in an environment for your hardware"
-            )
+        require_vllm("serving a model", self.model)
         self.port = _free_port(self.port)
         try:
             if self.log is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -95,6 +95,10 @@ class JudgeCascade(WholeSet):
     def model_post_init(self, context: object) -> None:
         rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
         self._grader = Grader(rubrics, (self.model,), max_tokens=self.max_tokens)
+
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """See `Step.models_of`: the cheap model may go without embeddings."""
+        return super().models_of(kind) if kind == "chat" or self.embeddings else iter(())
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""

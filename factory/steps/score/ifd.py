@@ -10,7 +10,7 @@ from pydantic import Field
 
 from factory.data.record import Missing, Record
 from factory.errors import RecordFailed
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import Context, PerRecord, ScoringModelName
 from factory.steps.keep import Condition, keep_where
 from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.passes import Passes, Unscored, align, mean_loss, score_after
@@ -58,7 +58,7 @@ class IFD(PerRecord):
 
     name: ClassVar[str] = "ifd"
 
-    model: ChatModelName = ""
+    model: ScoringModelName = ""
     """The model that reads the answers; a small one ranks them much as a large one does."""
     method: Literal["superfiltering", "cherry"] = "superfiltering"
     """The form of the score: the ratio of perplexities (superfiltering) or that of losses (cherry)."""

@@ -12,7 +12,7 @@ from factory.data.record import Missing, Record
 from factory.data.text import turn_text
 from factory.errors import RecordFailed
 from factory.models.base import ScoredText
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import Context, PerRecord, ScoringModelName
 from factory.steps.keep import Condition, keep_where
 from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.passes import Unscored, align, characters_of, mean_loss, score_after
@@ -41,7 +41,7 @@ class Perplexity(PerRecord):
 
     name: ClassVar[str] = "perplexity"
 
-    model: ChatModelName = ""
+    model: ScoringModelName = ""
     """The model that reads the texts."""
     of: Literal["answer", "text"] = "answer"
     """What is scored: the last answer given all before it, or the whole conversation."""

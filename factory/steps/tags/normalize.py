@@ -77,6 +77,11 @@ class NormalizeTags(WholeSet):
         """See `Step.inputs`."""
         return () if self.map is None else (self.map,)
 
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """See `Step.models_of`: names of one meaning alone are found by an embedding."""
+        needed = self.map is None and self.semantic is not None
+        return super().models_of(kind) if needed else iter(())
+
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
         normal = Normalization([[tag["name"] for tag in tags] for tags in table.values("tags")])

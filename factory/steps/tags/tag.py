@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,6 +72,10 @@ class TagIntents(PerRecord):
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
         return () if self.vocabulary is None else (self.vocabulary,)
+
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """See `Step.models_of`: tags of a vocabulary alone are looked for by an embedding."""
+        return super().models_of(kind) if kind == "chat" or self.vocabulary is not None else iter(())
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         prompt = context.prompt(_OPEN if self.vocabulary is None else _CLOSED, record)

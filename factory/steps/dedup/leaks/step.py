@@ -129,6 +129,11 @@ class Decontaminate(WholeSet):
         """See `Step.inputs`."""
         return [named_file(path) for path in self.against.values()]
 
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """See `Step.models_of`: what was rephrased alone needs models, and only `judged` a judge."""
+        needed = self.rephrased == "judged" or (self.rephrased == "similar" and kind == "embedding")
+        return super().models_of(kind) if needed else iter(())
+
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
         items = await asyncio.to_thread(self._items, context)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from factory.data.text import normal_form, rouge_tokens
 from factory.errors import MissingDependency
+from factory.models.installed import is_installed
 from factory.steps.dedup.joins.signs import differ_in_signs_alone
 
 Shingles = frozenset[str]
@@ -140,6 +141,16 @@ def lsh_bands(threshold: float, num_perm: int) -> Bands:
     return Bands(num_perm, 1, 1 - (1 - threshold) ** num_perm)
 
 
+def require_rensa() -> None:
+    """Tell at once, before anything is computed, that `rensa` is not there.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
+    if not is_installed("rensa"):
+        raise MissingDependency("rensa is not installed, which finds near copies: pip install rensa")
+
+
 def minhash_join(
     texts: Sequence[str],
     threshold: float,
@@ -171,12 +182,9 @@ def minhash_join(
 
     Source: Broder (1997), On the resemblance and containment of documents.
     """
-    try:
-        from rensa import RMinHash, RMinHashLSH
-    except ImportError as error:
-        raise MissingDependency(
-            "rensa is not installed, which finds near copies: pip install rensa"
-        ) from error
+    require_rensa()
+    from rensa import RMinHash, RMinHashLSH
+
     bands, rows, _ = lsh_bands(threshold, num_perm)
     index = RMinHashLSH(threshold, bands * rows, bands)
     of = _documents(texts, inputs, size)

@@ -13,7 +13,7 @@ from factory.data.text import shorten
 from factory.statistics.interval import percent, wilson
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
-from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join
+from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join, require_rensa
 
 
 class DedupMinHash(WholeSet):
@@ -66,6 +66,10 @@ class DedupMinHash(WholeSet):
         lt=1 << 32,
         description="seed of the hash functions and of the sample; by default the run's",
     )
+
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        require_rensa()
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.

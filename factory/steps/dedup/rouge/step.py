@@ -89,6 +89,11 @@ class DedupRouge(WholeSet):
         """See `Step.inputs`."""
         return named_files(self.reference)
 
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        if self.engine == "ray":
+            require_ray()
+
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
 

@@ -114,6 +114,11 @@ class DedupSemantic(WholeSet):
             raise ValueError("`engine: ray` compares exactly: leave out `approximate` and `method: semdedup`")
         return self
 
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        if self.engine == "ray":
+            require_ray()
+
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
 

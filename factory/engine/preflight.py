@@ -1,0 +1,45 @@
+"""What a run needs is looked for before it makes its first call, rather than when a step is reached, hours in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from factory.data.formats.files import check_file
+from factory.engine.calls.pool import ModelPool
+from factory.errors import FactoryError, RecordFailed, RunStopped
+from factory.step import Step
+
+
+def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
+    """Look whether all that the steps need is there: files, packages, keys, weights, devices, fitting models.
+
+    Makes each model that a step will use. Sends nothing to a server of a model; a model that is named by its place on
+    the Hugging Face hub is looked for there. All that is missing is told together.
+
+    Raises:
+        FactoryError: something is not there; of the class of the first thing that is missing.
+    """
+    faults: dict[str, FactoryError] = {}
+
+    def note(label: str, error: FactoryError) -> None:
+        if isinstance(error, (RecordFailed, RunStopped)):
+            raise error
+        if str(error) not in faults:  # of several steps that need the same, the first
+            faults[str(error)] = type(error)(f"{label}: {error}")
+
+    for label, step in zip(labels, steps, strict=True):
+        try:
+            for path in step.inputs():
+                check_file(path)
+            step.check_ready()
+        except FactoryError as error:
+            note(label, error)
+        for kind in ("chat", "embedding"):
+            for field, name in step.models_of(kind):
+                try:
+                    pool.prepare(name, kind, scores=step.scores_with(field))
+                except FactoryError as error:
+                    note(f"{label}, `{field}`", error)
+    if faults:
+        first, *others = faults.values()
+        raise type(first)("\n".join(map(str, (first, *others)))) if others else first
