@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from factory.errors import FactoryError
+from factory.recipe.model_spec import MODEL_FORMS, model_value
 
 if TYPE_CHECKING:
     from factory.step import Step
@@ -22,8 +23,6 @@ _CHOSEN, _SECTIONS = "factory.chosen", "factory.sections"
 """Where a command's context keeps what was typed for steps, and what can be."""
 _METAVARS = {int: "<int>", float: "<float>", Path: "<path>"}
 _NUMBER = re.compile(r"-?\d*\.?\d+")
-
-MODEL_FORMS = "Written provider:name, provider:name@address, or '{provider: ..., model: ..., more options}'."
 
 Chosen = dict[str, dict[str, Any]]
 """Of each step that an option was given for, its fields and their values; those under "" are for all."""
@@ -122,33 +121,6 @@ def options_of(step: str, prefix: str = "", taken: Iterable[str] = ()) -> list[S
             name = f"{step}-{field}"
         found.append(StepOption(name.replace("_", "-"), step, kind, field))
     return found
-
-
-def model_value(text: str) -> Any:
-    """A model as it is typed: a provider, provider:name, provider:name@address, or a mapping of all options.
-
-    Raises:
-        FactoryError: no provider is named. On the command line no other model has a name than the embedded one.
-    """
-    from factory.models.naming import EMBEDDED
-    from factory.recipe.overrides import option_value
-    from factory.recipe.recipe import option_classes
-    from factory.step import nearest
-
-    if text.lstrip().startswith(("{", "[")):
-        return option_value(text)
-    provider, _, rest = text.partition(":")
-    if provider not in option_classes():
-        if text in ("", EMBEDDED):
-            return text
-        known = list(option_classes())
-        raise FactoryError(
-            f"there is no provider of models {provider!r}{nearest(provider, known)}; a model is written "
-            "provider:name or provider:name@address, such as openai:Qwen/Qwen3-8B@http://127.0.0.1:8000/v1"
-        )
-    name, _, address = rest.partition("@") if "@http" in rest else (rest, "", "")
-    given = {"provider": provider, "model": name, "base_url": address}
-    return {key: value for key, value in given.items() if value}
 
 
 class StepCommand(TyperCommand):

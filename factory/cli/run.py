@@ -17,6 +17,7 @@ from factory.errors import (
     RunInterrupted,
     RunStopped,
 )
+from factory.recipe.model_spec import MODEL_FORMS, model_override
 
 if TYPE_CHECKING:
     from factory.engine.plan.rehearsal import DryRun
@@ -38,10 +39,22 @@ SetOption = Annotated[
 ]
 
 
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="[NAME=]MODEL",
+        help="Use MODEL for the recipe's model NAME, in place of its entry or as a new one; without NAME=, for its "
+        f"only chat model. {MODEL_FORMS} Repeatable.",
+    ),
+]
+
+
 def run(
     recipe: RecipeArgument,
     out: OutOption = None,
     set_: SetOption = None,
+    model: ModelOption = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
     ] = None,
@@ -79,7 +92,7 @@ def run(
     """Run a recipe. The same command again goes on where a stopped run was, and asks nothing twice."""
     from factory.recipe.recipe import load_recipe
 
-    loaded = load_recipe(recipe, tuple(set_ or ()))
+    loaded = load_recipe(recipe, _overrides(model, set_))
     tolerated = Tolerance.read(tolerate)
     if dry_run:
         from factory.engine.run import with_export
@@ -121,6 +134,11 @@ class Tolerance(NamedTuple):
     def covers(self, failed: int, records: int) -> bool:
         """Whether so many failed of so many records are tolerated."""
         return failed <= max(self.number, self.share * records)
+
+
+def _overrides(models: list[str] | None, settings: list[str] | None) -> tuple[str, ...]:
+    """What the options change of the recipe: whole models first, so that --set may set a field of one."""
+    return (*map(model_override, models or ()), *(settings or ()))
 
 
 def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance) -> None:
@@ -217,6 +235,7 @@ def _printable(text: str) -> str:
 def estimate(
     recipe: RecipeArgument,
     set_: SetOption = None,
+    model: ModelOption = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
     ] = None,
@@ -231,7 +250,7 @@ def estimate(
     from factory.engine.plan import probe as probing
     from factory.recipe.recipe import load_recipe
 
-    loaded = load_recipe(recipe, tuple(set_ or ()))
+    loaded = load_recipe(recipe, _overrides(model, set_))
     told = probing.probe(loaded, probe, limit, journal) if probe else probing.estimate(loaded, limit)
     typer.echo("\n".join(told.lines()))
 

@@ -13,6 +13,7 @@ import typer
 from factory.cli.common import echo_warnings, load_file
 from factory.cli.options import options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
+from factory.recipe.model_spec import MODEL_FORMS, model_value
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset
@@ -48,6 +49,15 @@ def score(
             "--set", help="An option of a step: step.option=value, such as ifd.method=cherry. Repeatable."
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help=f"The model of all steps that have one and are not given another with --set. {MODEL_FORMS} For ifd, "
+            "perplexity and the like one that scores given texts, such as transformers:smollm2.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
@@ -68,6 +78,8 @@ def score(
         if issubclass(find_step(name), Source):
             raise FactoryError(f"--with {name}: that step brings records in; name steps that score")
     options = _options(set_ or [], names)
+    if model is not None:
+        _give_model(model, names, options)
     layout = None if out is None else _layout(out)
     dataset, skipped = load_file(file, limit, out=out)
     for name in names:
@@ -223,6 +235,18 @@ def _options(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]
             )
         options.setdefault(step, {})[option] = known[option].value([text])
     return options
+
+
+def _give_model(model: str, names: list[str], options: dict[str, dict[str, Any]]) -> None:
+    """Put the model of --model among the options of each step that asks a chat model and names none."""
+    from factory.step import find_step
+
+    value = model_value(model)
+    takers = [name for name in names if "model" in find_step(name).model_fields_of("chat")]
+    if not takers:
+        raise FactoryError("--model: none of the steps that --with names asks a chat model")
+    for name in takers:
+        options.setdefault(name, {}).setdefault("model", value)
 
 
 def _layout(out: Path) -> str | None:

@@ -61,8 +61,8 @@ def resolve_model(models: Mapping[str, ModelEntry], name: str, kind: str) -> str
 
 
 SCORERS = (
-    "name one that can: behind a vLLM server (provider: openai), in vLLM itself (provider: vllm), or in transformers, "
-    "such as {provider: transformers, model: smollm2}, which is written transformers:smollm2 on the command line, "
+    "name one behind a vLLM server (provider: openai), in vLLM itself (provider: vllm), or in transformers, "
+    "such as {provider: transformers, model: smollm2}, which is `--model transformers:smollm2` on the command line, "
     "after `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`"
 )
 

@@ -41,7 +41,10 @@ def option_value(text: str) -> Any:
 
 
 def apply_override(data: dict[str, Any], override: str) -> None:
-    """Apply "step.field=value" in place. Errors do not show the value, which may be a key."""
+    """Apply "step.field=value" in place; "models.NAME={...}" sets a model as a whole.
+
+    Errors do not show the value, which may be a key.
+    """
     target, equals, text = override.partition("=")
     target = target.strip()
     keys = target.split(".")
@@ -54,12 +57,37 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     if keys[0] == "budget" and len(keys) == 2:
         data["budget"] = {**(data.get("budget") or {}), keys[1]: value}
         return
+    if keys[0] == "models" and isinstance(value, dict) and not _names_field(data, target):
+        name = target.removeprefix("models").removeprefix(".") or _only_chat_model(data)
+        data["models"] = {**(data.get("models") or {}), name: value}
+        return
     at, rest = _overridden_model(data, target) if keys[0] == "models" else _overridden_step(data, target)
     for key in rest[:-1]:
         at = at.setdefault(key, {})
         if not isinstance(at, dict):
             raise RecipeError(f"--set {target}: {key} is not a mapping")
     at[rest[-1]] = value
+
+
+def _names_field(data: dict[str, Any], target: str) -> bool:
+    """Whether "models.NAME.field" is meant, of a model that there is, rather than a model as a whole."""
+    models = data.get("models")
+    return isinstance(models, dict) and any(target.startswith(f"models.{name}.") for name in models)
+
+
+def _only_chat_model(data: dict[str, Any]) -> str:
+    """The name of the recipe's only chat model; "model" where it has none."""
+    models = data.get("models")
+    chats = [
+        name
+        for name, options in (models.items() if isinstance(models, dict) else ())
+        if not (isinstance(options, dict) and "embeddings" in str(options.get("provider")))
+    ]
+    if len(chats) > 1:
+        raise RecipeError(
+            f"--model: the recipe has the models {', '.join(chats)}: write which one it is for, as {chats[0]}=MODEL"
+        )
+    return chats[0] if chats else "model"
 
 
 def _overridden_model(data: dict[str, Any], target: str) -> tuple[Any, list[str]]:
@@ -72,7 +100,8 @@ def _overridden_model(data: dict[str, Any], target: str) -> tuple[Any, list[str]
     keys = target.split(".")
     if len(keys) < 3:
         raise RecipeError(
-            f"--set {target}: write models.NAME.field=value, such as models.teacher.temperature=0"
+            f"--set {target}: write models.NAME.field=value, such as models.teacher.temperature=0, or a whole model "
+            "with --model NAME=provider:name@address"
         )
     raise RecipeError(f"--set {target}: the recipe has no model {keys[1]!r}{nearest(keys[1], list(models))}")
 

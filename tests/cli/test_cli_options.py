@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from factory.cli.app import app
-from factory.cli.options import StepOption, model_value, options_of, take_options
+from factory.cli.options import StepOption, options_of, take_options
 from factory.errors import FactoryError
+from factory.recipe.model_spec import model_value
 from factory.step import Source, find_step, step_names
 
 STEPS = [name for name in step_names() if not issubclass(find_step(name), Source)]

