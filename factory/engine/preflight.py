@@ -25,12 +25,15 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
         if isinstance(error, (RecordFailed, RunStopped)):
             raise error
         if str(error) not in faults:  # of several steps that need the same, the first
-            faults[str(error)] = type(error)(f"{label}: {error}")
+            faults[str(error)] = type(error)(f"{label}: {error}") if label else error
 
     for label, step in zip(labels, steps, strict=True):
         try:
             for path in step.inputs():
                 check_file(path)
+        except FactoryError as error:  # its sentence begins with the file
+            note("", error)
+        try:
             step.check_ready()
         except FactoryError as error:
             note(label, error)

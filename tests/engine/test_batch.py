@@ -538,7 +538,7 @@ def test_the_command_line_says_how_to_go_on_and_ends_with_5(server: ScriptedServ
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 5
     assert "4 requests wait for a batch" in told.output
-    assert "vllm run-batch -i " in told.output
+    assert "python -m vllm.entrypoints.openai.run_batch -i " in told.output
     assert "--model scripted" in told.output
 
 

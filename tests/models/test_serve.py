@@ -206,9 +206,11 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(pids: Path) -> 
 
 
 def test_vllm_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=r"sft-factory\[vllm\]"):
         LocalServer("tiny").start()
+    with pytest.raises(MissingDependency, match=r"sft-factory\[vllm\]"):  # before a first request
+        chat_provider(OpenAIOptions(model="tiny", serve=True))
 
 
 @pytest.mark.anyio
@@ -257,7 +259,7 @@ async def test_a_server_that_dies_in_a_run_stops_it_with_the_reason(
     await chat.close()
 
 
-def test_a_served_model_is_the_same_model_as_behind_a_server_started_by_hand() -> None:
+def test_a_served_model_is_the_same_model_as_behind_a_server_started_by_hand(pids: Path) -> None:
     by_hand = OpenAIChat(OpenAIOptions(model="tiny", base_url="http://127.0.0.1:9/v1")).identity
 
     def served(*arguments: str) -> str:

@@ -20,7 +20,6 @@ from asking import chat_request
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, Usage
 from factory.models.options import VLLMOptions
-from factory.models.vllm import offline as vllm_offline
 from factory.models.vllm.offline import VLLMChat
 
 STAND_IN = """
@@ -303,7 +302,7 @@ def test_a_vllm_that_is_too_old_is_said_to_be(notes: Any, tmp_path: Path) -> Non
 
 
 def test_vllm_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_offline.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=r"sft-factory\[vllm\]"):
         VLLMChat(VLLMOptions(model="tiny"))
 

@@ -65,11 +65,10 @@ def test_a_run_by_vllms_batch_runner_is_completed_though_a_results_file_is_cut(
 def run_batch(told: str) -> Path:
     """Run the command that the sentence of a waiting run tells a person to type; returns the results' file."""
     command = shlex.split(told.partition("run each file (")[2].partition(")")[0])
-    assert command[:2] == ["vllm", "run-batch"]
-    # The command `vllm` looks for a distribution of that name, and finds none where vLLM is for the CPU.
-    runner = [sys.executable, "-m", "vllm.entrypoints.openai.run_batch"]
+    # The command `vllm run-batch` would look for a distribution of that name: there is none where vLLM is for the CPU.
+    assert command[:3] == ["python", "-m", "vllm.entrypoints.openai.run_batch"]
     done = subprocess.run(
-        [*runner, *command[2:], *ARGUMENTS], capture_output=True, text=True, check=False, timeout=600
+        [sys.executable, *command[1:], *ARGUMENTS], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return Path(command[command.index("-o") + 1])

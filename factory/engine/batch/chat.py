@@ -247,7 +247,7 @@ def _by_hand(files: list[tuple[Path, str]]) -> str:
     results = first.with_name(first.name.removesuffix(REQUESTS) + RESULTS)
     return (
         f"a batch in {_shown([str(path) for path, _ in files])}: run each file "
-        f"(vllm run-batch -i {shlex.quote(str(first))} "
+        f"(python -m vllm.entrypoints.openai.run_batch -i {shlex.quote(str(first))} "
         f"-o {shlex.quote(str(results))} --model {shlex.quote(model)}), or give it to a Batch API and save its "
         f"results as {results.name} in the same folder"
     )

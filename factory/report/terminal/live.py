@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from factory.data.text import shorten
@@ -208,16 +209,25 @@ def plain_line(before: Sample | None, sample: Sample, rates: Rates) -> str:
     return " | ".join([*parts, *([speed] if (speed := speed_line(sample, rates)) else [])])
 
 
+def stamp(line: str) -> str:
+    """A line as it stands in a log: behind the local time, with its distance from UTC."""
+    return f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}"
+
+
 class LiveProgress:
     """Shows a run's progress while the `with` block lasts. A fault in showing never reaches the run.
 
     brief: leave to the caller what it says at the end, the warnings and the last counts
+    stamped: begin each line with the time, for a log
     """
 
-    def __init__(self, progress: ProgressLike, console: Console, *, brief: bool = False) -> None:
+    def __init__(
+        self, progress: ProgressLike, console: Console, *, brief: bool = False, stamped: bool = False
+    ) -> None:
         self._progress = progress
         self._console = console
         self._brief = brief
+        self._stamped = stamped
         self._rates = Rates()
         self._shown: Sample | None = None
         self._warned = 0
@@ -310,7 +320,7 @@ class LiveProgress:
     def _print(self, line: str, style: str = "") -> None:
         from rich.text import Text
 
-        self._console.print(Text(line, style), soft_wrap=True)
+        self._console.print(Text(stamp(line) if self._stamped else line, style), soft_wrap=True)
 
     def _table(self, sample: Sample) -> RenderableType:
         from rich.console import Group
