@@ -54,7 +54,7 @@ class Outcome:
 
     def __enter__(self) -> Self:
         if self._log is not None:
-            handler = logging.StreamHandler(self._log)
+            handler: logging.Handler = logging.StreamHandler(self._log)
             handler.setFormatter(_Stamped())
             self._handlers.append(handler)
         if self._quiet:

