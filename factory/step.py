@@ -96,20 +96,10 @@ class Step(BaseModel, ABC):
         return ()
 
     def check_ready(self) -> None:
-        """Look, before the run makes its first call, whether what the step needs beside its models is there.
-
-        A step that needs a package which comes with an extra overrides it. It is quick, and loads nothing large.
-
-        Raises:
-            MissingDependency: a package or weights are missing; says how to get them.
-        """
+        """Raise MissingDependency where a package that the step needs is not there; called before a run's first call."""
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
-        """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field.
-
-        All of them are made before the run makes its first call, so that a key or weights that are missing are told
-        then. A step whose options leave a model unused overrides it.
-        """
+        """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field."""
         for field_name in self.model_fields_of(kind):
             value = getattr(self, field_name)
             for model in (value,) if isinstance(value, str) else value:

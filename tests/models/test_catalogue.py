@@ -76,5 +76,5 @@ def test_gguf_files_in_the_hub_cache_are_listed_and_found(
     look = huggingface_hub.try_to_load_from_cache
     monkeypatch.setattr(huggingface_hub, "scan_cache_dir", lambda: scan(tmp_path))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a: look(*a, cache_dir=tmp_path))
-    assert [entry.name for entry in catalogue.list_models()[2:]] == ["org/repo/m.gguf"]
+    assert [entry.name for entry in catalogue.list_models()[3:]] == ["org/repo/m.gguf"]
     assert weights.gguf_file("org/repo/m.gguf") == snapshot / "m.gguf"

@@ -1,4 +1,4 @@
-"""Where transformers is to load a model from: what is not there is told when the model is named, not when it is used."""
+"""Where transformers is to load a model from: what is not there is told when the model is named, not later."""
 
 from __future__ import annotations
 

@@ -50,15 +50,6 @@ def list_models() -> list[CatalogueEntry]:
             "SmolLM2-135M-Instruct: tries a recipe without a server; too small to judge or to teach",
         ),
         CatalogueEntry(
-            TORCH,
-            "scores texts",
-            "{provider: transformers, model: smollm2}",
-            (cached_smollm2() / "config.json").is_file(),
-            269_000_000,
-            "Apache-2.0",
-            "the same weights for torch (pip install 'sft-factory[torch]'), for ifd and perplexity",
-        ),
-        CatalogueEntry(
             "e5-small",
             "embedding",
             "{provider: local_embeddings}",
@@ -66,6 +57,15 @@ def list_models() -> list[CatalogueEntry]:
             71_622_400,
             "MIT",
             "multilingual-e5-small, 384 dimensions, English, Chinese and 90 more",
+        ),
+        CatalogueEntry(
+            TORCH,
+            "scores texts",
+            "{provider: transformers, model: smollm2}",
+            (cached_smollm2() / "config.json").is_file(),
+            269_000_000,
+            "Apache-2.0",
+            "the same weights for torch (pip install 'sft-factory[torch]'), for ifd and perplexity",
         ),
     ]
     return packaged + _cached_gguf()
