@@ -96,7 +96,7 @@ class Step(BaseModel, ABC):
         return ()
 
     def check_ready(self) -> None:
-        """Raise MissingDependency where a package that the step needs is not there; called before a run's first call."""
+        """Raise MissingDependency where a package that the step needs is missing; asked before a first call."""
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field."""
