@@ -25,7 +25,8 @@ def live(
             return NotebookProgress(progress)
         from rich.console import Console
 
-        return LiveProgress(progress, Console(stderr=True), brief=brief)
+        console = Console(stderr=True)
+        return LiveProgress(progress, console, brief=brief, stamped=not console.is_terminal)
     return contextlib.nullcontext()
 
 
