@@ -242,7 +242,8 @@ def test_rows_in_the_layout_records_are_read_back_whole(old: Path) -> None:
 
 
 def test_every_key_of_a_recipe_is_still_accepted() -> None:
-    recipe = sft.load_recipe("every_key.yaml")
+    # It has OpenAI's own server score given texts, which that never did: the step failed when it was reached.
+    recipe = sft.load_recipe("every_key.yaml", ("ifd.model=transformers", "perplexity.model=transformers"))
     assert len(recipe.steps) == 24
     assert len(recipe.models) == 8
     assert sft.load_recipe("recipe.yaml").hash()[:6] == "38a6cc"

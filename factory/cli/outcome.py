@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from types import TracebackType
@@ -149,6 +150,8 @@ class Outcome:
             status = "error" if code == EXIT_USAGE else "stopped"
         told: dict[str, Any] = {"status": status, "exit_code": code, "message": self._message, **self._facts}
         if self._run is not None:
+            if status in ("stopped", "interrupted", "waiting"):
+                told |= _counts_so_far(self._run.folder)
             progress = self._run.progress
             told |= {
                 "failed": progress.failed,
@@ -172,6 +175,17 @@ class Outcome:
 
             for line in text.splitlines():
                 self._log.write(stamp(line) + "\n")
+
+
+def _counts_so_far(folder: Path) -> dict[str, int]:
+    """Records of a run that did not finish: `kept` are those that live so far."""
+    from factory.report.run_files.manifest import read_manifest
+
+    with contextlib.suppress(FactoryError):  # it ended before it wrote any
+        facts = read_manifest(folder)
+        if not facts.finished:
+            return {"records": facts.records, "kept": facts.kept, "dropped": facts.dropped}
+    return {}
 
 
 class _Stamped(logging.Formatter):

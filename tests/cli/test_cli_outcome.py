@@ -84,7 +84,7 @@ def test_a_server_that_is_not_there_is_a_run_that_stopped(recipe: Path) -> None:
     rows = ("--set", "read.path=factory:seeds", "--limit", "1")
     done = factory("run", "r.yaml", "--model", model, *rows, "--json", "--quiet", cwd=recipe)
     told = outcome(done.stdout)
-    assert (done.returncode, told["exit_code"], told["status"], told["kept"]) == (4, 4, "stopped", None)
+    assert (done.returncode, told["exit_code"], told["status"], told["kept"]) == (4, 4, "stopped", 1)
     assert "nobody answers at http://127.0.0.1:9/v1" in told["message"]
 
 
