@@ -1,17 +1,24 @@
-"""Finding and opening data files: what kind a file is, gzip, byte-order marks."""
+"""Finding and opening data files: what a file is by its name and its first bytes, packings, encodings."""
 
 from __future__ import annotations
 
 import codecs
 import difflib
-import gzip
 import io
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import AnyStr, BinaryIO, cast
 
+from factory.data.formats.encodings import known_encoding, unmarked_utf16
+from factory.data.formats.packed import (
+    DAMAGED,
+    packed_by,
+    packing_named,
+    unpacked,
+    unpacked_name,
+)
+from factory.data.formats.values import loads
 from factory.errors import InputError
 
 EXTENSIONS = {
@@ -22,8 +29,10 @@ EXTENSIONS = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
 }
-"""File name endings and the format they stand for; each may be followed by .gz."""
+"""File name endings and the format they stand for; each may be followed by that of a packing."""
 
 FORMATS = tuple(dict.fromkeys(EXTENSIONS.values()))
 
@@ -33,7 +42,6 @@ _PIECE = 1 << 26
 # DEFLATE packs at most 1,032 to 1; text is packed 3 to 1, and one row over and over 100 to 1.
 _BOMB_RATIO = 200
 
-_GZIP = b"\x1f\x8b"
 # UTF-32's mark begins with UTF-16's, so it is looked for first.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,33 +50,95 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+_ARROW = (b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")
+_OTHERS = (
+    (b"PK\x03\x04", "an Excel workbook or another zip archive: save its sheet as CSV UTF-8, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save its sheet as CSV UTF-8"),
+    (b"SQLite format 3\0", "a database: export the table as CSV"),
+    (b"%PDF", "a PDF: export its text as rows"),
+    (b"\x80\x04\x95", "a pickle, which is never opened, as it may hold a program: save it as Parquet"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer in place of the file: fetch the file itself, `git lfs pull`",
+    ),
+)
+"""How files begin that hold no rows which could be read, and what to do with them."""
+_HEAD = 4096
+
 
 def base_name(path: Path) -> str:
     """The file's name without its format's endings: `pool` for `data/pool.jsonl.gz`."""
-    name = path.name.removesuffix(".gz")
+    name = unpacked_name(path.name)
     stem, ending = os.path.splitext(name)
     return stem if ending.lower() in EXTENSIONS else name
 
 
-def file_format(path: Path, format: str | None = None) -> str:
-    """The format of `path`: the one given, or by its name.
+def is_data_file(path: Path) -> bool:
+    """Whether a name is that of a data file."""
+    return os.path.splitext(unpacked_name(path.name))[1].lower() in EXTENSIONS
+
+
+def file_format(path: Path, format: str | None = None, tell: Callable[[str], None] | None = None) -> str:
+    """The format of `path`: the one given, or by its name; but what its first bytes are certain of counts.
+
+    `tell` is told where they say something else than the name.
 
     Raises:
-        InputError: the format is not known, or the name does not tell.
+        InputError: the format is not known, the name does not tell, or the file holds no rows.
     """
-    if format is not None:
-        if format not in FORMATS:
-            near = difflib.get_close_matches(format, FORMATS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(FORMATS)}"
-            raise InputError(f"{path}: there is no input format {format!r}: {hint}")
-        return format
-    ending = os.path.splitext(path.name.removesuffix(".gz"))[1].lower()
-    if ending not in EXTENSIONS:
+    if format is not None and format not in FORMATS:
+        near = difflib.get_close_matches(format, FORMATS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(FORMATS)}"
+        raise InputError(f"{path}: there is no input format {format!r}: {hint}")
+    named = format or EXTENSIONS.get(os.path.splitext(unpacked_name(path.name))[1].lower(), "")
+    found = _seen_format(path, named)
+    if format is None and named and found not in (named, "") and tell is not None:
+        tell(f"{path}: is named as {named}, but holds {found}, and is read so")
+    if not found and path.suffix.lower() == ".txt":
         raise InputError(
-            f"{path}: the name does not tell its format: give format= one of {', '.join(FORMATS)}, "
-            f"or rename it to end in one of {', '.join(EXTENSIONS)}"
+            f"{path}: a .txt file does not tell what its lines are: if each is an instruction, write the line "
+            "instruction above them and rename the file to end in .tsv"
         )
-    return EXTENSIONS[ending]
+    if not found:
+        raise InputError(
+            f"{path}: the name does not tell its format: rename it to end in one of {', '.join(EXTENSIONS)}"
+        )
+    return found
+
+
+def _seen_format(path: Path, named: str) -> str:
+    """The format that the first bytes show, or else the one that is named."""
+    if not path.is_file():  # a pipe can be read only once
+        return named
+    with open_bytes(path) as stream:
+        try:
+            head = cast(io.BufferedReader, stream).peek(_HEAD)[:_HEAD]
+        except DAMAGED:
+            return named  # said when it is read
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(_ARROW):
+        return "arrow"
+    for magic, what in _OTHERS:
+        if head.startswith(magic):
+            raise InputError(f"{path} is {what}")
+    if head[257:262] == b"ustar":
+        raise InputError(f"{path} is a tar archive: unpack it and name the files in it")
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if text[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise InputError(f"{path} is a web page: fetch the file itself, such as by its download link")
+    if named in ("jsonl", "json"):
+        return named
+    first = text.partition(b"\n")[0]
+    whole = first if len(first) < len(text) or len(head) < _HEAD else b""
+    return "jsonl" if _is_object(whole) else named
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(loads(line), dict)
+    except ValueError:
+        return False
 
 
 def check_file(path: Path) -> None:
@@ -91,59 +161,73 @@ def check_file(path: Path) -> None:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked where they are gzip's, whatever the name says.
+    """The file's bytes, unpacked where gzip, bzip2, xz or zstd packed them, whatever the name says.
 
     Raises:
-        InputError: the name ends in .gz but the file is not gzip, or it cannot be opened.
+        InputError: the name ends in .gz but the file is not gzip, or so for another packing; or it cannot be opened.
     """
     try:
         raw = path.open("rb")
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {_why(error)}") from error
-    if raw.peek(2)[:2] == _GZIP:
-        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw), buffer_size=1 << 18))
-    if path.name.endswith(".gz"):
+    if packing := packed_by(raw.peek(6)[:6]):
+        return unpacked(raw, packing)
+    if (said := packing_named(path)) and said != "xz":  # an old .lzma has no mark
         raw.close()
-        raise InputError(f"{path} is named .gz but is not gzip: rename it without .gz, or fetch it again")
-    return raw
+        ending = path.suffix
+        raise InputError(
+            f"{path} is named {ending} but is not {said}: rename it without {ending}, or fetch it again"
+        )
+    return unpacked(raw, said) if said else raw
 
 
 def is_packed(stream: BinaryIO) -> bool:
     """Whether a stream from `open_bytes` unpacks as it reads."""
-    return isinstance(getattr(stream, "raw", None), gzip.GzipFile)
+    return not isinstance(getattr(stream, "raw", None), io.FileIO)
 
 
-def byte_lines(path: Path) -> Iterator[bytes]:
+def byte_lines(path: Path, encoding: str = "") -> Iterator[bytes]:
     r"""The file's lines as UTF-8 bytes, split at \n alone, any byte-order mark taken off.
 
-    A file with a UTF-16 or UTF-32 mark is converted; one without a mark is passed on as it is, so a line may
-    hold bytes that are not UTF-8.
+    A file with a UTF-16 or UTF-32 mark is converted, and UTF-16 without one; so is one of which `encoding` is told.
+    Any other is passed on as it is. A line may hold bytes that are not UTF-8: what its encoding does not know. Where
+    \r alone ends lines, they are split there.
 
     Raises:
-        InputError: the file cannot be opened, ends in the middle of its gzip stream, or has a line of more than
-            `LONGEST_LINE`, or one that gzip packed as it packs no text: memory would not hold it.
+        InputError: the file cannot be opened, there is no such encoding, it ends in the middle of what was packed, or has a
+            line of more than `LONGEST_LINE`, or one that was packed as no text is: memory would not hold it.
     """
+    encoding = known_encoding(encoding, path) if encoding else ""
     count = 0
     with open_bytes(path) as stream:
         try:
-            for line in _utf8(path, stream):
+            for line in _utf8(path, stream, encoding):
                 count += 1
                 yield line
-        except (EOFError, OSError, zlib.error) as error:
-            why = "its gzip stream is cut short" if isinstance(error, EOFError) else _why(error)
+        except DAMAGED as error:
+            packing = packing_named(path) or "packed"
+            why = f"its {packing} stream is cut short" if isinstance(error, EOFError) else _why(error)
             raise InputError(f"{path} is damaged after line {count}: {why}; fetch the file again") from error
 
 
-def _utf8(path: Path, stream: BinaryIO) -> Iterator[bytes]:
-    head = cast(io.BufferedReader, stream).peek(4)[:4]
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            # "replace": half a character pair becomes U+FFFD, the line around it stays readable.
-            text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n")
-            return (line.encode() for line in _lines(path, stream, text.readline, "\n"))
-    if head.startswith(codecs.BOM_UTF8):
+def _utf8(path: Path, stream: BinaryIO, encoding: str) -> Iterator[bytes]:
+    head = cast(io.BufferedReader, stream).peek(_HEAD)[:_HEAD]
+    known = next((known for mark, known in _MARKS if head.startswith(mark)), "") or unmarked_utf16(head)
+    # "replace": half a character pair becomes U+FFFD, the line around it stays readable.
+    errors, end = "replace", "\n"
+    if not known and head.startswith(codecs.BOM_UTF8):
         stream.read(len(codecs.BOM_UTF8))
-    return _lines(path, stream, stream.readline, b"\n")
+        encoding = ""
+    if not known and encoding:
+        known, errors = encoding, "surrogateescape"
+    if not known and b"\r" in head and b"\n" not in head:
+        text = io.TextIOWrapper(stream, encoding="latin-1", newline="\r")
+        return (line.encode("latin-1") for line in _lines(path, stream, text.readline, "\r"))
+    if not known:
+        return _lines(path, stream, stream.readline, b"\n")
+    text = io.TextIOWrapper(stream, encoding=known, errors=errors, newline=end)
+    lines = _lines(path, stream, text.readline, end)
+    return (line.encode("utf-8", "surrogateescape") for line in lines)
 
 
 def _lines(path: Path, stream: BinaryIO, readline: Callable[[int], AnyStr], end: AnyStr) -> Iterator[AnyStr]:
@@ -178,7 +262,7 @@ def read_whole(path: Path, stream: BinaryIO) -> bytes:
     """All bytes of a stream from `open_bytes`.
 
     Raises:
-        InputError: gzip packed them as it packs no data.
+        InputError: they were packed as no data is.
     """
     pieces: list[bytes] = []
     while piece := stream.read(_PIECE):
@@ -189,7 +273,7 @@ def read_whole(path: Path, stream: BinaryIO) -> bytes:
 
 def _check_ratio(path: Path, stream: BinaryIO, length: int) -> None:
     """Refuse what is a few bytes in the file and fills the memory, as a "gzip bomb" does."""
-    packed = getattr(getattr(stream, "raw", None), "fileobj", None)
+    packed = getattr(stream, "packed", None)
     if length > _PIECE and packed is not None and length > _BOMB_RATIO * packed.tell():
         raise InputError(
             f"{path} unpacks to more than {_BOMB_RATIO} times its size, as no text does: fetch it again, or unpack it "
@@ -218,9 +302,7 @@ def _nearest(path: Path) -> str:
 
 def _data_files(folder: Path) -> str:
     found = sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if os.path.splitext(path.name.removesuffix(".gz"))[1].lower() in EXTENSIONS and path.is_file()
+        str(path.relative_to(folder)) for path in folder.rglob("*") if is_data_file(path) and path.is_file()
     )
     if not found:
         return "name a file; it holds no data file"

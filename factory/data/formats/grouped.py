@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from factory.data.formats.raw import RawRow
 from factory.data.formats.record_rows import is_record_row
-from factory.data.formats.rows import RawRow
 from factory.data.formats.shapes.base import Row, Shape
 from factory.data.formats.shapes.many import LINES, ManyRows
 

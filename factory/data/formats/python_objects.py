@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from factory.data.formats.arrow_rows import arrow_rows
+from factory.data.formats.raw import RawRow
 from factory.data.formats.read import BadRow, records_of
-from factory.data.formats.rows import RawRow, arrow_rows
 from factory.data.record import Record
 from factory.errors import FactoryError, InputError, MissingDependency
 

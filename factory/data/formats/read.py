@@ -8,16 +8,28 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from factory.data.formats.files import base_name, check_file, file_format
 from factory.data.formats.grouped import grouped
+from factory.data.formats.raw import RawRow
 from factory.data.formats.record_rows import is_record_row, read_record_row
-from factory.data.formats.rows import RawRow, raw_rows
-from factory.data.formats.shapes import SHAPES, BadShape, Parsed, parse_row, recognise, shape_named
+from factory.data.formats.rows import raw_rows
+from factory.data.formats.shapes import (
+    SHAPES,
+    BadShape,
+    Parsed,
+    column_names,
+    parse_row,
+    recognise,
+    shape_named,
+    usual,
+)
 from factory.data.formats.shapes.media import absent_media
+from factory.data.formats.shapes.spelled import decoded, kind_of
+from factory.data.formats.shapes.usual import TURNS
 from factory.data.record import Record, record_id
 from factory.data.text import shorten
 from factory.errors import InputError
@@ -50,6 +62,7 @@ def read_records(
     shape: str | None = None,
     limit: int | None = None,
     source: str | None = None,
+    encoding: str = "",
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[Record | BadRow]:
     """The records of a data file, in its order, with a `BadRow` for each row that is not one.
@@ -64,11 +77,12 @@ def read_records(
     of a picture, sound or file is looked for below the folder of the data file, never opened; others are not looked at.
 
     Args:
-        path: the file; one packed by gzip is unpacked as it is read.
-        format: "jsonl", "json", "csv", "tsv" or "parquet"; by default what the name says.
+        path: the file; one packed by gzip, bzip2, xz or zstd is unpacked as it is read.
+        format: "jsonl", "json", "csv", "tsv", "parquet" or "arrow"; by default what the name and the first bytes say.
         shape: one of `shapes.SHAPES`; by default what the first good rows are.
         limit: give at most this many records.
         source: where rows come from that have no `source` column; by default the file's name without endings.
+        encoding: what the text of the file is in, such as "gb18030"; by default UTF-8, or what its mark says.
         tell: is told one sentence for each kind of oddity; by default the logger "factory" is, as a warning.
 
     Raises:
@@ -76,7 +90,8 @@ def read_records(
     """
     path = Path(path)
     check_file(path)
-    rows = raw_rows(path, file_format(path, format))
+    tell = tell or _warn
+    rows = raw_rows(path, file_format(path, format, tell), encoding, tell)
     source = base_name(path) if source is None else source
     return records_of(rows, str(path), source, shape=shape, limit=limit, tell=tell, folder=path.parent)
 
@@ -103,8 +118,9 @@ def records_of(
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}"
         raise InputError(f"{file}: there is no shape {shape!r}: {hint}")
     odd: Counter[str] = Counter()
-    records = _records(iter(rows), file, source, shape, odd, folder)
-    return _told(records, limit, file, odd, tell or _warn)
+    tell = tell or _warn
+    records = _records(iter(rows), file, source, shape, odd, folder, tell)
+    return _told(records, limit, file, odd, tell)
 
 
 def _warn(sentence: str) -> None:
@@ -140,13 +156,19 @@ def _records(
     shape: str | None,
     odd: Counter[str],
     folder: Path | None,
+    tell: Callable[[str], None],
 ) -> Iterator[Record | BadRow]:
-    head, shape = _look(rows, file, shape)
+    head, shape, names = _look(rows, file, shape)
+    if names:
+        told = ", ".join(f"{shorten(own, 30)!r} as {known}" for own, known in names.items())
+        tell(f"{file}: its columns are read by other names: {told}")
     seen: dict[bytes, int] = {}
     for row in grouped(itertools.chain(head, rows), shape_named(shape)):
         if isinstance(row.value, Record):
             yield row.value
             continue
+        if row.odd:
+            odd[row.odd] += 1
         try:
             if row.problem:
                 raise BadShape(row.problem)
@@ -155,7 +177,7 @@ def _records(
             if is_record_row(row.value):
                 yield read_record_row(row.value)
             else:
-                parsed = parse_row(row.value, shape)
+                parsed = parse_row(row.value, shape, names)
                 if parsed.told:
                     odd.update(set(parsed.told))
                 if folder is not None and not parsed.exact:
@@ -165,28 +187,36 @@ def _records(
             yield BadRow(file, row.place, str(error), _shown(row))
 
 
-def _look(rows: Iterator[RawRow], file: str, shape: str | None) -> tuple[list[RawRow], str]:
-    """The first rows, held until they tell the shape, and the shape."""
+def _look(rows: Iterator[RawRow], file: str, shape: str | None) -> tuple[list[RawRow], str, dict[str, str]]:
+    """The first rows, held until they tell the shape, the shape, and the columns that are to be renamed."""
     head: list[RawRow] = []
     good = 0
-    for row in itertools.islice(rows, 1 if shape else _PATIENCE):
+    for row in itertools.islice(rows, _PATIENCE):
         head.append(row)
         good += isinstance(row.value, Mapping)
         if good == _ENOUGH:
             break
     if not head:
         raise InputError(f"{file} is empty: it needs at least one row")
-    if shape is not None:
-        return head, shape
     objects = [row.value for row in head if isinstance(row.value, Mapping)]
-    found = recognise(objects)
+    names = column_names(objects)
+    if shape is not None:
+        return head, shape, names
+    found = recognise([usual(row, names)[0] for row in objects])
     if found is None and objects:
-        names = ", ".join(shorten(str(name), 30) for name in itertools.islice(objects[0], 8))
+        columns = ", ".join(shorten(str(name), 30) for name in itertools.islice(objects[0], 8))
         raise InputError(
-            f"{file}: its rows have no known shape, only {names or 'nothing'}: name the columns "
-            "'instruction' and 'output', or 'messages' or 'conversations' for a list of turns"
+            f"{file}: its rows have no known shape, only {columns or 'nothing'}: {_mend(objects[0])}"
         )
-    return head, found or "alpaca"
+    return head, found or "alpaca", names
+
+
+def _mend(row: Mapping[str, Any]) -> str:
+    """What to do with a row that has no known shape."""
+    turns = next((name for name in TURNS if name in row), None)
+    if turns is not None:
+        return f"its {turns} is {kind_of(decoded(row[turns]))}: make it a list of turns with a role and a content"
+    return "name the columns 'instruction' and 'output', or 'messages' or 'conversations' for a list of turns"
 
 
 def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:

@@ -135,8 +135,8 @@ def test_the_inputs_are_the_files_that_are_there(tmp_path: Path) -> None:
 
 def test_the_format_and_the_shape_may_be_told(tmp_path: Path) -> None:
     turns = {"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "你好！"}]}
-    path = write(tmp_path / "no ending", json.dumps(turns, ensure_ascii=False) + "\n")
-    (record,) = read(path, format="jsonl", shape="sharegpt")
+    path = write(tmp_path / "no ending", json.dumps([turns], ensure_ascii=False, indent=1) + "\n")
+    (record,) = read(path, format="json", shape="sharegpt")
     assert (record.instruction, record.output) == ("你好", "你好！")
     with pytest.raises(InputError, match="the name does not tell its format"):
         read(path)

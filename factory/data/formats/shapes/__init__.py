@@ -3,6 +3,7 @@
 from factory.data.formats.shapes.base import BadShape, Parsed, Row, Shape
 from factory.data.formats.shapes.registry import REGISTERED, SHAPES, recognise, shape_named
 from factory.data.formats.shapes.source import parse_row, write_source_row
+from factory.data.formats.shapes.usual import column_names, usual
 
 __all__ = [
     "REGISTERED",
@@ -11,8 +12,10 @@ __all__ = [
     "Parsed",
     "Row",
     "Shape",
+    "column_names",
     "parse_row",
     "recognise",
     "shape_named",
+    "usual",
     "write_source_row",
 ]

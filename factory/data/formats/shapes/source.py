@@ -1,7 +1,7 @@
 """A row of any shape read, and written again as it came: whatever a shape does not spell the same is kept beside it.
 
-A row's form holds "shape" (its name), "labels" (the columns of lang, task, source, license and tags), what the shape
-itself notes, and "odd": how the row differs from what would be written, {"keys": {...}, "absent": [...]}. A
+A row's form holds "shape" (its name), "labels" (the columns of lang, task, source, license and tags), "names" (its own
+names of columns, each with the one that it is read by), what the shape itself notes, and "odd": how the row differs from what would be written, {"keys": {...}, "absent": [...]}. A
 difference is written only as long as the row, so written, reads as the record that it is.
 """
 
@@ -16,6 +16,7 @@ import orjson
 from factory.data.formats.shapes.base import BadShape, Parsed, Row
 from factory.data.formats.shapes.registry import shape_named
 from factory.data.formats.shapes.spelled import changed, changes, decoded
+from factory.data.formats.shapes.usual import renamed_back, usual
 from factory.data.formats.values import plain
 from factory.data.record import Record, Tag
 from factory.data.text import detect_language
@@ -28,8 +29,8 @@ _LABELS = {
 }
 
 
-def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
-    """Read one row of `shape`, one of `SHAPES`.
+def parse_row(row: Mapping[str, Any], shape: str, names: Mapping[str, str] = {}) -> Parsed:
+    """Read one row of `shape`, one of `SHAPES`; `names` are those of its columns that are to be renamed (see `usual`).
 
     Columns that are not part of the shape go to `meta`, but for lang/language, task/category, source,
     license/licence and tags.
@@ -43,11 +44,12 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
         raise BadShape(str(error)) from error
     reader = shape_named(shape)
     assert reader is not None, shape
-    parsed = reader.read(dict(values))
+    made, unusual = usual(values, names)
+    parsed = reader.read(made)
     left = parsed.meta if isinstance(parsed.meta, dict) else dict(parsed.meta)
     parsed.meta = left
     labels: dict[str, str] = {}
-    exact = parsed.exact
+    exact = parsed.exact and not unusual
     if left:
         for name, keys in _LABELS.items():
             if (text := _label(left, name, keys, labels)) and not getattr(parsed, name):
@@ -57,9 +59,11 @@ def parse_row(row: Mapping[str, Any], shape: str) -> Parsed:
             if "tags" not in left:
                 labels["tags"] = "tags"
                 exact = False
-        exact = exact and all(values[key] == getattr(parsed, name) for name, key in labels.items())
+        exact = exact and all(values.get(key) == getattr(parsed, name) for name, key in labels.items())
     parsed.lang = parsed.lang or _language(parsed)
     parsed.form = form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
+    if renamed := {own: known for own, known in names.items() if own in values}:
+        form["names"] = renamed
     if not exact:
         odd = changes(_write(_as_record(parsed), form, Counter()), values)
         if odd:
@@ -125,7 +129,7 @@ def _write(record: Record, form: Mapping[str, Any], lost: Counter[str]) -> Row:
             row[key] = {**value, **there}
         else:
             row.setdefault(key, value)
-    return row
+    return renamed_back(row, form.get("names", {}))
 
 
 def _as_record(parsed: Parsed) -> Record:
@@ -152,7 +156,7 @@ def _reads_as(row: Row, record: Record, form: Mapping[str, Any]) -> bool:
     if shape is None:
         return False
     try:
-        parsed = shape.read(plain(row))
+        parsed = shape.read(usual(plain(row), form.get("names", {}))[0])
         left = dict(parsed.meta)
         labels: dict[str, str] = {}
         found = {name: _label(left, name, keys, labels) for name, keys in _LABELS.items()}

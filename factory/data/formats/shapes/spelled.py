@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from factory.data.formats.python_text import python_value
 from factory.data.formats.values import loads, plain, well_formed
 
 STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -44,14 +45,18 @@ def compact(value: Any) -> str:
 
 
 def decoded(value: Any) -> Any:
-    """A list or an object that a CSV cell or a text column holds as JSON; any other value as it is."""
+    """A list or an object that a CSV cell or a text column holds as JSON, or as Python writes it; else the value."""
     if value is None or type(value) is list:
         return value
     if hasattr(value, "tolist"):
         return value.tolist()
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+    if isinstance(value, str) and (value.lstrip()[:1] in ("[", "{") or value.startswith("array([")):
         try:
             return plain(loads(well_formed(value)))
+        except (ValueError, RecursionError):
+            found = python_value(value)
+        try:
+            return value if found is None else plain(found)
         except (ValueError, RecursionError):
             return value
     return value

@@ -41,10 +41,9 @@ from factory.data.record import Media, Message
 from factory.data.text import shorten
 
 ROLES: Mapping[str, str] = {
-    **dict.fromkeys(("user", "human", "prompter", "用户", "人类"), "user"),
-    **dict.fromkeys(
-        ("assistant", "gpt", "chatgpt", "bing", "bard", "model", "ai", "bot", "助手", "助理"), "assistant"
-    ),
+    **dict.fromkeys(("user", "human", "prompter", "question", "用户", "人类", "问"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "answer"), "assistant"),
+    **dict.fromkeys(("ai", "bot", "chatbot", "gpt_4", "gpt4", "助手", "助理", "答"), "assistant"),
     **dict.fromkeys(("system", "developer", "系统"), "system"),
     **dict.fromkeys(
         (
