@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple,
 
 from pydantic import BaseModel, ConfigDict
 
+from factory.data.formats.places import data_files
 from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
@@ -112,8 +113,13 @@ def named_file(name: str) -> Path:
 
 
 def named_files(names: str | Sequence[str]) -> list[Path]:
-    """The files of an option that takes one name or several; an empty name is none."""
-    return [named_file(name) for name in ([names] if isinstance(names, str) else names) if name]
+    """The files of an option that takes one name or several, of a file, a folder or a pattern; an empty name is none.
+
+    Raises:
+        InputError: a folder or a pattern holds no data file.
+    """
+    named = [names] if isinstance(names, str) else names
+    return [file for name in named if name for file in data_files(named_file(name))]
 
 
 class Source(Step):

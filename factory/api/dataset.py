@@ -18,7 +18,8 @@ from factory.api.dataset_view import Shown
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
-from factory.data.formats.read import BadRow, read_records
+from factory.data.formats.read import BadRow
+from factory.data.formats.read_files import read_files
 from factory.data.record import Record
 from factory.data.table import Table
 from factory.data.whole_file import write_whole
@@ -47,6 +48,7 @@ def load(
     *,
     format: str | None = None,
     shape: str | None = None,
+    encoding: str = "",
     limit: int | None = None,
     strict: bool = False,
 ) -> Dataset:
@@ -55,10 +57,12 @@ def load(
     Rows that cannot be read are in `dropped`, each with its reason.
 
     Args:
-        data: a path (JSONL, JSON, CSV, TSV, Parquet, gzip too), "factory:seeds", "hf:NAME" for a Hugging Face
-            data set, a list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
+        data: a path (JSONL, JSON, CSV, TSV, Parquet, Arrow, packed ones too), of a file, a folder or a pattern such as
+            data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" for a Hugging Face data set, a list of dicts
+            or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
         format: the file format, by default what the name says.
         shape: one of `formats.shapes.SHAPES`, by default recognised.
+        encoding: what the text of files is in, such as "gb18030", by default UTF-8.
         limit: read at most this many records.
         strict: raise at the first row that cannot be read.
 
@@ -66,14 +70,14 @@ def load(
         InputError: nothing can be read.
     """
     rows: Iterator[Record | BadRow]
-    if isinstance(data, (str, Path)):
-        text = str(data)
-        if text.startswith("hf:"):
-            from factory.data.formats.python_objects import read_hub
+    names = [data] if isinstance(data, (str, Path)) else data
+    if isinstance(data, str) and data.startswith("hf:"):
+        from factory.data.formats.python_objects import read_hub
 
-            rows = iter(read_hub(text[3:]))
-        else:
-            rows = read_records(named_file(text), format=format, shape=shape)
+        rows = iter(read_hub(data[3:]))
+    elif isinstance(names, (list, tuple)) and names and all(isinstance(name, (str, Path)) for name in names):
+        paths = [named_file(str(name)) for name in names]
+        rows = read_files(paths, format=format, shape=shape, encoding=encoding)
     else:
         from factory.data.formats.python_objects import records_from
 

@@ -202,16 +202,16 @@ def _dry(recipe: Recipe, limit: int | None) -> DryRun:
 
 
 def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
-    plan = _dry(recipe, limit)
-    calls, prompt, reply = plan.totals()
-    cost = plan.most_cost(recipe)
-    price = f", at most {cost:,.2f} at the recipe's prices" if cost is not None else ""
-    told = f"At most {calls:,} calls, {prompt:,} prompt tokens and {reply:,} reply tokens{price}."
-    typer.echo(told, err=True)
+    from factory.engine.plan.estimate import bounds
+
+    typer.echo("
+".join(bounds(recipe, _dry(recipe, limit)).lines()), err=True)
     typer.confirm("Go on?", abort=True, err=True)
 
 
 def _show_plan(recipe: Recipe, plan: DryRun) -> None:
+    from factory.engine.plan.estimate import bounds
+
     records = f"{plan.records:,}" if plan.records is not None else f"at least {plan.sampled:,}"
     typer.echo(f"{recipe.name}: {records} records in, seed {recipe.seed}, recipe {recipe.hash()}\n")
     for step in plan.steps:
@@ -225,14 +225,9 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
             typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")
             for message in prompt:
                 typer.echo(f"[{message.role}]\n{_printable(message.content)}")
-    calls, prompt_tokens, reply_tokens = plan.totals()
-    typer.echo(
-        f"\nEstimate: at most {calls:,} calls, {prompt_tokens:,} prompt tokens and {reply_tokens:,} reply tokens,"
-        " as if no record were dropped on the way. Replies that are in the journal cost nothing."
-    )
-    cost = plan.most_cost(recipe)
-    if cost is not None:
-        typer.echo(f"At the recipe's prices: at most {cost:,.4f}.")
+    first, *others = bounds(recipe, plan).lines()
+    typer.echo(f"\nEstimate: {first}.")
+    typer.echo("\n".join([*others, "Replies that are in the journal cost nothing."]))
 
 
 def _printable(text: str) -> str:

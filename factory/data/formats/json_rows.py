@@ -23,6 +23,7 @@ _RELAXED = re.compile(
     rb'(?P<text>"(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[\]}])', re.DOTALL
 )
 """Texts, which stay, and what JSON does not know: comments, and commas behind the last item."""
+_JOINT = re.compile(rb"\}[\s\x1e]*,?[\s\x1e]*\{")
 
 
 def json_rows(
@@ -39,28 +40,49 @@ def json_rows(
     Raises:
         InputError: a document is no JSON, or holds no rows.
     """
+    is_document, lines = _opened(path, document, encoding)
+    advice = Advice(lambda: byte_lines(path), encoding)
+    return _document_rows(path, b"".join(lines), advice, tell) if is_document else _line_rows(lines, advice)
+
+
+def count_json_rows(path: Path, *, document: bool, encoding: str = "") -> int:
+    """How many rows `json_rows` gives; lines are counted and not read.
+
+    Raises:
+        InputError: as `json_rows`.
+    """
+    is_document, lines = _opened(path, document, encoding)
+    if is_document:
+        return sum(1 for _ in json_rows(path, document=document, encoding=encoding))
+    # Only a line that holds an object's end and another's start can be more than one row.
+    return sum(_objects(line) if _JOINT.search(line) else 1 for line in lines if line.strip())
+
+
+def _objects(line: bytes) -> int:
+    try:
+        loads(line)
+    except ValueError:
+        return len((_mended(line) or ([None], ""))[0])
+    return 1
+
+
+def _opened(path: Path, document: bool, encoding: str) -> tuple[bool, Iterator[bytes]]:
+    """Whether a file is one document, and its lines."""
     lines = byte_lines(path, encoding)
     head: list[bytes] = []
     for line in lines:
         head.append(line)
         if sum(bool(old.strip()) for old in head) == 2:
             break
-    whole = itertools.chain(head, lines)
     filled = [line for line in head if line.strip()]
-    if not filled:
-        return iter(())
-    advice = Advice(lambda: byte_lines(path), encoding)
+    whole = itertools.chain(head, lines)
     # Lines of which the first is whole are lines, unless it is all there is.
-    first = _line_value(filled[0])
-    if len(filled) == 2 and first is not None:
-        return _line_rows(whole, advice)
+    first = _line_value(filled[0]) if filled else {}
+    if not filled or (len(filled) == 2 and first is not None):
+        return False, whole
     opens = filled[0].strip()
-    begins_document = (
-        opens == b"{" or opens.startswith(b"[") or (first is not None and not isinstance(first, dict))
-    )
-    if document or begins_document:
-        return _document_rows(path, b"".join(whole), advice, tell)
-    return _line_rows(whole, advice)
+    begins = opens == b"{" or opens.startswith(b"[") or (first is not None and not isinstance(first, dict))
+    return document or begins, whole
 
 
 def _line_value(line: bytes) -> Any:

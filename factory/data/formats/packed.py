@@ -54,7 +54,7 @@ def unpacked(raw: BinaryIO, packing: str) -> BinaryIO:
     elif packing == "bzip2":
         stream = bz2.BZ2File(raw)
     elif packing == "xz":
-        stream = lzma.LZMAFile(raw)
+        stream = lzma.LZMAFile(raw)  # noqa: SIM115 (the caller closes it)
     else:
         import pyarrow as pa
 

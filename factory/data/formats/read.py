@@ -90,7 +90,7 @@ def read_records(
     """
     path = Path(path)
     check_file(path)
-    tell = tell or _warn
+    tell = tell or warn
     rows = raw_rows(path, file_format(path, format, tell), encoding, tell)
     source = base_name(path) if source is None else source
     return records_of(rows, str(path), source, shape=shape, limit=limit, tell=tell, folder=path.parent)
@@ -118,12 +118,13 @@ def records_of(
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(SHAPES)}"
         raise InputError(f"{file}: there is no shape {shape!r}: {hint}")
     odd: Counter[str] = Counter()
-    tell = tell or _warn
+    tell = tell or warn
     records = _records(iter(rows), file, source, shape, odd, folder, tell)
     return _told(records, limit, file, odd, tell)
 
 
-def _warn(sentence: str) -> None:
+def warn(sentence: str) -> None:
+    """Tells the logger "factory" one sentence."""
     _log.warning("%s", sentence)
 
 
@@ -158,7 +159,7 @@ def _records(
     folder: Path | None,
     tell: Callable[[str], None],
 ) -> Iterator[Record | BadRow]:
-    head, shape, names = _look(rows, file, shape)
+    head, shape, names = first_rows(rows, file, shape)
     if names:
         told = ", ".join(f"{shorten(own, 30)!r} as {known}" for own, known in names.items())
         tell(f"{file}: its columns are read by other names: {told}")
@@ -187,8 +188,14 @@ def _records(
             yield BadRow(file, row.place, str(error), _shown(row))
 
 
-def _look(rows: Iterator[RawRow], file: str, shape: str | None) -> tuple[list[RawRow], str, dict[str, str]]:
-    """The first rows, held until they tell the shape, the shape, and the columns that are to be renamed."""
+def first_rows(
+    rows: Iterator[RawRow], file: str, shape: str | None
+) -> tuple[list[RawRow], str, dict[str, str]]:
+    """The first rows, held until they tell the shape, the shape, and the columns that are to be renamed.
+
+    Raises:
+        InputError: there is no row, or none of them has a known shape.
+    """
     head: list[RawRow] = []
     good = 0
     for row in itertools.islice(rows, _PATIENCE):

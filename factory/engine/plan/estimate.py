@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from factory.engine.calls.chat import SCHEMA_TRIES
 from factory.engine.plan.rehearsal import DryRun
@@ -14,12 +15,14 @@ from factory.recipe.recipe import Recipe
 class Estimate:
     """What a run of `records` records asks, all replies counted, also those that the journal holds.
 
+    records: None where it is unknown how many there are: then all else is for those that were `counted` or `probed`
     calls, prompt_tokens, reply_tokens, cost: at most, where `probed` is 0; else as the probed records took
     seconds: about, None where nothing was measured
     counted: of how many records the calls were counted one by one, where it is not `probed`
+    again: at most what comes on top where replies do not fit their schema; where `probed`, of `calls` those for that
     """
 
-    records: int
+    records: int | None
     probed: int
     calls: int
     prompt_tokens: int
@@ -27,12 +30,18 @@ class Estimate:
     cost: float | None
     seconds: float | None = None
     counted: int = 0
+    again: Again | None = None
 
     def lines(self) -> list[str]:
         """The estimate for a person."""
         about = "about" if self.probed else "at most"
+        who = f"{self.records:,} records"
+        if self.records is None:
+            who = f"how many records there are is unknown; for the first {self.probed or self.counted:,}"
+        again = self.again if self.again is not None and self.again.calls else None
+        part = f" ({again.calls:,} of them asked again, as replies did not fit their schema)" if again else ""
         told = [
-            f"{self.records:,} records: {about} {self.calls:,} calls, {self.prompt_tokens:,} prompt tokens and "
+            f"{who}: {about} {self.calls:,} calls{part if self.probed else ''}, {self.prompt_tokens:,} prompt tokens and "
             f"{self.reply_tokens:,} reply tokens"
         ]
         if self.cost is not None:
@@ -43,22 +52,44 @@ class Estimate:
             told.append(
                 f"Measured on {self.probed} records; their replies are in the journal and not asked again."
             )
-        else:
-            if self.counted < self.records:
-                told.append(f"Counted on the first {self.counted:,} records and carried to all.")
+            return told
+        if self.records is not None and self.counted < self.records:
+            told.append(f"Counted on the first {self.counted:,} records and carried to all.")
+        told.append(
+            "No record is dropped and every reply is as long as allowed; --probe N measures on N records."
+        )
+        if again:
+            price = "" if again.cost is None else f", {again.cost:,.4f} at the recipe's prices"
             told.append(
-                "No record is dropped and every reply is as long as allowed; --probe N measures on N records. On top "
-                f"comes a reply that does not fit its schema: it is asked for again, up to {SCHEMA_TRIES - 1} times."
+                f"On top comes a reply that does not fit its schema, which is asked for again up to {SCHEMA_TRIES - 1} "
+                f"times: at most {again.calls:,} calls, {again.prompt_tokens:,} prompt tokens and "
+                f"{again.reply_tokens:,} reply tokens more{price}."
             )
         return told
+
+
+class Again(NamedTuple):
+    """Calls for replies that did not fit their schema."""
+
+    calls: int
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    cost: float | None = None
 
 
 def bounds(recipe: Recipe, plan: DryRun) -> Estimate:
     """What a dry run tells: no record dropped, every reply as long as its limit allows."""
     calls, prompt_tokens, reply_tokens = plan.totals()
-    records = plan.records or plan.sampled
+    again = Again(*plan.totals(again=True), plan.most_cost(recipe, again=True))
     return Estimate(
-        records, 0, calls, prompt_tokens, reply_tokens, plan.most_cost(recipe), counted=plan.sampled
+        plan.records,
+        0,
+        calls,
+        prompt_tokens,
+        reply_tokens,
+        plan.most_cost(recipe),
+        counted=plan.sampled,
+        again=again,
     )
 
 
@@ -79,4 +110,5 @@ def spent(progress: RunProgress) -> Estimate:
         sum(prompts),
         sum(replies),
         sum(known) if known else None,
+        again=Again(sum(usage.asked_again for usage in models)),
     )

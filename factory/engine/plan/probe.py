@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from factory.engine.plan.estimate import Estimate, bounds, spent
+from factory.engine.plan.estimate import Again, Estimate, bounds, spent
 from factory.engine.plan.rehearsal import dry_run
 from factory.engine.run import Run, RunOptions, run_blocking
 from factory.errors import RecipeError
@@ -34,27 +34,38 @@ def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | 
         FactoryError: as a run.
     """
     _refuse_batches(recipe)
-    records = estimate(recipe, limit).records
+    most = estimate(recipe, limit)
+    records = most.records
     with tempfile.TemporaryDirectory(prefix="factory-") as folder:
-        run = Run(recipe, RunOptions(Path(folder) / "probe", min(count, records), journal))
+        run = Run(
+            recipe,
+            RunOptions(Path(folder) / "probe", count if records is None else min(count, records), journal),
+        )
         run.execute()
     taken = spent(run.progress)
-    scale = records / max(1, min(count, records))
+    probed = min(count, most.counted) if records is None else min(count, records)
+    scale = 1.0 if records is None else records / max(1, probed)
     seconds = None
     if all(usage.replayed == 0 for usage in run.progress.models.values()):
         seconds = sum(
             usage.busy_seconds / max(1, usage.concurrency) for usage in run.progress.models.values()
         )
         seconds = max(seconds * scale, run.progress.seconds)
-    return Estimate(
-        records,
-        min(count, records),
-        round(taken.calls * scale),
-        round(taken.prompt_tokens * scale),
-        round(taken.reply_tokens * scale),
-        None if taken.cost is None else taken.cost * scale,
-        seconds,
+    again = taken.again or Again(0)
+    spare = most.again or Again(0)
+    # What no run can exceed, no run is said to take: a few records may be costlier than the others.
+    room = (
+        most.calls + spare.calls,
+        most.prompt_tokens + spare.prompt_tokens,
+        most.reply_tokens + spare.reply_tokens,
     )
+    told = (taken.calls, taken.prompt_tokens, taken.reply_tokens)
+    if records is not None:
+        told = tuple(min(round(one * scale), bound) for one, bound in zip(told, room, strict=True))
+    cost = None if taken.cost is None else taken.cost * scale
+    if cost is not None and most.cost is not None and records is not None:
+        cost = min(cost, most.cost + (spare.cost or 0.0))
+    return Estimate(records, probed, *told, cost, seconds, again=Again(round(again.calls * scale)))
 
 
 def _refuse_batches(recipe: Recipe) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from factory.data.formats.reference import reference_records, reference_rows
 from factory.data.record import Message, Record
 from factory.data.text import estimate_tokens, turn_text
+from factory.engine.calls.chat import SCHEMA_TRIES
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Answer, ChatModel, Sampling, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
@@ -26,16 +27,23 @@ from factory.step import Context, PerRecord, Source, Step, WholeSet
 SAMPLE = 64
 """Records that are carried through the steps to count calls."""
 
+COMPLAINT = 300
+"""Tokens, at the most about, of what a model is told of a reply that did not fit."""
+
 log = logging.getLogger("factory")
 
 
 @dataclass(slots=True)
 class Asked:
-    """What one model would be asked; `reply_tokens` at the most."""
+    """What one model would be asked; `reply_tokens` at the most.
+
+    again: what comes on top where no reply fits its schema at first and each is asked for again
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    again: Asked | None = None
 
 
 @dataclass(slots=True)
@@ -51,7 +59,10 @@ class DryStep:
 
 @dataclass(slots=True)
 class DryRun:
-    """The plan of a run. Step counts are for `sampled` records; `scale` carries them to all of them."""
+    """The plan of a run. Step counts are for `sampled` records; `scale` carries them to all of them.
+
+    records: how many come in, at the most; None where that is unknown, and all counts are for those sampled alone
+    """
 
     steps: list[DryStep]
     sampled: int
@@ -62,21 +73,24 @@ class DryRun:
         """All records over those sampled."""
         return (self.records or self.sampled) / max(1, self.sampled)
 
-    def totals(self) -> tuple[int, int, int]:
-        """Calls, prompt tokens and reply tokens at most, for all records."""
+    def totals(self, *, again: bool = False) -> tuple[int, int, int]:
+        """Calls, prompt tokens and reply tokens at most, for all records; or those that come on top of them."""
         asked = [one for step in self.steps for one in step.asked.values()]
+        if again:
+            asked = [one.again for one in asked if one.again is not None]
         return (
             math.ceil(sum(one.calls for one in asked) * self.scale),
             math.ceil(sum(one.prompt_tokens for one in asked) * self.scale),
             math.ceil(sum(one.reply_tokens for one in asked) * self.scale),
         )
 
-    def most_cost(self, recipe: Recipe) -> float | None:
-        """The most that the calls could cost, None where the recipe gives no prices."""
+    def most_cost(self, recipe: Recipe, *, again: bool = False) -> float | None:
+        """The most that the calls could cost, None where the recipe gives no prices; or those on top of them."""
         total, known = 0.0, False
-        for name, asked in (item for step in self.steps for item in step.asked.items()):
+        for name, one in (item for step in self.steps for item in step.asked.items()):
             price = getattr(recipe.models.get(name), "price", None)
-            if price is not None:
+            asked = one.again if again else one
+            if price is not None and asked is not None:
                 known = True
                 total += asked.prompt_tokens * price.input + asked.reply_tokens * price.output
         return total * self.scale / 1e6 if known else None
@@ -109,9 +123,17 @@ class _DryChat:
         book = self._book
         asked = book.asked.setdefault(self.name, Asked())
         asked.calls += 1
-        asked.prompt_tokens += estimate_prompt_tokens((), tools)
-        asked.prompt_tokens += sum(self._most_tokens(turn_text(message)) for message in messages)
+        tokens = estimate_prompt_tokens((), tools)
+        tokens += sum(self._most_tokens(turn_text(message)) for message in messages)
+        asked.prompt_tokens += tokens
         asked.reply_tokens += sampling.max_tokens
+        if schema is not None:
+            asked.again = asked.again or Asked()
+            asked.again.calls += SCHEMA_TRIES - 1
+            # The error stands behind the prompt: once, then twice.
+            errors = sum(range(1, SCHEMA_TRIES)) * COMPLAINT
+            asked.again.prompt_tokens += (SCHEMA_TRIES - 1) * tokens + errors
+            asked.again.reply_tokens += (SCHEMA_TRIES - 1) * sampling.max_tokens
         if book.showing:
             book.prompts.append(tuple(messages))
         text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
@@ -221,6 +243,8 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
             records = [given for record in records for given in await _rehearsed(step, record, context)]
         for book in books:
             book.showing = False
+    if len(rows) < take:  # there are no more
+        expected = len(rows) if expected is None else min(expected, len(rows))
     if expected is not None and limit is not None:
         expected = min(expected, limit)
     return DryRun(books, len(rows), expected)

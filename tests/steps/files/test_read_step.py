@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from factory.data.record import Record, new_record
 from factory.errors import InputError
@@ -120,11 +124,64 @@ def test_the_rows_of_json_lines_are_counted_ahead(tmp_path: Path) -> None:
     assert len(read(path, str(packed))) == 5
 
 
-@pytest.mark.parametrize("other", ["a.csv", "a.json", "absent.jsonl"])
-def test_what_is_dear_to_count_is_not_counted_ahead(tmp_path: Path, other: str) -> None:
+LOG = [
+    {
+        "type": "user",
+        "sessionId": session,
+        "uuid": f"{session}{at}",
+        "message": {"role": "user", "content": f"Q{at}?"},
+    }
+    for session in ("one", "two")
+    for at in range(3)
+]
+
+
+def files_of(folder: Path, turns: list[dict[str, str]]) -> dict[str, int]:
+    """A file of every format, by its name, with how many rows it has."""
+    import pyarrow as pa
+    import pyarrow.feather as feather
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    table = pa.Table.from_pylist(turns)
+    csv_text = "instruction,output\n" + "".join(f'"{row["instruction"]}\n",x\n' for row in turns)
+    (folder / "a.csv").write_text(csv_text)
+    (folder / "b.csv.gz").write_bytes(gzip.compress(csv_text.encode()))
+    (folder / "c.json").write_text(json.dumps(turns, indent=1))
+    (folder / "d.json").write_text(json.dumps({name: [row[name] for row in turns] for name in turns[0]}))
+    (folder / "e.jsonl").write_text("".join(json.dumps(row) for row in turns) + "\n")
+    pq.write_table(table, folder / "f.parquet")
+    feather.write_feather(table, folder / "g.feather")
+    (folder / "h.jsonl.bz2").write_bytes(
+        bz2.compress("".join(json.dumps(row) + "\n" for row in turns).encode())
+    )
+    return {path.name: len(turns) for path in folder.iterdir()}
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 150))
+def test_the_rows_of_every_format_are_counted_ahead(number: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "in"
+        turns = [{"instruction": f"Q{at}?", "output": "x"} for at in range(number)]
+        for name, count in files_of(made, turns).items():
+            step = Read(path=str(made / name))
+            assert (name, step.expected()) == (name, count)
+            assert len(list(step.records(CONTEXT))) == count
+        assert Read(path=str(made / "*.csv*")).expected() == 2 * number
+
+
+def test_rows_that_are_one_conversation_count_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in LOG))
+    assert Read(path=path).expected() == len(read(path)) == 2
+
+
+@pytest.mark.parametrize("other", ["damaged.json", "absent.jsonl", "damaged.csv.gz"])
+def test_what_cannot_be_counted_is_unknown(tmp_path: Path, other: str) -> None:
     path = write(tmp_path / "a.jsonl", rows("1"))
-    write(tmp_path / "a.csv", "instruction,output\n2,x\n")
-    write(tmp_path / "a.json", "[]")
+    write(tmp_path / "damaged.json", "[{")
+    text = "instruction,output\n" + "".join(f"{at},x\n" for at in range(9999))
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(text.encode())[:-500])
     assert Read(path=(path, str(tmp_path / other))).expected() is None
 
 

@@ -1,8 +1,9 @@
 """A row of any shape read, and written again as it came: whatever a shape does not spell the same is kept beside it.
 
 A row's form holds "shape" (its name), "labels" (the columns of lang, task, source, license and tags), "names" (its own
-names of columns, each with the one that it is read by), what the shape itself notes, and "odd": how the row differs from what would be written, {"keys": {...}, "absent": [...]}. A
-difference is written only as long as the row, so written, reads as the record that it is.
+names of columns, each with the one that it is read by), what the shape itself notes, and "odd": how the row differs
+from what would be written, {"keys": {...}, "absent": [...]}. A difference is written only as long as the row, so
+written, reads as the record that it is.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from factory.data.record import Drop, Record
 from factory.data.table import BATCH, Table
 from factory.data.text import rouge_tokens, shorten
 from factory.errors import InputError
-from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_file
+from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_files
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import Leak, find_leaks
@@ -73,7 +73,7 @@ class Decontaminate(WholeSet):
     name = "decontaminate"
 
     against: Mapping[str, str] = Field(
-        description="name and file of each benchmark, such as {gsm8k: test.jsonl}"
+        description="name and file of each benchmark, such as {gsm8k: test.jsonl}; a folder or a pattern too"
     )
     field: Literal["all", "instruction", "prompt", "output", "both"] = Field(
         "all",
@@ -127,7 +127,7 @@ class Decontaminate(WholeSet):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return [named_file(path) for path in self.against.values()]
+        return named_files(list(self.against.values()))
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """See `Step.models_of`: what was rephrased alone needs models, and only `judged` a judge."""
@@ -202,7 +202,8 @@ class Decontaminate(WholeSet):
             InputError: a file cannot be read, or holds no question.
         """
         items: list[Item] = []
-        for (name, _), path in zip(self.against.items(), self.inputs(), strict=True):
+        named = [(name, path) for name, files in self.against.items() for path in named_files(files)]
+        for name, path in named:
             read = list(benchmark_items(name, context.read_rows(path)))
             wrong = [sentence for sentence in read if isinstance(sentence, str)]
             if len(wrong) == len(read):

@@ -1,0 +1,105 @@
+"""Records of several files, folders and patterns, one behind the other; and how many there will be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from factory.data.formats.arrow_rows import count_arrow_rows
+from factory.data.formats.files import base_name, check_file, file_format
+from factory.data.formats.grouped import grouped
+from factory.data.formats.json_rows import count_json_rows
+from factory.data.formats.places import data_files
+from factory.data.formats.read import BadRow, first_rows, read_records, warn
+from factory.data.formats.rows import raw_rows
+from factory.data.formats.shapes import shape_named
+from factory.data.formats.shapes.many import ManyRows
+from factory.data.record import Record
+from factory.errors import InputError
+
+
+def read_files(
+    paths: Iterable[Path],
+    *,
+    format: str | None = None,
+    shape: str | None = None,
+    encoding: str = "",
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[Record | BadRow]:
+    """The records of files, folders and patterns (`places.data_files`), each file a source of its own name.
+
+    A file that cannot be read stops the reading where it was named itself. One of a folder or of a pattern is a
+    `BadRow` at line 0, and the others are read.
+
+    Raises:
+        InputError: as `read_records` and `data_files`; of a folder or a pattern no file can be read.
+    """
+    named: set[str] = set()
+    tell = tell or warn
+    for path in paths:
+        files = data_files(path, tell)
+        failed = 0
+        for file in files:
+            rows = read_records(
+                file,
+                format=format,
+                shape=shape,
+                encoding=encoding,
+                source=_source(file, named),
+                tell=tell,
+            )
+            try:
+                yield from rows
+            except InputError as error:
+                failed += 1
+                if failed == len(files):
+                    raise
+                yield BadRow(str(file), 0, str(error), "")
+
+
+def _source(path: Path, named: set[str]) -> str:
+    """The name of a file as a source, which no other file has."""
+    source = base_name(path)
+    if source in named and path.parent.name:  # files of one name in two folders are two sources
+        source = f"{path.parent.name}/{source}"
+    first, number = source, 1
+    while source in named:
+        number += 1
+        source = f"{first} ({number})"
+    named.add(source)
+    return source
+
+
+def count_records(
+    paths: Iterable[Path], *, format: str | None = None, shape: str | None = None, encoding: str = ""
+) -> int | None:
+    """The most records that `read_files` would give: rows that cannot be read count too.
+
+    Parquet and Arrow files say how many rows they have, lines are counted, other files are read through. None where a
+    file can be read only once (a pipe).
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    total = 0
+    for path in paths:
+        for file in data_files(path):
+            check_file(file)
+            if not file.is_file():
+                return None
+            total += _count(file, format, shape, encoding)
+    return total
+
+
+def _count(path: Path, format: str | None, shape: str | None, encoding: str) -> int:
+    found = file_format(path, format)
+    if shape is None:
+        _, shape, _ = first_rows(raw_rows(path, found, encoding), str(path), None)
+    many = shape_named(shape)
+    if isinstance(many, ManyRows):
+        return sum(1 for _ in grouped(raw_rows(path, found, encoding), many))
+    if found in ("parquet", "arrow"):
+        return count_arrow_rows(path, found)
+    if found in ("jsonl", "json"):
+        return count_json_rows(path, document=found == "json", encoding=encoding)
+    return sum(1 for _ in raw_rows(path, found, encoding))
