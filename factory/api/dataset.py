@@ -290,6 +290,7 @@ class Dataset(StepMethods):
         *,
         carry: Sequence[str] = (),
         reasoning: Literal["field", "think", "none"] = "field",
+        csv_safe: bool = True,
     ) -> Path:
         """Write the records to one file. What the format cannot hold is told by a warning.
 
@@ -301,13 +302,14 @@ class Dataset(StepMethods):
                 rows say how they were spelled; else what suits the ending: for JSON "messages".
             carry: what travels with each row: "license", "source" and the user's own columns.
             reasoning: what a model thought: as a field of its own, in <think> tags before the text, or left out.
+            csv_safe: in CSV, put ' before cells that a spreadsheet would take for a formula.
 
         Raises:
             OutputError: it cannot be written.
         """
         import warnings
 
-        written = self.write(path, format, carry=carry, reasoning=reasoning)
+        written = self.write(path, format, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
         for sentence in written.told:
             warnings.warn(f"{written.path}: {sentence}", stacklevel=2)
         return written.path
@@ -319,6 +321,7 @@ class Dataset(StepMethods):
         *,
         carry: Sequence[str] = (),
         reasoning: Literal["field", "think", "none"] = "field",
+        csv_safe: bool = True,
     ) -> WrittenFile:
         """As `save`, and gives what is to be told of the file (`WrittenFile.told`) in place of warnings."""
         from factory.data.formats.write import write_file
@@ -329,7 +332,8 @@ class Dataset(StepMethods):
             raise OutputError(
                 f"{path}: there is no record to write: none of the {len(bad):,} rows could be read: mend them first"
             )
-        return write_file(self, path, format or self._layout(path), carry=carry, reasoning=reasoning)
+        layout = format or self._layout(path)
+        return write_file(self, path, layout, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
 
     def _layout(self, path: Path) -> str | None:
         """The layout that keeps most in a file of this name; None for what suits its ending."""

@@ -12,6 +12,7 @@ from factory.cli.apply import register as register_apply
 from factory.cli.calibrate import register as register_calibrate
 from factory.cli.common import command_again
 from factory.cli.dedup import register as register_dedup
+from factory.cli.export import register as register_export
 from factory.cli.journal import app as journal_app
 from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
@@ -42,6 +43,7 @@ register_score(app)
 register_serve(app)
 register_measure(app)
 register_dedup(app)
+register_export(app)
 register_calibrate(app)
 register_threshold(app)
 register_why(app)

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from factory.cli.common import echo_warnings, load_file, save_result
+from factory.cli.common import (
+    CsvSafeOption,
+    EncodingOption,
+    FilesArgument,
+    echo_warnings,
+    load_files,
+    save_result,
+)
+from factory.cli.dropped import DroppedOption, check_dropped, tell_dropped
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of, shown_sections
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -16,7 +24,7 @@ from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryE
 def apply(
     context: typer.Context,
     step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
-    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    files: FilesArgument,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -25,6 +33,9 @@ def apply(
             "with; where a step added scores or tags, .jsonl, .json and .parquet keep all of each record.",
         ),
     ] = None,
+    dropped: DroppedOption = None,
+    encoding: EncodingOption = "",
+    csv_safe: CsvSafeOption = True,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
@@ -36,7 +47,7 @@ def apply(
         Path | None, typer.Option("--journal", help="Where replies are kept. Default: outputs/journal.db.")
     ] = None,
 ) -> None:
-    """Run one step alone on a file. `factory apply STEP --help` shows the step's own options."""
+    """Run one step alone on files. `factory apply STEP --help` shows the step's own options."""
     from factory.cli.score import not_scored
     from factory.data.formats.write import check_file_place
     from factory.report.page.facts import facts_lines
@@ -45,7 +56,8 @@ def apply(
     options = chosen_options(context).get(step, {})
     if out is not None:
         check_file_place(out.expanduser())
-    dataset, skipped = load_file(file, limit, strict=strict, out=out)
+    check_dropped(dropped)
+    dataset, skipped = load_files(files, limit, encoding=encoding, strict=strict, out=out, dropped=dropped)
     result = dataset.then(step, **options).run(seed=seed, journal=journal, show_progress=True)
     assert result.progress is not None
     echo_warnings(result.progress)
@@ -60,7 +72,7 @@ def apply(
     for sentence in not_scored(result):
         typer.echo(f"    {sentence}")
     if out is not None:
-        save_result(result, out)
+        save_result(result, out, csv_safe=csv_safe)
         if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
             typer.echo(
                 f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
@@ -69,6 +81,7 @@ def apply(
             )
         for path in result.save_tables(out):
             typer.echo(f"written beside it: {path}")
+    tell_dropped(result, dropped)
     if not len(result):
         raise typer.Exit(EXIT_NOTHING_DONE)
     if skipped or result.progress.failed:

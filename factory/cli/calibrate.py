@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from factory.cli.common import EncodingOption, FilesArgument
 from factory.cli.labelled_rows import (
     TEXT,
     Rows,
@@ -28,7 +29,7 @@ KINDS = ("nominal", "ordinal", "number", "pair")
 
 
 def calibrate(
-    file: Annotated[Path, typer.Argument(help="A file of rows: .jsonl, .json, .csv or .parquet, gzip too.")],
+    files: FilesArgument,
     score: Annotated[
         str,
         typer.Option(
@@ -41,6 +42,7 @@ def calibrate(
     text: Annotated[str, typer.Option("--text", help="The column of the answers, for their length.")] = TEXT,
     first: Annotated[str, typer.Option("--first", help="Pairs: the column of the first answers.")] = "",
     second: Annotated[str, typer.Option("--second", help="Pairs: the column of the second answers.")] = "",
+    encoding: EncodingOption = "",
     good: Annotated[
         str,
         typer.Option(
@@ -80,7 +82,7 @@ def calibrate(
     Every number has its 95 % interval, by a bootstrap of whole lineages. A threshold is suggested only where the
     interval of the AUC lies above chance; how well it does is told of rows that it was not chosen by.
     """
-    rows = list(read_rows(file))
+    rows, file = list(read_rows(files, encoding)), Path(", ".join(files))
     if bool(first) != bool(second):
         raise InputError("--first and --second go together: name the columns of both answers of a pair")
     if kind and kind not in KINDS:

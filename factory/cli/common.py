@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,23 +22,53 @@ NAMED = 20
 """Rows that could not be read and are told one by one."""
 
 
-def load_file(
-    file: str, limit: int | None = None, *, strict: bool = False, out: Path | None = None
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="The files to read: names, folders or patterns such as 'data/*.jsonl', or factory:seeds."
+    ),
+]
+EncodingOption = Annotated[
+    str,
+    typer.Option("--encoding", help="What the text of the files is in, such as gb18030. Default: UTF-8."),
+]
+CsvSafeOption = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe/--no-csv-safe",
+        help="In a .csv file, put ' before cells that a spreadsheet would take for a formula.",
+    ),
+]
+
+
+def load_files(
+    files: Sequence[str],
+    limit: int | None = None,
+    *,
+    encoding: str = "",
+    strict: bool = False,
+    out: Path | None = None,
+    dropped: Path | None = None,
 ) -> tuple[Dataset, int]:
-    """The records of a file, and how many of its rows could not be read; those are told on standard error.
+    """The records of files, and how many of their rows could not be read; those are told on standard error.
 
     Args:
-        out: where the result will be written
+        out, dropped: where the result, and the list of what is let go, will be written
 
     Raises:
         InputError: there is no such file, it has no row that can be read, or a row cannot be read and `strict`.
-        OutputError: `out` is the file itself, whose rows that could not be read or are let go would be lost.
+        OutputError: `out` or `dropped` is a file that is read, whose rows that could not be read or are let go would
+            be lost.
     """
     from factory.api.dataset import load
+    from factory.step import named_files
 
-    if out is not None and os.path.realpath(out.expanduser()) == os.path.realpath(Path(file).expanduser()):
-        raise OutputError(f"--out {out}: is the file that is read: name another one")
-    dataset = load(file, limit=limit, strict=strict)
+    read = {os.path.realpath(path) for path in named_files(files)}
+    for option, place in (("--out", out), ("--dropped", dropped)):
+        if place is not None and os.path.realpath(place.expanduser()) in read:
+            raise OutputError(f"{option} {place}: is the file that is read: name another one")
+    hub = len(files) == 1 and files[0].startswith("hf:")
+    dataset = load(files[0] if hub else list(files), limit=limit, strict=strict, encoding=encoding)
     skipped = len(dataset.dropped)
     for record in list(dataset.dropped)[:NAMED]:
         if record.dropped is not None:
@@ -48,13 +78,13 @@ def load_file(
     return dataset, skipped
 
 
-def save_result(result: Dataset, out: Path, format: str | None = None) -> None:
+def save_result(result: Dataset, out: Path, format: str | None = None, *, csv_safe: bool = True) -> None:
     """Write the records to a file, and tell how many they are and what the file cannot hold.
 
     Raises:
         OutputError: it cannot be written.
     """
-    written = result.write(out, format or result.as_read(out))
+    written = result.write(out, format or result.as_read(out), csv_safe=csv_safe)
     typer.echo(f"{len(result):,} records written to {out}")
     for sentence in written.told:
         typer.echo(f"warning: {out}: {sentence}", err=True)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import echo_warnings, load_file, save_result
+from factory.cli.common import (
+    CsvSafeOption,
+    EncodingOption,
+    FilesArgument,
+    echo_warnings,
+    load_files,
+    save_result,
+)
+from factory.cli.dropped import DroppedOption, check_dropped, own_ids, tell_dropped
 from factory.cli.options import Chosen, StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
 
@@ -66,16 +74,19 @@ def register(app: typer.Typer) -> None:
 
 def dedup(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    files: FilesArgument,
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .jsonl, .json, .csv or .parquet.")
     ] = None,
+    dropped: DroppedOption = None,
+    encoding: EncodingOption = "",
+    csv_safe: CsvSafeOption = True,
     journal: Annotated[
         Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
     ] = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Families to show of each cause.")] = 5,
 ) -> None:
-    """Remove duplicates from a file: the steps of that name in a row, in the order below. By default --rouge.
+    """Remove duplicates from files: the steps of that name in a row, in the order below. By default --rouge.
 
     Each compares the prompt (instruction and input) unless --field says otherwise.
     """
@@ -84,7 +95,8 @@ def dedup(
     steps = _chosen_steps(chosen_options(context))
     if out is not None:
         check_file_place(out.expanduser())
-    dataset, skipped = load_file(file, out=out)
+    check_dropped(dropped)
+    dataset, skipped = load_files(files, encoding=encoding, out=out, dropped=dropped)
     for name, options in steps:
         dataset = dataset.then(name, **options)
     fields = {step.name: step.model_dump()["field"] for step in dataset.pending}
@@ -98,7 +110,8 @@ def dedup(
     for line in _families(result, fields, show) if show else ():
         typer.echo(line)
     if out is not None:
-        save_result(result, out)
+        save_result(result, out, csv_safe=csv_safe)
+    tell_dropped(result, dropped)
     if skipped or result.progress.failed:
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
@@ -145,8 +158,10 @@ def _families(result: Dataset, fields: Mapping[str, str], most: int) -> Iterator
             id: text for table in tables for id, text in zip(table.ids(), table.texts(field), strict=True)
         }
 
+    ids = own_ids(result.dropped, result)
+
     def said(id: str, field: str) -> str:
-        return f"{visible(id)}  {visible(shorten(texts_of(field).get(id, ''), CHARACTERS))}"
+        return f"{visible(ids.get(id, id))}  {visible(shorten(texts_of(field).get(id, ''), CHARACTERS))}"
 
     yield f"{len(found):,} {'families' if len(found) > 1 else 'family'} of duplicates; the largest by cause:"
     for kind, largest in largest_by_cause(found, most).items():
@@ -157,4 +172,8 @@ def _families(result: Dataset, fields: Mapping[str, str], most: int) -> Iterator
             field = fields[members[0][1].step.split("-", 1)[-1]]
             yield f"{family.causes[kind]:>7,} for {said(family.kept, field)}"
             for id, drop in members[:MEMBERS]:
-                yield f"            {visible(how_near(drop, family.kept))}: {said(id, field)}"
+                near = how_near(
+                    drop._replace(against=ids.get(drop.against, drop.against)),
+                    ids.get(family.kept, family.kept),
+                )
+                yield f"            {visible(near)}: {said(id, field)}"

@@ -20,20 +20,23 @@ Rows: TypeAlias = list[Mapping[str, Any]]
 _PROMPTS = ("instruction", "prompt", "question", "query", "input", "指令", "问题")
 
 
-def read_rows(file: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows of a file as they are.
+def read_rows(files: Sequence[str], encoding: str = "") -> Iterator[Mapping[str, Any]]:
+    """The rows of files, folders or patterns as they are.
 
     Raises:
-        InputError: the file cannot be read, or a row is no object with named fields.
+        InputError: a file cannot be read, or a row is no object with named fields.
     """
     from factory.data.formats.files import check_file, file_format
     from factory.data.formats.rows import raw_rows
+    from factory.step import named_files
 
-    check_file(file)
-    for row in raw_rows(file, file_format(file)):
-        if row.problem or not isinstance(row.value, Mapping):
-            raise InputError(f"{file}:{row.place}: {row.problem or 'it is not an object with named fields'}")
-        yield row.value
+    for file in named_files(files):
+        check_file(file)
+        for row in raw_rows(file, file_format(file), encoding):
+            if row.problem or not isinstance(row.value, Mapping):
+                problem = row.problem or "it is not an object with named fields"
+                raise InputError(f"{file}:{row.place}: {problem}")
+            yield row.value
 
 
 def value_of(row: Mapping[str, Any], column: str) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from factory.api.costly_measures import PARSED, VENDI
-from factory.cli.common import load_file, shown_progress
+from factory.cli.common import EncodingOption, load_files, shown_progress
 from factory.errors import EXIT_SOME_RECORDS_FAILED
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Take on
 
 
 def measure(
-    file: SetArgument,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Data files, folders or patterns of them, or a run's folder. Tags are the rows' column `tags`."
+        ),
+    ],
     pool: Annotated[
         str | None, typer.Option("--pool", help="The set whose tags diversity is a share of.")
     ] = None,
@@ -47,6 +53,7 @@ def measure(
         Path | None, typer.Option("--out", help="Write the measures to this JSON file too.")
     ] = None,
     limit: LimitOption = None,
+    encoding: EncodingOption = "",
     journal: Annotated[
         Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
     ] = None,
@@ -56,10 +63,10 @@ def measure(
     from factory.report.measures import measure_lines, measures
     from factory.steps.tags.tag_sets.measure import tag_counts
 
-    name, table, skipped = _table(file, limit, out)
+    name, table, skipped = _table(files, limit, out, encoding)
     tags = None
     if pool is not None:
-        _, whole, skipped_of_pool = _table(pool, None, out)
+        _, whole, skipped_of_pool = _table([pool], None, out, encoding)
         skipped += skipped_of_pool
         tags = tag_counts([[tag["name"] for tag in tags] for tags in whole.values("tags")])
     found = measures(table, name, tags)
@@ -93,12 +100,13 @@ def compare(
     second: SetArgument,
     out: Annotated[Path | None, typer.Option("--out", help="Write the comparison to this HTML page.")] = None,
     limit: LimitOption = None,
+    encoding: EncodingOption = "",
 ) -> None:
     """Put two sets side by side: diversity, complexity, coverage, tags of one set only."""
     from factory.report.measures import TaggedSet
     from factory.report.page.comparison import comparison_lines, write_comparison
 
-    tables = [_table(file, limit, out) for file in (first, second)]
+    tables = [_table([file], limit, out, encoding) for file in (first, second)]
     one, other = (TaggedSet.of(name, table) for name, table, _ in tables)
     if one.name == other.name:
         one, other = one._replace(name=first), other._replace(name=second)
@@ -110,41 +118,52 @@ def compare(
         raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
 
-def _table(file: str, limit: int | None, out: Path | None) -> tuple[str, Table, int]:
-    """A set's name, its records (a data file's, or those that a run kept), and how many rows could not be read.
+def _table(
+    files: Sequence[str], limit: int | None, out: Path | None, encoding: str
+) -> tuple[str, Table, int]:
+    """A set's name, its records (of data files, or those that a run kept), and how many rows could not be read.
 
     Raises:
-        InputError: there is no such file, or the run has no records yet.
-        OutputError: `out` is the file itself.
+        InputError: there is no such file, or a folder holds neither a run with records nor data files.
+        OutputError: `out` is a file that is read.
     """
     from factory.data.table import Table
     from factory.errors import InputError
 
-    folder = Path(file)
-    if folder.is_dir():
+    folder = Path(files[0])
+    if len(files) == 1 and folder.is_dir():
+        from factory.data.formats.places import data_files
         from factory.report.run_files.rows import kept_files, open_rows
 
-        files = kept_files(folder)
-        if not files:
-            raise InputError(f"{file}: holds no run: name a data file, or the folder of a run")
-        open_rows(files[0])
-        table = Table.read(files[0])
+        kept = kept_files(folder)
+        if not kept:
+            try:
+                data_files(folder)
+            except InputError as error:
+                raise InputError(
+                    f"{folder} holds no run that kept records, and no data files: {error}"
+                ) from error
+    else:
+        kept = []
+    if kept:
+        open_rows(kept[0])
+        table = Table.read(kept[0])
         return folder.name, table if limit is None else table.take(range(min(limit, len(table)))), 0
     import orjson
 
     from factory.data.text import shorten
     from factory.report.plain import visible
 
-    dataset, skipped = load_file(file, limit, out=out)
+    dataset, skipped = load_files(files, limit, encoding=encoding, out=out)
     table = Table(dataset.to_arrow())
     columns = (orjson.loads(meta) for meta in table.values("meta") if '"tags":' in meta)
     if unread := [tags for row in columns if (tags := row.get("tags"))]:
         typer.echo(
-            f"warning: {file}: in {len(unread):,} rows the column tags is no list of texts, such as "
+            f"warning: {', '.join(files)}: in {len(unread):,} rows the column tags is no list of texts, such as "
             f'{shorten(visible(str(unread[0])), 60)}: they count as untagged; write ["sql", "joins"]',
             err=True,
         )
-    return folder.name, table, skipped
+    return " + ".join(Path(file).name for file in files), table, skipped
 
 
 def register(app: typer.Typer) -> None:

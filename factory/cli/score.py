@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factory.cli.common import echo_warnings, load_file
+from factory.cli.common import EncodingOption, FilesArgument, echo_warnings, load_files
 from factory.cli.options import options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
 from factory.recipe.model_spec import MODEL_FORMS, model_value
@@ -28,7 +28,7 @@ TAGS, LENGTH = "tags", "answer length"
 
 
 def score(
-    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    files: FilesArgument,
     with_: Annotated[
         str,
         typer.Option(
@@ -58,6 +58,7 @@ def score(
             "perplexity and the like one that scores given texts, such as transformers:smollm2.",
         ),
     ] = None,
+    encoding: EncodingOption = "",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Take only the first N records.")
@@ -81,7 +82,7 @@ def score(
     if model is not None:
         _give_model(model, names, options)
     layout = None if out is None else _layout(out)
-    dataset, skipped = load_file(file, limit, out=out)
+    dataset, skipped = load_files(files, limit, encoding=encoding, out=out)
     for name in names:
         dataset = dataset.then(name, **options.get(name, {}))
     result = dataset.run(seed=seed, journal=journal, show_progress=True)

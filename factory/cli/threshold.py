@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from factory.cli.common import load_file, shown_progress
+from factory.cli.common import EncodingOption, FilesArgument, load_files, shown_progress
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
 from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED
 
@@ -27,7 +27,7 @@ class ThresholdCommand(StepCommand):
 
 def calibrate_threshold(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="The file to read, or factory:seeds.")],
+    files: FilesArgument,
     sample: Annotated[
         int, typer.Option("--sample", min=2, help="Compare N records, evenly spaced over the file.")
     ] = 2000,
@@ -35,6 +35,7 @@ def calibrate_threshold(
         list[float] | None,
         typer.Option("--at", min=-1, max=1, help="A threshold to show. Repeatable. Default: 0.80 to 0.95."),
     ] = None,
+    encoding: EncodingOption = "",
     journal: Annotated[
         Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
     ] = None,
@@ -50,12 +51,12 @@ def calibrate_threshold(
 
     models: dict[str, ModelEntry] = {}
     field = make_step(STEP, chosen_options(context).get(STEP, {}), models).model_dump()["field"]
-    dataset, skipped = load_file(file)
+    dataset, skipped = load_files(files, encoding=encoding)
     written = [text for text in Table(dataset.to_arrow()).texts(field, compared=True) if text.strip()]
     texts = [written[place] for place in evenly(len(written), sample)]
     if len(texts) < 2:
         typer.echo(
-            f"{file}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
+            f"{', '.join(files)}: has fewer than two records with a text in `{field}`, so there is no pair to compare"
         )
         raise typer.Exit(EXIT_NOTHING_DONE)
     with shown_progress() as progress:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROW_GROUP = 10_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class WrittenFile(NamedTuple):
@@ -35,6 +36,7 @@ class WrittenFile(NamedTuple):
     sha256: of its bytes, hexadecimal
     replaced: texts in which lone surrogates, which no file can hold, became U+FFFD
     layout: the format of its rows, "" for what lies beside the data
+    guarded: cells of a CSV file that begin as a formula does and got a ' before them
     lost: what of the records the format cannot hold, each with a count
     left_out: why records have no row in it, each with a count
     """
@@ -46,6 +48,7 @@ class WrittenFile(NamedTuple):
     layout: str = ""
     lost: Mapping[str, int] = {}
     left_out: Mapping[str, int] = {}
+    guarded: int = 0
 
     @property
     def told(self) -> list[str]:
@@ -63,6 +66,8 @@ class WrittenFile(NamedTuple):
                 f"{self.layout}: in {self.replaced:,} text{'s' * (self.replaced > 1)} half a character "
                 "(a lone surrogate) became U+FFFD"
             )
+        if self.guarded:
+            sentences.append(guarded_told(self.guarded))
         return sentences
 
 
@@ -152,8 +157,41 @@ def _batches(rows: Sequence[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch
         yield pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
-def write_csv(rows: Iterable[Row], stream: BinaryIO, columns: Sequence[str] | None) -> None:
-    """Rows as CSV; `columns` where rows may lack some."""
+def write_plain_rows(rows: Sequence[Row], path: Path) -> str:
+    """Rows as JSON Lines, one JSON list or CSV, by the ending of the name; what is to be told of the file, or "".
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    guarded = 0
+    with whole_file(path) as file:
+        if path.name.lower().endswith(".csv"):
+            guarded = write_csv(rows, file, None)
+        elif path.name.lower().endswith(".json"):
+            file.write(orjson.dumps(plain(rows), option=orjson.OPT_INDENT_2) + b"\n")
+        else:
+            file.writelines(orjson.dumps(plain(row)) + b"\n" for row in rows)
+    return guarded_told(guarded) if guarded else ""
+
+
+def guarded_told(cells: int) -> str:
+    """What is told of cells with a ' before them."""
+    return (
+        f"{cells:,} cell{'s' * (cells > 1)} that a spreadsheet would take for a formula (= + - @) got a ' before "
+        "them, which stays when the file is read: write .jsonl, or turn csv_safe off (--no-csv-safe)"
+    )
+
+
+def write_csv(
+    rows: Iterable[Row], stream: BinaryIO, columns: Sequence[str] | None, *, safe: bool = True
+) -> int:
+    """Rows as CSV; `columns` where rows may lack some. Gives how many cells got a ' before them.
+
+    Args:
+        safe: put ' before a cell that begins with = + - @, a tab or a carriage return, which a spreadsheet would run
+            as a formula (OWASP, CSV injection)
+    """
+    guarded = 0
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     # Every cell is quoted: unquoted, a lone carriage return would end the row.
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -161,8 +199,17 @@ def write_csv(rows: Iterable[Row], stream: BinaryIO, columns: Sequence[str] | No
         if index == 0:
             writer.writerow(columns or item)
         values = [item.get(name) for name in columns] if columns else list(item.values())
-        writer.writerow(map(_cell, values))
+        cells = [_cell(value) for value in values]
+        if safe:
+            risky = [
+                at for at, value in enumerate(values) if isinstance(value, str) and value.startswith(_FORMULA)
+            ]
+            guarded += len(risky)
+            for at in risky:
+                cells[at] = f"'{cells[at]}"
+        writer.writerow(cells)
     text.detach()
+    return guarded
 
 
 def _cell(value: Any) -> str:
@@ -177,9 +224,11 @@ def write_bytes(path: Path, data: bytes) -> WrittenFile:
     return WrittenFile(path, 0, _sha256(path))
 
 
-def written_file(path: Path, rows: Rows) -> WrittenFile:
+def written_file(path: Path, rows: Rows, guarded: int = 0) -> WrittenFile:
     held, name = rows.written.held, rows.written.layout.name
-    return WrittenFile(path, rows.number, _sha256(path), rows.replaced, name, rows.lost, held.left_out)
+    return WrittenFile(
+        path, rows.number, _sha256(path), rows.replaced, name, rows.lost, held.left_out, guarded
+    )
 
 
 def _sha256(path: Path) -> str:

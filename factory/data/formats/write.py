@@ -135,6 +135,7 @@ def write_file(
     *,
     carry: Sequence[str] = (),
     reasoning: Literal["field", "think", "none"] = "field",
+    csv_safe: bool = True,
 ) -> WrittenFile:
     """Write one file, replacing what is there: .jsonl, .json or .csv (each may end in .gz), or .parquet.
 
@@ -144,6 +145,7 @@ def write_file(
         format: one of `layouts.FILE_LAYOUTS`; by default "messages" for JSON, "alpaca" for CSV, which holds "source"
             too, and "parquet" for Parquet, which holds "records" (lossless) too.
         carry, reasoning: as for `write_dataset`
+        csv_safe: in CSV, put ' before a cell that a spreadsheet would take for a formula; counted in `guarded`
 
     Raises:
         OutputError: the name does not tell how to write, the layout does not fit it or can hold no record,
@@ -158,17 +160,18 @@ def write_file(
     written = facts.layouts[layout]
     if ending == ".parquet":
         return write_parquet(records, path, written)
-    counted = Rows(records, written)
+    counted, guarded = Rows(records, written), 0
     with whole_file(path) as file, packing(file, packed) as stream:
         if ending == ".csv":
-            write_csv(counted, stream, None if written.layout.has_columns else _columns_of(counted))
+            columns = None if written.layout.has_columns else _columns_of(counted)
+            guarded = write_csv(counted, stream, columns, safe=csv_safe)
         elif ending == ".json":
             for index, item in enumerate(counted):
                 stream.write((b",\n" if index else b"[\n") + orjson.dumps(item))
             stream.write(b"\n]\n")
         else:
             stream.writelines(orjson.dumps(item) + b"\n" for item in counted)
-    return written_file(path, counted)
+    return written_file(path, counted, guarded)
 
 
 def _columns_of(rows: Iterable[Row]) -> list[str]:

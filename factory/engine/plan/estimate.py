@@ -41,8 +41,8 @@ class Estimate:
         again = self.again if self.again is not None and self.again.calls else None
         part = f" ({again.calls:,} of them asked again, as replies did not fit their schema)" if again else ""
         told = [
-            f"{who}: {about} {self.calls:,} calls{part if self.probed else ''}, {self.prompt_tokens:,} prompt tokens and "
-            f"{self.reply_tokens:,} reply tokens"
+            f"{who}: {about} {self.calls:,} calls{part if self.probed else ''}, {self.prompt_tokens:,} prompt tokens "
+            f"and {self.reply_tokens:,} reply tokens"
         ]
         if self.cost is not None:
             told.append(f"{about} {self.cost:,.4f} at the recipe's prices")

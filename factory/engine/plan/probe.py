@@ -54,18 +54,24 @@ def probe(recipe: Recipe, count: int, limit: int | None = None, journal: Path | 
     again = taken.again or Again(0)
     spare = most.again or Again(0)
     # What no run can exceed, no run is said to take: a few records may be costlier than the others.
-    room = (
-        most.calls + spare.calls,
-        most.prompt_tokens + spare.prompt_tokens,
-        most.reply_tokens + spare.reply_tokens,
-    )
-    told = (taken.calls, taken.prompt_tokens, taken.reply_tokens)
-    if records is not None:
-        told = tuple(min(round(one * scale), bound) for one, bound in zip(told, room, strict=True))
+    known = records is not None
+
+    def carried(one: int, bound: int) -> int:
+        return min(round(one * scale), bound) if known else one
+
     cost = None if taken.cost is None else taken.cost * scale
-    if cost is not None and most.cost is not None and records is not None:
+    if cost is not None and most.cost is not None and known:
         cost = min(cost, most.cost + (spare.cost or 0.0))
-    return Estimate(records, probed, *told, cost, seconds, again=Again(round(again.calls * scale)))
+    return Estimate(
+        records,
+        probed,
+        carried(taken.calls, most.calls + spare.calls),
+        carried(taken.prompt_tokens, most.prompt_tokens + spare.prompt_tokens),
+        carried(taken.reply_tokens, most.reply_tokens + spare.reply_tokens),
+        cost,
+        seconds,
+        again=Again(carried(again.calls, spare.calls)),
+    )
 
 
 def _refuse_batches(recipe: Recipe) -> None:
