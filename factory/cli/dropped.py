@@ -89,7 +89,9 @@ def tell_dropped(result: Dataset, path: Path | None) -> None:
     number = len(result.dropped)
     if path is None:
         if number:
-            typer.echo(f"--dropped FILE lists the {number:,} that were let go, each with its reason", err=True)
+            typer.echo(
+                f"--dropped FILE lists the {number:,} that were let go, each with its reason", err=True
+            )
         return
     from factory.data.formats.row_files import write_plain_rows
 

@@ -14,10 +14,11 @@ _LOOKED_AT = 20  # records behind a mark that tell whether it was meant
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the cells of a file are parted and quoted."""
+    """How the cells of a file are parted and quoted; spaced: a space behind each delimiter means nothing."""
 
     delimiter: str
     quote: str = '"'
+    spaced: bool = False
 
     def rows(
         self, lines: Sequence[str], *, strict: bool = True, escape: str | None = None
@@ -28,6 +29,7 @@ class Dialect:
                 iter(lines),
                 delimiter=self.delimiter,
                 quotechar=self.quote,
+                skipinitialspace=self.spaced,
                 strict=strict,
                 escapechar=escape,
                 doublequote=escape is None,
@@ -127,7 +129,9 @@ def _quoted(text: str, dialect: Dialect) -> Iterator[tuple[int, int | None]]:
     stop = re.compile(f"[{re.escape(dialect.delimiter)}\r\n]")
     at = 0
     while at < len(text):
-        if text[at] == dialect.quote:
+        while dialect.spaced and text[at : at + 1] == " ":
+            at += 1
+        if text[at : at + 1] == dialect.quote:
             opened = at
             closed = text.find(dialect.quote, at + 1)
             while closed >= 0 and text[closed + 1 : closed + 2] == dialect.quote:

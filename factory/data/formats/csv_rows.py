@@ -73,7 +73,13 @@ def csv_rows(
     lines = _Lines(text)
     advice = Advice(lambda: byte_lines(path), encoding)
     dialect = _dialect(path, lines, delimiter, tell)
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+    reader = csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote,
+        skipinitialspace=dialect.spaced,
+        strict=True,
+    )
     header: list[str] | None = None
     while True:
         lines.begin()
@@ -148,7 +154,10 @@ def _dialect(path: Path, lines: _Lines, delimiter: str, tell: Callable[[str], No
             delimiter = other
     cells = [cell.strip() for cell in first.split(delimiter)]
     quote = "'" if all(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells) else '"'
-    return Dialect(delimiter, quote)
+    spaced = delimiter != "\t" and len(cells) > 1 and first.rstrip().count(f"{delimiter} ") == len(cells) - 1
+    if spaced and tell is not None:
+        tell(f"{path}: a space stands behind each delimiter, and is passed over")
+    return Dialect(delimiter, quote, spaced)
 
 
 def _text_lines(path: Path, encoding: str) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -17,7 +18,6 @@ _SURE = 0.75  # of the letters beyond ASCII must be usual ones
 _LATIN = re.compile("[À-ÖØ-öø-ÿŒœŠšŽžŸ‘’“”–—…•«»€£°§©®™¿¡ª-º]")
 _RUN = re.compile(r"[^\x00-\x7f]{3,}")
 _KANA = re.compile("[぀-ヿ]")
-_HANGUL = re.compile("[가-힣]")
 _CYRILLIC = re.compile("[а-яё]")
 _SIGNS = re.compile("[　-〟！-～·—‘’“”…]")
 
@@ -66,8 +66,21 @@ def _latin(text: str) -> float:
     return len(_LATIN.findall(text)) / max(1, len(letters))
 
 
-def _share_of(usual: re.Pattern[str]) -> Callable[[str], float]:
-    return lambda text: len(usual.findall(text)) / max(1, len(_beyond_ascii(text)))
+_SYLLABLES = _level_one("euc_kr", 0xB0, 0xC8)
+
+
+def _korean(text: str) -> float:
+    """Chinese text read so is syllables and Chinese letters in turn."""
+    letters = _beyond_ascii(text)
+    share = _SYLLABLES(text)
+    return 2 * share if share > 0.9 and len(letters) >= 10 else share / 2
+
+
+def _russian(text: str) -> float:
+    """Words of Cyrillic letters, not accents between Latin ones."""
+    letters = _beyond_ascii(text)
+    words = sum(map(len, _RUN.findall(text)))
+    return 0.0 if 2 * words < len(letters) else len(_CYRILLIC.findall(text)) / max(1, len(letters))
 
 
 def _beyond_ascii(text: str) -> list[str]:
@@ -79,8 +92,8 @@ _KINDS = (
     _Kind("cp950", "Big5", _level_one("big5", 0xA4, 0xC6)),
     _Kind("cp932", "Shift-JIS", _japanese("cp932", 0x88, 0x97)),
     _Kind("euc_jp", "EUC-JP", _japanese("euc_jp", 0xB0, 0xCF)),
-    _Kind("cp949", "EUC-KR", _share_of(_HANGUL)),
-    _Kind("cp1251", "Windows-1251", _share_of(_CYRILLIC)),
+    _Kind("cp949", "EUC-KR", _korean),
+    _Kind("cp1251", "Windows-1251", _russian),
     _Kind("cp1252", "Windows-1252", _latin),
 )
 
@@ -154,7 +167,7 @@ def known_encoding(name: str, path: Path) -> str:
     """
     try:
         found = codecs.lookup(name)
-        b"".decode(found.name)
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
     except (LookupError, ValueError) as error:
         raise InputError(
             f"{path}: there is no encoding {name!r}: write one such as gb18030, big5, shift_jis, euc_kr or cp1252"
@@ -163,10 +176,16 @@ def known_encoding(name: str, path: Path) -> str:
 
 
 def unmarked_utf16(head: bytes) -> str:
-    """ "utf-16-le" or "utf-16-be" where text without a mark is in it: every second byte of ASCII is zero; else ""."""
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if odd and not even and 16 * odd >= len(head):
-        return "utf-16-le"
-    if even and not odd and 16 * even >= len(head):
-        return "utf-16-be"
-    return ""
+    """The codec of UTF-16 that text without a mark is in; "" where it is in none.
+
+    Its letters of ASCII have a zero byte each, and it has no letter that is zero itself.
+    """
+    if b"\0" not in head:
+        return ""
+    found = {}
+    for codec in ("utf-16-le", "utf-16-be"):
+        text = head[: len(head) // 2 * 2].decode(codec, "ignore")
+        if "\0" not in text:
+            found[codec] = sum(letter < "\x80" for letter in text)
+    best = max(found, key=lambda codec: found[codec], default="")
+    return best if best and 16 * found[best] >= len(head) / 2 else ""

@@ -56,7 +56,13 @@ _OTHERS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save its sheet as CSV UTF-8"),
     (b"SQLite format 3\0", "a database: export the table as CSV"),
     (b"%PDF", "a PDF: export its text as rows"),
-    (b"\x80\x04\x95", "a pickle, which is never opened, as it may hold a program: save it as Parquet"),
+    *(
+        (
+            b"\x80" + bytes([protocol]),
+            "a pickle, which is never opened, as it may hold a program: save it as Parquet",
+        )
+        for protocol in range(2, 6)
+    ),
     (
         b"version https://git-lfs",
         "a Git LFS pointer in place of the file: fetch the file itself, `git lfs pull`",
@@ -172,7 +178,7 @@ def open_bytes(path: Path) -> BinaryIO:
         raise InputError(f"{path} cannot be opened: {_why(error)}") from error
     if packing := packed_by(raw.peek(6)[:6]):
         return unpacked(raw, packing)
-    if (said := packing_named(path)) and said != "xz":  # an old .lzma has no mark
+    if (said := packing_named(path)) and path.suffix.lower() != ".lzma":  # which has no mark
         raw.close()
         ending = path.suffix
         raise InputError(

@@ -148,4 +148,4 @@ def test_one_bad_mark_never_costs_another_row(
     with tempfile.TemporaryDirectory() as folder:
         good, bad, _ = read(Path(folder) / "a.csv", stream.getvalue())
     assert len(bad) == 1
-    assert [pair for pair in good] == rows
+    assert good == rows

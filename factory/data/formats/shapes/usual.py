@@ -71,7 +71,8 @@ def usual(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Row, bool]:
     changed = bool(names)
     for name, value in made.items():
         if name in TURNS or isinstance(value, dict):
-            turns = _turns(decoded(value) if name in TURNS else value)
+            listed = decoded(value) if name in TURNS else value
+            turns = _turns(listed) or _in_capitals(listed)
             if turns is not None:
                 made[name] = turns
                 changed = True
@@ -100,6 +101,15 @@ def _turns(value: Any) -> list[Row] | None:
         return [{"role": role, "content": content} for role, content in value]
     turns = ({"role": role, "content": text} for role, text in _in_turn(value) if text is not None)
     return list(turns)
+
+
+def _in_capitals(value: Any) -> list[Row] | None:
+    """Turns whose keys are in capitals, "Role" and "Content"; None where they are not."""
+    if not isinstance(value, list) or not value or not all(isinstance(turn, dict) for turn in value):
+        return None
+    if {"role", "from"} & value[0].keys() or not {"role", "from"} & {key.lower() for key in value[0]}:
+        return None
+    return [{key.lower(): part for key, part in turn.items()} for turn in value]
 
 
 def _is_pair(value: Any) -> bool:
