@@ -58,7 +58,7 @@ class StepMethods:
 
         Args:
             against (Mapping[str, str], required): name and file of each benchmark, such as
-                {gsm8k: test.jsonl}
+                {gsm8k: test.jsonl}; a folder or a pattern too
             field (all | instruction | prompt | output | both, default "all"): the text searched: all
                 turns, or of the last exchange the instruction, the prompt (instruction and input), the
                 output, or both (prompt and output)

@@ -271,6 +271,8 @@ class Run:
             told = bounds(recipe, run_blocking(lambda: dry_run(recipe, limit)))
         except FactoryError as error:  # the run itself is done: what could not be estimated is said, no more
             return EstimateFacts(missing=str(error))
+        if told.records is None:
+            return EstimateFacts(missing="how many records there are could not be told ahead")
         came = spent(self.progress)
         facts: dict[str, Any] = {}
         for name in ("calls", "prompt_tokens", "reply_tokens", "cost"):

@@ -35,9 +35,11 @@ class Estimate:
     def lines(self) -> list[str]:
         """The estimate for a person."""
         about = "about" if self.probed else "at most"
-        who = f"{self.records:,} records"
-        if self.records is None:
-            who = f"how many records there are is unknown; for the first {self.probed or self.counted:,}"
+        who = (
+            f"how many records there are is unknown; for the first {self.probed or self.counted:,}"
+            if self.records is None
+            else f"{self.records:,} records"
+        )
         again = self.again if self.again is not None and self.again.calls else None
         part = f" ({again.calls:,} of them asked again, as replies did not fit their schema)" if again else ""
         told = [

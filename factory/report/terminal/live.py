@@ -133,10 +133,17 @@ class Rates:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the slowest of the steps whose end is known is through; None where none is known."""
+        """Seconds until the slowest of the steps whose end is known is through; None where none is known.
+
+        What the journal replays takes no time, so the rate of the calls that are sent counts alone: while all is
+        replayed, nothing is known.
+        """
+        first, last = self._samples[0], self._samples[-1]
+        sent, replayed = last.calls - first.calls, last.replayed - first.replayed
+        share = sent / (sent + replayed) if replayed else 1.0
         left = []
-        for before, now in zip(self._samples[0].steps, self._samples[-1].steps, strict=False):
-            rate = self(now.done, before.done)
+        for before, now in zip(first.steps, last.steps, strict=False):
+            rate = share * self(now.done, before.done)
             if now.total is not None and now.done < now.total and rate > 0:
                 left.append((now.total - now.done) / rate)
         first, last = self._samples[0], self._samples[-1]

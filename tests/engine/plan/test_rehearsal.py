@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from scripted_server import ScriptedServer
 
 from factory.engine.plan.estimate import bounds
+from factory.engine.plan.probe import estimate, probe
 from factory.engine.plan.rehearsal import DryRun, dry_run
 from factory.engine.run import Run, RunOptions
 from factory.recipe.recipe import Recipe, build_recipe
@@ -172,3 +174,50 @@ def test_embeddings_count_neither_as_told_nor_as_asked(tmp_path: Path, server: S
             .manifest["estimate"]
         )
         assert (told["calls"]["at_most"], told["calls"]["came_to"]) == (4, 4)
+
+
+def csv_recipe(path: Path) -> Recipe:
+    steps = [{"read": {"path": str(path)}}, {"judge": {"model": "m"}}]
+    return build_recipe({"name": "dry", "models": MODELS, "steps": steps}, "dry")
+
+
+@pytest.mark.parametrize("rows", [3, 64, 65, 3000])
+def test_an_estimate_counts_all_rows_of_any_format(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("instruction,output\n" + "".join(f'"Why {at}?\n",x\n' for at in range(rows)))
+    made = csv_recipe(path)
+    told = bounds(made, planned(made))
+    assert (told.records, told.calls) == (rows, rows)
+    assert told.lines()[0].startswith(f"{rows:,} records: at most {rows:,} calls")
+
+
+def test_an_estimate_says_that_it_does_not_know_how_many_records_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.gz"
+    text = "instruction,output\n" + "".join(f"Why {at}?,x\n" for at in range(99_999))
+    path.write_bytes(gzip.compress(text.encode())[:-999])
+    made = csv_recipe(path)
+    first = bounds(made, planned(made)).lines()[0]
+    assert first.startswith("how many records there are is unknown; for the first 64: at most 64 calls")
+
+
+def test_a_probe_never_says_more_than_the_bound_which_says_what_it_counts(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    """The first records are the costliest: each reply of theirs fits only at the third try."""
+
+    def script(request: dict[str, Any]) -> str:
+        tries = request["messages"][-1]["content"].count("could not be used")
+        return '{"reason": "so", "score": 3}' if tries == 2 else "no JSON"
+
+    server.script = script
+    models = {"m": {"provider": "openai", "base_url": server.base_url, "model": "scripted"}}
+    made = recipe(tmp_path, {"judge": {"model": "m"}}, models=models, rows=200)
+    most = estimate(made)
+    assert most.again is not None
+    assert (most.calls, most.again.calls) == (200, 400)
+    assert any("at most 400 calls" in line for line in most.lines())
+    told = probe(made, 3, journal=tmp_path / "journal.db")
+    assert most.calls < told.calls <= most.calls + most.again.calls
+    assert told.again is not None
+    assert 0 < told.again.calls <= most.again.calls
+    assert "asked again" in told.lines()[0]

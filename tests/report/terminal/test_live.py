@@ -79,6 +79,15 @@ def test_time_left_is_that_of_the_slowest_step_whose_end_is_known() -> None:
     assert unknown.seconds_left is None
 
 
+def test_what_is_replayed_counts_nothing_for_the_time_left() -> None:
+    rates = Rates()
+    rates.add(sample(0, 20))
+    rates.add(sample(4, 60)._replace(replayed=40))
+    assert rates.seconds_left is None
+    rates.add(sample(8, 100, calls=20)._replace(replayed=60))
+    assert rates.seconds_left == pytest.approx(20 / (80 / 8 * 20 / 80))
+
+
 def test_a_step_that_stands_still_promises_no_end() -> None:
     rates = Rates()
     rates.add(sample(0, 40))
