@@ -200,8 +200,8 @@ def byte_lines(path: Path, encoding: str = "") -> Iterator[bytes]:
     \r alone ends lines, they are split there.
 
     Raises:
-        InputError: the file cannot be opened, there is no such encoding, it ends in the middle of what was packed, or has a
-            line of more than `LONGEST_LINE`, or one that was packed as no text is: memory would not hold it.
+        InputError: the file cannot be opened, there is no such encoding, it ends in the middle of what was packed, or
+            has a line of more than `LONGEST_LINE`, or one that was packed as no text is: memory would not hold it.
     """
     encoding = known_encoding(encoding, path) if encoding else ""
     count = 0

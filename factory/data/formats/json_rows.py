@@ -70,11 +70,13 @@ def _opened(path: Path, document: bool, encoding: str) -> tuple[bool, Iterator[b
     """Whether a file is one document, and its lines."""
     lines = byte_lines(path, encoding)
     head: list[bytes] = []
+    filled: list[bytes] = []
     for line in lines:
         head.append(line)
-        if sum(bool(old.strip()) for old in head) == 2:
+        if line.strip():
+            filled.append(line)
+        if len(filled) == 2:
             break
-    filled = [line for line in head if line.strip()]
     whole = itertools.chain(head, lines)
     # Lines of which the first is whole are lines, unless it is all there is.
     first = _line_value(filled[0]) if filled else {}

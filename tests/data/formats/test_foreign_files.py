@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.data.formats import BadRow, read_records, write_file
+from factory.data.formats import BadRow, files, read_records, write_file
 from factory.data.formats.encodings import guessed_encoding
 from factory.data.formats.python_text import python_value
 from factory.data.formats.read_files import read_files
@@ -136,6 +136,18 @@ def test_a_packed_file_is_read_whatever_its_name_says(
         read(write(tmp_path / f"cut.jsonl{ending}", pack(LINES * 999)[:-12]))
     with pytest.raises(InputError, match=f"is named {ending} but is not"):
         read(write(tmp_path / f"plain.jsonl{ending}", LINES))
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress), (".zst", _zstd)]
+)
+def test_a_bomb_of_any_packing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(files, "_PIECE", 1 << 16)
+    path = write(tmp_path / f"a.jsonl{ending}", pack(b"[" * (16 << 20)))
+    with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
+        read(path)
 
 
 def test_arrow_files_are_read_in_all_their_kinds(tmp_path: Path) -> None:
@@ -479,6 +491,7 @@ def test_what_is_not_clear_is_asked(tmp_path: Path) -> None:
         sources(tmp_path / "x")
 
 
+@pytest.mark.slow
 def test_what_datasets_saved_is_read_part_by_part(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     one = datasets.Dataset.from_list(ROWS)
