@@ -99,16 +99,16 @@ def _line_value(line: bytes) -> Any:
 
 def _line_rows(lines: Iterator[bytes], advice: Advice, first: int = 1) -> Iterator[RawRow]:
     for number, line in enumerate(lines, first):
-        if not line.strip():
+        if line.isspace():
             continue
         try:
-            value = loads(line.removeprefix(b"\xef\xbb\xbf"))
+            value = loads(line if line[:1] == b"{" else line.removeprefix(b"\xef\xbb\xbf"))
         except UnicodeDecodeError as error:
             yield RawRow(number, None, line, _not_utf8(error, line, advice))
         except ValueError as error:
             yield from _mended_rows(number, line, error, advice)
         else:
-            yield RawRow(number, _as_row(value), line)
+            yield RawRow(number, _as_row(value) if type(value) is list else value, line)
 
 
 def _mended_rows(number: int, line: bytes, error: ValueError, advice: Advice) -> Iterator[RawRow]:

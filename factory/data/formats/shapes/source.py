@@ -63,7 +63,7 @@ def parse_row(row: Mapping[str, Any], shape: str, names: Mapping[str, str] = {})
         exact = exact and all(values.get(key) == getattr(parsed, name) for name, key in labels.items())
     parsed.lang = parsed.lang or _language(parsed)
     parsed.form = form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
-    if renamed := {own: known for own, known in names.items() if own in values}:
+    if names and (renamed := {own: known for own, known in names.items() if own in values}):
         form["names"] = renamed
     if not exact:
         odd = changes(_write(_as_record(parsed), form, Counter()), values)

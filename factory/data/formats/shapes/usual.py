@@ -13,6 +13,8 @@ from factory.data.formats.shapes.turns import ROLES
 
 TURNS = ("messages", "conversations", "conversation")
 """Columns of a list of turns."""
+_OF_TURNS = frozenset(TURNS)
+_ROLE_KEYS = {"role", "from"}
 
 _GROUPS: Mapping[str, Sequence[str]] = {
     "instruction": ("instruction", "prompt", "question", "query"),
@@ -70,7 +72,11 @@ def usual(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Row, bool]:
     made = {names.get(name, name): value for name, value in row.items()} if names else dict(row)
     changed = bool(names)
     for name, value in made.items():
-        if name in TURNS or isinstance(value, dict):
+        if type(value) is str and name not in _OF_TURNS:  # nearly every column
+            continue
+        if name in _OF_TURNS or isinstance(value, dict):
+            if type(value) is list and value and type(value[0]) is dict and _ROLE_KEYS & value[0].keys():
+                continue
             listed = decoded(value) if name in TURNS else value
             turns = _turns(listed) or _in_capitals(listed)
             if turns is not None:
@@ -107,7 +113,7 @@ def _in_capitals(value: Any) -> list[Row] | None:
     """Turns whose keys are in capitals, "Role" and "Content"; None where they are not."""
     if not isinstance(value, list) or not value or not all(isinstance(turn, dict) for turn in value):
         return None
-    if {"role", "from"} & value[0].keys() or not {"role", "from"} & {key.lower() for key in value[0]}:
+    if _ROLE_KEYS & value[0].keys() or not _ROLE_KEYS & {key.lower() for key in value[0]}:
         return None
     return [{key.lower(): part for key, part in turn.items()} for turn in value]
 
