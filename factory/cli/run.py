@@ -204,8 +204,7 @@ def _dry(recipe: Recipe, limit: int | None) -> DryRun:
 def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
     from factory.engine.plan.estimate import bounds
 
-    typer.echo("
-".join(bounds(recipe, _dry(recipe, limit)).lines()), err=True)
+    typer.echo("\n".join(bounds(recipe, _dry(recipe, limit)).lines()), err=True)
     typer.confirm("Go on?", abort=True, err=True)
 
 

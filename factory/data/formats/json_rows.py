@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonlines
+
 from factory.data.formats.encodings import Advice
 from factory.data.formats.files import byte_lines
 from factory.data.formats.json_documents import rows_of_document
@@ -97,18 +99,37 @@ def _line_value(line: bytes) -> Any:
     return value if isinstance(value, dict | list) else None
 
 
-def _line_rows(lines: Iterator[bytes], advice: Advice, first: int = 1) -> Iterator[RawRow]:
-    for number, line in enumerate(lines, first):
-        if line.isspace():
-            continue
+class _Lines:
+    """Counts the lines that pass and holds the last one, which `jsonlines` does not tell of a line that it can read."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self.lines = lines
+        self.number = 0
+        self.line = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self.lines:
+            self.number, self.line = self.number + 1, line
+            yield line if line[:1] == b"{" else line.removeprefix(b"\xef\xbb\xbf")
+
+
+def _line_rows(lines: Iterator[bytes], advice: Advice) -> Iterator[RawRow]:
+    seen = _Lines(lines)
+    reader = jsonlines.Reader(seen, loads=loads)
+    while True:
         try:
-            value = loads(line if line[:1] == b"{" else line.removeprefix(b"\xef\xbb\xbf"))
-        except UnicodeDecodeError as error:
-            yield RawRow(number, None, line, _not_utf8(error, line, advice))
-        except ValueError as error:
-            yield from _mended_rows(number, line, error, advice)
+            value = reader.read(skip_empty=True, allow_none=True)
+        except EOFError:
+            return
+        except jsonlines.InvalidLineError as error:
+            cause = error.__cause__
+            if isinstance(cause, UnicodeDecodeError):
+                yield RawRow(seen.number, None, seen.line, _not_utf8(cause, seen.line, advice))
+            else:
+                problem = cause if isinstance(cause, ValueError) else ValueError(str(error))
+                yield from _mended_rows(seen.number, seen.line, problem, advice)
         else:
-            yield RawRow(number, _as_row(value) if type(value) is list else value, line)
+            yield RawRow(seen.number, _as_row(value) if type(value) is list else value, seen.line)
 
 
 def _mended_rows(number: int, line: bytes, error: ValueError, advice: Advice) -> Iterator[RawRow]:

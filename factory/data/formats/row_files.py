@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+import jsonlines
 import orjson
 
 from factory.data.arrow import to_array
@@ -104,11 +105,9 @@ def write_json_lines(
     records: Iterable[Record], path: Path, written: Written, traps: JsonTraps
 ) -> WrittenFile:
     rows = Rows(records, written)
-    with whole_file(path) as file:
+    with whole_file(path) as file, jsonlines.Writer(file, dumps=orjson.dumps) as writer:
         for item in rows:
-            line = orjson.dumps(item) + b"\n"
-            file.write(line)
-            traps.see(item, len(line))
+            traps.see(item, writer.write(item))
     return written_file(path, rows)
 
 
