@@ -36,7 +36,7 @@ def told_how_to_go_on(progress: RunProgress) -> Iterator[None]:
     try:
         yield
     except (RunStopped, RunInterrupted) as error:
-        answered = progress.calls + progress.replayed
-        saved = f"saved: {answered:,} replies in the journal; run the same again to go on, none is asked for again"
-        error.args = (f"{error}\n{saved}", *error.args[1:])
+        if answered := progress.calls + progress.replayed:
+            saved = f"saved: {answered:,} replies in the journal; run the same again to go on, none is asked for again"
+            error.args = (f"{error}\n{saved}", *error.args[1:])
         raise
