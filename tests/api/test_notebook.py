@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_server import Say, ScriptedServer
+from scripted_server import Say, ScriptedServer, echo, refuse
 
 import factory as sft
 from factory.errors import FactoryError, RunStopped
@@ -133,10 +133,14 @@ def test_warnings_are_shown_escaped_and_counted_where_the_set_shows_itself(kerne
     assert "<script>" not in shown._repr_html_()
 
 
-def test_a_run_that_stops_says_so_and_how_to_go_on(kernel: Kernel) -> None:
-    model = sft.model("openai", base_url="http://127.0.0.1:9/v1", model="m")
-    with pytest.raises(RunStopped, match="saved: 0 replies in the journal; run the same again to go on"):
-        sft.load(ROWS).tag(model=model).run()
+def test_a_run_that_stops_says_so_and_how_to_go_on(kernel: Kernel, server: ScriptedServer) -> None:
+    def out_of_credit(request: dict[str, Any]) -> str | Say:
+        return echo(request) if len(server.requests) == 1 else refuse(402, "no credit")
+
+    server.script = out_of_credit
+    model = sft.model("openai", base_url=server.base_url, model="scripted", concurrency=1)
+    with pytest.raises(RunStopped, match="saved: 1 replies in the journal; run the same again to go on"):
+        sft.load(ROWS).respond(model=model, overwrite=True).run()
     assert "\nstopped, " in repr(kernel.displays[0][-1])
 
 
