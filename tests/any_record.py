@@ -20,6 +20,13 @@ from factory.data.record import (
     ToolCall,
     new_record,
 )
+from factory.data.text import is_blank
+
+
+def shows(text: str) -> bool:
+    """Whether a text has anything to be seen: a row without such is refused."""
+    return not is_blank(text)
+
 
 texts = st.text(max_size=12)
 finite = st.floats(allow_nan=False)

@@ -18,6 +18,7 @@ from factory.api.steps import make_step
 from factory.data.formats.python_objects import records_from
 from factory.data.formats.reference import reference_records, reference_rows
 from factory.data.record import Record, new_record
+from factory.data.text import is_blank
 from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.usage import Gate
 from factory.engine.folder import OUTPUTS
@@ -165,7 +166,7 @@ def _records(data: Any, name: str) -> list[Record]:
     if isinstance(data, Record):
         return [data]
     if isinstance(data, str):
-        if not data.strip():
+        if is_blank(data):
             raise InputError(f"{name}: the instruction is empty")
         return [new_record(data)]
     if not isinstance(data, Mapping):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
-from factory.data.text import detect_language, turn_text
+from factory.data.text import detect_language, is_blank, turn_text
 
 INPUT_SEPARATOR = "\n\n"
 
@@ -71,7 +71,7 @@ class Message(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether the turn says nothing, calls nothing and shows nothing."""
-        return not (self.content.strip() or self.calls or self.media)
+        return is_blank(self.content) and not (self.calls or self.media)
 
 
 _PLAIN = Message("", "")[2:]

@@ -27,7 +27,23 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f
 _KANA = re.compile("[\u3041-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
+# What Unicode draws as nothing (default-ignorable code points), controls, and the empty Braille pattern.
+_INVISIBLE = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_VISIBLE = re.compile(rf"[^\s{_INVISIBLE}]")
 _LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f]+")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: white space and invisible characters alone, or none at all.
+
+    Zero-width spaces and joiners, byte order marks, soft hyphens, fillers, variation selectors, marks of direction
+    and tags are invisible. Beside something visible they may matter (emoji, Persian, Indic scripts): nothing is
+    taken out of a text that is not blank.
+    """
+    return _VISIBLE.search(text) is None
 
 
 def turn_text(turn: Message) -> str:

@@ -7,9 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rouge_score.tokenize import tokenize
 
+from factory.data.record import Message
 from factory.data.text import (
     detect_language,
     estimate_tokens,
+    is_blank,
     normal_form,
     prompt_language,
     rouge_tokens,
@@ -163,3 +165,46 @@ def test_a_chinese_text_takes_more_model_tokens_for_its_characters_than_an_engli
     assert estimate_tokens("abcdefgh") == 2
     assert estimate_tokens("写一首关于春天的诗词") == 7
     assert estimate_tokens("") == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " \n\t\u3000", "\u200b", "\ufeff", "\u200d", "\u200c", "\u2060", "\u00ad", "\u3164", "\u115f\u1160",
+        "\u2800",
+        "\ufe0f", "\u200e\u200f", "\u202a\u202c", "\u2066\u2069", "\U000e0041\U000e007f", "\u180e", "\uffa0", "\u034f",
+        " \u200b\n\ufeff ", "\x00\x08",
+    ],
+)  # fmt: skip
+def test_a_text_that_shows_nothing_is_blank(text: str) -> None:
+    assert is_blank(text)
+    assert Message("user", text).is_empty
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "\u200ba",
+        "👨\u200d👩\u200d👧",
+        "❤\ufe0f",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        ".",
+        "0",
+        "\u0301",
+        "⠁",
+        "ᄀ",
+        "是",
+    ],
+)
+def test_a_text_that_shows_something_is_not(text: str) -> None:
+    assert not is_blank(text)
+
+
+@given(st.text())
+def test_what_is_blank_has_no_letter_and_no_digit(text: str) -> None:
+    if is_blank(text):
+        assert not any(letter.isalnum() and letter not in "\u115f\u1160\u3164\uffa0" for letter in text)
+    if not text.strip():
+        assert is_blank(text)

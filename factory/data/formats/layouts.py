@@ -17,6 +17,7 @@ from factory.data.formats.layouts_chat import Alpaca, Flat, Messages, OpenAI, Sh
 from factory.data.formats.layouts_whole import FlatRecords, Records, Source
 from factory.data.formats.mended import mended
 from factory.data.record import Record
+from factory.data.text import is_blank
 
 __all__ = ["FILE_LAYOUTS", "LAYOUTS", "Asked", "Layout", "Row", "Survey", "Written", "mended", "survey"]
 
@@ -131,6 +132,5 @@ def survey(
 
 
 def _check(record: Record, asked: Asked) -> None:
-    asks = record.prompt.strip()
-    if not asks or not (asked.unanswered or record.answered or record.answers):
+    if is_blank(record.prompt) or not (asked.unanswered or record.answered or record.answers):
         raise ValueError(f"record {record.id} has no request or no answer and cannot be exported")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from any_record import shows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from factory.data.formats.shapes.foreign import FOREIGN
 from factory.data.formats.shapes.spelled import same
 from factory.data.record import Message, Record
 
-WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
+WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(shows)
 TEXTS = st.one_of(
     WORDS, st.sampled_from(["", "<think>\nwhy\n</think>\n\nso", "<think></think>x", "<image>?", "<think>"])
 )

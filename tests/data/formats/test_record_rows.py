@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 from any_record import records as any_record
+from any_record import shows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ def test_a_record_is_read_back_from_the_file_as_it_was(name: str, tmp_path: Path
 
 
 @given(
-    TEXT.filter(str.strip),
+    TEXT.filter(shows),
     TEXT,
     TEXT,
     st.dictionaries(TEXT, st.floats(allow_nan=False, allow_infinity=False)),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from any_record import shows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from factory.errors import OutputError
 LAYOUTS = ("alpaca", "sharegpt", "messages", "parquet")
 """Those that hold any plain conversation."""
 
-said = st.text(min_size=1, max_size=40).filter(str.strip)
+said = st.text(min_size=1, max_size=40).filter(shows)
 
 
 @st.composite

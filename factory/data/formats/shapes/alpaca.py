@@ -12,6 +12,7 @@ from factory.data.formats.shapes.order import check_order
 from factory.data.formats.shapes.spelled import decoded, json_style, json_text, kind_of
 from factory.data.formats.shapes.turns import read_text, read_turns, write_text, write_turns
 from factory.data.record import Message, Record, join_input
+from factory.data.text import is_blank
 
 INSTRUCTION = ("instruction", "prompt", "question", "query")
 OUTPUT = ("output", "response", "answer", "completion")
@@ -42,7 +43,7 @@ class Alpaca(Shape):
         if key != "instruction":
             form["instruction"] = key
         instruction = take_column(row, key)
-        if not instruction.strip():
+        if is_blank(instruction):
             raise BadShape(f"its {key} is empty: fill it in, or remove the row")
         instances = row.get("instances")
         if isinstance(instances, list) and instances and isinstance(instances[0], dict):
@@ -61,12 +62,12 @@ class Alpaca(Shape):
             form["input"] = material
         exact = isinstance(row.get(answer), str) and isinstance(row.get(material, ""), str)
         output, input = take_column(row, answer), take_column(row, material)
-        if not input.strip():
+        if is_blank(input):
             exact, input = exact and not input, ""
         history = take_history(row, form, told) if row else []
         system = take_system(row, form) if row else ""
         turns = [Message("user", join_input(instruction, input))]
-        if output.strip():
+        if not is_blank(output):
             turns.append(read_text("assistant", output, form, told))
             exact = exact and turns[-1].is_plain
         else:
@@ -138,7 +139,7 @@ def take_column(row: Row, key: str) -> str:
 def take_system(row: Row, form: dict[str, Any]) -> str:
     """Takes the system text out of a row; an empty one stays where it is."""
     for name in SYSTEM:
-        if isinstance(row.get(name), str) and row[name].strip():
+        if isinstance(row.get(name), str) and not is_blank(row[name]):
             form["system"] = name
             text: str = row.pop(name)
             return text

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from factory.data.formats.shapes.taken import Path, Taking
+from factory.data.text import is_blank
 
 BLOCKS = frozenset(
     (
@@ -30,7 +31,7 @@ def take_blocks(taking: Taking, role: str, path: Path, at: int | None = None) ->
     """
     content = taking.get(path)
     if isinstance(content, str):
-        if content.strip():
+        if not is_blank(content):
             at = taking.begin(role) if at is None else at
             taking.take(at, "content", path)
         return at

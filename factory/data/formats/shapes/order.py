@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from factory.data.formats.shapes.base import BadShape
 from factory.data.formats.shapes.calls import call_troubles
 from factory.data.record import Message
+from factory.data.text import is_blank
 
 _SPEAKING = {"tool_calls", "function_call", "audio", "reasoning_details"}
 
@@ -37,7 +38,7 @@ def check_order(turns: Sequence[Message], told: list[str]) -> None:
         )
     plain = True
     for number, turn in enumerate(turns, 1):
-        if (not turn.content or turn.content.isspace()) and turn.role != "tool" and says_nothing(turn):
+        if is_blank(turn.content) and turn.role != "tool" and says_nothing(turn):
             raise BadShape(f"turn {number} ({turn.role}) is empty: fill it in, or remove the row")
         plain = plain and turn.role != "tool" and not turn.calls
     if start > 1:

@@ -29,6 +29,7 @@ from factory.data.formats.shapes.media import put_media, take_media
 from factory.data.formats.shapes.spelled import decoded, same
 from factory.data.formats.shapes.turns import read_turns, write_turns
 from factory.data.record import Candidate, Message, Record, join_input
+from factory.data.text import is_blank
 
 _SIDES = (("chosen", "rejected"), ("chosen_messages", "rejected_messages"))
 _SCORES = ("score_chosen", "score_rejected")
@@ -164,13 +165,13 @@ def _take_prompt(row: Row, form: dict[str, Any], told: list[str]) -> tuple[list[
         if key != "prompt":
             form["instruction"] = key
         instruction = take_column(row, key)
-        if not instruction.strip():
+        if is_blank(instruction):
             raise BadShape(f"its {key} is empty: fill it in, or remove the row")
         input = ""
         if isinstance(row.get("input"), str):
             form["input"] = True
             input = row.pop("input")
-            input = input if input.strip() else ""
+            input = "" if is_blank(input) else input
         history = take_history(row, form, told)
         return [*history, Message("user", join_input(instruction, input))], len(input)
     shape = next((shape for shape in (ShareGpt(), Messages()) if shape.matches(row)), None)

@@ -23,6 +23,7 @@ from factory.data.formats.shapes.order import check_order, says_nothing
 from factory.data.formats.shapes.spelled import decoded
 from factory.data.formats.shapes.turns import read_turns, write_turns
 from factory.data.record import Message, Record
+from factory.data.text import is_blank
 
 _PAIRS = (("prompt", "completion"), ("input", "output"))
 
@@ -131,7 +132,7 @@ def _take_prompt(row: Row, ask: str, form: dict[str, Any], told: list[str]) -> l
     value = row.pop(ask)
     if isinstance(value, str):
         form["ask"] = "text"
-        if not value.strip():
+        if is_blank(value):
             raise BadShape(f"its {ask} is empty: fill it in, or remove the row")
         return [Message("user", value)]
     turns = decoded(value)

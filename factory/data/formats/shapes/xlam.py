@@ -12,6 +12,7 @@ from factory.data.formats.shapes.document import count_lost
 from factory.data.formats.shapes.order import check_order
 from factory.data.formats.shapes.spelled import decoded, kind_of
 from factory.data.record import Message, Record
+from factory.data.text import is_blank
 
 
 class Xlam(Shape):
@@ -31,7 +32,7 @@ class Xlam(Shape):
         form: dict[str, Any] = {}
         told: list[str] = []
         query, said = row.get("query"), row.get("answers")
-        if not isinstance(query, str) or not query.strip():
+        if not isinstance(query, str) or is_blank(query):
             raise BadShape("its query is empty or no text: fill it in, or remove the row")
         turns = [Message("user", query)]
         listed = decoded(said)
@@ -43,7 +44,7 @@ class Xlam(Shape):
                 form["listed"] = True
             turns.append(Message("assistant", "", calls=calls))
             del row["answers"]
-        elif isinstance(listed, str) and listed.strip() and listed.lstrip()[0] not in "[{":
+        elif isinstance(listed, str) and not is_blank(listed) and listed.lstrip()[0] not in "[{":
             turns.append(Message("assistant", listed))
             del row["answers"]
         elif listed in (None, "", []):
