@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from factory.data.record import Message, Record
 from factory.errors import RecordFailed
-from factory.models.base import Answer, Reply, Sampling
+from factory.models.base import Answer, ChatRequest, Reply, Sampling
+from factory.models.reply.read import unusable
 from factory.step import Context, PerRecord
 
 
@@ -50,7 +51,7 @@ Script = Callable[[Ask], str | Reply | Exception]
 class ScriptedChat:
     """A `ChatModel`: `script` gives each call's text, reply, or the error to raise; `asks` keeps the calls.
 
-    As in a run, a reply that does not fit its schema is a failed record.
+    As in a run, a reply that is no answer, or does not fit its schema, is a failed record.
     """
 
     script: Script
@@ -76,6 +77,9 @@ class ScriptedChat:
             raise reply
         if isinstance(reply, str):
             reply = Reply(reply)
+        reason = unusable(reply, ChatRequest(ask.messages, sampling, schema and {}, tools=ask.tools))
+        if reason is not None:
+            raise reason
         data = None
         if schema is not None:
             try:

@@ -113,7 +113,8 @@ class Reply:
 
     text: the answer, without the model's reasoning, which is kept apart; "" where it only calls tools
     finish_reason: "stop", "tool_calls" where the model waits for its tools, or "length" where the token limit cut
-        the reply short
+        the reply short; "repetition" and whatever is in no table of `reply.ends` make it no answer
+        (`reply.read.unusable`)
     logprobs: one for each generated token, those of reasoning and of the end among them; () if not asked for
     calls: the tools that the model calls, whether any were offered or not
     """
@@ -145,8 +146,9 @@ class Answer(Generic[Data]):
 
     keys: journal keys, one for each time the model was asked
     data: the validated instance of the schema that was asked for; None for free text
+    finish_reason: "stop", "tool_calls", or "length" where the token limit cut the text short: it is half an answer
     replayed: the reply came from the journal and was paid for before
-    calls: the tools that the model calls, whether any were offered or not
+    calls: the tools that the model calls, all of them offered
     """
 
     text: str
@@ -296,7 +298,9 @@ class ChatModel(Protocol):
         them: its calls come back as calls, and nothing here runs them.
 
         Raises:
-            RecordFailed: no usable reply was to be had for these messages, or they cannot be sent.
+            RecordFailed: no usable reply was to be had for these messages, or they cannot be sent. Such a reply is
+                refused, cut before its first word, thoughts alone, a call where no tool was offered, or ended for a
+                reason that is not known to be whole.
             RunStopped: the model cannot answer anything any more.
         """
         ...

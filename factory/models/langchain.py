@@ -13,12 +13,13 @@ from factory.data.text import shorten
 from factory.errors import MissingDependency, MissingSecret, RecipeError
 from factory.models.base import ChatRequest, Denied, Reply, TransientFailure, Unreachable, Usage
 from factory.models.openai.chat import identity_of
-from factory.models.openai.completion import split_reasoning
 from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions
 from factory.models.refusal import ModelNotFound, meaning_of, raise_for, redact
 from factory.models.refusal_reply import UNKNOWN, Told, read_exception
 from factory.models.refusal_table import Meaning
+from factory.models.reply.read import read_reply
+from factory.models.reply.usage import token_count
 from factory.models.secrets import filled_in
 from factory.models.wire import no_tools, wire_messages, wire_tools
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # What models call the limit on a reply's tokens, the commonest first.
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_new_tokens")
+# What providers' packages call the way in which a reply ended.
+_ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason", "completion_reason")
 # Arguments that do not change a reply, and an address, which an identity must not hold.
 _NOT_IDENTITY = ("url", "endpoint", "timeout", "retries", "headers", "proxy")
 
@@ -113,7 +116,7 @@ class LangChainChat:
             answer = await model.ainvoke(turns, stop=stop)
         except Exception as error:
             self._fail(error)
-        return _read(answer)
+        return _read(answer, request)
 
     async def close(self) -> None:
         """Nothing is held: LangChain models have no way to be closed."""
@@ -216,18 +219,19 @@ def _calls(sent: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
     return good, bad
 
 
-def _read(answer: AIMessage) -> Reply:
-    said, thought = split_reasoning(str(answer.text))
-    reasoning = answer.additional_kwargs.get("reasoning_content") or "".join(
-        str(block.get("reasoning") or block.get("thinking") or "")
-        for block in answer.content
-        if isinstance(block, dict) and block.get("type") in ("reasoning", "thinking")
+def _read(answer: AIMessage, request: ChatRequest) -> Reply:
+    more = answer.additional_kwargs
+    reasoning = (
+        more.get("reasoning_content")
+        or more.get("reasoning")
+        or "".join(
+            str(block.get("reasoning") or block.get("thinking") or "")
+            for block in answer.content
+            if isinstance(block, dict) and block.get("type") in ("reasoning", "thinking")
+        )
     )
-    about = answer.response_metadata
-    end = str(about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason") or "stop")
-    cut = end.lower() in ("length", "max_tokens")
-    usage = answer.usage_metadata
-    counted = Usage(usage["input_tokens"], usage["output_tokens"]) if usage else Usage()
+    usage: Mapping[str, Any] = answer.usage_metadata or {}
+    counted = Usage(token_count(usage.get("input_tokens")), token_count(usage.get("output_tokens")))
     calls = (
         *(
             ToolCall(call["name"], orjson.dumps(call["args"]).decode(), call["id"] or "")
@@ -238,5 +242,23 @@ def _read(answer: AIMessage) -> Reply:
             for call in answer.invalid_tool_calls
         ),
     )
-    finish_reason = "length" if cut else "tool_calls" if calls else "stop"
-    return Reply(said, finish_reason, counted, str(reasoning) or thought, calls=calls)
+    refusal = more.get("refusal")
+    return read_reply(
+        str(answer.text),
+        _end(answer.response_metadata),
+        request,
+        usage=counted,
+        reasoning=reasoning if isinstance(reasoning, str) else "",
+        calls=calls,
+        refusal=refusal if isinstance(refusal, str) else "",
+    )
+
+
+def _end(about: Mapping[str, Any]) -> object:
+    """How a reply ended, under the name that its provider's package gives it."""
+    if (told := next((about[name] for name in _ENDS if about.get(name)), None)) is not None:
+        return told
+    incomplete = about.get("incomplete_details")  # OpenAI's Responses
+    if isinstance(incomplete, Mapping) and incomplete.get("reason"):
+        return incomplete["reason"]
+    return about.get("status")

@@ -49,6 +49,43 @@ async def test_a_reply_has_its_text_its_reasoning_its_end_and_its_usage() -> Non
     assert reply == Reply("Hello.", "length", Usage(3, 2), "Hm.")
 
 
+@pytest.mark.parametrize(
+    ("about", "end"),
+    [
+        ({"finish_reason": "MAX_TOKENS"}, "length"),
+        ({"done_reason": "length"}, "length"),
+        ({"stopReason": "max_tokens"}, "length"),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
+        ({"status": "completed", "incomplete_details": None}, "stop"),
+        ({"finish_reason": "flux"}, "flux"),
+        ({"stop_reason": "end_turn"}, "stop"),
+        ({"finish_reason": "COMPLETE"}, "stop"),
+        ({}, "stop"),
+    ],
+)
+async def test_every_package_says_the_end_in_its_own_place(about: dict[str, Any], end: str) -> None:
+    said = AIMessage("Hello.", response_metadata=about)
+    reply = await LangChainChat(GenericFakeChatModel(messages=iter([said]))).send(request())
+    assert reply.finish_reason == end
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"finish_reason": "SAFETY"}, {"stop_reason": "guardrail_intervened"}, {"stop_reason": "refusal"}],
+)
+async def test_what_a_filter_cut_is_refused(about: dict[str, Any]) -> None:
+    said = AIMessage("Hel", response_metadata=about)
+    with pytest.raises(RecordFailed) as caught:
+        await LangChainChat(GenericFakeChatModel(messages=iter([said]))).send(request())
+    assert caught.value.kind == "refused"
+
+
+async def test_a_reply_that_broke_off_is_worth_another_try() -> None:
+    said = AIMessage("Hel", response_metadata={"finish_reason": "MALFORMED_FUNCTION_CALL"})
+    with pytest.raises(TransientFailure, match="MALFORMED"):
+        await LangChainChat(GenericFakeChatModel(messages=iter([said]))).send(request())
+
+
 async def test_blocks_of_thought_are_kept_apart() -> None:
     said = AIMessage([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Hello."}])
     reply = await LangChainChat(GenericFakeChatModel(messages=iter([said]))).send(request())

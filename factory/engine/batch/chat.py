@@ -88,7 +88,7 @@ class BatchChat:
         from factory.models.openai.batch_files import request_line
 
         custom_id = key.hex()
-        reply = self._folder.take(custom_id)
+        reply = self._folder.take(custom_id, request)
         if reply is not None:
             self._taken += 1
             return reply

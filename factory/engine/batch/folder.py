@@ -16,7 +16,7 @@ from factory.engine.calls.watch import alike
 from factory.engine.folder import locked
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Reply, TransientFailure
+from factory.models.base import ChatRequest, Reply, TransientFailure
 from factory.models.openai.batch_files import (
     REQUESTS,
     RESULTS,
@@ -149,8 +149,8 @@ class BatchFolder:
             "file to have them answered anew and run the same command again, or go on with --stop-after-alike 0"
         )
 
-    def take(self, custom_id: str) -> Reply | None:
-        """The reply to a request; None where there is none and it has to be asked, or asked again.
+    def take(self, custom_id: str, request: ChatRequest | None = None) -> Reply | None:
+        """The reply to a request, which it is read by; None where there is none and it has to be asked, or asked again.
 
         Raises:
             RecordFailed: the request can never succeed, or was tried often enough.
@@ -160,7 +160,7 @@ class BatchFolder:
         # A failure that was noted is not noted again; a file of the same name may hold a success by now.
         if place is not None and (place.success or place.path.name not in self._failures.get(custom_id, {})):
             try:
-                return read_reply(self._line(place))
+                return read_reply(self._line(place), request)
             except TransientFailure as error:
                 self._fail(custom_id, place, "", str(error))
             except RecordFailed as error:

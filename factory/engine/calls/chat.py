@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +32,11 @@ from factory.models.base import (
     TokenLogprob,
     Usage,
 )
+from factory.models.reply.read import Refused, is_mishap, read_again, unusable
+from factory.models.reply.usage import believable
 from factory.models.wire import estimate_prompt_tokens, sent_messages
+
+_log = logging.getLogger(__name__)
 
 SCHEMA_TRIES = 3
 """How often a model is asked for a reply that fits its schema: once, and twice more with the error named."""
@@ -74,6 +79,7 @@ class JournalledChat(Caller):
         self.provider = provider
         self._journal = journal
         self._seed = seed
+        self._told_counts = False
 
     async def ask(
         self,
@@ -130,6 +136,9 @@ class JournalledChat(Caller):
             reply, replayed = (fresh, False) if fresh is not None else await self.reply(call)
             fresh = None
             keys.append(call.key.hex())
+            reason = unusable(reply, request)
+            if reason is not None:
+                raise RecordFailed(reason.kind, f"{self.name}: {reason}")
             data, problem = None, ""
             if schema is not None:
                 data, problem = read_json(reply, schema)
@@ -213,12 +222,44 @@ class JournalledChat(Caller):
         return reply if stored == made else self._load(call, stored) or reply
 
     def _load(self, call: Call, stored: bytes) -> Reply | None:
-        """A stored reply; None where it makes no sense."""
+        """A stored reply, read as a new one is; None where it makes no sense, or broke off (an old version kept it)."""
         try:
-            return _load_reply(stored)
+            reply = read_again(_load_reply(stored), call.request)
         except (ValueError, LookupError, TypeError, AttributeError):
             self._journal.refuse(call.key, stored)
             return None
+        if is_mishap(reply):
+            self._journal.refuse(call.key, stored, damaged=False)
+            return None
+        ((reply,), _) = believable([reply], call.request)
+        return reply
+
+    def counted(self, replies: Sequence[Reply], request: ChatRequest) -> list[Reply]:
+        """Replies as they are counted; tells once that a server's counts cannot be so, or that it has none."""
+        checked, problem = believable(replies, request)
+        if not problem and not self._told_counts and checked:
+            usage = checked[0].usage
+            if not (usage.prompt_tokens or usage.completion_tokens) and checked[0].text:
+                problem = "counts no tokens"
+        if problem and not self._told_counts:
+            self._told_counts = True
+            missing = (
+                "no limit or budget sees them"
+                if problem == "counts no tokens"
+                else "an estimate counts instead"
+            )
+            _log.warning("%s: the server %s; %s", self.name, problem, missing)
+        return checked
+
+    async def paid(self, sending: Awaitable[Result], request: ChatRequest) -> Result:
+        """Await a provider's answer; a refusal is paid for too, and its tokens are counted."""
+        try:
+            return await sending
+        except Refused as refusal:
+            (reply,) = self.counted([Reply("", usage=refusal.usage)], request)
+            self.usage.prompt_tokens += reply.usage.prompt_tokens
+            self.usage.completion_tokens += reply.usage.completion_tokens
+            raise
 
     async def reply(self, call: Call) -> tuple[Reply, bool]:
         """The reply to a call, and whether it came from the journal."""
@@ -234,8 +275,9 @@ class JournalledChat(Caller):
             if isinstance(self.provider, BatchChat):
                 reply = self.provider.take(call.key, call.request)
             else:
-                reply = await self.provider.send(call.request)
+                reply = await self.paid(self.provider.send(call.request), call.request)
             self.usage.busy_seconds += time.monotonic() - began
+            (reply,) = self.counted([reply], call.request)
             reply = await self.keep(call, reply)
             self.usage.calls += 1
             return [reply]

@@ -74,8 +74,10 @@ async def _together(
 
     async def attempt() -> list[Reply]:
         began = time.monotonic()
-        replies = await provider.send_samples([call.request for call in missing])
+        sending = provider.send_samples([call.request for call in missing])
+        replies = await chat.paid(sending, missing[0].request)
         chat.usage.busy_seconds += time.monotonic() - began
+        replies = chat.counted(replies, missing[0].request)
         kept = zip(missing, replies, strict=False)
         replies = list(await asyncio.gather(*(chat.keep(call, reply) for call, reply in kept)))
         chat.usage.calls += 1

@@ -56,6 +56,7 @@ class Journal:
     recovered: a sentence for the person at the terminal where the file was damaged and has just been mended,
         else ""
     damaged: keys of replies that were stored and no longer are what was stored
+    broken_off: keys of stored replies that the server did not bring to their end
     twice: replies that were paid for here while another process stored its own
     """
 
@@ -77,6 +78,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.damaged: set[bytes] = set()
+        self.broken_off: set[bytes] = set()
         self.twice = 0
         self._refused: dict[bytes, bytes] = {}
 
@@ -99,9 +101,9 @@ class Journal:
                 raise self._stop_for_damage(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
 
-    def refuse(self, key: bytes, reply: bytes) -> None:
-        """Take a stored reply that makes no sense for one that is not there."""
-        self.damaged.add(key)
+    def refuse(self, key: bytes, reply: bytes, *, damaged: bool = True) -> None:
+        """Take a stored reply that makes no sense, or that broke off, for one that is not there."""
+        (self.damaged if damaged else self.broken_off).add(key)
         self._refused[key] = reply
 
     async def put(
@@ -130,6 +132,11 @@ class Journal:
             yield (
                 f"the journal {self.path}: {len(self.damaged):,} stored replies are damaged and were taken as not "
                 "there: each is asked for again, and the new reply replaces it"
+            )
+        if self.broken_off:
+            yield (
+                f"the journal {self.path}: {len(self.broken_off):,} stored replies broke off by a mishap of the "
+                "server, which an older version did not notice: each is asked for again, and the new reply replaces it"
             )
         if self.twice:
             yield (

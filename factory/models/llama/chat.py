@@ -32,8 +32,9 @@ from factory.models.base import ChatRequest, Reply, TransientFailure
 from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint, gguf_file, template_takes_tools
 from factory.models.openai.chat import identity_of
-from factory.models.openai.completion import read_usage, split_reasoning
+from factory.models.openai.completion import read_usage
 from factory.models.options import LocalOptions
+from factory.models.reply.read import read_reply
 from factory.models.wire import no_tools, wire_messages, wire_template_arguments, wire_tools
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class LocalChat:
             ) from None
         finally:
             self._idle.append(slot)
-        return _read_stream(chunks)
+        return _read_stream(chunks, request)
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         sampling = self._options.sampling(request.sampling)
@@ -168,7 +169,7 @@ class LocalChat:
             ) from None
 
 
-def _read_stream(chunks: list[str]) -> Reply:
+def _read_stream(chunks: list[str], request: ChatRequest | None = None) -> Reply:
     """The reply that a stream of chunks spells, or the error that is in it."""
     parts: list[str] = []
     called: dict[int, dict[str, Any]] = {}
@@ -193,6 +194,5 @@ def _read_stream(chunks: list[str]) -> Reply:
             finish_reason = choice["finish_reason"] or finish_reason
     if not finish_reason:
         raise TransientFailure("the local model was stopped before its reply was complete")
-    text, reasoning = split_reasoning("".join(parts))
     calls = tuple(ToolCall(call["name"], call["arguments"], call["id"]) for call in called.values())
-    return Reply(text, finish_reason, read_usage(last), reasoning, calls=calls)
+    return read_reply("".join(parts), finish_reason, request, usage=read_usage(last), calls=calls)

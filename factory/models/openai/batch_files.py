@@ -15,7 +15,7 @@ import orjson
 from factory.data.text import shorten
 from factory.data.whole_file import whole_file
 from factory.errors import OutputError, RecordFailed, RunStopped
-from factory.models.base import Reply, TransientFailure
+from factory.models.base import ChatRequest, Reply, TransientFailure
 from factory.models.openai.completion import read_completion
 from factory.models.refusal import ModelNotFound, raise_for_status
 from factory.models.refusal_reply import UNKNOWN, error_status
@@ -108,8 +108,8 @@ def is_success(line: Mapping[str, Any]) -> bool:
     return isinstance(body, dict) and error_status(body) is None
 
 
-def read_reply(line: Mapping[str, Any]) -> Reply:
-    """The reply that a result holds.
+def read_reply(line: Mapping[str, Any], request: ChatRequest | None = None) -> Reply:
+    """The reply that a result holds; `request` is what was asked.
 
     Raises:
         TransientFailure: an error that another try may mend: expired, overloaded, no body, a server's mishap.
@@ -119,7 +119,7 @@ def read_reply(line: Mapping[str, Any]) -> Reply:
     response = response if isinstance(response, dict) else {}
     body = response.get("body")
     if is_success(line):
-        return read_completion(response["body"])
+        return read_completion(response["body"], request)
     told = line.get("error") or body or "there is no reply"
     status = response.get("status_code")
     if not _is_failure(status):

@@ -136,7 +136,7 @@ class OpenAIChat(OpenAIBodies):
 
     async def send(self, request: ChatRequest) -> Reply:
         """Send one request once; raises as `ChatProvider.send`."""
-        return read_completion(await self._completion(request))
+        return read_completion(await self._completion(request), request)
 
     async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
         """See `SampleSender`. At a temperature of 0, where vLLM refuses `n`, it gives the first alone."""
@@ -144,7 +144,7 @@ class OpenAIChat(OpenAIBodies):
         if n == 1 or not self.sends_samples or self._options.sampling(first.sampling).temperature == 0:
             return [await self.send(first)]
         try:
-            replies, given = read_samples(await self._completion(first, n))
+            replies, given = read_samples(await self._completion(first, n), first)
         except BadRequest:
             # `n` or something else in the request may be to blame; asking for one tells which.
             replies, given = [await self.send(first)], 0

@@ -1,8 +1,7 @@
-"""Read an OpenAI-style completion; keep a model's reasoning apart from its answer."""
+"""Read an OpenAI-style completion."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,33 +10,27 @@ import orjson
 
 from factory.data.record import ToolCall
 from factory.errors import RecordFailed
-from factory.models.base import Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
+from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
+from factory.models.reply.ends import CALLS, UNKNOWN, WHOLE, kind_of_end, told_end
+from factory.models.reply.read import read_reply
+from factory.models.reply.usage import token_count
 
-_OPENED = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
-# Some chat templates open the tag in the prompt, so that only its end, alone on a line, is in the reply.
-_ONLY_CLOSED = re.compile(r"\A((?:(?!<think>).)*?)^</think>[ \t]*$\s*", re.DOTALL | re.MULTILINE)
-
-
-def split_reasoning(text: str) -> tuple[str, str]:
-    """The answer, and the reasoning that a `<think>` block at the start of `text` holds ("" where none).
-
-    A block that the token limit cut before its end is all reasoning: the answer is then empty.
-    """
-    match = _OPENED.match(text) or ("</think>" in text and _ONLY_CLOSED.match(text))
-    return (text[match.end() :], match[1].strip()) if match else (text, "")
+_REASONING = ("thinking", "reasoning", "reasoning_content")  # the last one that is there counts
+_PARTS = {"thinking": "reasoning", "reasoning": "reasoning", "refusal": "refusal"}
 
 
-def read_completion(data: Mapping[str, Any]) -> Reply:
-    """The first choice of a chat completion.
+def read_completion(data: Mapping[str, Any], request: ChatRequest | None = None) -> Reply:
+    """The first choice of a chat completion, as `read_reply` reads it; `request` is what was asked.
 
     Raises:
-        TransientFailure: there is no choice, or a choice without text and without a call: a server's mishap.
+        TransientFailure: there is no choice, or one without text and without a call, or one that broke off: a
+            server's mishap.
         RecordFailed: the model or the server's filter refused to answer.
     """
-    return _read_choice(_choices(data)[0], read_usage(data))
+    return _read_choice(_choices(data)[0], read_usage(data), request)
 
 
-def read_samples(data: Mapping[str, Any]) -> tuple[list[Reply], int]:
+def read_samples(data: Mapping[str, Any], request: ChatRequest | None = None) -> tuple[list[Reply], int]:
     """The choices of a chat completion that can be used, one at least, and how many there were.
 
     The prompt's tokens go to the first. Servers count the generated tokens of all choices together: they are
@@ -51,7 +44,7 @@ def read_samples(data: Mapping[str, Any]) -> tuple[list[Reply], int]:
     problem: TransientFailure | RecordFailed | None = None
     for choice in choices:
         try:
-            replies.append(_read_choice(choice, Usage()))
+            replies.append(_read_choice(choice, Usage(), request))
         except (TransientFailure, RecordFailed) as error:
             problem = problem or error
     if problem is not None and not replies:
@@ -70,30 +63,53 @@ def _choices(data: Mapping[str, Any]) -> list[Any]:
     return choices
 
 
-def _read_choice(choice: Any, usage: Usage) -> Reply:
+def _read_choice(choice: Any, usage: Usage, request: ChatRequest | None) -> Reply:
     if not isinstance(choice, dict):
         raise TransientFailure("the server sent a reply without a choice")
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise TransientFailure("the server sent a choice without a message")
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
-    reasoning = reasoning if isinstance(reasoning, str) else ""
-    finish_reason = str(choice.get("finish_reason") or "stop")
+        if not isinstance(choice.get("text"), str):
+            raise TransientFailure("the server sent a choice without a message")
+        message = {"content": choice["text"]}
+    content, reasoning, refusal = _read_content(message.get("content"))
+    for field in _REASONING:
+        reasoning = message[field] if isinstance(message.get(field), str) and message[field] else reasoning
+    refusal = str(message.get("refusal") or refusal)
     calls = read_calls(message)
-    if not isinstance(content, str):
-        if message.get("refusal"):
-            raise RecordFailed("refused", f"the model refused to answer: {str(message['refusal'])[:200]}")
-        if finish_reason == "content_filter":
-            raise RecordFailed("refused", "the server's content filter withheld the reply")
-        if not (reasoning or calls):
-            raise TransientFailure("the server sent a reply without text")
-        content = ""
-    text, thought = split_reasoning(content)
-    logprobs = _read_logprobs(choice.get("logprobs"))
-    return Reply(text, finish_reason, usage, reasoning or thought, logprobs, calls)
+    end = choice.get("finish_reason") or choice.get("stop_reason")
+    # Text that is null and was not paid for is a mishap, where nothing says why it is not there.
+    silent = content is None and usage.completion_tokens <= 0 and not (reasoning or calls or refusal)
+    if silent and kind_of_end(told_end(end)) in (WHOLE, CALLS, UNKNOWN):
+        raise TransientFailure("the server sent a reply without text")
+    return read_reply(
+        content or "",
+        end,
+        request,
+        usage=usage,
+        reasoning=reasoning,
+        logprobs=_read_logprobs(choice.get("logprobs")),
+        calls=calls,
+        refusal=refusal,
+    )
+
+
+def _read_content(content: Any) -> tuple[str | None, str, str]:
+    """The text of a message, what its parts hold of reasoning, and the words of a refusal; None without any text."""
+    if not isinstance(content, list):
+        return (content if isinstance(content, str) else None), "", ""
+    said = {"text": "", "reasoning": "", "refusal": ""}
+    for part in content:
+        if isinstance(part, dict):
+            kind = _PARTS.get(str(part.get("type")), "text")
+            said[kind] += _part_text(part.get(str(part.get("type"))) or part.get("text"))
+    return said["text"], said["reasoning"], said["refusal"]
+
+
+def _part_text(part: Any) -> str:
+    """The text of a part; Mistral's thoughts are a list of parts."""
+    if isinstance(part, list):
+        return "".join(_part_text(inner.get("text")) for inner in part if isinstance(inner, dict))
+    return part if isinstance(part, str) else ""
 
 
 def read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
@@ -158,7 +174,10 @@ def read_scores(data: Mapping[str, Any]) -> TokenLogprobs | None:
         return None
     if len(tokens) != len(logprobs) or not all(isinstance(value, int | float) for value in logprobs[1:]):
         raise TransientFailure("the server sent log-probabilities that cannot be read")
-    return TokenLogprobs(tuple(map(str, tokens)), tuple(logprobs), read_usage(data))
+    usage = read_usage(data)
+    if not (0 <= usage.prompt_tokens <= 1000 + 10 * len(tokens) and 0 <= usage.completion_tokens <= 1000):
+        usage = Usage(len(tokens))
+    return TokenLogprobs(tuple(map(str, tokens)), tuple(logprobs), usage)
 
 
 def read_usage(data: Mapping[str, Any]) -> Usage:
@@ -166,8 +185,4 @@ def read_usage(data: Mapping[str, Any]) -> Usage:
     usage = data.get("usage")
     if not isinstance(usage, dict):
         return Usage()
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return Usage(
-        prompt if isinstance(prompt, int) else 0,
-        completion if isinstance(completion, int) else 0,
-    )
+    return Usage(token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens")))

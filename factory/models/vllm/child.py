@@ -132,7 +132,7 @@ def _reply(output: Any, top: int | None) -> dict[str, Any]:
     places = [] if top is None else zip(said.token_ids, said.logprobs, strict=True)
     return {
         "text": said.text,
-        "finish": said.finish_reason or "stop",
+        "finish": said.finish_reason,
         "usage": [len(output.prompt_token_ids), len(said.token_ids)],
         "logprobs": [_place(token, place, top or 0) for token, place in places],
     }

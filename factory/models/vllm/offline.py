@@ -19,9 +19,9 @@ import orjson
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.openai.chat import identity_of
-from factory.models.openai.completion import split_reasoning
 from factory.models.options import VLLMOptions
 from factory.models.refusal import raise_for_status
+from factory.models.reply.read import read_reply
 from factory.models.secrets import filled_in
 from factory.models.vllm.child import GRACE_SECONDS
 from factory.models.vllm.engine_arguments import changing_arguments
@@ -85,12 +85,12 @@ class VLLMChat:
         if request.template_arguments:
             job["template"] = wire_template_arguments(request.template_arguments)
         done = await self._ask(job)
-        text, reasoning = split_reasoning(done["text"])
         logprobs = tuple(
             TokenLogprob.read(token, logprob, ((other, value) for other, value in top))
             for token, logprob, top in done["logprobs"]
         )
-        return Reply(text, done["finish"], Usage(*done["usage"]), reasoning, logprobs)
+        usage = Usage(*done["usage"])
+        return read_reply(done["text"], done["finish"], request, usage=usage, logprobs=logprobs)
 
     async def score_text(self, text: str) -> TokenLogprobs:
         """The log-probabilities of a given text; raises as `send`."""

@@ -10,14 +10,13 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.data.record import Record
-from factory.data.text import word_count
+from factory.data.text import is_blank, word_count
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.eliminate import (
     Flaw,
     answer_flaw,
-    call_flaw,
     instruction_flaw,
     truncation_flaw,
 )
@@ -47,13 +46,13 @@ class Evolve(PerRecord):
     - its answer holds nothing but punctuation and stop words, and is no option, yes or no, or sign that was asked
       for ("empty_answer");
     - it copies words of the evolving prompt, or an example in it ("template_leak");
-    - its answer calls a tool, where the record offers none ("called_a_tool");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
       "unchanged", "truncated").
 
     What can be told without a model is told first, and the gain before the answer is paid for. The parent
     of a failed child stays and is tried again in the next round, with a fresh choice of operation. A round
-    whose call failed gives a child marked as failed, and the next round goes on.
+    whose call failed, or whose reply is no answer (see `respond`), gives a child marked as failed, and the next
+    round goes on.
 
     The score "evolve.added_words" of a child of in-depth evolving is its growth in words over its parent (the
     prompts ask for 10 to 20); it is told, not enforced.
@@ -88,7 +87,7 @@ class Evolve(PerRecord):
     """Most tokens of an answer."""
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        if not _words(record).strip():
+        if is_blank(_words(record)):
             raise RecordFailed("no_instruction", "there is no user turn to evolve")
         if self.keep_parents:
             yield record
@@ -158,7 +157,7 @@ class Evolve(PerRecord):
         child, answer = await answered(
             child, self.model, sampling, context, operation="answer", sample=round, round=round
         )
-        flaw = truncation_flaw(answer, "the answer") or call_flaw(answer, child)
+        flaw = truncation_flaw(answer, "the answer")
         return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip(), _asked(child)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
 from factory.steps.agents.flaws.eliminate import answer_flaw, truncation_flaw
 from factory.steps.judging.grading.grader import Grader, transcript
 from factory.steps.judging.grading.rubric import load_rubric
+
+_FENCE = re.compile(r"<(?P<fence>answer(?:-[0-9a-f]+)?)>\s*(?P<inside>.*?)\s*</(?P=fence)>", re.DOTALL)
 
 
 class Refine(PerRecord):
@@ -209,7 +212,7 @@ class Refine(PerRecord):
             criticism=said.data.criticism,
         )
         work.events.append(event)
-        text = reply.text.strip()
+        text = _unfenced(reply.text.strip(), work.answer)
         flaw = truncation_flaw(reply, "the rewritten answer") or answer_flaw(
             text, f"{record.system}\n{record.prompt}"
         )
@@ -224,6 +227,12 @@ class Refine(PerRecord):
         work.events.append(context.event("grade", *grade.answers, prompt=prompt))
         work.problem, work.kind = grade.reason, grade.kind
         return grade.score
+
+
+def _unfenced(text: str, before: str) -> str:
+    """An answer without the prompt's fence around it, where the model repeated that; `before` is the old answer."""
+    found = _FENCE.fullmatch(text)
+    return text if found is None or _FENCE.fullmatch(before.strip()) is not None else found["inside"]
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from factory.data.prompt import Prompt
 from factory.data.record import Message, Record
+from factory.data.text import is_blank
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, PerRecord
-from factory.steps.agents.flaws.eliminate import call_flaw
 
 
 class Respond(PerRecord):
@@ -24,9 +24,12 @@ class Respond(PerRecord):
     thought is kept apart from what it said, and an answer that only calls tools is a whole one.
 
     A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer was cut by the
-    token limit ("truncated"), unless `allow_truncated`, and one whose answer calls a tool though none was offered
-    ("called_a_tool"). A record that shows a file of this machine is set aside ("media_not_sent"): no file is
-    opened because a row names it.
+    token limit ("truncated"), unless `allow_truncated`. Set aside as failed is a record whose reply is no answer: the
+    model or a filter refused ("refused"), the limit cut it before it had said a word ("truncated"), it only thought
+    ("only_reasoning"), it calls a tool though none was offered ("called_a_tool"), it repeats itself ("repetition"),
+    it ended for an unknown reason ("unknown_end"), or it holds marks of a chat template that cannot be taken out
+    ("control_marks"). So is one that shows a file of this machine ("media_not_sent"): no file is opened because a
+    row names it.
 
     Example:
         - respond: {model: teacher, max_tokens: 2048}
@@ -48,17 +51,16 @@ class Respond(PerRecord):
     """Keep answers that were cut by the token limit."""
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        if record.output and not self.overwrite:
+        if not is_blank(record.output) and not self.overwrite:
             yield record
             return
-        if not record.prompt.strip():
+        if is_blank(record.prompt):
             raise RecordFailed("no_instruction", "there is no user turn to answer")
         sampling = Sampling(self.temperature, self.max_tokens)
         made, answer = await answered(
             record, self.model, sampling, context, operation="respond", system=self.system
         )
-        flaw = call_flaw(answer, record)
-        if not (answer.text.strip() or answer.calls):
+        if is_blank(answer.text) and not answer.calls:
             yield made.drop(context.step, "empty_answer", "the model's answer is empty")
         elif answer.finish_reason == "length" and not self.allow_truncated:
             yield made.drop(
@@ -68,7 +70,7 @@ class Respond(PerRecord):
                 {"max_tokens": self.max_tokens},
             )
         else:
-            yield made if flaw is None else made.drop(context.step, *flaw)
+            yield made
 
 
 async def answered(

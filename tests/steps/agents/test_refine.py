@@ -143,6 +143,18 @@ def test_a_rewritten_answer_that_is_none_is_let_go_without_a_grade(reply: Reply,
     assert len(asked["grade"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("draft 0", "A better answer."), ("<answer>4</answer>", "<answer>A better answer.</answer>")],
+)
+def test_the_fence_of_the_prompt_is_no_part_of_an_answer(old: str, new: str) -> None:
+    _, script = scripted([3, 5, 5, 5, 5, 5])
+    said = "<answer>A better answer.</answer>"
+    context, _ = scripted_context(lambda ask: said if ask.schema is None else script(ask))  # type: ignore[operator]
+    *_, made = process(Refine(rounds=1), new_record("Name a river.", output=old), context)
+    assert made.output == new
+
+
 def test_parents_may_stay_beside_their_refined_answers() -> None:
     (old, new), _ = refine(Refine(rounds=1, keep_parents=True), RECORD, [1, 4, 1, 4])
     assert old == RECORD

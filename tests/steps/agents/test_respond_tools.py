@@ -110,20 +110,18 @@ def test_a_picture_that_is_a_file_of_this_machine_sets_the_record_aside(
     assert server.requests == []
 
 
-def test_a_call_where_no_tool_was_offered_is_dropped_by_its_own_reason() -> None:
+def test_a_call_where_no_tool_was_offered_fails_its_record_by_its_own_reason() -> None:
     context, _ = scripted_context(lambda ask: CALLED)
-    (made,) = process(Respond(), new_record("2+2?"), context)
-    assert made.dropped is not None
-    assert made.dropped.kind == "called_a_tool"
-    assert "'add'" in made.dropped.reason
-    assert made.messages[-1].calls == CALLED.calls
+    with pytest.raises(RecordFailed, match="'add'") as caught:
+        process(Respond(), new_record("2+2?"), context)
+    assert caught.value.kind == "called_a_tool"
 
 
-def test_a_call_that_the_token_limit_cut_is_dropped_as_cut() -> None:
+def test_a_call_that_the_token_limit_cut_is_cut_even_where_cut_answers_are_kept() -> None:
     context, _ = scripted_context(lambda ask: replace(CALLED, finish_reason="length"))
-    (made,) = process(Respond(), offered(new_record("2+2?")), context)
-    assert made.dropped is not None
-    assert made.dropped.kind == "truncated"
+    with pytest.raises(RecordFailed, match="while it called a tool: raise max_tokens") as caught:
+        process(Respond(allow_truncated=True), offered(new_record("2+2?")), context)
+    assert caught.value.kind == "truncated"
 
 
 def test_an_evolved_instruction_is_answered_with_the_tools_of_its_seed() -> None:

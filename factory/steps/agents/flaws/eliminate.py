@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from factory.data.prompt import Prompt
-from factory.data.record import Record
 from factory.data.text import normal_form, rouge_tokens, shorten, word_count
 from factory.models.base import Answer
 from factory.steps.agents.flaws.refusals import REFUSAL_WORDS, refusal
@@ -48,16 +47,6 @@ def truncation_flaw(answer: Answer[object], what: str) -> Flaw | None:
     if answer.finish_reason != "length":
         return None
     return Flaw("truncated", f"{what} was cut by the token limit", {"words": word_count(answer.text)})
-
-
-def call_flaw(answer: Answer[object], record: Record) -> Flaw | None:
-    """The answer calls a tool, where none was offered: what it wanted to say is not known."""
-    if not answer.calls or record.tools:
-        return None
-    called = shorten(answer.calls[0].name, 40)
-    return Flaw(
-        "called_a_tool", f"the answer calls {called!r}, and no tool was offered", {"calls": len(answer.calls)}
-    )
 
 
 def instruction_flaw(evolved: str, parent: str, prompt: Prompt) -> Flaw | None:

@@ -16,6 +16,7 @@ from factory.data.record import Message
 from factory.data.text import prompt_language, shorten, turn_text
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.models.reply.read import UNUSABLE
 from factory.step import Context
 from factory.steps.judging.grading.expectation import (
     json_score_place,
@@ -260,10 +261,10 @@ class Grader:
         try:
             return await chat.ask_many(messages, sampling, n=self.samples, schema=schema)
         except RecordFailed as error:
-            if error.kind != "bad_reply":
+            if error.kind not in UNUSABLE:
                 raise
             failure = error
-        # One sample does not fit its schema; all are in the journal, and those that do fit count.
+        # One sample is no answer; all are in the journal, and those that do fit count.
         answers = []
         for sample in range(self.samples):
             try:
