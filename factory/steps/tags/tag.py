@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model, model_validator
 
 from factory.data.record import Missing, Record, Tag
 from factory.data.text import shorten, turn_text
@@ -170,6 +170,13 @@ class NamedTag(BaseModel):
     # others. A tag may run past TAG_CHARACTERS, so that one that was cut is told from one that ended.
     tag: str = Field(json_schema_extra={"maxLength": TAG_CHARACTERS + 20})
     explanation: str = Field(json_schema_extra={"maxLength": 160})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, said: Any) -> Any:
+        """A tag without an explanation is a tag, as its bare name is."""
+        said = {"tag": said} if isinstance(said, str) else said
+        return {"explanation": "", **said} if isinstance(said, dict) and "tag" in said else said
 
 
 class NamedTags(BaseModel):

@@ -193,7 +193,6 @@ async def test_a_model_that_never_fits_the_schema_costs_one_record_three_calls(t
         ('{"score": 3, "note": "a', "length", "cut at 7 tokens"),
         ('{"score": }', "stop", "not valid JSON"),
         ('{"score": 3.7}', "stop", "score"),
-        ('{"score": 3, "extra": 1}', "stop", "extra"),
         ("[3]", "stop", "no JSON object"),
     ],
 )
