@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import orjson
 
 from factory.data.record import ToolCall
 from factory.data.text import is_blank, shorten
@@ -25,18 +29,17 @@ from factory.models.reply.gate import may_hold_mark
 
 _UNCOUNTED = Usage()
 UNUSABLE = frozenset(
-    (
-        *(
-            "bad_reply",
-            "refused",
-            "repetition",
-            "unknown_end",
-            "truncated",
-            "called_a_tool",
-            "only_reasoning",
-        ),
+    {
+        "bad_reply",
+        "broken_call",
+        "called_a_tool",
         "control_marks",
-    )
+        "only_reasoning",
+        "refused",
+        "repetition",
+        "truncated",
+        "unknown_end",
+    }
 )
 """Kinds of failure that are one reply's own: another sample of the same prompt may be an answer."""
 
@@ -164,7 +167,33 @@ def _called(reply: Reply, request: ChatRequest) -> RecordFailed | None:
         return RecordFailed("called_a_tool", f"the answer calls {named!r}, and no tool was offered")
     if reply.finish_reason == CALLS and not reply.calls:
         return RecordFailed("called_a_tool", "the reply ended to call a tool, and no call is in it")
+    return next(filter(None, (_broken(call, request) for call in reply.calls)), None)
+
+
+def _broken(call: ToolCall, request: ChatRequest) -> RecordFailed | None:
+    """Why a call cannot be carried out; its arguments are not held against the tool's schema."""
+    offered = [_tool_name(tool) for tool in request.tools]
+    named = shorten(call.name, 40)
+    if "" not in offered and call.name not in offered:
+        return RecordFailed(
+            "broken_call", f"the answer calls {named!r}, which is not among the tools offered"
+        )
+    try:
+        arguments = orjson.loads(call.arguments or "{}")  # some servers write none for a tool that takes none
+    except orjson.JSONDecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        given = shorten(call.arguments, 40)
+        return RecordFailed(
+            "broken_call", f"the answer calls {named!r} with {given!r}, which is no JSON object"
+        )
     return None
+
+
+def _tool_name(tool: Mapping[str, Any]) -> str:
+    """The name of a tool in either spelling; "" for a kind of tool that has none."""
+    inner = tool.get("function")
+    return str((inner if isinstance(inner, Mapping) else tool).get("name") or "")
 
 
 def _silent(reply: Reply) -> RecordFailed | None:

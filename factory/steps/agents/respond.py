@@ -26,7 +26,8 @@ class Respond(PerRecord):
     A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer was cut by the
     token limit ("truncated"), unless `allow_truncated`. Set aside as failed is a record whose reply is no answer: the
     model or a filter refused ("refused"), the limit cut it before it had said a word ("truncated"), it only thought
-    ("only_reasoning"), it calls a tool though none was offered ("called_a_tool"), it repeats itself ("repetition"),
+    ("only_reasoning"), it calls a tool though none was offered ("called_a_tool") or in a way that cannot be carried out
+    ("broken_call"), it repeats itself ("repetition"),
     it ended for an unknown reason ("unknown_end"), or it holds marks of a chat template that cannot be taken out
     ("control_marks"). So is one that shows a file of this machine ("media_not_sent"): no file is opened because a
     row names it.

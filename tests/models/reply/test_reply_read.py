@@ -121,6 +121,30 @@ def test_calls_are_whole_where_tools_were_offered_alone() -> None:
     assert why("[TOOL_CALLS]search", asked=offered)[0] == "called_a_tool"
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (ToolCall("serach", "{}"), "calls 'serach', which is not among the tools offered"),
+        (ToolCall("search", '{"q": "ti'), "which is no JSON object"),
+        (ToolCall("search", '"tides"'), "which is no JSON object"),
+        (ToolCall("search", "[1]"), "which is no JSON object"),
+    ],
+)
+def test_a_call_that_cannot_be_carried_out_is_no_answer(call: ToolCall, words: str) -> None:
+    for tool in (TOOL, {"type": "function", "function": TOOL}):
+        kind, said = why("", "tool_calls", asked=chat_request("Tides?", tools=(tool,)), calls=(CALL, call))
+        assert kind == "broken_call"
+        assert words in said
+
+
+def test_a_call_without_arguments_is_one_and_so_is_that_of_a_tool_which_has_no_name() -> None:
+    assert why(
+        "", "tool_calls", asked=chat_request("Tides?", tools=(TOOL,)), calls=(ToolCall("search", ""),)
+    ) == ("", "")
+    asked = chat_request("Tides?", tools=({"type": "web_search"},))
+    assert why("", "tool_calls", asked=asked, calls=(ToolCall("web_search", "{}"),)) == ("", "")
+
+
 def test_thoughts_alone_are_no_answer_and_nothing_at_all_is_an_empty_one() -> None:
     assert why("<think>Hm.</think>")[0] == "only_reasoning"
     assert why("", reasoning="Hm.")[0] == "only_reasoning"
