@@ -37,7 +37,7 @@ def run(vllm: LocalServer, folder: Path, row: dict[str, Any], extra_body: dict[s
     seeds = folder / "seeds.jsonl"
     seeds.write_bytes(orjson.dumps(row))
     model = {"base_url": vllm.base_url, "model": vllm.model, "extra_body": extra_body}
-    steps = recipe(model, seeds, temperature=0, max_tokens=48)
+    steps = recipe(model, seeds, temperature=0, max_tokens=200)
     steps["steps"].append({"export": {"formats": ["openai"]}})
     result = sft.run(steps, out=folder / "run", journal=folder / "journal.db")
     assert result.manifest["status"] == "finished", result
