@@ -24,6 +24,12 @@ TIMEOUT = 3.0
 SEED = 20240607
 LONG = 10_000_000
 
+
+def half(text: str) -> str:
+    """The beginning of an answer."""
+    return text[: len(text) // 2]
+
+
 HALF = b'{"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"index": 0, "mess'
 PAGE = Say(status=502, body="<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>")
 PAGE.headers["Content-Type"] = "text/html"
@@ -67,6 +73,8 @@ FAULTS: dict[str, Callable[[str], Say]] = {
     "频繁": lambda text: refuse(403, "请求过于频繁，请充值或稍后再试"),
     "并发": lambda text: refuse(429, "您当前使用该 API 的并发数过高", code="1302"),
     "1002 in 200": lambda text: Say(body={"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
+    "half, network": lambda text: Say(half(text), finish_reason="network_error"),
+    "half, resources": lambda text: Say(half(text), finish_reason="insufficient_system_resource"),
     "18 in 200": lambda text: Say(body={"error_code": 18, "error_msg": "qps request limit reached"}),
 }
 # What sets its record aside at once, in as many words.
@@ -87,10 +95,15 @@ ALONE: dict[str, Callable[[str], Say]] = {
     "1026 in 200": lambda text: Say(body={"base_resp": {"status_code": 1026, "status_msg": "sensitive"}}),
     "flagged": lambda text: refuse(403, "your input was flagged", metadata={"reasons": ["x"]}),
     "withheld": lambda text: Say(None, finish_reason="content_filter"),
+    "half, withheld": lambda text: Say(half(text), finish_reason="SAFETY"),
 }
 ANSWERED: dict[str, Callable[[str], Say]] = {
     "drip": lambda text: Say(text, fault="drip", pace=0.02),
-    "cut at the limit": lambda text: Say(text[: len(text) // 2], finish_reason="length"),
+    "cut at the limit": lambda text: Say(half(text), finish_reason="length"),
+    "cut, in other words": lambda text: Say(half(text), finish_reason="MAX_TOKENS"),
+    "thoughts": lambda text: Say(f"<think>\nHm, 潮汐.\n</think>\n\n{text}"),
+    "thoughts' end": lambda text: Say(f"Hm, tides. </think>{text}"),
+    "end token": lambda text: Say(f"{text}<|im_end|>"),
     "wrong schema": lambda text: Say('{"grade": "A+"}' if text.startswith("{") else text),
     "prose for JSON": lambda text: Say("I would give it a four." if text.startswith("{") else text),
     "empty": lambda text: Say(""),
