@@ -101,9 +101,9 @@ async def test_a_reply_that_was_stored_before_replies_had_calls_is_replayed(jour
 
 
 async def test_calls_of_tools_are_replayed_as_they_were(journal: Journal) -> None:
-    calls = (ToolCall("add", '{"a": 2,"b":二}', "c1"), ToolCall("mul", ""))
+    calls = (ToolCall("add", '{"a": 2,"b":"二"}', "c1"), ToolCall("mul", ""))
     model = chat(journal, Reply("", "tool_calls", Usage(3, 2), calls=calls))
-    answers = [await model.ask(TALK, Sampling(0, 9), tools=[ADD]) for _ in range(2)]
+    answers = [await model.ask(TALK, Sampling(0, 9), tools=[ADD, {"name": "mul"}]) for _ in range(2)]
     assert [answer.replayed for answer in answers] == [False, True]
     assert answers[0].calls == answers[1].calls == calls
 

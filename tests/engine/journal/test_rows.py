@@ -36,7 +36,10 @@ ROWS = st.builds(
 
 @given(ROWS, ROWS)
 def test_rows_that_differ_anywhere_have_other_checksums(one: Row, other: Row) -> None:
-    assert (checksum(one) == checksum(other)) == (one == other)
+    unsealed = [
+        row._replace(checksum=None) for row in (one, other)
+    ]  # what a checksum is of has none of its own
+    assert (checksum(one) == checksum(other)) == (unsealed[0] == unsealed[1])
 
 
 @given(ROWS, st.integers(0, 5), st.data())
