@@ -18,7 +18,6 @@ import difflib
 import functools
 import inspect
 import logging
-import os
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple,
 
 from pydantic import BaseModel, ConfigDict
 
-from factory.data.formats.places import data_files
 from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
     from factory.data.table import Table
 
 STEP_GROUP = "factory.steps"
-
-SHIPPED = {"factory:seeds": Path(__file__).parent / "data" / "seeds" / "seeds.jsonl"}
-"""Names of the files that come with the package: the seed tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +100,6 @@ class Step(BaseModel, ABC):
             value = getattr(self, field_name)
             for model in (value,) if isinstance(value, str) else value:
                 yield field_name, model
-
-
-def named_file(name: str) -> Path:
-    """The file that an option names: one of `SHIPPED`, or a path, in which ~ is the home folder."""
-    return SHIPPED.get(name) or Path(os.path.expanduser(name))  # leaves an unknown ~user, where Path's raises
-
-
-def named_files(names: str | Sequence[str]) -> list[Path]:
-    """The files of an option that takes one name or several, of a file, a folder or a pattern; an empty name is none.
-
-    Raises:
-        InputError: a folder or a pattern holds no data file.
-    """
-    named = [names] if isinstance(names, str) else names
-    return [file for name in named if name for file in data_files(named_file(name))]
 
 
 class Source(Step):

@@ -20,18 +20,19 @@ from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import read_files
+from factory.data.named_files import named_file
 from factory.data.record import Record
 from factory.data.table import Table
 from factory.data.whole_file import write_whole
+from factory.engine.blocking import run_blocking
 from factory.engine.calls.watch import ALIKE
 from factory.engine.execute import Execution
 from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
-from factory.engine.run import run_blocking
 from factory.errors import InputError, NoSuchRecord, OutputError, UnknownName
 from factory.models.naming import ModelEntry
-from factory.step import Step, named_file, nearest
+from factory.step import Step, nearest
 from factory.steps.files.read import bad_row
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from factory.errors import RecipeError
 from factory.models.langchain import LangChainChat
 from factory.models.naming import ModelEntry
 from factory.models.options import ModelOptions
-from factory.recipe.recipe import option_classes, validation_sentence
+from factory.recipe.complaints import option_classes, validation_sentence
 from factory.recipe.step_models import WrongModel, check_step_models
 from factory.step import Step, find_step
 

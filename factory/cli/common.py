@@ -61,7 +61,7 @@ def load_files(
             be lost.
     """
     from factory.api.dataset import load
-    from factory.step import named_files
+    from factory.data.named_files import named_files
 
     read = {os.path.realpath(path) for path in named_files(files)}
     for option, place in (("--out", out), ("--dropped", dropped)):

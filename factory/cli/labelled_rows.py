@@ -27,7 +27,7 @@ def read_rows(files: Sequence[str], encoding: str = "") -> Iterator[Mapping[str,
     """
     from factory.data.formats.files import check_file, file_format
     from factory.data.formats.rows import raw_rows
-    from factory.step import named_files
+    from factory.data.named_files import named_files
 
     for file in named_files(files):
         check_file(file)

@@ -195,8 +195,8 @@ def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance, outcome: Out
 
 
 def _dry(recipe: Recipe, limit: int | None) -> DryRun:
+    from factory.engine.blocking import run_blocking
     from factory.engine.plan.rehearsal import dry_run
-    from factory.engine.run import run_blocking
 
     return run_blocking(lambda: dry_run(recipe, limit))
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from factory.engine.blocking import run_blocking
 from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.usage import Gate
 from factory.engine.folder import OUTPUTS
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
-from factory.engine.run import run_blocking
 from factory.models.base import EmbeddingModel
 from factory.models.naming import ModelEntry
 

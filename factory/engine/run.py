@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import html
 import platform
-import signal
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -30,6 +27,7 @@ from factory.data.run_manifest import (
 )
 from factory.data.table import Table, write_records
 from factory.data.whole_file import write_whole
+from factory.engine.blocking import run_blocking
 from factory.engine.calls.usage import ModelUsage
 from factory.engine.calls.watch import ALIKE
 from factory.engine.execute import Execution, read_border
@@ -52,8 +50,6 @@ DEFAULT_EXPORT: dict[str, Any] = {"export": {}}
 
 FOLLOW_SECONDS = 5.0
 """How often a run's manifest is written while it goes."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,79 +336,3 @@ def with_export(recipe: Recipe) -> Recipe:
         return recipe
     data = {**recipe.data, "steps": [*recipe.data["steps"], DEFAULT_EXPORT]}
     return build_recipe(data, recipe.name)
-
-
-def run_blocking(
-    make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None = None
-) -> Result:
-    """Run a coroutine to its end from ordinary code, inside a running event loop too (Jupyter).
-
-    The first Ctrl-C calls `stop` in the coroutine's loop; what happens then is its business.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        if threading.current_thread() is threading.main_thread():
-            return asyncio.run(_with_signals(make, stop))
-        return asyncio.run(make())
-    return _in_thread(make, stop)
-
-
-async def _with_signals(
-    make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None
-) -> Result:
-    loop = asyncio.get_running_loop()
-    if stop is None or sys.platform == "win32":
-        return await make()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
-        return await make()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:
-    """Run in a thread with a loop of its own, since the caller's thread has one that is busy.
-
-    Ctrl-C calls `stop`, or cancels what runs where there is none. The thread is not joined while it works: before
-    Python 3.13 a Ctrl-C within `join` could leave a thread that runs marked as ended.
-    """
-    results: list[Result] = []
-    errors: list[BaseException] = []
-    ended = threading.Event()
-    started = threading.Event()
-    ask_to_stop: list[Callable[[], object]] = []
-
-    async def main() -> Result:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
-        ask_to_stop.append(lambda: loop.call_soon_threadsafe(stop or task.cancel))
-        started.set()
-        return await make()
-
-    def work() -> None:
-        try:
-            results.append(asyncio.run(main()))
-        except BaseException as error:  # handed to the caller's thread, which raises it
-            errors.append(error)
-        finally:
-            started.set()
-            ended.set()
-
-    threading.Thread(target=work, name="factory-run", daemon=True).start()
-    while not ended.is_set():
-        try:
-            ended.wait(0.1)
-        except KeyboardInterrupt:
-            started.wait()
-            with contextlib.suppress(RuntimeError):  # the loop has just ended by itself
-                for ask in ask_to_stop:
-                    ask()
-    if errors:
-        if isinstance(errors[0], asyncio.CancelledError):
-            raise KeyboardInterrupt from None
-        raise errors[0]
-    return results[0]

@@ -25,7 +25,6 @@ from typing import (
 from pydantic import BaseModel
 
 from factory.data.record import Message, ToolCall
-from factory.errors import RunStopped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -249,30 +248,6 @@ class EmbeddingProvider(Protocol):
     async def close(self) -> None:
         """Free sockets, threads and memory."""
         ...
-
-
-class TransientFailure(Exception):
-    """The call failed in a way that another try may mend."""
-
-
-class Overloaded(TransientFailure):
-    """The server asks its clients to slow down; `retry_after` is in seconds, None where it did not say."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class Unreachable(TransientFailure):
-    """Nobody answers at the address (connection refused, name not found): a few tries, then the run stops."""
-
-
-class Denied(RunStopped):
-    """The server denies every call, or this one alone, of which `alone` is said: whoever sees others answered knows."""
-
-    def __init__(self, message: str, alone: str) -> None:
-        super().__init__(message)
-        self.alone = alone
 
 
 class ChatModel(Protocol):

@@ -11,7 +11,8 @@ import orjson
 from factory.data.record import Message, ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, MissingSecret, RecipeError
-from factory.models.base import ChatRequest, Denied, Reply, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Reply, Usage
+from factory.models.failures import Denied, TransientFailure, Unreachable
 from factory.models.openai.chat import identity_of
 from factory.models.openai.structured import instruct_json
 from factory.models.options import LangChainOptions

@@ -17,7 +17,7 @@ from typing import NoReturn
 from factory.data.text import shorten
 from factory.errors import RecordFailed, RunStopped
 from factory.models import refusal_table as table
-from factory.models.base import Denied, Overloaded, TransientFailure
+from factory.models.failures import Denied, Overloaded, TransientFailure
 from factory.models.refusal_reply import UNKNOWN, Told, read_error
 from factory.models.refusal_table import Meaning
 

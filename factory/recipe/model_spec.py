@@ -17,8 +17,8 @@ def model_value(text: str) -> Any:
         FactoryError: no provider is named. On the command line no other model has a name than the embedded one.
     """
     from factory.models.naming import EMBEDDED
+    from factory.recipe.complaints import option_classes
     from factory.recipe.overrides import option_value
-    from factory.recipe.recipe import option_classes
     from factory.step import nearest
 
     if text.lstrip().startswith(("{", "[")):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -18,6 +18,7 @@ from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
 from factory.models.naming import EMBEDDED
 from factory.models.options import ModelOptions
+from factory.recipe.complaints import field_path, option_classes, validation_sentence
 from factory.recipe.overrides import apply_override, plain_data
 from factory.recipe.step_models import WrongModel, check_step_models
 from factory.step import Source, Step, find_step, nearest, step_names
@@ -47,7 +48,6 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 # A recipe of aliases that stand for aliases can grow to any size from a few lines.
 _MOST_VALUES = 100_000
 _DEEPEST = 64
-_BRANCH = re.compile(r"(?:str|int|float|bool)$|(?:tuple|list|dict|function-\w+)\[")
 
 Lines = Mapping[tuple[str | int, ...], int]
 
@@ -326,12 +326,6 @@ def _build_models(raw: Any, at: _Where) -> dict[str, ModelOptions]:
     return models
 
 
-def option_classes() -> dict[str, type[BaseModel]]:
-    """The options of a recipe's `models:` entries, by provider."""
-    classes = get_args(get_args(ModelOptions)[0])
-    return {kind.model_fields["provider"].default: kind for kind in classes}
-
-
 def _model_fields(options: Any) -> list[str]:
     provider = options.get("provider") if isinstance(options, dict) else None
     for known, model in option_classes().items():
@@ -359,43 +353,9 @@ def _build_step(raw: dict[str, Any], index: int, models: Mapping[str, ModelOptio
     return step
 
 
-def validation_sentence(error: ValidationError, fields: Sequence[str], *, show_input: bool = True) -> str:
-    """One of pydantic's complaints as the end of a sentence (`_complaint`); `fields` are the names there are.
-
-    `show_input` is off for models: a key pasted into the wrong field must not be printed.
-    """
-    first = _complaint(error)
-    loc = _field_path(first, fields)
-    field = ".".join(str(part) for part in loc)
-    if first["type"] == "extra_forbidden":
-        return f"unknown key `{field}`{nearest(str(loc[-1]), fields) if len(loc) == 1 else ''}"
-    if first["type"] == "missing":
-        return f"`{field}` is missing"
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        # What was written is not shown: it may be a key.
-        return f"`provider` must be one of {', '.join(option_classes())}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    plain = show_input and isinstance(first["input"], (str, int, float, bool))
-    given = f", not {shorten(repr(first['input']), 60)}" if plain else ""
-    return f"`{field}`: {message}{given}" if field else f"{message}{given}"
-
-
-def _complaint(error: ValidationError) -> Any:
-    """The complaint to tell: the first, but that a misspelt name also leaves the right one missing."""
-    found = error.errors(include_url=False)
-    return next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-
-
-def _field_path(first: Any, fields: Sequence[str]) -> tuple[str | int, ...]:
-    """Where the complaint is, without what names the branch of a union: a provider, a type such as `str`."""
-    loc = tuple(part for part in first["loc"] if isinstance(part, int) or not _BRANCH.match(part))
-    return loc[1:] if loc and loc[0] in option_classes() and loc[0] not in fields else loc
-
-
 def _first_error(
     error: ValidationError, path: tuple[str | int, ...], what: str, fields: list[str], at: _Where
 ) -> RecipeError:
-    loc = _field_path(_complaint(error), fields)
+    loc = field_path(error, fields)
     sentence = validation_sentence(error, fields, show_input=path[0] != "models")
     return at.error((*path, *loc), f"{what}: {sentence}")

@@ -42,7 +42,7 @@ def measure(url: str, size: int, folder: Path) -> tuple[float, float]:
     recipe.write_text(json.dumps({"name": "memory", "models": {"teacher": teacher}, "steps": steps}))
     code = (
         "import sys; from factory.engine.execute import Execution; from factory.engine.journal.journal import Journal; "
-        "from factory.recipe.recipe import load_recipe; from factory.engine.run import run_blocking; "
+        "from factory.recipe.recipe import load_recipe; from factory.engine.blocking import run_blocking; "
         "from pathlib import Path; r = load_recipe(sys.argv[1]); "
         "p = Path(sys.argv[1]).parent; j = Journal(p / 'journal.db'); "
         "e = Execution(r.steps, r.models, 0, j, p / 'steps'); run_blocking(e.run); j.close(); "

@@ -16,7 +16,8 @@ from factory.engine.calls.watch import alike
 from factory.engine.folder import locked
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TransientFailure
+from factory.models.base import ChatRequest, Reply
+from factory.models.failures import TransientFailure
 from factory.models.openai.batch_files import (
     REQUESTS,
     RESULTS,

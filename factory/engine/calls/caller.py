@@ -13,7 +13,7 @@ from factory.engine.calls.rate import Rate
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.calls.watch import WORK, Work
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Denied, Overloaded, TransientFailure, Unreachable
+from factory.models.failures import Denied, Overloaded, TransientFailure, Unreachable
 
 TRIES = 6
 """How often one call is sent before its record is set aside."""

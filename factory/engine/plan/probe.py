@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from factory.engine.blocking import run_blocking
 from factory.engine.plan.estimate import Again, Estimate, bounds, spent
 from factory.engine.plan.rehearsal import dry_run
-from factory.engine.run import Run, RunOptions, run_blocking
+from factory.engine.run import Run, RunOptions
 from factory.errors import RecipeError
 from factory.models.naming import resolve_model
 from factory.models.options import OpenAIOptions

@@ -28,7 +28,8 @@ import orjson
 from factory.data.record import ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TransientFailure
+from factory.models.base import ChatRequest, Reply
+from factory.models.failures import TransientFailure
 from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint, gguf_file, template_takes_tools
 from factory.models.openai.chat import identity_of

@@ -8,16 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from factory.errors import RunStopped
-from factory.models.base import (
-    ChatProvider,
-    ChatRequest,
-    Denied,
-    Reply,
-    SampleSender,
-    TextScorer,
-    TokenLogprobs,
-    Unreachable,
-)
+from factory.models.base import ChatProvider, ChatRequest, Reply, SampleSender, TextScorer, TokenLogprobs
+from factory.models.failures import Denied, Unreachable
 
 Result = TypeVar("Result")
 

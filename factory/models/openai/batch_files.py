@@ -15,7 +15,8 @@ import orjson
 from factory.data.text import shorten
 from factory.data.whole_file import whole_file
 from factory.errors import OutputError, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TransientFailure
+from factory.models.base import ChatRequest, Reply
+from factory.models.failures import TransientFailure
 from factory.models.openai.completion import read_completion
 from factory.models.refusal import ModelNotFound, raise_for_status
 from factory.models.refusal_reply import UNKNOWN, error_status

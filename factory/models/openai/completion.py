@@ -10,7 +10,8 @@ import orjson
 
 from factory.data.record import ToolCall
 from factory.errors import RecordFailed
-from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, TransientFailure, Usage
+from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
+from factory.models.failures import TransientFailure
 from factory.models.reply.ends import CALLS, UNKNOWN, WHOLE, kind_of_end, told_end
 from factory.models.reply.read import read_reply
 from factory.models.reply.usage import token_count

@@ -10,7 +10,8 @@ import numpy as np
 
 from factory.data.text import shorten
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import TransientFailure, Vectors
+from factory.models.base import Vectors
+from factory.models.failures import TransientFailure
 from factory.models.openai.connection import MOST_BYTES
 from factory.models.openai.endpoint import Endpoint
 from factory.models.options import OpenAIEmbeddingOptions

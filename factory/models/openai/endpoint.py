@@ -11,7 +11,7 @@ import orjson
 
 from factory.data.text import shorten
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Denied, TransientFailure, Unreachable
+from factory.models.failures import Denied, TransientFailure, Unreachable
 from factory.models.openai.body import Unreadable, is_page, read_json, unpacked
 from factory.models.openai.connection import MOST_BYTES, BrokenOff, Response, TooLong
 from factory.models.openai.event_stream import is_event_stream

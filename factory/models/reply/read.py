@@ -11,7 +11,8 @@ import orjson
 from factory.data.record import ToolCall
 from factory.data.text import is_blank, shorten
 from factory.errors import RecordFailed
-from factory.models.base import ChatRequest, Reply, TokenLogprob, TransientFailure, Usage
+from factory.models.base import ChatRequest, Reply, TokenLogprob, Usage
+from factory.models.failures import TransientFailure
 from factory.models.reply.ends import (
     CALLS,
     CUT,

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from factory.errors import RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprobs, TransientFailure
+from factory.models.base import ChatRequest, Reply, TokenLogprobs
+from factory.models.failures import TransientFailure
 from factory.models.openai.chat import OpenAIChat, identity_of
 from factory.models.options import OpenAIOptions
 from factory.models.vllm.engine_arguments import changing_arguments, read_flags

@@ -11,9 +11,10 @@ from pydantic import Field, field_validator
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import count_records, read_files
 from factory.data.formats.shapes import SHAPES
+from factory.data.named_files import named_file, named_files
 from factory.data.record import Message, Record, record_id
 from factory.errors import FactoryError
-from factory.step import Context, Source, named_file, named_files
+from factory.step import Context, Source
 
 
 class Read(Source):

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from factory.data.named_files import named_files
 from factory.data.record import Drop, Record
 from factory.data.table import BATCH, Table
 from factory.data.text import rouge_tokens, shorten
 from factory.errors import InputError
-from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet, named_files
+from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import Leak, find_leaks

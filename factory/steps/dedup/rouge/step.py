@@ -11,10 +11,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from factory.data.named_files import named_files
 from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import shorten
-from factory.step import Context, WholeSet, named_files
+from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.joins.loops import load_loops
 from factory.steps.dedup.joins.ray import ray_session, require_ray

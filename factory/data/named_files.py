@@ -1,0 +1,27 @@
+"""The files that an option names: paths, folders, patterns, and those that come with the package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from factory.data.formats.places import data_files
+
+SHIPPED = {"factory:seeds": Path(__file__).parent / "seeds" / "seeds.jsonl"}
+"""Names of the files that come with the package: the seed tasks."""
+
+
+def named_file(name: str) -> Path:
+    """The file that an option names: one of `SHIPPED`, or a path, in which ~ is the home folder."""
+    return SHIPPED.get(name) or Path(os.path.expanduser(name))  # leaves an unknown ~user, where Path's raises
+
+
+def named_files(names: str | Sequence[str]) -> list[Path]:
+    """The files of an option that takes one name or several, of a file, a folder or a pattern; an empty name is none.
+
+    Raises:
+        InputError: a folder or a pattern holds no data file.
+    """
+    named = [names] if isinstance(names, str) else names
+    return [file for name in named if name for file in data_files(named_file(name))]
