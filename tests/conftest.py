@@ -12,7 +12,7 @@ from scripted_server import ScriptedServer, in_thread
 # A gate must give the same answer twice; on a developer's machine new examples are tried each time.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("here", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=10)  # make check
+settings.register_profile("quick", deadline=None, max_examples=5)  # make check
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

@@ -19,7 +19,8 @@ import pytest
 from scripted_server import ScriptedServer, echo, in_thread
 
 from factory.errors import RecipeError
-from factory.recipe.recipe import load_recipe, option_classes, parse_recipe
+from factory.recipe.complaints import option_classes
+from factory.recipe.recipe import load_recipe, parse_recipe
 from factory.step import find_step
 
 ROOT = Path(__file__).parents[1]

@@ -212,6 +212,7 @@ def test_a_bad_row_is_told_and_a_missing_file_is_one_sentence(tmp_path: Path) ->
     assert "absent.jsonl does not exist" in missing.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kept.jsonl", "kept.json", "kept.csv"])
 def test_rows_that_stay_keep_their_id_their_columns_and_their_shape(tmp_path: Path, name: str) -> None:
     rows = [
@@ -229,6 +230,7 @@ def test_rows_that_stay_keep_their_id_their_columns_and_their_shape(tmp_path: Pa
     assert found == [rows[0], rows[2]]
 
 
+@pytest.mark.slow
 def test_decisions_are_held_against_rouge_score_where_it_is_asked(tmp_path: Path) -> None:
     rows = ["What is 12 + 7?", "What is 12 - 7?", "Name a deep river", "Name a deep lake", "说出一条河"]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join(orjson.dumps({"instruction": row}) for row in rows))

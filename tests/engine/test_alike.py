@@ -64,6 +64,7 @@ def test_the_first_records_that_all_fail_alike_stop_the_run_with_the_servers_wor
     assert ALIKE <= len(server.requests) <= ALIKE + 2 * concurrency
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [

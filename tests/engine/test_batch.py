@@ -26,7 +26,8 @@ from factory.engine.batch.folder import TRIES, BatchFolder
 from factory.engine.execute import Execution
 from factory.engine.journal.journal import Journal
 from factory.errors import OutputError, RecipeError, RecordFailed, RunStopped
-from factory.models.base import Sampling, TransientFailure
+from factory.models.base import Sampling
+from factory.models.failures import TransientFailure
 from factory.models.openai import batch_files
 from factory.models.openai.batch_files import read_reply
 from factory.models.options import OpenAIOptions
@@ -332,6 +333,7 @@ def test_a_request_that_fails_in_every_batch_is_given_up_after_a_few(
         run(data, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "custom_id",
     ["00" * 16, "../../etc/passwd", "", "x" * 100_000, "\x00", "；DROP TABLE replies", "ff" * 15 + " f f"],

@@ -66,6 +66,7 @@ def test_the_folder_of_a_run_in_progress_is_left_alone(
     assert again.kept == first.kept
 
 
+@pytest.mark.slow
 def test_a_run_whose_files_are_removed_under_it_ends_with_an_error(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from factory.engine.run import run_blocking
+from factory.engine.blocking import run_blocking
 
 
 def in_a_cell(make: Any, stop: Any = None) -> Any:

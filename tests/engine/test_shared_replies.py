@@ -142,6 +142,7 @@ def plain(found: Any) -> str:
     return str(found).replace("replayed=True", "replayed=False")
 
 
+@pytest.mark.slow
 def test_replies_of_another_server_are_told_by_the_manifest_and_why_and_can_be_forgotten(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

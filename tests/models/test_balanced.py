@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from asking import chat_request
 
-from factory.models.base import ChatRequest, Denied, Reply, Unreachable
+from factory.models.base import ChatRequest, Reply
+from factory.models.failures import Denied, Unreachable
 from factory.models.openai import balanced
 from factory.models.openai.balanced import BalancedChat
 

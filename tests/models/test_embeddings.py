@@ -12,7 +12,7 @@ import pytest
 from scripted_server import HTML, Say, ScriptedServer, refuse
 
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Overloaded, TransientFailure
+from factory.models.failures import Overloaded, TransientFailure
 from factory.models.local_embeddings import LocalEmbeddings
 from factory.models.openai.embeddings import OpenAIEmbeddings
 from factory.models.options import LocalEmbeddingOptions, OpenAIEmbeddingOptions

@@ -13,7 +13,8 @@ from pydantic import Field, SecretStr, ValidationError
 
 from factory.data.record import Message, ToolCall
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Denied, Overloaded, Reply, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Reply, Usage
+from factory.models.failures import Denied, Overloaded, TransientFailure, Unreachable
 from factory.models.langchain import LangChainChat, langchain_chat
 from factory.models.options import LangChainOptions
 

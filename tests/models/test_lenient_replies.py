@@ -18,7 +18,8 @@ from scripted_server import HTML, Say, ScriptedServer
 
 from factory.data.record import ToolCall
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Reply, TransientFailure
+from factory.models.base import Reply
+from factory.models.failures import TransientFailure
 from factory.models.openai import endpoint
 from factory.models.openai.body import Unreadable, read_json, unpacked
 from factory.models.openai.chat import OpenAIChat

@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field
 
 from factory.data.record import Media, Message, ToolCall
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, TransientFailure
+from factory.models.base import ChatRequest
+from factory.models.failures import TransientFailure
 from factory.models.llama import weights
 from factory.models.llama.chat import LocalChat, _read_stream
 from factory.models.options import LocalOptions

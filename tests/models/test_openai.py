@@ -16,7 +16,8 @@ from scripted_server import HTML, Say, ScriptedServer, refuse
 
 from factory.data.record import Message
 from factory.errors import MissingSecret, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Overloaded, Reply, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Reply, Usage
+from factory.models.failures import Overloaded, TransientFailure, Unreachable
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 from scripted_server import HTML, Say, ScriptedServer, refuse
 
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import Overloaded, Reply, TransientFailure, Unreachable
+from factory.models.base import Reply
+from factory.models.failures import Overloaded, TransientFailure, Unreachable
 from factory.models.openai import sdk
 from factory.models.openai.chat import OpenAIChat
 from factory.models.openai.embeddings import OpenAIEmbeddings

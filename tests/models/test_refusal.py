@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Denied, Overloaded, TransientFailure
+from factory.models.failures import Denied, Overloaded, TransientFailure
 from factory.models.refusal import ModelNotFound, meaning_of, raise_for_status, retry_after
 from factory.models.refusal_reply import UNKNOWN, error_status, read_error, read_exception
 from factory.models.refusal_table import Meaning

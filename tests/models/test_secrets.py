@@ -21,7 +21,8 @@ from factory.errors import FactoryError, MissingSecret, RecipeError, RecordFaile
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import LangChainOptions, OpenAIOptions
 from factory.models.secrets import filled_in, key_in, looks_like_key
-from factory.recipe.recipe import option_classes, parse_recipe
+from factory.recipe.complaints import option_classes
+from factory.recipe.recipe import parse_recipe
 
 KEY = "sk-planted-0123456789abcdefXYZ"
 

@@ -20,7 +20,7 @@ from asking import chat_request
 from pydantic import ValidationError
 
 from factory.errors import MissingDependency, RunStopped
-from factory.models.base import TransientFailure
+from factory.models.failures import TransientFailure
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
 from factory.models.providers import Servers, chat_provider

@@ -12,7 +12,8 @@ from scripted_server import Say, ScriptedServer
 
 from factory.data.record import Media, Message, ToolCall
 from factory.errors import RecordFailed
-from factory.models.base import Reply, TransientFailure
+from factory.models.base import Reply
+from factory.models.failures import TransientFailure
 from factory.models.openai.batch_files import read_reply, request_line
 from factory.models.openai.chat import OpenAIBodies, OpenAIChat
 from factory.models.openai.completion import read_completion, read_samples

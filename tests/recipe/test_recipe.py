@@ -16,16 +16,10 @@ from hypothesis import strategies as st
 from factory.engine.run import with_export
 from factory.errors import RecipeError
 from factory.models.options import LocalEmbeddingOptions, OpenAIOptions
+from factory.recipe.complaints import option_classes
 from factory.recipe.option_docs import option_rows
 from factory.recipe.overrides import option_value
-from factory.recipe.recipe import (
-    Recipe,
-    build_recipe,
-    builtin_recipes,
-    load_recipe,
-    option_classes,
-    parse_recipe,
-)
+from factory.recipe.recipe import Recipe, build_recipe, builtin_recipes, load_recipe, parse_recipe
 from factory.step import find_step, step_names
 from factory.steps.agents.evolve import Evolve
 from factory.steps.files.read import Read

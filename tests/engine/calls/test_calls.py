@@ -16,7 +16,8 @@ from factory.engine.calls.reply_schema import json_schema, read_json
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Overloaded, Reply, Sampling, TransientFailure, Unreachable, Usage
+from factory.models.base import ChatRequest, Reply, Sampling, Usage
+from factory.models.failures import Overloaded, TransientFailure, Unreachable
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from factory.engine.calls.caller import Caller
 from factory.engine.calls.limiter import Limiter
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Overloaded, Unreachable
+from factory.models.failures import Overloaded, Unreachable
 
 
 class _Selector(selectors.DefaultSelector):

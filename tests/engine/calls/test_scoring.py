@@ -14,15 +14,8 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import (
-    ChatRequest,
-    Reply,
-    Sampling,
-    TokenLogprob,
-    TokenLogprobs,
-    TransientFailure,
-    Usage,
-)
+from factory.models.base import ChatRequest, Reply, Sampling, TokenLogprob, TokenLogprobs, Usage
+from factory.models.failures import TransientFailure
 
 pytestmark = pytest.mark.anyio
 

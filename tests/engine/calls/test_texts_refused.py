@@ -13,7 +13,8 @@ from factory.engine.calls.embeddings import JournalledEmbeddings
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, TextsFailed
-from factory.models.base import Denied, Vectors
+from factory.models.base import Vectors
+from factory.models.failures import Denied
 
 
 class Refusing:

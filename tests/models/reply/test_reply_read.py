@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.data.record import ToolCall
-from factory.models.base import Reply, TransientFailure, Usage
+from factory.models.base import Reply, Usage
+from factory.models.failures import TransientFailure
 from factory.models.openai.completion import read_completion, read_usage
 from factory.models.reply.read import Refused, is_mishap, read_again, read_reply, unusable
 from factory.models.reply.usage import MOST_COMPLETION, believable, token_count

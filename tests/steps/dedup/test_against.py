@@ -66,6 +66,7 @@ def as_the_sentence_says(drop: Drop) -> Drop:
     return drop._replace(against=named[1] if named else "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.name}-{getattr(step, 'scope', '')}")
 @given(rows=records, known=records)
 @settings(max_examples=40, deadline=None)

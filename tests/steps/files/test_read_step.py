@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.data.named_files import SHIPPED
 from factory.data.record import Record, new_record
 from factory.errors import InputError
-from factory.step import SHIPPED, Context
+from factory.step import Context
 from factory.steps.files.read import Read
 
 

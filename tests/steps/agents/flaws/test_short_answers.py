@@ -49,9 +49,9 @@ YES_AND_NO = [*_EN, *_ZH]
     "form",
     ["{}", "{}.", "({})", "（{}）", "**{}**", "{})", "选项{}", "Option {}", "是{}。", "{}、{}", "{} and {}"],
 )
-@pytest.mark.parametrize("letter", string.ascii_uppercase)
-def test_an_option_is_an_answer(form: str, letter: str) -> None:
-    assert answer_flaw(form.replace("{}", letter)) is None
+def test_an_option_is_an_answer(form: str) -> None:
+    for letter in string.ascii_uppercase:
+        assert answer_flaw(form.replace("{}", letter)) is None, letter
 
 
 @pytest.mark.parametrize("letter", string.ascii_lowercase)

@@ -48,6 +48,7 @@ def test_a_score_on_the_last_line_is_read_or_the_reply_has_none(reason: str, sco
         assert parsed.value is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "long",
     [
