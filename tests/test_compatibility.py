@@ -198,6 +198,7 @@ def test_the_commands_that_look_at_a_run_open_the_old_folder(old: Path) -> None:
     assert {row["kind"] for row in rows} == {"chat", "embedding", "score"}
 
 
+@pytest.mark.slow
 def test_the_old_tables_give_the_records_that_they_held_and_these_can_be_passed_on(old: Path) -> None:
     held = tables(old / "run")
     kept = held["steps/15-export/kept.parquet"]

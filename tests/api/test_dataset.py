@@ -92,6 +92,7 @@ def test_it_works_inside_a_running_event_loop_as_in_a_notebook(
     assert asyncio.run(cell()) == (3, 3)
 
 
+@pytest.mark.slow
 def test_an_error_inside_a_running_loop_is_the_same_error() -> None:
     async def cell() -> None:
         sft.load(ROWS).tag(model=sft.model("openai", base_url="http://127.0.0.1:9/v1", model="m")).run()

@@ -201,6 +201,7 @@ def test_a_runnable_that_was_in_use_before_a_fork_says_so_and_does_not_hang(serv
     assert runnable.invoke(QUESTIONS[1])[0].output
 
 
+@pytest.mark.slow
 def test_a_damaged_reply_is_told_in_the_log(
     server: ScriptedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path
     assert [row["instruction"] for row in rows] == [ROWS[0], ROWS[1], ROWS[4]]
 
 
+@pytest.mark.slow
 def test_equal_texts_and_near_copies_are_families_of_their_own_causes(tmp_path: Path) -> None:
     text = " ".join(f"word{at}" for at in range(80))
     rows = [text, text.upper(), f"{text} end", "Name a river.", "name a river"]

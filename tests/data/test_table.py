@@ -33,6 +33,7 @@ def numbered(count: int) -> list[Record]:
     return [new_record(f"第 {number} 题", output=str(number)) for number in range(count)]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(sets)
 def test_records_come_back_from_arrow_and_from_parquet_as_they_were(originals: list[Record]) -> None:

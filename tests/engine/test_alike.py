@@ -101,6 +101,7 @@ def test_one_poisoned_prompt_is_set_aside_with_the_words_wherever_it_stands(
     assert len(server.requests) == (caller.TRIES if said.status == 500 else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [0.0, 0.3])
 def test_refusals_that_come_faster_than_answers_stop_nothing(
     server: ScriptedServer, tmp_path: Path, slow: float
@@ -120,6 +121,7 @@ def test_few_records_that_are_all_denied_stop_the_run_with_the_servers_sentence(
         run(recipe(server, tmp_path, 3), tmp_path)
 
 
+@pytest.mark.slow
 def test_many_that_are_denied_in_a_row_stop_a_run_that_went_well_before(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -233,6 +235,7 @@ def write(data: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_terminal_tells_the_first_reason_under_the_table(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = lambda request: refuse(400, WORDS) if number_of(request) < 3 else "It is."
     words = write(recipe(server, tmp_path, 30), tmp_path)

@@ -241,6 +241,7 @@ def test_what_a_batch_answered_is_counted_and_paid_for_once(server: ScriptedServ
     assert counted["cost"] > 0
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_request_file_and_the_next_run_writes_it_whole(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

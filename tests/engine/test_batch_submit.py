@@ -54,6 +54,7 @@ def requests_sent(server: ScriptedBatches) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_run_wait_run_gives_the_bytes_of_the_same_recipe_asked_online(
     batches: ScriptedBatches, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def as_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.runners.signal, "signal", lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 3])
 def test_ctrl_c_asks_for_a_clean_stop_and_gives_what_the_stop_gives(times: int) -> None:
     stopped = asyncio.Event()

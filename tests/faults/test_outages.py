@@ -195,6 +195,7 @@ def test_a_server_that_dies_and_comes_back_grudgingly_costs_no_record(
     assert next(grudge, None) is None
 
 
+@pytest.mark.slow
 def test_a_server_that_asks_to_wait_for_a_day_is_asked_again_sooner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
 ) -> None:

@@ -56,6 +56,7 @@ async def test_both_clients_send_the_same_body_and_give_the_same_reply(server: S
     assert "response_format" in server.requests[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("say", "raised", "words"),
     [

@@ -306,6 +306,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 def test_a_recipe_that_grows_without_bound_is_refused(bomb: str) -> None:
     sentence = mistake(bomb + with_steps())

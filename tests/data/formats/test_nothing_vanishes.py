@@ -165,6 +165,7 @@ def all_keys(value: Any) -> Iterator[str]:
         yield value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ROWS)
 @settings(deadline=None, max_examples=100)
 @given(data=st.data())
@@ -177,6 +178,7 @@ def test_a_row_is_written_again_as_it_came_or_refused_in_a_sentence(shape: str, 
     assert same(write_source_row(read, Counter()), row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ROWS)
 @settings(deadline=None, max_examples=100)
 @given(data=st.data())

@@ -61,6 +61,7 @@ def run(
     return list(table.records()), told, len(chat.asks)
 
 
+@pytest.mark.slow
 def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decisions_agree() -> None:
     rows = records(1000)
     judged, told, calls = run(STEP, rows)

@@ -69,6 +69,7 @@ def test_a_small_models_ranking_agrees_with_a_large_ones_as_much_as_was_publishe
         assert spearman(small[0], large[0]) == pytest.approx(rho_before, abs=6e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "medians", "forms_alike"),
     [("opt-350m", (11.74, 4.83, 3.92), 0.81), ("llama2-13b", (4.17, 1.75, 1.07), 0.85)],

@@ -416,6 +416,7 @@ def test_winners_whose_meaning_is_plain_are_read_and_told(
     assert "longer" not in alone
 
 
+@pytest.mark.slow
 def test_three_codes_may_be_classes_levels_or_winners_so_that_the_kind_is_asked_for(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [
         {"said": at % 3, "human": at % 3 if at % 4 else (at + 1) % 3, "output": "x" * at} for at in range(40)
@@ -449,6 +450,7 @@ def test_a_mistake_in_the_meaning_is_one_sentence(tmp_path: Path, options: list[
         calibrated(tmp_path, PAIR_ROWS, *options)
 
 
+@pytest.mark.slow
 def test_rows_of_one_prompt_or_seed_belong_together(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [
         {"said": at % 5, "human": at % 2, "instruction": f"Q{at // 4}", "output": "x", "seed": at // 8}
