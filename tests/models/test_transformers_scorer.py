@@ -143,7 +143,7 @@ def test_it_says_that_it_does_not_chat_and_names_what_does(model: str) -> None:
 def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    with pytest.raises(RecipeError, match="holds no config.json"):  # before the first call
+    with pytest.raises(RecipeError, match=r"holds no config\.json"):  # before the first call
         asyncio.run(scored(str(tmp_path), ["text"]))
     (tmp_path / "config.json").write_text("{}")
     (failed,) = asyncio.run(scored(str(tmp_path), ["text"]))
