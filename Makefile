@@ -3,13 +3,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm lint bench bench-calls bench-dedup readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
 	@echo "make check   install what the tests need and run lint, types, import directions and the fast tests (a minute)"
 	@echo "make test    the same with all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
+	@echo "make fuzz    the tests that draw their examples alone, with new ones, and five times as many"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, tags, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
@@ -47,6 +48,10 @@ check: lint
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# What it finds becomes an @example of its test.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz -m hypothesis
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/faults -s

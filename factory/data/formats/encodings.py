@@ -175,12 +175,22 @@ def known_encoding(name: str, path: Path) -> str:
     return found.name
 
 
+def _is_utf8(head: bytes) -> bool:
+    """Whether the first bytes of a file are UTF-8; a letter may be cut at the end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def unmarked_utf16(head: bytes) -> str:
     """The codec of UTF-16 that text without a mark is in; "" where it is in none.
 
-    Its letters of ASCII have a zero byte each, and it has no letter that is zero itself.
+    Its letters of ASCII have a zero byte each, and it has no letter that is zero itself. Bytes that are UTF-8 as they
+    stand are UTF-8 with zeros in it, unless the zeros are as many as the letters from the very first one on.
     """
-    if b"\0" not in head:
+    if b"\0" not in head or (_is_utf8(head) and (4 * head.count(0) < len(head) or 0 not in head[:2])):
         return ""
     found = {}
     for codec in ("utf-16-le", "utf-16-be"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from any_record import shows
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from factory.data.formats import BadRow, read_records
@@ -54,6 +54,7 @@ def test_any_text_comes_back_from_json_lines_as_it_was(instruction: str, input: 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.text().filter(shows), st.text()), min_size=1, max_size=4))
+@example([("0\x00", "0"), ("0\x00", "")])
 def test_any_text_comes_back_from_csv_as_it_was(pairs: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.csv"

@@ -70,7 +70,7 @@ _PUNCTUATION = _WithoutPunctuation()
 
 def sign_form(text: str) -> str:
     """A text's letters, digits and signs in their order, in one way to write them: its punctuation is left out."""
-    text = unicode_form(text).translate(_ONE_SIGN)
+    text = unicode_form(text).translate(_ONE_SIGN).strip()
     text = _MARKDOWN_EMPHASIS.sub(r"\2", _MARKDOWN_LINE.sub("", text))
     text = _POINT_OF_A_NAME.sub("", " ".join(text.split())).replace("·", "*")
     text = _DASHES.sub(_dash, " ".join(without_marks(_THOUSANDS.sub("", text)).split()))

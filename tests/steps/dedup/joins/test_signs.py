@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from step_context import scripted_context
 
@@ -128,6 +128,7 @@ def test_texts_of_other_letters_are_for_the_measure_to_judge() -> None:
 
 
 @given(st.text(), st.sampled_from([" ", "\n", "\u3000", "\u200b"]))
+@example("*", " ")
 def test_a_text_is_like_itself_in_any_case_and_space(text: str, space: str) -> None:
     assert sign_form(f"{space}{text}{space}") == sign_form(text)
     assert not differ_in_signs_alone(text, text)
