@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from factory.api.begin import begin
     from factory.api.dataset import Dataset, load
     from factory.api.looking import report, runs, why
     from factory.api.measuring import compare, measure
@@ -32,6 +33,7 @@ _PUBLIC = {
     "Record": "factory.data.record",
     "Tag": "factory.data.record",
     "as_runnable": "factory.api.runnable",
+    "begin": "factory.api.begin",
     "compare": "factory.api.measuring",
     "load": "factory.api.dataset",
     "load_recipe": "factory.recipe.recipe",
@@ -52,6 +54,7 @@ __all__ = [
     "Tag",
     "__version__",
     "as_runnable",
+    "begin",
     "compare",
     "load",
     "load_recipe",

@@ -165,15 +165,24 @@ class Filter(PerRecord):
 class WholeSet(Step):
     """A step that sees all records at once."""
 
+    def begins(self) -> bool:
+        """Whether it makes records of nothing: it may then stand first, where `run` gets an empty table."""
+        return False
+
+    def expected(self) -> int | None:
+        """At most how many records it makes beside those that come in; None where that cannot be told."""
+        return 0
+
     @abstractmethod
     async def run(self, table: Table, context: Context) -> Table:
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
 
     async def rehearse(self, record: Record, context: Context) -> None:
-        """Make every call that `run` could make for one record; models give stand-ins, an estimate counts them.
+        """Make every call that `run` could make for one record, as `PerRecord.rehearse`."""
 
-        A step that asks a chat model overrides it.
-        """
+    async def rehearse_once(self, context: Context) -> Record | None:
+        """Make every call that `run` makes however many records come in; give one like those that it makes, if any."""
+        return None
 
 
 class Asked(NamedTuple, Generic[Data]):
@@ -197,6 +206,7 @@ class Context:
     warn: tells the person at the terminal one sentence that asks for a look; each is shown once
     tell: tells one that does not: what was found, what it came to
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
+    limit: at most how many records a step that begins is to make; None where the run takes all
     tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
         folder in the run, as NAME.jsonl
     read_records: the records of a file in any format and shape that `read` takes
@@ -217,6 +227,7 @@ class Context:
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
+    limit: int | None = None
     read_records: Callable[[Path], Iterator[Record]] = _no_files
     read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files
 

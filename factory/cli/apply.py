@@ -11,7 +11,7 @@ import typer
 from factory.cli.common import (
     CsvSafeOption,
     EncodingOption,
-    FilesArgument,
+    MaybeFilesArgument,
     echo_warnings,
     load_files,
     save_result,
@@ -24,7 +24,7 @@ from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryE
 def apply(
     context: typer.Context,
     step: Annotated[str, typer.Argument(help="A step's name; `factory steps` lists them.")],
-    files: FilesArgument,
+    files: MaybeFilesArgument = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -57,8 +57,21 @@ def apply(
     if out is not None:
         check_file_place(out.expanduser())
     check_dropped(dropped)
-    dataset, skipped = load_files(files, limit, encoding=encoding, strict=strict, out=out, dropped=dropped)
-    result = dataset.then(step, **options).run(seed=seed, journal=journal, show_progress=True)
+    if files:
+        dataset, skipped = load_files(
+            files, limit, encoding=encoding, strict=strict, out=out, dropped=dropped
+        )
+        dataset = dataset.then(step, **options)
+    else:
+        from factory.api.begin import begin
+
+        dataset, skipped = begin(step, **options), 0
+        if limit is not None:
+            raise FactoryError(
+                f"--limit takes the first records of files, and none is named: `factory steps {step}` shows which "
+                "option says how many it makes"
+            )
+    result = dataset.run(seed=seed, journal=journal, show_progress=True)
     assert result.progress is not None
     echo_warnings(result.progress)
     for progress in result.progress.steps:

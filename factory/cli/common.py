@@ -28,6 +28,15 @@ FilesArgument = Annotated[
         help="The files to read: names, folders or patterns such as 'data/*.jsonl', or factory:seeds."
     ),
 ]
+MaybeFilesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILES]...",
+        show_default=False,
+        help="The files to read: names, folders or patterns such as 'data/*.jsonl', or factory:seeds. A step that "
+        "makes records of nothing needs none.",
+    ),
+]
 EncodingOption = Annotated[
     str,
     typer.Option("--encoding", help="What the text of the files is in, such as gb18030. Default: UTF-8."),

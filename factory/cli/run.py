@@ -212,13 +212,20 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
     from factory.engine.plan.estimate import bounds
 
     records = f"{plan.records:,}" if plan.records is not None else f"at least {plan.sampled:,}"
-    typer.echo(f"{recipe.name}: {records} records in, seed {recipe.seed}, recipe {recipe.hash()}\n")
+    told = f"at most {plan.made:,} records made of nothing" if plan.made else ""
+    if plan.sampled or not told:
+        told = f"{records} records in{told and f', {told}'}"
+    typer.echo(f"{recipe.name}: {told}, seed {recipe.seed}, recipe {recipe.hash()}\n")
     for step in plan.steps:
         options = ", ".join(f"{key}={value}" for key, value in step.options.items())
         typer.echo(f"{step.label}  {options}")
         for name, asked in step.asked.items():
             per_record = asked.calls / max(1, plan.sampled)
             typer.echo(f"    asks {name}, at most {per_record:.1f} calls for each record that came in")
+        for name, asked in step.once.items():
+            typer.echo(
+                f"    asks {name}, at most {asked.calls:,} calls{' besides' if name in step.asked else ''}"
+            )
     for step in plan.steps:
         for number, prompt in enumerate(step.prompts, start=1):
             typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")

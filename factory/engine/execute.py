@@ -8,7 +8,7 @@ import functools
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from factory.data.formats.reference import reference_records, reference_rows
@@ -118,8 +118,12 @@ class Execution:
                 end = at + 1
                 if isinstance(step, WholeSet):
                     table = read_border(kept) if kept is not None else start
-                    assert table is not None, "the first step brings records in, or there is a start"
-                    kept = await self._border(at, step, contexts[at], table, pool.batches)
+                    if begins := table is None:
+                        assert step.begins(), "the first step brings records in, or there is a start"
+                        table = Table.from_records([])
+                    limit = self.limit if begins else None
+                    context = replace(contexts[at], limit=limit)
+                    kept = await self._border(at, step, context, table, pool.batches)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
                         end += 1
@@ -264,6 +268,11 @@ class Execution:
             WORK.reset(token)
         progress.missing += count_missing(result) - count_missing(table)
         live, dropped = result.split()
+        if context.limit is not None and (more := len(live) - context.limit) > 0:
+            live = live.take(range(context.limit))
+            self.progress.tell(
+                f"{context.step}: {more:,} more records were made than the run takes; left out"
+            )
         if len(result) < len(table):
             raise FactoryError(
                 f"step {context.step} lost {len(table) - len(result)} records without a reason: a fault in the step"

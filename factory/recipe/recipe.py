@@ -21,7 +21,7 @@ from factory.models.options import ModelOptions
 from factory.recipe.complaints import field_path, option_classes, validation_sentence
 from factory.recipe.overrides import apply_override, plain_data
 from factory.recipe.step_models import WrongModel, check_step_models
-from factory.step import Source, Step, find_step, nearest, step_names
+from factory.step import Source, Step, WholeSet, find_step, nearest, step_names
 
 RECIPES = Path(__file__).parent / "ready"
 """Where the ready recipes lie, shipped with the package."""
@@ -203,7 +203,7 @@ def build_recipe(
         raise at.error(("seed",), f"the seed must be a whole number, not {seed!r}")
     models = _build_models(data.get("models") or {}, at)
     steps = tuple(_build_step(raw, index, models, at) for index, raw in enumerate(raw_steps))
-    if not isinstance(steps[0], Source):
+    if not (isinstance(steps[0], Source) or (isinstance(steps[0], WholeSet) and steps[0].begins())):
         raise at.error(("steps", 0), f"the first step must bring records in (`read`), not `{steps[0].name}`")
     first = next((at for at, step in enumerate(steps) if not isinstance(step, Source)), len(steps))
     for index, step in enumerate(steps[first:], start=first):

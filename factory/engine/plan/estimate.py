@@ -84,13 +84,13 @@ def bounds(recipe: Recipe, plan: DryRun) -> Estimate:
     calls, prompt_tokens, reply_tokens = plan.totals()
     again = Again(*plan.totals(again=True), plan.most_cost(recipe, again=True))
     return Estimate(
-        plan.records,
+        None if plan.records is None else plan.records + plan.made,
         0,
         calls,
         prompt_tokens,
         reply_tokens,
         plan.most_cost(recipe),
-        counted=plan.sampled,
+        counted=plan.sampled or plan.made,
         again=again,
     )
 

@@ -7,7 +7,7 @@ import itertools
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,13 +48,32 @@ class Asked:
 
 @dataclass(slots=True)
 class DryStep:
-    """What one step would ask of each model for the sampled records; `prompts` are those for the first of them."""
+    """What one step would ask of each model for the sampled records; `prompts` are those for the first of them.
+
+    once: what it would ask however many records come in, and for the records that steps make of nothing
+    weight: for how many records alike a call is counted that is made now, in `once`; 0 counts it in `asked`
+    """
 
     label: str
     options: Mapping[str, Any]
     asked: dict[str, Asked] = field(default_factory=dict)
+    once: dict[str, Asked] = field(default_factory=dict)
     prompts: list[tuple[Message, ...]] = field(default_factory=list)
     showing: bool = True
+    weight: int = 0
+
+    def note(self, model: str, tokens: int) -> tuple[Asked, int]:
+        """Count a call with so many tokens in its prompt; where what else it takes goes, and for how many records."""
+        asked = (self.once if self.weight else self.asked).setdefault(model, Asked())
+        weight = max(1, self.weight)
+        asked.calls += weight
+        asked.prompt_tokens += weight * tokens
+        return asked, weight
+
+    def show(self, messages: Sequence[Message]) -> None:
+        """Keep a prompt of the first record; of calls that are made once, those that are alike show one."""
+        if self.showing and not (self.weight and tuple(messages) in self.prompts):
+            self.prompts.append(tuple(messages))
 
 
 @dataclass(slots=True)
@@ -62,11 +81,13 @@ class DryRun:
     """The plan of a run. Step counts are for `sampled` records; `scale` carries them to all of them.
 
     records: how many come in, at the most; None where that is unknown, and all counts are for those sampled alone
+    made: how many more steps make of nothing, at the most
     """
 
     steps: list[DryStep]
     sampled: int
     records: int | None
+    made: int = 0
 
     @property
     def scale(self) -> float:
@@ -76,24 +97,34 @@ class DryRun:
     def totals(self, *, again: bool = False) -> tuple[int, int, int]:
         """Calls, prompt tokens and reply tokens at most, for all records; or those that come on top of them."""
         asked = [one for step in self.steps for one in step.asked.values()]
+        once = [one for step in self.steps for one in step.once.values()]
         if again:
             asked = [one.again for one in asked if one.again is not None]
+            once = [one.again for one in once if one.again is not None]
         return (
-            math.ceil(sum(one.calls for one in asked) * self.scale),
-            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale),
-            math.ceil(sum(one.reply_tokens for one in asked) * self.scale),
+            math.ceil(sum(one.calls for one in asked) * self.scale) + sum(one.calls for one in once),
+            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale)
+            + sum(one.prompt_tokens for one in once),
+            math.ceil(sum(one.reply_tokens for one in asked) * self.scale)
+            + sum(one.reply_tokens for one in once),
         )
 
     def most_cost(self, recipe: Recipe, *, again: bool = False) -> float | None:
         """The most that the calls could cost, None where the recipe gives no prices; or those on top of them."""
         total, known = 0.0, False
-        for name, one in (item for step in self.steps for item in step.asked.items()):
+        for name, one, scale in self._asked():
             price = getattr(recipe.models.get(name), "price", None)
             asked = one.again if again else one
             if price is not None and asked is not None:
                 known = True
-                total += asked.prompt_tokens * price.input + asked.reply_tokens * price.output
-        return total * self.scale / 1e6 if known else None
+                total += scale * (asked.prompt_tokens * price.input + asked.reply_tokens * price.output)
+        return total / 1e6 if known else None
+
+    def _asked(self) -> Iterator[tuple[str, Asked, float]]:
+        """Each model's name, what it would be asked, and what carries that to all records."""
+        for step in self.steps:
+            yield from ((name, one, self.scale) for name, one in step.asked.items())
+            yield from ((name, one, 1.0) for name, one in step.once.items())
 
 
 _STAND_IN = re.compile(r"\[reply number [\d,]+ of [^\[\]]*? would get it\]")
@@ -121,21 +152,18 @@ class _DryChat:
         template_arguments: Mapping[str, Any] = {},
     ) -> Answer[Any]:
         book = self._book
-        asked = book.asked.setdefault(self.name, Asked())
-        asked.calls += 1
         tokens = estimate_prompt_tokens((), tools)
         tokens += sum(self._most_tokens(turn_text(message)) for message in messages)
-        asked.prompt_tokens += tokens
-        asked.reply_tokens += sampling.max_tokens
+        asked, weight = book.note(self.name, tokens)
+        asked.reply_tokens += weight * sampling.max_tokens
         if schema is not None:
             asked.again = asked.again or Asked()
-            asked.again.calls += SCHEMA_TRIES - 1
+            asked.again.calls += weight * (SCHEMA_TRIES - 1)
             # The error stands behind the prompt: once, then twice.
             errors = sum(range(1, SCHEMA_TRIES)) * COMPLAINT
-            asked.again.prompt_tokens += (SCHEMA_TRIES - 1) * tokens + errors
-            asked.again.reply_tokens += (SCHEMA_TRIES - 1) * sampling.max_tokens
-        if book.showing:
-            book.prompts.append(tuple(messages))
+            asked.again.prompt_tokens += weight * ((SCHEMA_TRIES - 1) * tokens + errors)
+            asked.again.reply_tokens += weight * (SCHEMA_TRIES - 1) * sampling.max_tokens
+        book.show(messages)
         text = f"[reply number {asked.calls:,} of {self.name}, as the step {book.label} would get it]"
         self._longest[text] = max(0, sampling.max_tokens - estimate_tokens(text))
         data = None if schema is None else schema.model_validate(_stand_in(schema.model_json_schema(), text))
@@ -166,9 +194,7 @@ class _DryChat:
     async def score_text(self, text: str) -> ScoredText:
         tokens = estimate_tokens(text)
         if text:  # an empty one is not sent
-            asked = self._book.asked.setdefault(self.name, Asked())
-            asked.calls += 1
-            asked.prompt_tokens += self._most_tokens(text)
+            self._book.note(self.name, self._most_tokens(text))
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
@@ -233,21 +259,51 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
             rows += itertools.islice(live, take - len(rows))
             count = step.expected()
             expected = None if expected is None or count is None else expected + count
-    if not rows:
+    if not rows and isinstance(recipe.steps[0], Source):
         raise FactoryError("no row of the input can be read, so there is nothing to plan")
     longest: dict[str, int] = {}
     steps = [(step, _context(recipe, book, longest)) for step, book in zip(recipe.steps, books, strict=True)]
+    made = await _begun(steps, books, limit)
     for row in rows:
-        records = [row]
-        for step, context in steps:
-            records = [given for record in records for given in await _rehearsed(step, record, context)]
+        await _carried(row, steps)
         for book in books:
             book.showing = False
     if len(rows) < take:  # there are no more
         expected = len(rows) if expected is None else min(expected, len(rows))
     if expected is not None and limit is not None:
         expected = min(expected, limit)
-    return DryRun(books, len(rows), expected)
+    return DryRun(books, len(rows), expected, made)
+
+
+async def _begun(steps: Sequence[tuple[Step, Context]], books: Sequence[DryStep], limit: int | None) -> int:
+    """Count what whole-set steps ask once, and what the steps behind them ask for the records that they make.
+
+    Gives how many records they make.
+    """
+    total = 0
+    for at, (step, context) in enumerate(steps):
+        if not isinstance(step, WholeSet):
+            continue
+        books[at].weight = 1
+        record = await step.rehearse_once(replace(context, limit=limit if at == 0 else None))
+        made = step.expected() or 0
+        if at == 0 and limit is not None:
+            made = min(made, limit)
+        if record is not None and made:
+            total += made
+            for book in books[at + 1 :]:
+                book.weight = made
+            await _carried(record, steps[at + 1 :])
+        for book in books[at:]:
+            book.weight = 0
+    return total
+
+
+async def _carried(row: Record, steps: Sequence[tuple[Step, Context]]) -> None:
+    """Rehearse all steps with a record and what becomes of it."""
+    records = [row]
+    for step, context in steps:
+        records = [given for record in records for given in await _rehearsed(step, record, context)]
 
 
 async def _rehearsed(step: Step, record: Record, context: Context) -> list[Record]:
