@@ -25,6 +25,7 @@ from typing import (
 from pydantic import BaseModel
 
 from factory.data.record import Message, ToolCall
+from factory.models.opening import Opening
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,7 @@ class ChatRequest:
     sample: numbers several replies to the same prompt
     tools: the schemas of the tools that the model may call, as plain JSON objects in their source's spelling
     template_arguments: what the chat template is given besides the messages
+    opening: a text that the model goes on from as it stands, without a template; there are no messages then
     """
 
     messages: tuple[Message, ...]
@@ -76,6 +78,7 @@ class ChatRequest:
     sample: int = 0
     tools: tuple[Mapping[str, Any], ...] = ()
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    opening: str = ""
 
 
 class TokenLogprob(NamedTuple):
@@ -207,6 +210,20 @@ class TextScorer(Protocol):
 
         Raises:
             RunStopped: the server has no way to tell them.
+            Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
+        """
+        ...
+
+
+@runtime_checkable
+class TurnOpener(Protocol):
+    """A chat provider that can also have its model write a user's turn: it takes requests with an `opening`."""
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """The text of a conversation in the model's own chat template, up to where a user's next words begin.
+
+        Raises:
+            RunStopped: the server has no way to tell it, or the template has no such place.
             Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
         """
         ...
@@ -351,6 +368,22 @@ class ChatModel(Protocol):
         tools: Sequence[Mapping[str, Any]] = (),
         template_arguments: Mapping[str, Any] = {},
     ) -> list[Answer[Fields | None]]: ...
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """Where a user's next words begin in the model's own chat template, behind `messages`.
+
+        Raises:
+            RunStopped: the model cannot be had to write a user's turn.
+        """
+        ...
+
+    async def continue_text(self, opening: str, sampling: Sampling, *, sample: int = 0) -> Answer[None]:
+        """Have the model go on from a text as it stands, without a template.
+
+        Raises:
+            RecordFailed, RunStopped: as `ask`; RunStopped also where the model takes no text without a template.
+        """
+        ...
 
     async def score_text(self, text: str) -> ScoredText:
         """How likely the model holds each token of `text`, which is taken as it stands, without a template.

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from factory.data.record import Message
 from factory.engine.journal.journal import Journal
 from factory.errors import BatchWaiting, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.chat import OpenAIBodies
+from factory.models.opening import Opening
 from factory.models.options import OpenAIOptions
 
 # A run without a batch, which is nearly every one, does not wait for these imports.
@@ -144,6 +146,10 @@ class BatchChat:
     async def score_text(self, text: str) -> TokenLogprobs:
         """Always raises: batch formats cannot score a given text."""
         raise RunStopped(f"model `{self.name}` cannot score a given text by batch: leave `batch` out")
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """Always raises: batch formats take conversations alone."""
+        raise RunStopped(f"model `{self.name}` cannot write a user's turn by batch: leave `batch` out")
 
     async def close(self) -> None:
         """Delete the temporary file, with requests that were noted and not written."""

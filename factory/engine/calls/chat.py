@@ -13,9 +13,10 @@ import orjson
 from pydantic import BaseModel
 
 from factory.data.record import Message, ToolCall
-from factory.data.text import shorten
+from factory.data.text import estimate_tokens, shorten
 from factory.engine.batch.chat import BatchChat
 from factory.engine.calls.caller import Caller
+from factory.engine.calls.opening import turn_opener, user_opening
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
 from factory.engine.calls.scoring import score_text
 from factory.engine.calls.usage import Gate, ModelUsage
@@ -32,6 +33,7 @@ from factory.models.base import (
     TokenLogprob,
     Usage,
 )
+from factory.models.opening import Opening
 from factory.models.reply.read import Refused, is_mishap, read_again, unusable
 from factory.models.reply.usage import believable
 from factory.models.wire import estimate_prompt_tokens, sent_messages
@@ -161,6 +163,16 @@ class JournalledChat(Caller):
             f"{self.name}: no usable reply after {len(keys)} tries: {problem}: {shorten(reply.text, 60)!r}",
         )
 
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `ChatModel.user_opening`."""
+        return await self.noted(user_opening(self, self.provider, self._journal, messages))
+
+    async def continue_text(self, opening: str, sampling: Sampling, *, sample: int = 0) -> Answer[None]:
+        """See `ChatModel.continue_text`."""
+        turn_opener(self.name, self.provider)
+        request = ChatRequest((), sampling, opening=opening)
+        return await self.noted(self.answer(self._sampled(request, sample), None))
+
     async def score_text(self, text: str) -> ScoredText:
         """See `ChatModel.score_text`."""
         return await self.noted(score_text(self, self.provider, self._journal, text))
@@ -189,6 +201,8 @@ class JournalledChat(Caller):
             sent["tools"] = request.tools
         if request.template_arguments:
             sent["template_arguments"] = request.template_arguments
+        if request.opening:
+            sent["opening"] = request.opening
         try:
             return Call(request, sent, call_key("chat", self.provider.identity, sent))
         except TypeError as error:  # half a surrogate pair, for one
@@ -294,7 +308,9 @@ class JournalledChat(Caller):
         # Only a rate of tokens asks what a call will take; half the limit stands for the reply.
         guess = 0
         if self._token_rate is not None:
-            prompt = estimate_prompt_tokens(request.messages, request.tools)
+            prompt = estimate_prompt_tokens(request.messages, request.tools) + estimate_tokens(
+                request.opening
+            )
             guess = prompt + n * request.sampling.max_tokens // 2
         replies: list[Reply] = await self.send(attempt, guess)
         if self._token_rate is not None:

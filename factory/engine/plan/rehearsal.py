@@ -20,6 +20,7 @@ from factory.engine.calls.chat import SCHEMA_TRIES
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Answer, ChatModel, Sampling, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
+from factory.models.opening import Opening
 from factory.models.wire import estimate_prompt_tokens
 from factory.recipe.recipe import Recipe
 from factory.step import Context, PerRecord, Source, Step, WholeSet
@@ -190,6 +191,12 @@ class _DryChat:
             await self.ask(messages, sampling, schema=schema, sample=sample, tools=tools)
             for sample in range(n)
         ]
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        return Opening("".join(map(turn_text, messages)) or "[the beginning of a user's turn]", "")
+
+    async def continue_text(self, opening: str, sampling: Sampling, *, sample: int = 0) -> Answer[Any]:
+        return await self.ask((Message("user", opening),), sampling, sample=sample)
 
     async def score_text(self, text: str) -> ScoredText:
         tokens = estimate_tokens(text)

@@ -20,12 +20,14 @@ import asyncio
 import os
 import secrets
 import threading
+import urllib.request
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from factory.data.record import ToolCall
+from factory.data.record import Message, ToolCall
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply
@@ -34,6 +36,7 @@ from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint, gguf_file, template_takes_tools
 from factory.models.openai.chat import identity_of
 from factory.models.openai.completion import read_usage
+from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import LocalOptions
 from factory.models.reply.read import read_reply
 from factory.models.wire import no_tools, wire_messages, wire_template_arguments, wire_tools
@@ -66,6 +69,7 @@ class LocalChat:
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="llama")
         self._idle: list[Server] = []  # slots; last used, first taken, for the sake of its cache
         self._closing = threading.Event()
+        self._key = secrets.token_hex(32)
 
     async def send(self, request: ChatRequest) -> Reply:
         """Generate one reply.
@@ -81,6 +85,11 @@ class LocalChat:
             return await loop.run_in_executor(self._threads, self._generate, request, stop)
         finally:
             stop.set()
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `TurnOpener`: llama.cpp has the template out of the file."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._opening, messages)
 
     async def close(self) -> None:
         """Stop what is being generated and free the model."""
@@ -99,12 +108,12 @@ class LocalChat:
             chunks.append(chunk)
             return stop.is_set() or self._closing.is_set()
 
+        slot = self._take_slot()
         try:
-            slot = self._idle.pop()
-        except IndexError:
-            slot = self._load()
-        try:
-            slot.handle_chat_completions(body, receive)
+            if request.opening:
+                slot.handle_completions(body, receive)
+            else:
+                slot.handle_chat_completions(body, receive)
         except (ValueError, RuntimeError) as error:
             raise RecordFailed(
                 "bad_request", f"llama.cpp refused the request: {shorten(str(error), 200)}"
@@ -113,10 +122,44 @@ class LocalChat:
             self._idle.append(slot)
         return _read_stream(chunks, request)
 
+    def _opening(self, messages: Sequence[Message]) -> Opening:
+        slot = self._take_slot()
+        try:
+            body = {"messages": wire_messages(with_words(messages)), "add_generation_prompt": False}
+            # Only llama.cpp's own server writes a conversation as its template does, and it listens on loopback alone.
+            asked = urllib.request.Request(
+                f"{slot.listening_address}/apply-template",
+                orjson.dumps(body),
+                {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
+            )
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                asked, timeout=60
+            ) as reply:
+                rendered = orjson.loads(reply.read())["prompt"]
+        except (OSError, ValueError, LookupError) as error:
+            raise RunStopped(
+                f"llama.cpp cannot write a conversation as the template of {self._path.name} does: "
+                f"{shorten(str(error), 120)}"
+            ) from None
+        finally:
+            self._idle.append(slot)
+        return opening_of(str(rendered), self._path.name)
+
+    def _take_slot(self) -> Server:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._load()
+
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         sampling = self._options.sampling(request.sampling)
+        said = (
+            {"messages": wire_messages(request.messages)}
+            if not request.opening
+            else {"prompt": request.opening}
+        )
         body: dict[str, Any] = {
-            "messages": wire_messages(request.messages),
+            **said,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
@@ -160,7 +203,7 @@ class LocalChat:
         # llama.cpp's server always listens on a loopback port too; a key that nobody knows closes it.
         params.port = 0
         params.n_threads_http = 1
-        params.api_keys = [secrets.token_hex(32)]
+        params.api_keys = [self._key]
         try:
             return xllamacpp.Server(params)
         except RuntimeError:
@@ -186,8 +229,9 @@ def _read_stream(chunks: list[str], request: ChatRequest | None = None) -> Reply
                 )
             raise RecordFailed("bad_request", f"llama.cpp refused the request: {message}")
         for choice in last["choices"]:
-            parts.append(choice["delta"].get("content") or "")
-            for piece in choice["delta"].get("tool_calls") or ():
+            delta = choice.get("delta") or {"content": choice.get("text")}
+            parts.append(delta.get("content") or "")
+            for piece in delta.get("tool_calls") or ():
                 call = called.setdefault(piece.get("index", 0), {"id": "", "name": "", "arguments": ""})
                 call["id"] = call["id"] or piece.get("id") or ""
                 for key, text in (piece.get("function") or {}).items():

@@ -7,9 +7,19 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from factory.data.record import Message
 from factory.errors import RunStopped
-from factory.models.base import ChatProvider, ChatRequest, Reply, SampleSender, TextScorer, TokenLogprobs
+from factory.models.base import (
+    ChatProvider,
+    ChatRequest,
+    Reply,
+    SampleSender,
+    TextScorer,
+    TokenLogprobs,
+    TurnOpener,
+)
 from factory.models.failures import Denied, Unreachable
+from factory.models.opening import Opening
 
 Result = TypeVar("Result")
 
@@ -62,6 +72,16 @@ class BalancedChat:
             return provider.score_text(text)
 
         return await self._balanced(score)
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `TurnOpener`; balanced as `send` is."""
+
+        def ask(provider: ChatProvider) -> Awaitable[Opening]:
+            if not isinstance(provider, TurnOpener):
+                raise RunStopped(f"{self.identity} cannot be had to write a user's turn")
+            return provider.user_opening(messages)
+
+        return await self._balanced(ask)
 
     async def _balanced(self, ask: Callable[[ChatProvider], Awaitable[Result]]) -> Result:
         tried: set[int] = set()

@@ -14,11 +14,14 @@ from typing import Any
 
 import orjson
 
+from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.openai.completion import read_completion, read_samples, read_scores
 from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
+from factory.models.openai.served_opening import served_opening
 from factory.models.openai.structured import instruct_json, strict_schema
+from factory.models.opening import Opening
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
 from factory.models.secrets import filled_in, read_key, variables_in
@@ -136,6 +139,10 @@ class OpenAIChat(OpenAIBodies):
 
     async def send(self, request: ChatRequest) -> Reply:
         """Send one request once; raises as `ChatProvider.send`."""
+        if request.opening:
+            return read_completion(
+                await self._endpoint.post("/completions", self._opened_body(request)), request
+            )
         return read_completion(await self._completion(request), request)
 
     async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
@@ -194,6 +201,19 @@ class OpenAIChat(OpenAIBodies):
         if scores is None:
             raise self._tells_none("")
         return scores
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `TurnOpener`: asked of what vLLM's and llama.cpp's servers have beside OpenAI's paths."""
+        chosen = self._extra_body.get(_TEMPLATE_ARGUMENTS)
+        return await served_opening(self._options, self._endpoint, messages, chosen)
+
+    def _opened_body(self, request: ChatRequest) -> dict[str, Any]:
+        """The body of a request to go on from a text as it stands."""
+        body = self._body(request)
+        del body["messages"]
+        body.pop(_TEMPLATE_ARGUMENTS, None)
+        # vLLM's: the text has its first token already, and the mark that ends the turn is to be seen.
+        return {**body, "prompt": request.opening, "add_special_tokens": False, "skip_special_tokens": False}
 
     def _tells_none(self, why: str) -> RunStopped:
         return RunStopped(

@@ -4,9 +4,10 @@ In: the engine's arguments, then one job a line. Out: `true` when the model is l
 as soon as it is there, in any order. When the input ends, so does this process, with all it started.
 
     job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, with the chat template's arguments as
-        "template" where there are any; or {"id", "text"} to have it scored
+        "template" where there are any; with "opening", a text to go on from, in place of the messages; {"id", "text"}
+        to have it scored; or {"id", "open": [...]} to have messages written as the chat template does
     result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "usage"}, or
-        {"id", "refused": why}
+        {"id", "rendered"}, or {"id", "refused": why}
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Engine:
     def add(self, job: dict[str, Any]) -> list[dict[str, Any]]:
         """Let a job join those that run; returns its result where vLLM refuses it."""
         try:
+            if "open" in job:
+                return [{"id": job["id"], "rendered": self._render(job["open"])}]
             (name,) = self._enqueue(job)
         except Exception as error:
             if type(error).__name__ == "EngineDeadError":
@@ -89,6 +92,10 @@ class Engine:
         # vLLM names a request by a number and random letters, and its output by the number alone.
         self._jobs[name.partition("-")[0]] = job
         return []
+
+    def _render(self, messages: list[dict[str, Any]]) -> str:
+        tokenizer = self._llm.get_tokenizer()
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False))
 
     def _enqueue(self, job: dict[str, Any]) -> list[str]:
         from vllm import SamplingParams
@@ -102,6 +109,12 @@ class Engine:
         else:
             schema = job["schema"]
             structure = None if schema is None else StructuredOutputsParams(json=schema)
+            if "opening" in job:
+                # Marks of the template end a turn: they are needed to see where a stop text stands.
+                params = SamplingParams(**job["params"], skip_special_tokens=False)
+                # The template's text has its first token already.
+                ids = self._llm.get_tokenizer().encode(job["opening"], add_special_tokens=False)
+                return list(self._llm.enqueue([{"prompt_token_ids": ids}], [params], use_tqdm=False))
             params = SamplingParams(**job["params"], structured_outputs=structure)
             template = {"chat_template_kwargs": job["template"]} if "template" in job else {}
             names = self._llm.enqueue_chat([job["messages"]], [params], use_tqdm=False, **template)

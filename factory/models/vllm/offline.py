@@ -11,14 +11,17 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.openai.chat import identity_of
+from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import VLLMOptions
 from factory.models.refusal import raise_for_status
 from factory.models.reply.read import read_reply
@@ -81,7 +84,11 @@ class VLLMChat:
             "seed": request.seed,
             "logprobs": sampling.logprobs,
         }
-        job = {"messages": wire_messages(request.messages), "params": params, "schema": request.schema}
+        job: dict[str, Any] = {"params": params, "schema": request.schema}
+        if request.opening:
+            job["opening"] = request.opening
+        else:
+            job["messages"] = wire_messages(request.messages)
         if request.template_arguments:
             job["template"] = wire_template_arguments(request.template_arguments)
         done = await self._ask(job)
@@ -96,6 +103,11 @@ class VLLMChat:
         """The log-probabilities of a given text; raises as `send`."""
         done = await self._ask({"text": text})
         return TokenLogprobs(tuple(done["tokens"]), tuple(done["logprobs"]), Usage(*done["usage"]))
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `TurnOpener`: vLLM's tokenizer has the template."""
+        done = await self._ask({"open": wire_messages(with_words(messages))})
+        return opening_of(done["rendered"], self._options.model)
 
     async def close(self) -> None:
         """End the engine; what it is computing is let go."""

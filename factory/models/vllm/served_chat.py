@@ -8,10 +8,12 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from factory.data.record import Message
 from factory.errors import RunStopped
 from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.failures import TransientFailure
 from factory.models.openai.chat import OpenAIChat, identity_of
+from factory.models.opening import Opening
 from factory.models.options import OpenAIOptions
 from factory.models.vllm.engine_arguments import changing_arguments, read_flags
 from factory.models.vllm.server import KEY, LocalServer, require_vllm
@@ -59,6 +61,10 @@ class ServedChat:
     async def score_text(self, text: str) -> TokenLogprobs:
         """See `TextScorer`."""
         return await self._asked(lambda chat: chat.score_text(text))
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `TurnOpener`."""
+        return await self._asked(lambda chat: chat.user_opening(messages))
 
     async def close(self) -> None:
         """Stop the server, up or just starting."""
