@@ -95,7 +95,9 @@ def test_a_template_is_cut_where_the_words_begin() -> None:
 @pytest.mark.parametrize("template", ["", "no words", "{0}", "a {0} b {0}"])
 def test_a_template_without_one_place_for_the_words_is_refused(template: str) -> None:
     (turn,) = with_words(())
-    with pytest.raises(RunStopped, match=r"template of m .* give the text that comes before them as `template`"):
+    with pytest.raises(
+        RunStopped, match=r"template of m .* give the text that comes before them as `template`"
+    ):
         opening_of(template.format(turn.content), "m")
 
 

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from real_server import PARIS, PARIS_LOGPROBS, descendants, recipe, request, seeds, usage
 
 import factory as sft
+from factory.data.record import Message
 from factory.errors import RecordFailed
+from factory.models.base import ChatRequest, Reply, Sampling
 from factory.models.options import VLLMOptions
 from factory.models.vllm.offline import VLLMChat
 
@@ -39,6 +41,15 @@ def asked(model: str, ask: Callable[[VLLMChat], Awaitable[Any]]) -> Any:
     return asyncio.run(go())
 
 
+async def written(chat: VLLMChat) -> Reply:
+    """A user's turn that the model writes by its own template."""
+    opening = await chat.user_opening((Message("system", "Users ask about cooking."),))
+    assert opening.text.endswith("Users ask about cooking.<|im_end|>\n<|im_start|>user\n")
+    assert opening.end == "<|im_end|>"
+    sampling = Sampling(1.0, 48, stop=(opening.end,))
+    return await chat.send(ChatRequest((), sampling, seed=1, opening=opening.text))
+
+
 def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(model: str) -> None:
     async def ask(chat: VLLMChat) -> list[Any]:
         story = asyncio.create_task(chat.send(request("Tell me a very long story.", max_tokens=400)))
@@ -48,12 +59,13 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
             chat.send(request("word " * 5000)),
             chat.score_text(PARIS),
             chat.score_text("法国的首都是巴黎。"),
+            written(chat),
             return_exceptions=True,
         )
         assert not story.done()  # they joined it, and did not wait for its end
         return [*others, await story]
 
-    counted, city, long, scores, chinese, story = asked(model, ask)
+    counted, city, long, scores, chinese, turn, story = asked(model, ask)
     assert counted.text.strip()
     assert story.usage.completion_tokens > city.usage.completion_tokens
     assert len(counted.logprobs) == counted.usage.completion_tokens
@@ -66,6 +78,8 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
     assert "".join(scores.tokens) == PARIS
     assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
     assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+    assert turn.text.strip()
+    assert "<|im_" not in turn.text
     assert not engines()
 
 

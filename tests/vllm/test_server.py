@@ -36,7 +36,7 @@ from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
-from factory.models.base import Answer, Sampling
+from factory.models.base import Answer, ChatRequest, Sampling
 from factory.models.openai.chat import OpenAIChat
 from factory.models.vllm.server import LocalServer
 
@@ -130,6 +130,22 @@ def test_a_given_text_has_the_log_probabilities_that_are_known(vllm: LocalServer
     assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
     chinese = asked(vllm, lambda chat: chat.score_text("法国的首都是巴黎。"))
     assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+
+
+def test_a_user_turn_is_written_by_the_template_of_the_server(vllm: LocalServer) -> None:
+    opening = asked(vllm, lambda chat: chat.user_opening((Message("system", "用户用中文提问。"),)))
+    assert opening.text.endswith("用户用中文提问。<|im_end|>\n<|im_start|>user\n")
+    assert opening.end == "<|im_end|>"
+    sampling = Sampling(1.0, 48, stop=(opening.end,))
+    texts = [
+        asked(
+            vllm,
+            lambda chat, seed=seed: chat.send(ChatRequest((), sampling, seed=seed, opening=opening.text)),
+        ).text
+        for seed in (1, 2)
+    ]
+    assert texts[0] != texts[1]
+    assert all(text.strip() and "<|im_" not in text for text in texts)
 
 
 def test_sixty_four_requests_are_in_flight_at_once(vllm: LocalServer, tmp_path: Path) -> None:

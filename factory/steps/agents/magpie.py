@@ -80,7 +80,9 @@ class Magpie(WholeSet):
 
     def model_post_init(self, context: object) -> None:
         if self.template and self.system:
-            raise ValueError("`template` stands in place of the whole beginning: write the system turn into it")
+            raise ValueError(
+                "`template` stands in place of the whole beginning: write the system turn into it"
+            )
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
@@ -142,9 +144,13 @@ class Magpie(WholeSet):
             reason = f"the instruction was cut at {self.max_tokens} tokens"
             return record.drop(context.step, "truncated", reason, {"max_tokens": self.max_tokens})
         if words.endswith((":", "：")):
-            return record.drop(context.step, "unfinished", "it ends with a colon: what it speaks of is not there")
+            return record.drop(
+                context.step, "unfinished", "it ends with a colon: what it speaks of is not there"
+            )
         if self.language is not None and (found := detect_language(words)) != self.language:
-            return record.drop(context.step, "other_language", f"it is in {found!r}, not in {self.language!r}")
+            return record.drop(
+                context.step, "other_language", f"it is in {found!r}, not in {self.language!r}"
+            )
         return record
 
     def _record(self, words: str, system: str, number: int) -> Record:
@@ -171,7 +177,9 @@ class Magpie(WholeSet):
         context.count("drawn", drawn)
         context.count("kept", kept)
         let_go = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-        told = f"{context.step}: {kept:,} instructions of {drawn:,} draws" + (f" ({let_go})" if let_go else "")
+        told = f"{context.step}: {kept:,} instructions of {drawn:,} draws" + (
+            f" ({let_go})" if let_go else ""
+        )
         if kept == self.size:
             context.tell(told)
             return
