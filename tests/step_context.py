@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from factory.data.record import Message, Record
 from factory.errors import RecordFailed
 from factory.models.base import Answer, ChatRequest, Reply, Sampling
+from factory.models.opening import Opening
 from factory.models.reply.read import unusable
 from factory.step import Context, PerRecord
 
@@ -96,6 +97,13 @@ class ScriptedChat:
             logprobs=reply.logprobs,
             calls=reply.calls,
         )
+
+    async def user_opening(self, messages: Sequence[Message]) -> Opening:
+        said = "".join(f"<|{turn.role}|>{turn.content}<|end|>" for turn in messages)
+        return Opening(f"{said}<|user|>", "<|end|>")
+
+    async def continue_text(self, opening: str, sampling: Sampling, *, sample: int = 0) -> Answer[Any]:
+        return await self.ask((Message("", opening),), sampling, sample=sample)
 
     async def ask_many(
         self, messages: Sequence[Message], sampling: Sampling, *, n: int, **options: Any

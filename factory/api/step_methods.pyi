@@ -472,6 +472,38 @@ class StepMethods:
                 kept, such as "< 0.9"; without it all are kept.
         """
 
+    def magpie(
+        self,
+        *,
+        model: Model = "",
+        size: int = 100,
+        most_draws: int | None = None,
+        system: str | Sequence[str] = ...,
+        template: str = "",
+        language: Literal["en", "zh"] | None = None,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        max_tokens: int = 512,
+    ) -> Dataset:
+        """Draw instructions from an aligned chat model that is shown the start of a user's turn and no
+        words (Magpie).
+
+        Args:
+            model (str, default ""): The chat model that writes the instructions.
+            size (int, >= 1, default 100): Instructions to come to.
+            most_draws (int | none, >= 1, default null): Most draws; three for each instruction that is
+                asked for, if not given.
+            system (str | list of str, default []): System turn, or several in turn, under which a user
+                writes; none leaves it to the template.
+            template (str, default ""): The text before a user's words, in place of the model's own
+                template; no `system` then.
+            language (en | zh | none, default null): The language that is kept; all are, if not given.
+            temperature (float, > 0, default 1.0): Sampling temperature.
+            top_p (float, > 0, <= 1, default 1.0): Nucleus: the most likely tokens that have this
+                probability together.
+            max_tokens (int, >= 1, default 512): Most tokens of an instruction.
+        """
+
     def normalize_tags(
         self,
         *,

@@ -1,8 +1,8 @@
 """What every capability asks: a chat model or an embedding model, whoever serves it.
 
-Two faces. A *provider* (`ChatProvider`, `EmbeddingProvider`) is the smallest thing that sends one request and
-reads the reply. A *model* (`ChatModel`, `EmbeddingModel`) is what a step is handed: a provider behind the
-journal, the limits and the counters. Steps never see a provider.
+Two faces. A *provider* (`provider.py`) is the smallest thing that sends one request and reads the
+reply. A *model* (`ChatModel`, `EmbeddingModel`) is what a step is handed: a provider behind the journal, the limits and
+the counters. Steps never see a provider.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import (
     TypeAlias,
     TypeVar,
     overload,
-    runtime_checkable,
 )
 
 from pydantic import BaseModel
@@ -173,98 +172,6 @@ class ScoredText:
     model: str
     keys: tuple[str, ...]
     replayed: bool = False
-
-
-class ChatProvider(Protocol):
-    """The smallest thing that can send a chat request and read the reply.
-
-    `identity` names what answers (model name, file hash, whatever changes the reply) and is part of the
-    journal's key; it holds no secret and no address.
-    """
-
-    identity: str
-    concurrency: int
-
-    async def send(self, request: ChatRequest) -> Reply:
-        """Send one request once; no retries.
-
-        Raises:
-            Overloaded: the server asks to wait (429, 503).
-            TransientFailure: a time-out, a reset, a truncated body, a 5xx: worth another try.
-            RecordFailed: this request can never succeed (prompt beyond the context).
-            RunStopped: no request can succeed (refused key, no credit); Denied: none, or this one alone.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Free sockets, threads and memory."""
-        ...
-
-
-@runtime_checkable
-class TextScorer(Protocol):
-    """A chat provider that can also tell how likely its model holds a given text, token by token."""
-
-    async def score_text(self, text: str) -> TokenLogprobs:
-        """The log-probabilities of the tokens of `text`, taken as it stands, without a chat template.
-
-        Raises:
-            RunStopped: the server has no way to tell them.
-            Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
-        """
-        ...
-
-
-@runtime_checkable
-class TurnOpener(Protocol):
-    """A chat provider that can also have its model write a user's turn: it takes requests with an `opening`."""
-
-    async def user_opening(self, messages: Sequence[Message]) -> Opening:
-        """The text of a conversation in the model's own chat template, up to where a user's next words begin.
-
-        Raises:
-            RunStopped: the server has no way to tell it, or the template has no such place.
-            Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
-        """
-        ...
-
-
-@runtime_checkable
-class SampleSender(Protocol):
-    """A chat provider that can also ask for several samples of one prompt in one request.
-
-    sends_samples: False once the server was found to take no such request
-    """
-
-    @property
-    def sends_samples(self) -> bool: ...
-
-    async def send_samples(self, requests: Sequence[ChatRequest]) -> list[Reply]:
-        """Replies for the first of `requests`, which differ in seed and sample alone: one at least.
-
-        Fewer than asked for where the server gives fewer. Samples of one request cannot have seeds of their
-        own: the first one's is sent, from which the server draws them all. The prompt's tokens are counted
-        with the first reply.
-
-        Raises:
-            Overloaded, TransientFailure, RecordFailed, RunStopped: as `ChatProvider.send`.
-        """
-        ...
-
-
-class EmbeddingProvider(Protocol):
-    """The smallest thing that can turn texts into vectors."""
-
-    identity: str
-    batch_size: int
-
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One unit-length vector for each text. Raises as `ChatProvider.send`."""
-        ...
-
-    async def close(self) -> None:
-        """Free sockets, threads and memory."""
-        ...
 
 
 class ChatModel(Protocol):

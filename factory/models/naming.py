@@ -8,7 +8,6 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from factory.errors import RecipeError
-from factory.models.base import ChatProvider, TextScorer
 from factory.models.options import (
     OPENAI_HOST,
     LangChainOptions,
@@ -20,6 +19,7 @@ from factory.models.options import (
     TransformersOptions,
     VLLMOptions,
 )
+from factory.models.provider import ChatProvider, TextScorer
 
 EMBEDDED = "embedded"
 """The name of the default models: those that run in this process, with no entry in the recipe."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from factory.models.base import ChatProvider, EmbeddingProvider
 from factory.models.options import (
     ChatOptions,
     EmbeddingOptions,
@@ -16,6 +15,7 @@ from factory.models.options import (
     TransformersOptions,
     VLLMOptions,
 )
+from factory.models.provider import ChatProvider, EmbeddingProvider
 
 if TYPE_CHECKING:
     from factory.models.vllm.server import LocalServer

@@ -9,11 +9,12 @@ from asking import chat_request
 from scripted_server import Say, ScriptedServer, in_thread, refuse
 
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import TextScorer, TokenLogprob, TokenLogprobs, Usage
+from factory.models.base import TokenLogprob, TokenLogprobs, Usage
 from factory.models.failures import TransientFailure
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
+from factory.models.provider import TextScorer
 
 pytestmark = pytest.mark.anyio
 

@@ -17,11 +17,12 @@ from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
-from factory.models.base import ChatProvider, ChatRequest, Reply, Sampling
+from factory.models.base import ChatRequest, Reply, Sampling
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
 from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import LocalOptions, OpenAIOptions
+from factory.models.provider import ChatProvider
 
 Result = TypeVar("Result")
 SYSTEM = Message("system", "你教数学。")
@@ -149,7 +150,7 @@ def test_several_servers_tell_as_one(telling: Server, tmp_path: Path) -> None:
 
 def test_a_server_that_tells_no_template_is_named_with_what_helps(tmp_path: Path) -> None:
     with in_thread(Server("none")) as server:
-        with pytest.raises(RunStopped, match="does not tell its model's chat template .* as `template`"):
+        with pytest.raises(RunStopped, match=r"does not tell its model's chat template .* as `template`"):
             asked(openai(server), tmp_path, lambda chat: chat.user_opening(()))
         # And the advice works: with the text given, the server goes on from it.
         answer = asked(openai(server), tmp_path, lambda chat: chat.continue_text("User: ", Sampling(1.0, 9)))

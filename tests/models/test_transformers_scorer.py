@@ -10,8 +10,8 @@ import pytest
 from asking import chat_request
 
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import TextScorer
 from factory.models.options import TransformersOptions
+from factory.models.provider import TextScorer
 from factory.models.providers import chat_provider
 
 TEXTS = [

@@ -18,8 +18,9 @@ import pytest
 from asking import chat_request
 
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, TextScorer, TokenLogprob, TokenLogprobs, Usage
+from factory.models.base import ChatRequest, TokenLogprob, TokenLogprobs, Usage
 from factory.models.options import VLLMOptions
+from factory.models.provider import TextScorer
 from factory.models.vllm.offline import VLLMChat
 
 STAND_IN = """

@@ -23,17 +23,9 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RecordFailed
-from factory.models.base import (
-    Answer,
-    ChatProvider,
-    ChatRequest,
-    Reply,
-    Sampling,
-    ScoredText,
-    TokenLogprob,
-    Usage,
-)
+from factory.models.base import Answer, ChatRequest, Reply, Sampling, ScoredText, TokenLogprob, Usage
 from factory.models.opening import Opening
+from factory.models.provider import ChatProvider
 from factory.models.reply.read import Refused, is_mishap, read_again, unusable
 from factory.models.reply.usage import believable
 from factory.models.wire import estimate_prompt_tokens, sent_messages

@@ -13,8 +13,8 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RecordFailed, RunStopped, TextsFailed
-from factory.models.base import EmbeddingProvider
 from factory.models.failures import Denied
+from factory.models.provider import EmbeddingProvider
 
 if TYPE_CHECKING:
     from factory.models.base import Vectors

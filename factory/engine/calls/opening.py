@@ -11,8 +11,8 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import ChatProvider, TurnOpener
 from factory.models.opening import Opening
+from factory.models.provider import ChatProvider, TurnOpener
 from factory.models.wire import sent_messages
 
 

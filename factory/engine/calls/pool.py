@@ -11,7 +11,7 @@ from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.models.address import BATCH, server_of
-from factory.models.base import ChatModel, ChatProvider, EmbeddingModel, EmbeddingProvider
+from factory.models.base import ChatModel, EmbeddingModel
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, check_use, resolve_model
 from factory.models.options import (
     ChatOptions,
@@ -20,6 +20,7 @@ from factory.models.options import (
     LocalOptions,
     OpenAIOptions,
 )
+from factory.models.provider import ChatProvider, EmbeddingProvider
 from factory.models.providers import Servers, chat_provider, embedding_provider
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from factory.errors import RecordFailed
-from factory.models.base import Answer, ChatRequest, Reply, SampleSender, Usage
+from factory.models.base import Answer, ChatRequest, Reply, Usage
+from factory.models.provider import SampleSender
 
 if TYPE_CHECKING:
     from factory.engine.calls.chat import Call, JournalledChat

@@ -11,7 +11,8 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import ChatProvider, ScoredText, TextScorer, TokenLogprobs, Usage
+from factory.models.base import ScoredText, TokenLogprobs, Usage
+from factory.models.provider import ChatProvider, TextScorer
 
 
 async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, text: str) -> ScoredText:

@@ -9,17 +9,10 @@ from typing import TypeVar
 
 from factory.data.record import Message
 from factory.errors import RunStopped
-from factory.models.base import (
-    ChatProvider,
-    ChatRequest,
-    Reply,
-    SampleSender,
-    TextScorer,
-    TokenLogprobs,
-    TurnOpener,
-)
+from factory.models.base import ChatRequest, Reply, TokenLogprobs
 from factory.models.failures import Denied, Unreachable
 from factory.models.opening import Opening
+from factory.models.provider import ChatProvider, SampleSender, TextScorer, TurnOpener
 
 Result = TypeVar("Result")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -18,6 +19,8 @@ from factory.models.opening import Opening
 from factory.step import ChatModelName, Context, WholeSet
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 
+DRAWS = 3
+"""Draws for each instruction that is asked for, at the most, where nothing else is said."""
 DRY_ROUNDS = 3
 """So many rounds in a row that bring nothing new end the step."""
 _LEAST_YIELD = 0.1
@@ -38,8 +41,8 @@ class Magpie(WholeSet):
     A draw is let go, marked with its reason, where it is empty ("empty"), was cut by the token limit ("truncated"),
     ends with a colon, so that what it speaks of is not there ("unfinished"), is in another language than `language`
     ("other_language"), or was drawn before ("repeated"). Near duplicates are left to the steps that remove them.
-    The step draws in rounds until it has `size` instructions; it ends before that after `most_draws`, or after
-    three rounds that bring nothing, and says so.
+    What a last round brings beyond `size` is let go, too ("beyond_size"). The step draws in rounds until it has `size`
+    instructions; it ends before that after `most_draws`, or after three rounds that bring nothing, and says so.
 
     Source: Magpie (arXiv 2406.08464), section 2, at its temperature and top_p of 1. Its further filters are steps
     of their own: `judge`, `dedup_semantic`, `keep_top`. Its choice of the longest answers is left out.
@@ -50,14 +53,13 @@ class Magpie(WholeSet):
     """
 
     name: ClassVar[str] = "magpie"
-    begins: ClassVar[bool] = True
 
     model: ChatModelName = ""
     """The chat model that writes the instructions."""
     size: int = Field(100, ge=1)
     """Instructions to come to."""
     most_draws: int | None = Field(None, ge=1)
-    """Most draws; 10 for each instruction that is asked for, if not given."""
+    """Most draws; three for each instruction that is asked for, if not given."""
     system: str | tuple[str, ...] = ()
     """System turn, or several in turn, under which a user writes; none leaves it to the template."""
     template: str = ""
@@ -84,30 +86,49 @@ class Magpie(WholeSet):
                 "`template` stands in place of the whole beginning: write the system turn into it"
             )
 
+    def begins(self) -> bool:
+        """See `WholeSet.begins`."""
+        return True
+
+    def expected(self) -> int | None:
+        """See `WholeSet.expected`."""
+        return self.size
+
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
         openings = await self._openings(context)
-        most = self.most_draws or 10 * self.size
+        size, most = self._wanted(context)
         made: list[Record] = []
         seen: dict[str, str] = {}
         drawn = dry = 0
-        while len(seen) < self.size and drawn < most and dry < DRY_ROUNDS:
-            count = min(self._next_round(drawn, len(seen)), most - drawn)
-            numbers = range(drawn, drawn + count)
+        while len(seen) < size and drawn < most and dry < DRY_ROUNDS:
             before = len(seen)
+            rate = max(before / drawn, _LEAST_YIELD) if drawn else 1.0
+            count = min(math.ceil((size - before) / rate), most - drawn)
+            numbers = range(drawn, drawn + count)
 
             async def draw(number: int) -> Record:
                 return await self._draw(number, openings[number % len(openings)], context)
 
             for record in await side_by_side(draw, numbers):
-                made.append(self._novel(record, seen, context))
+                made.append(_novel(record, seen, size, context))
             drawn += count
             dry = 0 if len(seen) > before else dry + 1
-        self._tell(made, len(seen), drawn, most, context)
+        _tell(made, size, most, context)
         return Table.from_records([*table.records(), *made])
 
-    async def rehearse(self, record: Record, context: Context) -> None:
-        """See `WholeSet.rehearse`: what is drawn does not depend on the records that come in."""
+    async def rehearse_once(self, context: Context) -> Record | None:
+        """See `WholeSet.rehearse_once`: every draw that may be made."""
+        openings = await self._openings(context)
+        _, most = self._wanted(context)
+        for number in range(most):
+            record = await self._draw(number, openings[number % len(openings)], context)
+        return replace(record, dropped=None)
+
+    def _wanted(self, context: Context) -> tuple[int, int]:
+        """How many instructions to come to, and most draws."""
+        size = self.size if context.limit is None else min(self.size, context.limit)
+        return size, self.most_draws or DRAWS * size
 
     async def _openings(self, context: Context) -> list[tuple[str, Opening]]:
         """Each system turn and what the model is shown under it."""
@@ -119,11 +140,6 @@ class Magpie(WholeSet):
             (system, await model.user_opening((Message("system", system),) if system else ()))
             for system in systems or ("",)
         ]
-
-    def _next_round(self, drawn: int, kept: int) -> int:
-        """How many to draw next, by the yield so far."""
-        rate = max(kept / drawn, _LEAST_YIELD) if drawn else 1.0
-        return math.ceil((self.size - kept) / rate)
 
     async def _draw(self, number: int, opened: tuple[str, Opening], context: Context) -> Record:
         """One draw as a record, let go where its text alone says so."""
@@ -158,34 +174,34 @@ class Magpie(WholeSet):
         meta = {"magpie_system": system} if system else {}
         return new_record(words, source="magpie", occurrence=number, meta=meta)
 
-    def _novel(self, record: Record, seen: dict[str, str], context: Context) -> Record:
-        """The record, let go where the same words were drawn before, or where there are enough."""
-        if record.dropped is not None:
-            return record
-        words = normal_form(record.prompt)
-        if words in seen:
-            return record.drop(
-                context.step, "repeated", f"it was drawn before, as {seen[words]}", against=seen[words]
-            )
-        if len(seen) == self.size:
-            return record.drop(context.step, "beyond_size", f"there are {self.size:,} instructions already")
-        seen[words] = record.id
-        return record
 
-    def _tell(self, made: Sequence[Record], kept: int, drawn: int, most: int, context: Context) -> None:
-        kinds = Counter(record.dropped.kind for record in made if record.dropped is not None)
-        context.count("drawn", drawn)
-        context.count("kept", kept)
-        let_go = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-        told = f"{context.step}: {kept:,} instructions of {drawn:,} draws" + (
-            f" ({let_go})" if let_go else ""
-        )
-        if kept == self.size:
-            context.tell(told)
-            return
-        why = (
-            f"the limit of {most:,} draws (`most_draws`)"
-            if drawn >= most
-            else f"{DRY_ROUNDS} rounds that brought nothing new"
-        )
-        context.warn(f"{told}; {self.size:,} were asked for, and it ended after {why}")
+def _novel(record: Record, seen: dict[str, str], size: int, context: Context) -> Record:
+    """The record, let go where the same words were drawn before, or where there are enough."""
+    if record.dropped is not None:
+        return record
+    words = normal_form(record.prompt)
+    if words in seen:
+        reason = f"it was drawn before, as {seen[words]}"
+        return record.drop(context.step, "repeated", reason, against=seen[words])
+    if len(seen) == size:
+        return record.drop(context.step, "beyond_size", f"there are {size:,} instructions already")
+    seen[words] = record.id
+    return record
+
+
+def _tell(made: Sequence[Record], size: int, most: int, context: Context) -> None:
+    """What the draws came to, and why not to more."""
+    kinds = Counter(record.dropped.kind for record in made if record.dropped is not None)
+    kept = len(made) - kinds.total()
+    context.count("drawn", len(made))
+    context.count("kept", kept)
+    let_go = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
+    told = f"{context.step}: {kept:,} instructions of {len(made):,} draws" + (
+        f" ({let_go})" if let_go else ""
+    )
+    if kept == size:
+        context.tell(told)
+        return
+    reached = len(made) >= most
+    why = f"{most:,} draws (`most_draws`)" if reached else f"{DRY_ROUNDS} rounds that brought nothing new"
+    context.warn(f"{told}; {size:,} were asked for, and it ended after {why}")
