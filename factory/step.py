@@ -256,7 +256,9 @@ class Context:
 
         Of a pool of examples it has those that the seed draws for the record.
         """
-        return load_prompt(name, record.language).drawn(self.random("examples", name, record.id))
+        prompt = load_prompt(name, record.language)
+        # Seeding a generator takes longer than all else here.
+        return prompt.drawn(self.random("examples", name, record.id)) if prompt.has_pool else prompt
 
     @overload
     async def ask(

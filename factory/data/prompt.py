@@ -31,7 +31,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -70,6 +70,11 @@ class Prompt:
         """Language, name and version: what a record's history says of it."""
         return f"{self.language}/{self.name}@{self.version}"
 
+    @property
+    def has_pool(self) -> bool:
+        """Whether it has a pool of examples, of which each record is shown some."""
+        return "shown" in self.meta
+
     def drawn(self, chance: random.Random) -> Prompt:
         """This prompt with as many of its examples as it shows, drawn by `chance`, in their order."""
         shown = self.meta.get("shown")
@@ -99,24 +104,51 @@ class Prompt:
                 raise TypeError(f"prompt {self.reference}: {name} is {type(value).__name__}, not text")
         turns = self._fenced(values)
         # What LangChain would render, without its import: with one kind of tag allowed there is only one meaning.
-        return tuple(Message(role, _VARIABLE.sub(lambda tag: values[tag[1]], text)) for role, text in turns)
+        return tuple(Message(role, _inserted(text, values)) for role, text in turns)
 
     def _fenced(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The turns, with tags that no value closes or opens."""
-        names = [name for name in self.inputs if any(f"<{name}>" in text for _, text in self.turns)]
-        if not names:
-            return self.turns
-        # As a model may read one: in any case, with spaces, in full width.
-        inside = re.compile(rf"[<＜]\s*[/／]?\s*(?:{'|'.join(names)})(?![A-Za-z0-9_])", re.IGNORECASE)
-        if not any(inside.search(value) for value in values.values()):
+        fence = _fence(self.inputs, self.turns)
+        if fence is None or not any(fence.inside.search(value) for value in values.values()):
             return self.turns
         said = "\0".join(values[name] for name in self.inputs).encode("utf-8", "surrogatepass")
         for attempt in range(1 << 16):
             mark = hashlib.blake2b(said, digest_size=4, salt=attempt.to_bytes(8, "little")).hexdigest()
             if not any(mark in value for value in values.values()):
                 break
-        tag = re.compile(rf"<(/?)({'|'.join(names)})>")
-        return tuple((role, tag.sub(rf"<\1\2-{mark}>", text)) for role, text in self.turns)
+        return tuple((role, fence.tag.sub(rf"<\1\2-{mark}>", text)) for role, text in self.turns)
+
+
+class _Fence(NamedTuple):
+    """The tags that a prompt sets around its inputs. inside: such a tag as a model may read it in a value."""
+
+    tag: re.Pattern[str]
+    inside: re.Pattern[str]
+
+
+@functools.lru_cache(maxsize=512)
+def _fence(inputs: tuple[str, ...], turns: tuple[tuple[str, str], ...]) -> _Fence | None:
+    """The tags of a prompt's inputs, None where no turn sets one."""
+    names = "|".join(name for name in inputs if any(f"<{name}>" in text for _, text in turns))
+    if not names:
+        return None
+    # In any case, with spaces, in full width.
+    inside = rf"[<＜]\s*[/／]?\s*(?:{names})(?![A-Za-z0-9_])"
+    return _Fence(re.compile(rf"<(/?)({names})>"), re.compile(inside, re.IGNORECASE))
+
+
+@functools.lru_cache(maxsize=512)
+def _pieces(template: str) -> tuple[str, ...]:
+    """A template's text up to its first variable, the variable's name, the text behind it, and so on."""
+    return tuple(_VARIABLE.split(template))
+
+
+def _inserted(template: str, values: Mapping[str, str]) -> str:
+    """A template's text with each variable's value in its place."""
+    pieces = _pieces(template)
+    if len(pieces) == 1:
+        return template
+    return "".join([values[piece] if at % 2 else piece for at, piece in enumerate(pieces)])
 
 
 def lint_template(text: str) -> list[str]:
