@@ -109,7 +109,7 @@ class Prompt:
     def _fenced(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The turns, with tags that no value closes or opens."""
         fence = _fence(self.inputs, self.turns)
-        if fence is None or not any(fence.inside.search(value) for value in values.values()):
+        if fence is None or not any(map(fence.is_in, values.values())):
             return self.turns
         said = "\0".join(values[name] for name in self.inputs).encode("utf-8", "surrogatepass")
         for attempt in range(1 << 16):
@@ -124,6 +124,11 @@ class _Fence(NamedTuple):
 
     tag: re.Pattern[str]
     inside: re.Pattern[str]
+
+    def is_in(self, value: str) -> bool:
+        """Whether a value holds such a tag."""
+        # Most hold no angle bracket, which is told thirty times as fast.
+        return ("<" in value or "＜" in value) and self.inside.search(value) is not None
 
 
 @functools.lru_cache(maxsize=512)
