@@ -33,10 +33,12 @@ def unpacked(headers: Mapping[str, str], body: bytes, most_bytes: int = MOST_BYT
         TooLong: it unpacks to more than `most_bytes`; no more than those are ever held.
         Unreadable: the packing is broken, cut short or of another kind.
     """
-    named = [name.strip().lower() for name in headers.get("content-encoding", "").split(",")]
-    coding = ", ".join(name for name in named if name not in _WHOLE)
     if body.startswith(_GZIP):
         return _inflated(body, 16 + zlib.MAX_WBITS, most_bytes)
+    if "content-encoding" not in headers:
+        return body
+    named = [name.strip().lower() for name in headers["content-encoding"].split(",")]
+    coding = ", ".join(name for name in named if name not in _WHOLE)
     if not coding or not body or body.lstrip()[:1] in (b"{", b"["):
         return body
     if coding in _GZIPPED:

@@ -122,7 +122,9 @@ def read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     told = message.get("tool_calls")
     if not told:
         legacy = message.get("function_call")
-        told = [{"function": legacy}] if legacy else []
+        if not legacy:
+            return ()
+        told = [{"function": legacy}]
     try:
         return tuple(
             ToolCall(_name(call["function"]), _arguments(call["function"]), str(call.get("id") or ""))

@@ -163,11 +163,13 @@ def _cut_before_words(reply: Reply, request: ChatRequest) -> RecordFailed | None
 
 
 def _called(reply: Reply, request: ChatRequest) -> RecordFailed | None:
-    if reply.calls and not request.tools:
+    if not reply.calls:
+        if reply.finish_reason == CALLS:
+            return RecordFailed("called_a_tool", "the reply ended to call a tool, and no call is in it")
+        return None
+    if not request.tools:
         named = shorten(reply.calls[0].name, 40)
         return RecordFailed("called_a_tool", f"the answer calls {named!r}, and no tool was offered")
-    if reply.finish_reason == CALLS and not reply.calls:
-        return RecordFailed("called_a_tool", "the reply ended to call a tool, and no call is in it")
     return next(filter(None, (_broken(call, request) for call in reply.calls)), None)
 
 
@@ -204,7 +206,8 @@ def _silent(reply: Reply) -> RecordFailed | None:
 
 
 def _mark_left(text: str, request: ChatRequest) -> tuple[str, str]:
-    if not may_hold_mark(text):
+    # Of a reply that must fit a schema its JSON alone is used.
+    if request.schema is not None or not may_hold_mark(text):
         return "", ""
     from factory.models.reply.apart import mark_left
 

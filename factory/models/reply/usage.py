@@ -18,6 +18,10 @@ _ABSURD = 10**15
 
 def token_count(told: object) -> int:
     """A count as a whole number, whatever the server made of it; 0 where it is none."""
+    if (
+        type(told) is int and -_ABSURD <= told <= _ABSURD
+    ):  # as nearly every server has it; a bool is of another type
+        return told
     if isinstance(told, str):
         try:
             told = float(told)
