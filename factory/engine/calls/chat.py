@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -86,11 +86,8 @@ class JournalledChat(Caller):
         template_arguments: Mapping[str, Any] = {},
     ) -> Answer[Any]:
         """See `ChatModel.ask`."""
-        wanted = None if schema is None else json_schema(schema)
-        request = ChatRequest(
-            tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
-        )
-        return await self.noted(self.answer(self._sampled(request, sample), schema))
+        request = self._request(messages, sampling, schema, sample, tools, template_arguments)
+        return await self.noted(self.answer(request, schema))
 
     async def ask_many(
         self,
@@ -105,17 +102,25 @@ class JournalledChat(Caller):
         """See `ChatModel.ask_many`."""
         from factory.engine.calls.samples import ask_samples
 
-        wanted = None if schema is None else json_schema(schema)
-        request = ChatRequest(
-            tuple(messages), sampling, wanted, tools=tuple(tools), template_arguments=template_arguments
-        )
-        requests = [self._sampled(request, sample) for sample in range(n)]
+        requests = [
+            self._request(messages, sampling, schema, sample, tools, template_arguments)
+            for sample in range(n)
+        ]
         return await self.noted(ask_samples(self, requests, schema))
 
-    def _sampled(self, request: ChatRequest, sample: int) -> ChatRequest:
+    def _request(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        schema: type[BaseModel] | None,
+        sample: int,
+        tools: Sequence[Mapping[str, Any]],
+        template_arguments: Mapping[str, Any],
+    ) -> ChatRequest:
+        wanted = None if schema is None else json_schema(schema)
         # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
-        seed = _sample_seed(self._seed, sample) if request.sampling.temperature > 0 else None
-        return replace(request, sample=sample, seed=seed)
+        seed = _sample_seed(self._seed, sample) if sampling.temperature > 0 else None
+        return ChatRequest(tuple(messages), sampling, wanted, seed, sample, tuple(tools), template_arguments)
 
     async def answer(
         self, request: ChatRequest, schema: type[BaseModel] | None, fresh: Reply | None = None
@@ -311,6 +316,7 @@ class JournalledChat(Caller):
         return replies
 
 
+@functools.lru_cache(maxsize=1024)
 def _sample_seed(seed: int, sample: int) -> int:
     digest = hashlib.blake2b(f"{seed}/{sample}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little") & 0x7FFFFFFF

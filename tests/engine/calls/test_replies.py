@@ -132,7 +132,7 @@ async def test_a_sample_that_broke_off_is_asked_for_again_alone(tmp_path: Path) 
 async def stored(path: Path, provider: Provider, reply: Reply) -> JournalledChat:
     """A journal that an older version wrote: it holds the reply as the server sent it."""
     model = chat(path, provider)
-    call = model.call_of(model._sampled(ChatRequest(tuple(ASKED), Sampling(0, 9)), 0))
+    call = model.call_of(ChatRequest(tuple(ASKED), Sampling(0, 9)))
     told = {
         "text": reply.text,
         "finish": reply.finish_reason,
