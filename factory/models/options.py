@@ -84,7 +84,8 @@ class _ChatOptions(_Options):
 
     def sampling(self, asked: Sampling) -> Sampling:
         """What a request asks for, with these options in place of its own where they are set."""
-        return replace(asked, **self.overrides())
+        chosen = self.overrides()
+        return replace(asked, **chosen) if chosen else asked
 
     def overrides(self) -> dict[str, Any]:
         """The sampling options that are set: they change replies, so a provider's identity holds them."""

@@ -92,7 +92,12 @@ def _candidates(values: list[Any], schema: type[BaseModel]) -> Iterator[Any]:
 
 
 def _has_fields(value: Any, schema: type[BaseModel]) -> bool:
-    return isinstance(value, dict) and not schema.model_fields.keys().isdisjoint(value)
+    return isinstance(value, dict) and not _fields(schema).isdisjoint(value)
+
+
+@functools.cache
+def _fields(schema: type[BaseModel]) -> frozenset[str]:
+    return frozenset(schema.model_fields)
 
 
 @functools.cache

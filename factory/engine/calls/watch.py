@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -75,22 +75,19 @@ class Watch:
         self.most = most
         self.stop: Callable[[str], None] = lambda reason: None
         self.sending: Callable[[], int] = lambda: 0
-        self._steps: dict[str, _StepState] = {}
+        self._steps: defaultdict[str, _StepState] = defaultdict(_StepState)
         self._doubted: dict[str, asyncio.Event] = {}
         self._drains: set[asyncio.Task[None]] = set()
-
-    def _state(self, step: str) -> _StepState:
-        return self._steps.setdefault(step, _StepState())
 
     def begin(self, work: Work) -> None:
         """A call goes out for this work."""
         if not work.whole:
             work.sent += 1
-            self._state(work.step).begun += work.sent == 1
+            self._steps[work.step].begun += work.sent == 1
 
     def end(self, work: Work, failure: RecordFailed | None) -> None:
         """The work is done, well or not."""
-        state = self._state(work.step)
+        state = self._steps[work.step]
         if work.sent:
             state.begun -= 1
         if failure is None:
@@ -103,15 +100,15 @@ class Watch:
     def left(self, work: Work) -> None:
         """The work was cancelled, or waits for a batch."""
         if work.sent:
-            self._state(work.step).begun -= 1
+            self._steps[work.step].begun -= 1
 
     def pause(self, work: Work) -> None:
         """The work waits for what becomes of others."""
-        self._state(work.step).begun -= work.sent > 0
+        self._steps[work.step].begun -= work.sent > 0
 
     def go_on(self, work: Work) -> None:
         """The work waits no longer."""
-        self._state(work.step).begun += work.sent > 0
+        self._steps[work.step].begun += work.sent > 0
 
     def failed(self, step: str, failure: RecordFailed, why: str = "") -> None:
         """Count a failure; the step is held, and the run stopped, where too many are alike.
@@ -120,7 +117,7 @@ class Watch:
         """
         if not self.most:
             return
-        state = self._state(step)
+        state = self._steps[step]
         kind = alike(failure.kind, str(failure))
         state.failures[kind] += 1
         enough = self.most * IN_A_ROW if state.succeeded else self.most
