@@ -286,27 +286,29 @@ class Record:
     def with_tags(self, tags: Iterable[Tag] | Missing, event: Event) -> Self:
         """This record with `tags` in place of those it had, or without any and with the reason."""
         found = () if isinstance(tags, Missing) else tuple(tags)
-        return replace(self._told("tag", tags, event), tags=found)
+        return self._told("tag", tags, event, tags=found)
 
     def with_task(self, task: str | Missing, event: Event) -> Self:
         """This record with this task, or without any and with the reason."""
-        return replace(self._told("task", task, event), task="" if isinstance(task, Missing) else task)
+        return self._told("task", task, event, task="" if isinstance(task, Missing) else task)
 
     def with_score(self, name: str, value: float | Missing, event: Event, note: str = "") -> Self:
         """This record with the score `name`, or with why it could not be had; what it had before is replaced."""
-        told = self._told(name, value, event)
         scores = {key: old for key, old in self.scores.items() if key != name}
         if not isinstance(value, Missing):
             scores[name] = value
-        return replace(told, scores=scores, notes={**told.notes, name: note} if note else told.notes)
+        return self._told(name, value, event, note, scores=scores)
 
-    def _told(self, name: str, found: object, event: Event) -> Self:
-        """This record with one more event, and under this name the reason that `found` may be, or none."""
+    def _told(self, name: str, found: object, event: Event, note: str = "", **changed: Any) -> Self:
+        """This record with what is changed, one more event, and under this name a note and the reason that `found`
+        may be, or none."""
         notes = {key: old for key, old in self.notes.items() if key != name}
+        if note:
+            notes[name] = note
         missing = {key: old for key, old in self.missing.items() if key != name}
         if isinstance(found, Missing):
             missing[name] = found
-        return replace(self, notes=notes, missing=missing, events=(*self.events, event))
+        return replace(self, notes=notes, missing=missing, events=(*self.events, event), **changed)
 
     def with_event(self, event: Event) -> Self:
         """This record with one more event in its history."""

@@ -135,7 +135,9 @@ async def judge_record(
     language = record.language
     rubric = grader.rubric(language)
     beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread")]
-    record = replace(record, scores={name: old for name, old in record.scores.items() if name not in beside})
+    if not record.scores.keys().isdisjoint(beside):
+        kept = {name: old for name, old in record.scores.items() if name not in beside}
+        record = replace(record, scores=kept)
     judged_turns = exchanges(record, rubric)
     if not judged_turns:
         what = "answer" if rubric.judges_answer else "instruction"
@@ -158,7 +160,7 @@ async def judge_record(
     level = _mean([grade.level for grade in grades]) if any(grade.expected for grade in grades) else None
     sure = _mean([grade.spread for grade in grades])
     more = {name: value for name, value in zip(beside, (level, sure), strict=True) if value is not None}
-    return replace(judged, scores={**judged.scores, **more})
+    return replace(judged, scores={**judged.scores, **more}) if more else judged
 
 
 class Exchange(NamedTuple):
