@@ -157,9 +157,9 @@ class Grader:
             **({"reference": reference} if reference else {}),
         }
         messages = self.prompt(language, reference).render(**values)
-        opinions = await asyncio.gather(
-            *(self._opinion(model, messages, rubric, context) for model in self.models)
-        )
+        asked = [self._opinion(model, messages, rubric, context) for model in self.models]
+        # A task of its own costs as much as reading the reply: one judge needs none.
+        opinions = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
         answers = tuple(answer for opinion in opinions for answer in opinion.answers)
         expected = any(opinion.told for opinion in opinions)
         # Each judge counts alike, however many of its samples could be read.
