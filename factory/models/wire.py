@@ -93,8 +93,9 @@ def _digest(uri: str) -> str:
 
 
 def _free_ids(messages: Sequence[Message]) -> Iterator[str]:
+    # A generator, so that nothing is looked through until a call without an id wants one.
     taken = {call.id for turn in messages for call in turn.calls} | {turn.call_id for turn in messages}
-    return (name for number in itertools.count() if (name := f"call_{number}") not in taken)
+    yield from (name for number in itertools.count() if (name := f"call_{number}") not in taken)
 
 
 def _message(turn: Message, waiting: list[str], free: Iterator[str]) -> dict[str, Any]:

@@ -118,7 +118,8 @@ class Caller:
         failed = refused = unreached = 0
         while True:
             wait = 0.0
-            await self._gate.watch.cleared(work)
+            if self._gate.watch.holds(work):
+                await self._gate.watch.cleared(work)
             async with self.limiter:
                 if self._gate.watch.holds(work):
                     continue

@@ -36,8 +36,7 @@ class Row(NamedTuple):
 
     def sealed(self) -> Row:
         """This row with the checksum of what it holds."""
-        row = self if self.server is not None else self._replace(server="")
-        return row._replace(checksum=checksum(row))
+        return self._replace(server=self.server or "", checksum=checksum(self))
 
 
 COLUMNS = ", ".join(Row._fields)

@@ -139,7 +139,7 @@ class Endpoint:
             raise TransientFailure(f"{self.base_url} sent a reply that cannot be read: {error}") from None
         if response.status == 407 and self._proxy is not None:
             raise self._proxy_refused(407)
-        return response._replace(body=body)
+        return response if body is response.body else response._replace(body=body)
 
     def _proxy_refused(self, status: int) -> RunStopped:
         mend = (
