@@ -105,9 +105,10 @@ class Judge(PerRecord):
         )
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        score = f"judge.{self._grader.rubric('en').name}"
+        grader = self._grader
+        score = f"judge.{grader.rubric('en').name}"
         judged = await judge_record(
-            self._grader, record, context, score=score, last=self.turns == "last", reference=self.reference
+            grader, record, context, score=score, last=self.turns == "last", reference=self.reference
         )
         yield keep_where(judged, decides(judged, score), self.keep, context.step)
 
