@@ -300,8 +300,7 @@ class Record:
         return self._told(name, value, event, note, scores=scores)
 
     def _told(self, name: str, found: object, event: Event, note: str = "", **changed: Any) -> Self:
-        """This record with what is changed, one more event, and under this name a note and the reason that `found`
-        may be, or none."""
+        """This record changed, with one more event, and under this name the note and the reason given, if any."""
         notes = {key: old for key, old in self.notes.items() if key != name}
         if note:
             notes[name] = note
