@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -167,8 +168,8 @@ class JournalledChat(Caller):
     async def continue_text(self, opening: str, sampling: Sampling, *, sample: int = 0) -> Answer[None]:
         """See `ChatModel.continue_text`."""
         turn_opener(self.name, self.provider)
-        request = ChatRequest((), sampling, opening=opening)
-        return await self.noted(self.answer(self._sampled(request, sample), None))
+        request = replace(self._request((), sampling, None, sample, (), {}), opening=opening)
+        return await self.noted(self.answer(request, None))
 
     async def score_text(self, text: str) -> ScoredText:
         """See `ChatModel.score_text`."""

@@ -15,6 +15,8 @@ _WORDS = ("Here", "analysis")
 
 def may_hold_mark(text: str) -> bool:
     """Whether a text is worth a closer look: a fast test that every text with a mark passes."""
-    if ("<" in text or "[" in text or "◁" in text or "【" in text) and _GATE.search(text.lower()) is not None:
+    if ("<" in text or "[" in text or "]~" in text or "◁" in text or "【" in text) and _GATE.search(
+        text.lower()
+    ) is not None:
         return True
     return text[:1] in "Ha \n" and text.lstrip().startswith(_WORDS)
