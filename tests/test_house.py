@@ -7,7 +7,7 @@ from pathlib import Path
 import factory
 
 HOUSE = Path(factory.__file__).parent
-LONG = {"steps/dedup/rouge/kernel.py"}
+LONG = {"statistics/rouge/kernel.py"}
 """One compiled loop with what it is made of: it cannot be cut."""
 
 

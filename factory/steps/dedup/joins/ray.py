@@ -26,7 +26,7 @@ import numpy as np
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RunStopped
-from factory.steps.dedup.joins.arrays import Floats, Ints
+from factory.statistics.arrays import Floats, Ints
 
 SMALLEST, LARGEST = 1024, 1 << 18
 """Rows of a block: a set of fewer is joined where it is, and one task holds two blocks of the largest."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from factory.data.text import rouge_tokens
-from factory.steps.dedup.joins.arrays import Ids, Ints
+from factory.statistics.arrays import Ids, Ints
 from factory.steps.dedup.joins.forms import CJK, unicode_form, without_marks
 
 _ONE_SIGN = str.maketrans(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from factory.steps.dedup.joins.compiled import compiled, compiled_at_once
+from factory.statistics.compiled import compiled, compiled_at_once
 from factory.steps.dedup.leaks.tokens import (
     FACTOR,
     Alphabet,

@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from factory.steps.dedup.joins.compiled import compiled, compiled_at_once
+from factory.statistics.compiled import compiled, compiled_at_once
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]

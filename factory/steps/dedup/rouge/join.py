@@ -1,6 +1,6 @@
 """The exact ROUGE-L greedy keep-first join: which texts are too close, word for word, to one kept before.
 
-The data that it works on is in `rouge_layout`, the loops over it are in `rouge_kernel`.
+The loops that it runs, and the data that they work on, are in `statistics.rouge`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.steps.dedup.joins.arrays import Floats, Ids, Ints
+from factory.statistics.arrays import Floats, Ids, Ints
+from factory.statistics.rouge.layout import Bank, Join, Work
 from factory.steps.dedup.joins.signs import Signs, no_signs
-from factory.steps.dedup.rouge.layout import Bank, Join, Work
 
 SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
 EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
@@ -135,7 +135,7 @@ def _begin(texts: Texts, threshold: float) -> Join:
 
 def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: ThreadPoolExecutor) -> None:
     """Block by block: all workers compare its texts with those kept before it, then one settles the block."""
-    from factory.steps.dedup.rouge.kernel import find_twins, keep_reference, search, settle
+    from factory.statistics.rouge.kernel import find_twins, keep_reference, search, settle
 
     rows = len(join.twin)
     size = min(max(rows // 64, SMALLEST), LARGEST)
@@ -151,7 +151,7 @@ def _join_all(join: Join, bank: Bank, works: list[Work], references: int, pool: 
 
 def _compare(join: Join, bank: Bank, work: Work, references: int) -> None:
     """Compare the texts after the references with them alone."""
-    from factory.steps.dedup.rouge.kernel import find_twins, keep_reference, search
+    from factory.statistics.rouge.kernel import find_twins, keep_reference, search
 
     keep_reference(bank, work, join, references)
     wanted = np.empty(len(join.f), np.int64)
@@ -216,7 +216,7 @@ def _bank(lengths: Ints) -> Bank:
 
 def _work(bank: Bank, vocabulary: int) -> Work:
     """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
-    from factory.steps.dedup.rouge.kernel import BLOCK, GROUP
+    from factory.statistics.rouge.kernel import BLOCK, GROUP
 
     longest = int(bank.longest[-1])
     return Work(

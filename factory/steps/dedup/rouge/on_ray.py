@@ -26,7 +26,7 @@ def rouge_join_on_ray(
     """
     if len(tokens) + len(reference) <= SMALLEST or not 0 <= threshold < 1:
         return rouge_join(tokens, threshold, reference=reference, signs=signs)
-    from factory.steps.dedup.rouge import kernel as rouge_kernel  # noqa: F401 - compiled once, before the workers ask for it
+    from factory.statistics.rouge import kernel as rouge_kernel  # noqa: F401 - compiled once, before the workers ask for it
 
     texts, vocabulary = encode([*reference, *tokens], signs)
     join = functools.partial(rouge_join_block, threshold=threshold, vocabulary=vocabulary)

@@ -15,9 +15,9 @@ from factory.data.named_files import named_files
 from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import shorten
+from factory.statistics.loops import load_loops
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
-from factory.steps.dedup.joins.loops import load_loops
 from factory.steps.dedup.joins.ray import ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
@@ -124,7 +124,7 @@ class DedupRouge(WholeSet):
         """Of each dropped record, by number, that which it is too close to."""
         groups = rows.groups(self.scope)
         if rows.ids:
-            load_loops("rouge", context.tell)
+            load_loops("factory.statistics.rouge.kernel", context.tell)
         if self.engine == "ray":
             with ray_session(self.workers):
                 drops = dict(self._join(rouge_join_on_ray, rows, groups, rows.signs))

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
+from factory.statistics.arrays import Floats, Ints, Rows
 from factory.steps.dedup.semantic.join import CosineMatches, with_direction
 
 BLOCK = 1024

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
+from factory.statistics.arrays import Floats, Ints, Rows
 
 BLOCK = 1024
 """Rows that all workers take on before one thread settles them: their short rows stay in the cache."""

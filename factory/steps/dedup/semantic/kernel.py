@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numba import types
 
-from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
-from factory.steps.dedup.joins.compiled import compiled, compiled_at_once
+from factory.statistics.arrays import Floats, Ints, Rows
+from factory.statistics.compiled import compiled, compiled_at_once
 
 LANES = 256
 PROBES = 4  # rows compared with a panel together, and numbers of each taken at a time

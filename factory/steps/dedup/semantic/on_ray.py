@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from factory.steps.dedup.joins.arrays import Ints, Rows
+from factory.statistics.arrays import Ints, Rows
 from factory.steps.dedup.joins.ray import SMALLEST, join_on_ray
 from factory.steps.dedup.semantic.join import (
     CosineMatches,

@@ -14,13 +14,13 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
+from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent, wilson
+from factory.statistics.loops import load_loops
 from factory.step import Context, EmbeddingModelName, WholeSet
-from factory.steps.dedup.joins.arrays import Ints, Rows
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
-from factory.steps.dedup.joins.loops import load_loops
 from factory.steps.dedup.joins.ray import ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
@@ -190,7 +190,7 @@ class DedupSemantic(WholeSet):
             )
             context.facts["clusters"] = {"number": semantic.clusters, "trained_on": semantic.trained_on}
             return CosineMatches(semantic.nearest, semantic.cosine)
-        load_loops("semantic", context.tell)
+        load_loops("factory.steps.dedup.semantic.kernel", context.tell)
         place = np.arange(len(vectors)) if order is None else np.argsort(order)
         nearest, cosine = np.full(len(vectors), -1, np.int64), np.full(len(vectors), np.nan)
         close = found = 0

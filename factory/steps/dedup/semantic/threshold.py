@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from factory.data.text import shorten
-from factory.steps.dedup.joins.arrays import Floats, Ints, Rows
+from factory.statistics.arrays import Floats, Ints, Rows
 from factory.steps.dedup.semantic.join import with_direction
 
 THRESHOLDS = (0.80, 0.85, 0.90, 0.95)

@@ -273,7 +273,7 @@ def test_a_threshold_that_no_f_can_have_is_refused(threshold: float) -> None:
 
 
 def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
-    from factory.steps.dedup.rouge.kernel import search
+    from factory.statistics.rouge.kernel import search
 
     assert search.targetoptions["nogil"]
     chance = random.Random(0)
@@ -284,7 +284,7 @@ def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
 
 
 def test_where_nothing_can_be_written_the_loops_are_compiled_all_the_same() -> None:
-    from factory.steps.dedup.joins.compiled import compiled_at_once
+    from factory.statistics.compiled import compiled_at_once
 
     namespace: dict[str, object] = {}
     exec("def double(n): return 2 * n", namespace)  # noqa: S102 - has no file, so numba finds no folder for it

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.steps.dedup.joins.arrays import Rows
+from factory.statistics.arrays import Rows
 from factory.steps.dedup.semantic.threshold import nearest_neighbours, similarity_profile
 
 

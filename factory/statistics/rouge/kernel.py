@@ -27,9 +27,9 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from factory.steps.dedup.joins.arrays import Ids, Ints, Words
-from factory.steps.dedup.joins.compiled import compiled, compiled_at_once
-from factory.steps.dedup.rouge.layout import Bank, Bitmaps, Join, Work
+from factory.statistics.arrays import Ids, Ints, Words
+from factory.statistics.compiled import compiled, compiled_at_once
+from factory.statistics.rouge.layout import Bank, Bitmaps, Join, Work
 
 SLACK = 1e-12  # more than F is off the real 2 l / (m + n): the filter loses no pair, and `fmeasure` decides
 GROUP = 4  # texts compared with the kept ones together

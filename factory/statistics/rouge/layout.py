@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.steps.dedup.joins.arrays import Floats, Ids, Ints, Words
+from factory.statistics.arrays import Floats, Ids, Ints, Words
 
 IdRows = NDArray[np.int32]  # shape (GROUP, ...), as is
 Bitmaps = NDArray[np.uint64]

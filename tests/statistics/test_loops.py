@@ -7,19 +7,19 @@ import threading
 
 import pytest
 
-from factory.steps.dedup.joins import loops
+from factory.statistics import loops
 
 
 def test_loops_that_are_being_compiled_are_told_and_those_at_hand_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[str] = []
-    loops.load_loops("rouge", told.append)
+    loops.load_loops("factory.statistics.rouge.kernel", told.append)
     assert told == []
     asked = threading.Event()
 
     def slow(name: str) -> None:
-        assert name == "factory.steps.dedup.rouge.kernel"
+        assert name == "factory.statistics.rouge.kernel"
         assert asked.wait(10)
 
     def note(sentence: str) -> None:
@@ -28,5 +28,5 @@ def test_loops_that_are_being_compiled_are_told_and_those_at_hand_are_not(
 
     monkeypatch.setattr(importlib, "import_module", slow)
     monkeypatch.setattr(loops, "SECONDS", 0.001)
-    loops.load_loops("rouge", note)
+    loops.load_loops("factory.statistics.rouge.kernel", note)
     assert told == ["compiling the rouge comparison for this machine: takes up to a minute, once"]

@@ -1,4 +1,4 @@
-"""The compiled loops of a join, loaded: numba compiles them when they are first used on a machine."""
+"""The compiled loops of a comparison, loaded: numba compiles them when they are first used on a machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ SECONDS = 4.0
 """How long loading takes where they have been compiled before, at most."""
 
 
-def load_loops(join: str, note: Callable[[str], None]) -> None:
-    """Load the loops of the join in `factory.steps.dedup.JOIN`; say so where they are being compiled.
+def load_loops(kernel: str, note: Callable[[str], None]) -> None:
+    """Load the loops of this module, such as `factory.statistics.rouge.kernel`; say so where they are being compiled.
 
     They are kept on disk, beside the package or in numba's folder, so that it happens once for each version of factory.
     """
-    sentence = f"compiling the {join} comparison for this machine: takes up to a minute, once"
+    name = kernel.split(".")[-2]
+    sentence = f"compiling the {name} comparison for this machine: takes up to a minute, once"
     told = Timer(SECONDS, note, (sentence,))
     told.daemon = True
     told.start()
     try:
-        importlib.import_module(f"factory.steps.dedup.{join}.kernel")
+        importlib.import_module(kernel)
     finally:
         told.cancel()
