@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from factory.statistics.arrays import Floats, Ids, Ints
 from factory.statistics.rouge.layout import Bank, Join, Work
+from factory.statistics.rouge.room import empty_bank, worker
 from factory.steps.dedup.joins.signs import Signs, no_signs
 
 SMALLEST, LARGEST = 64, 4096  # block of texts that all workers take on before one thread settles it
-EXACT = 64  # texts shorter than this share a bucket with their own length only, longer ones with 1 in 32 more
-BITS = 8  # of a bitmap for a token, at least: fewer pass more pairs to the LCS, more take longer to compare
 
 
 class RougeMatches(NamedTuple):
@@ -69,9 +68,9 @@ def rouge_join(
     texts, vocabulary = encode([*reference, *tokens], signs)
     join = _begin(texts, threshold)
     if threshold < 1 and len(join.f):
-        bank = _bank(np.diff(texts.offsets))
+        bank = empty_bank(np.diff(texts.offsets))
         with ThreadPoolExecutor(workers) as pool:
-            _join_all(join, bank, [_work(bank, vocabulary) for _ in range(workers)], len(reference), pool)
+            _join_all(join, bank, [worker(bank, vocabulary) for _ in range(workers)], len(reference), pool)
     return as_matches(join.nearest, join.f, len(reference))
 
 
@@ -107,8 +106,8 @@ def rouge_join_block(
     nearest, f = join.nearest[first:], join.f[first:]
     nearest[~np.isnan(known)] = 0
     f[:] = np.where(np.isnan(known), threshold, known)
-    bank = _bank(np.diff(texts.offsets))
-    work = _work(bank, vocabulary)
+    bank = empty_bank(np.diff(texts.offsets))
+    work = worker(bank, vocabulary)
     if decide:
         with ThreadPoolExecutor(1) as pool:
             _join_all(join, bank, [work], first, pool)
@@ -194,42 +193,3 @@ def encode(rows: Sequence[Sequence[str]], signs: Signs | None = None) -> tuple[T
     number: defaultdict[str, int] = defaultdict(count().__next__)
     ids = np.fromiter(map(number.__getitem__, chain.from_iterable(rows)), np.int32, offsets[-1])
     return Texts(ids, offsets, signs or no_signs(len(rows))), len(number)
-
-
-def _bank(lengths: Ints) -> Bank:
-    """An empty bank for texts of these lengths, at least one."""
-    shift = np.maximum(np.frexp(lengths.astype(float))[1] - EXACT.bit_length() + 1, 0)
-    bucket = EXACT // 2 * shift + (lengths >> shift)
-    number = np.arange(int(bucket.max()) + 1)
-    shift = np.maximum(number // (EXACT // 2) - 1, 0)
-    shortest = (number - EXACT // 2 * shift) << shift
-    longest = shortest + (1 << shift) - 1
-    width = 1 << np.frexp((longest * BITS - 1) // 64)[1].astype(np.int64)  # the power of two that holds them
-    room = np.bincount(bucket)
-    first = np.concatenate([[0], np.cumsum(room)])
-    first_word = np.concatenate([[0], np.cumsum(room * width)])
-    held = np.zeros(len(number), np.int64)
-    kept = np.empty(len(lengths), np.int64)
-    words = np.empty(first_word[-1], np.uint64)
-    return Bank(bucket, shortest, longest, held, first, kept, width, first_word, words)
-
-
-def _work(bank: Bank, vocabulary: int) -> Work:
-    """Room to join the texts that `bank` was made for, of tokens below `vocabulary`."""
-    from factory.statistics.rouge.kernel import BLOCK, GROUP
-
-    longest = int(bank.longest[-1])
-    return Work(
-        bitmaps=np.zeros((GROUP, 2 * bank.width[-1]), np.uint64),
-        counts=np.empty(BLOCK, np.int64),
-        most=np.empty(GROUP, np.int64),
-        indexed=np.zeros(GROUP, np.bool_),
-        seen=np.zeros(vocabulary, np.int32),
-        head=np.full((GROUP, vocabulary), -1, np.int32),
-        times=np.zeros((GROUP, vocabulary), np.int32),
-        link=np.empty((GROUP, longest), np.int32),
-        place=np.empty((GROUP, longest), np.int32),
-        masks=np.empty((GROUP, longest), np.uint64),
-        state=np.empty(longest // 64 + 1, np.uint64),
-        shared=np.empty(longest + 1, np.int32),
-    )
