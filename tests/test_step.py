@@ -36,6 +36,7 @@ BUILT_IN = [
     "dedup_semantic",
     "evolve",
     "export",
+    "invent",
     "judge",
     "read",
     "respond",

@@ -21,6 +21,8 @@ RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "
 NEEDED = {
     **{f"evolve/{operation}": ("instruction",) for operation in EVOLVE},
     "evolve/no_information_gain": ("first", "second"),
+    "invent/tasks": ("tasks", "count"),
+    **{f"invent/{kind}": ("instruction",) for kind in ("classification", "input_first", "output_first")},
     "respond/answer": (),
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),

@@ -79,6 +79,14 @@ def template_leak(evolved: str, parent: str, prompt: Prompt) -> str:
     return ("" if prompt.language == "zh" else " ").join(found)
 
 
+def sentence_leak(text: str, prompt: Prompt) -> str:
+    """`text` where all its words, four at least, stand in a row in a turn of the prompt; else ""."""
+    words = rouge_tokens(text)
+    said = f" {' '.join(words)} "
+    copied = any(said in f" {' '.join(rouge_tokens(turn))} " for _, turn in prompt.turns)
+    return text if copied and len(words) >= 4 else ""
+
+
 Run: TypeAlias = tuple[str, ...]
 
 
