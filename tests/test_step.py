@@ -36,6 +36,7 @@ BUILT_IN = [
     "dedup_semantic",
     "evolve",
     "export",
+    "fuse",
     "invent",
     "judge",
     "read",

@@ -1,0 +1,56 @@
+"""A reply that is one new task: what is wrong with its text, and the task answered as a user would have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from factory.data.prompt import Prompt
+from factory.data.record import Record
+from factory.data.text import detect_language, rouge_tokens, shorten
+from factory.errors import RecordFailed
+from factory.models.base import Answer, Sampling
+from factory.step import Context
+from factory.steps.agents.flaws.eliminate import (
+    Flaw,
+    answer_flaw,
+    sentence_leak,
+    template_leak,
+    truncation_flaw,
+)
+from factory.steps.agents.flaws.refusals import refusal
+from factory.steps.agents.respond import answered
+
+
+def task_flaw(
+    task: str, reply: Answer[object], given: Sequence[str], languages: set[str], prompt: Prompt
+) -> Flaw | None:
+    """What is wrong with a task that a reply holds, by its text alone.
+
+    Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages`
+    (`detect_language`) that may be ("other_language"), or copied from the prompt, and not from what was given with it
+    ("template_leak").
+    """
+    if flaw := truncation_flaw(reply, "the task"):
+        return flaw
+    if not rouge_tokens(task):
+        return Flaw("empty", "the task is empty")
+    said = "\n".join(given)
+    if refused := refusal(task, said):
+        return Flaw("refusal", f"the task says {refused!r}")
+    if detect_language(task) not in languages | {""}:
+        return Flaw("other_language", "it is written in another language than what it was made from")
+    if leak := template_leak(task, said, prompt) or sentence_leak(task, prompt):
+        return Flaw(
+            "template_leak", f"the task copies {shorten(leak, 60)!r} from the prompt that asked for it"
+        )
+    return None
+
+
+async def answered_task(task: Record, model: str, sampling: Sampling, context: Context) -> Record:
+    """The task answered by a model, or marked where the answer is none: cut, empty, a refusal, a failed call."""
+    try:
+        made, answer = await answered(task, model, sampling, context, operation="answer")
+    except RecordFailed as error:
+        return task.drop(context.step, error.kind, str(error), failed=True)
+    flaw = truncation_flaw(answer, "the answer") or answer_flaw(answer.text.strip(), task.prompt)
+    return made if flaw is None else made.drop(context.step, *flaw)
