@@ -39,6 +39,7 @@ BUILT_IN = [
     "fuse",
     "invent",
     "judge",
+    "persona",
     "read",
     "respond",
     "tag",

@@ -652,6 +652,57 @@ class StepMethods:
                 kept, such as "< 50"; without it all are kept.
         """
 
+    def persona(
+        self,
+        *,
+        model: Model = "",
+        size: int = 100,
+        threshold: float = 0.7,
+        answer: bool = True,
+        calls: int = 32,
+        patience: int = 3,
+        overask: int = 4,
+        keep_seeds: bool = True,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+        max_tokens: int = 1024,
+        answer_max_tokens: int = 1024,
+        kind: Literal["instruction", "math", "reasoning"] = "instruction",
+        personas: str | Sequence[str] = ...,
+        relations: int = 0,
+        persona_threshold: float = 0.9,
+    ) -> Dataset:
+        """Have particular people set tasks: a request, a mathematics or a logic problem for each persona
+        (Persona Hub).
+
+        Args:
+            model (str, default ""): The chat model that writes the tasks and answers them.
+            size (int, >= 1, default 100): New tasks to keep.
+            threshold (float, > 0, <= 1, default 0.7): The ROUGE-L F with any task before it from which on
+                a task is not new.
+            answer (bool, default true): Answer each task too; without it they go on as they are, for
+                `respond`.
+            calls (int, >= 1, default 32): Most calls for new tasks in one round, side by side.
+            patience (int, >= 1, default 3): Rounds in a row that keep nothing, after which it ends.
+            overask (int, >= 1, default 4): It ends after so many times the calls for tasks that would do
+                if every task were kept.
+            keep_seeds (bool, default true): Give the records that came in on too, before the tasks;
+                without it they are marked as dropped.
+            temperature (float, >= 0, default 1.0): Sampling temperature of writing and answering tasks.
+            top_p (float, > 0, <= 1, default 0.95): Nucleus of writing and answering: the most likely
+                tokens that have this probability together.
+            max_tokens (int, >= 1, default 1024): Most tokens of a reply with new tasks.
+            answer_max_tokens (int, >= 1, default 1024): Most tokens of an answer.
+            kind (instruction | math | reasoning, default "instruction"): What a persona sets: a request
+                to an assistant, a mathematics problem, or a problem of logical reasoning.
+            personas (str | list of str, default []): A file of personas, or a list of files, in place of
+                inferring them.
+            relations (int, >= 0, <= 6, default 0): How many times somebody close to each of the last
+                personas is added; the paper goes six times.
+            persona_threshold (float, > 0, <= 1, default 0.9): The ROUGE-L F from which on two personas
+                are taken for one.
+        """
+
     def refine(
         self,
         *,

@@ -24,6 +24,8 @@ NEEDED = {
     "fuse/merge": ("first", "second"),
     "invent/tasks": ("tasks", "count"),
     **{f"invent/{kind}": ("instruction",) for kind in ("classification", "input_first", "output_first")},
+    **{f"persona/{name}": ("text",) for name in ("from_text", "related")},
+    **{f"persona/{kind}": ("persona",) for kind in ("instruction", "math", "reasoning")},
     "respond/answer": (),
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),

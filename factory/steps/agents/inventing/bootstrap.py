@@ -85,7 +85,12 @@ class MakesTasks(WholeSet):
 
     @abstractmethod
     def examples(self) -> list[Record]:
-        """A few records such as may come in, for an estimate."""
+        """A few records such as may come in, for an estimate; one at least."""
+
+    async def rehearsed_writer(self, context: Context) -> Write:
+        """What makes the calls for tasks in an estimate."""
+        records = self.examples()
+        return await self.writer(records, Pool(records), context)
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
@@ -106,10 +111,9 @@ class MakesTasks(WholeSet):
 
     async def rehearse_once(self, context: Context) -> Record:
         """See `WholeSet.rehearse_once`: as many tasks as may be asked for, each of them answered."""
-        records = self.examples()
-        write = await self.writer(records, Pool(records), context)
-        task = replace(records[0], messages=records[0].conversation)
-        made = task
+        write = await self.rehearsed_writer(context)
+        example = self.examples()[0]
+        made = task = replace(example, messages=example.conversation)
         for number in range(self.most_calls):
             await write(number, 0)
             for _ in range(self.tasks_of_a_call if self.answer else 0):
@@ -122,17 +126,19 @@ class _Rounds:
 
     def __init__(self, step: MakesTasks, pool: Pool, write: Write, context: Context) -> None:
         self.step, self.pool, self.write, self.context = step, pool, write, context
+        self.size = step.size if context.limit is None else min(step.size, context.limit)
         self.made: list[Record] = []
         self.groups: list[int] = []  # the call that each was written in
         self.kept = 0
         self.called = 0
         self.rounds: list[dict[str, int | str]] = []
+        self.starts: list[int] = []  # of each round, the first of its tasks
 
     async def run(self) -> list[Record]:
         """All tasks that were written, in the order of the calls and of their lists."""
-        context, step = self.context, self.step
+        context = self.context
         why = ""
-        while self.kept < step.size and not (why := self._why_stop()):
+        while self.kept < self.size and not (why := self._why_stop()):
             await self._round()
         context.facts["rounds"] = self.rounds
         told = f"{context.step}: {self._yield()}"
@@ -148,8 +154,9 @@ class _Rounds:
         last = self.rounds[-step.patience :]
         if len(last) == step.patience and not any(row["kept"] for row in last):
             rounds = "a round" if step.patience == 1 else f"{step.patience} rounds in a row"
+            reasons = self._reasons(self.starts[-step.patience])
             return (
-                f"after {rounds} that kept none ({self._reasons(int(last[0]['first']))}): look at what was dropped, "
+                f"after {rounds} that kept none ({reasons}): look at what was dropped, "
                 "give more or other seeds, or set a larger `patience`"
             )
         if self.called >= step.most_calls:
@@ -163,7 +170,7 @@ class _Rounds:
         """Ask for as many tasks as are missing, at the share kept so far, and keep what is new and answered."""
         step, first, kept = self.step, len(self.made), self.kept
         share = max(self.kept / len(self.made), 1 / step.overask) if self.made else 1.0
-        wanted = math.ceil((step.size - self.kept) / (step.tasks_of_a_call * share))
+        wanted = math.ceil((self.size - self.kept) / (step.tasks_of_a_call * share))
         numbers = range(self.called, self.called + min(wanted, step.calls, step.most_calls - self.called))
         self.called = numbers.stop
         round = len(self.rounds) + 1
@@ -172,13 +179,13 @@ class _Rounds:
             self.made += reply
             self.groups += [number] * len(reply)
         await self._choose(first)
+        self.starts.append(first)
         own = self.made[first:]
         dropped = Counter(record.dropped.kind for record in own if record.dropped)
         self.rounds.append(
             {
                 "round": round,
                 "calls": len(numbers),
-                "first": first,
                 "tasks": len(own),
                 "kept": self.kept - kept,
                 "dropped": ", ".join(f"{kind} {count:,}" for kind, count in dropped.most_common()),
@@ -188,9 +195,9 @@ class _Rounds:
     async def _choose(self, first: int) -> None:
         """Look at the tasks from `first` on, one after the other; answer at once as many as are still wanted."""
         left = [at for at in range(first, len(self.made)) if self.made[at].dropped is None]
-        while left and self.kept < self.step.size:
+        while left and self.kept < self.size:
             taken: list[int] = []
-            while left and len(taken) < self.step.size - self.kept:
+            while left and len(taken) < self.size - self.kept:
                 at = left.pop(0)
                 task = self.made[at]
                 close = self.pool.closest(task.instruction, self.step.threshold)
@@ -210,7 +217,7 @@ class _Rounds:
                     self.pool.keep(self.made[at])
                     self.kept += 1
         for at in left:
-            reason = f"{self.step.size:,} tasks were kept by then"
+            reason = f"{self.size:,} tasks were kept by then"
             self.made[at] = self.made[at].drop(self.context.step, "beyond_size", reason)
 
     def _yield(self) -> str:
@@ -220,7 +227,7 @@ class _Rounds:
         rounds, calls = len(self.rounds), self.called
         return (
             f"kept {self.kept:,} of {len(self.made):,} tasks, {self.kept / max(1, len(self.made)):.0%} (95% interval "
-            f"{bounds[0]:.0%} to {bounds[1]:.0%}), {self.step.size:,} wanted; {rounds:,} "
+            f"{bounds[0]:.0%} to {bounds[1]:.0%}), {self.size:,} wanted; {rounds:,} "
             f"round{'' if rounds == 1 else 's'}, {calls:,} call{'' if calls == 1 else 's'} for tasks"
         )
 

@@ -75,18 +75,25 @@ class Pool:
 
 
 def made_from(
-    parents: Sequence[Record], instruction: str, event: Event, *lineage: str, language: str = ""
+    parents: Sequence[Record],
+    instruction: str,
+    event: Event,
+    *lineage: str,
+    language: str = "",
+    source: str = "",
 ) -> Record:
-    """A new record that `event` made of several others; the first of them is what it goes back to.
+    """A new record that `event` made of others; the first of them is what it goes back to.
 
     Its source and licence are theirs, joined where they differ. `lineage` tells apart what is otherwise the same.
+
+    language, source: where it is made of none
     """
     messages = (Message("user", instruction),)
     ids = tuple(parent.id for parent in parents)
     return Record(
         id=record_id(messages, event.step, event.operation, *lineage, *ids),
         messages=messages,
-        source=" + ".join(sorted({parent.source for parent in parents if parent.source})),
+        source=" + ".join(sorted({parent.source for parent in parents if parent.source})) or source,
         lang=language or parents[0].language,
         license=" AND ".join(sorted({parent.license for parent in parents if parent.license})),
         events=(event._replace(parents=ids),),
