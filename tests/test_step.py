@@ -36,6 +36,7 @@ BUILT_IN = [
     "dedup_semantic",
     "evolve",
     "export",
+    "from_code",
     "fuse",
     "invent",
     "judge",

@@ -259,6 +259,50 @@ class StepMethods:
                 user's own (id, url, ...); a name that the format has itself is written as meta.NAME
         """
 
+    def from_code(
+        self,
+        *,
+        model: Model = "",
+        size: int = 100,
+        threshold: float = 0.7,
+        answer: bool = True,
+        calls: int = 32,
+        patience: int = 3,
+        overask: int = 4,
+        keep_seeds: bool = True,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+        max_tokens: int = 1024,
+        answer_max_tokens: int = 1024,
+        field: Literal["fenced", "prompt", "output"] = "fenced",
+        language: Literal["en", "zh"] | None = None,
+    ) -> Dataset:
+        """Have pieces of real code inspire programming problems with their solutions (OSS-Instruct).
+
+        Args:
+            model (str, default ""): The chat model that writes the tasks and answers them.
+            size (int, >= 1, default 100): New tasks to keep.
+            threshold (float, > 0, <= 1, default 0.7): The ROUGE-L F with any task before it from which on
+                a task is not new.
+            answer (bool, default true): Answer each task too; without it they go on as they are, for
+                `respond`.
+            calls (int, >= 1, default 32): Most calls for new tasks in one round, side by side.
+            patience (int, >= 1, default 3): Rounds in a row that keep nothing, after which it ends.
+            overask (int, >= 1, default 4): It ends after so many times the calls for tasks that would do
+                if every task were kept.
+            keep_seeds (bool, default true): Give the records that came in on too, before the tasks;
+                without it they are marked as dropped.
+            temperature (float, >= 0, default 1.0): Sampling temperature of writing and answering tasks.
+            top_p (float, > 0, <= 1, default 0.95): Nucleus of writing and answering: the most likely
+                tokens that have this probability together.
+            max_tokens (int, >= 1, default 1024): Most tokens of a reply with new tasks.
+            answer_max_tokens (int, >= 1, default 1024): Most tokens of an answer.
+            field (fenced | prompt | output, default "fenced"): Which text of a record is code: what
+                stands between fences (```), all of its prompt, or all of its output.
+            language (en | zh | none, default null): The language of the problems; that of the record, if
+                not given.
+        """
+
     def fuse(
         self,
         *,
