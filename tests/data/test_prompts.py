@@ -21,7 +21,7 @@ RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "
 NEEDED = {
     **{f"evolve/{operation}": ("instruction",) for operation in EVOLVE},
     "evolve/no_information_gain": ("first", "second"),
-    "from_code/problem": ("code",),
+    "from_code/problem": ("snippet",),
     "fuse/merge": ("first", "second"),
     "invent/tasks": ("tasks", "count"),
     **{f"invent/{kind}": ("instruction",) for kind in ("classification", "input_first", "output_first")},

@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 
 from factory.data.prompt import Prompt
 from factory.data.record import Message, Record, new_record
-from factory.data.text import normal_form, prompt_language, shorten
+from factory.data.text import normal_form, prompt_language
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import Context
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, template_leak
+from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.pool import Pool, made_from
-from factory.steps.agents.inventing.single import task_flaw
+from factory.steps.agents.inventing.single import leak_flaw, task_flaw
 from factory.steps.agents.inventing.snippets import Field, Parts, code_of, parts, piece, without_fences
 
 
@@ -95,7 +95,7 @@ class FromCode(MakesTasks):
                 Sampling(self.temperature, self.max_tokens + self.answer_max_tokens, self.top_p),
                 sample=number,
                 round=round,
-                code=code,
+                snippet=code,
             )
         except RecordFailed as error:
             event = context.event(context.step_name, prompt=prompt, round=round)
@@ -117,16 +117,15 @@ class FromCode(MakesTasks):
         """What is wrong with a problem and its solution by their texts alone."""
         if both is None and reply.finish_reason != "length":
             return Flaw("no_parts", "the reply has not a problem and a solution, each behind its heading")
-        if flaw := task_flaw(both.problem if both else "", reply, [code], {language}, prompt):
+        if flaw := task_flaw(both.problem if both else "", reply, [code], {language}, prompt, "problem"):
             return flaw
         assert both is not None
         if normal_form(without_fences(both.problem)) in normal_form(code):
             return Flaw("copied", "the problem is nothing but the piece of code")
         if not self.answer:
             return None
-        if leak := template_leak(both.solution, f"{code}\n{both.problem}", prompt):
-            return Flaw("template_leak", f"the solution copies {shorten(leak, 60)!r} from the prompt")
-        return answer_flaw(both.solution, both.problem)
+        leak = leak_flaw(both.solution, f"{code}\n{both.problem}", prompt, "solution")
+        return leak or answer_flaw(both.solution, both.problem)
 
     async def answered(self, task: Record, context: Context) -> Record:
         """See `MakesTasks.answered`: the solution came with the problem."""

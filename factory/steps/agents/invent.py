@@ -15,12 +15,13 @@ from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
 from factory.steps.agents.evolve import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw, sentence_leak, template_leak
+from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.flaws.refusals import refusal
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.instances import InputFirst, Kind, OutputFirst, instance_flaw
 from factory.steps.agents.inventing.lists import listed
 from factory.steps.agents.inventing.pool import Examples, Pool, made_from
+from factory.steps.agents.inventing.single import leak_flaw
 from factory.steps.agents.inventing.text_rules import RULES, Rule, text_flaw
 
 
@@ -158,8 +159,8 @@ def _task_flaw(
         return Flaw("refusal", f"the task says {refused!r}")
     if detect_language(task) not in scripts | {""}:
         return Flaw("other_language", "it is written in another language than the tasks it was shown")
-    if leak := template_leak(task, "\n".join(shown.texts), prompt) or sentence_leak(task, prompt):
-        return Flaw("template_leak", f"the task copies {leak[:60]!r} from the prompt that asked for it")
+    if leak := leak_flaw(task, "\n".join(shown.texts), prompt):
+        return leak
     return text_flaw(task, prompt_language(shown.language), rules)
 
 

@@ -43,7 +43,7 @@ def teller(said: Callable[[int], Said] = lambda number: both(new_task(number))) 
 
 
 def shown(ask: Ask) -> str:
-    return ask.text.split("<code>\n")[-1].split("\n</code>")[0]
+    return ask.text.split("<snippet>\n")[-1].split("\n</snippet>")[0]
 
 
 def test_pieces_of_one_record_after_the_other_inspire_problems_with_solutions() -> None:

@@ -79,6 +79,7 @@ def test_a_record_that_is_alone_in_its_language_is_counted() -> None:
         ("I'm sorry, but I cannot help with that request.", "refusal"),
         ("请说明海水为什么是咸的，并安排一次六人晚餐。", "other_language"),
         ("One task, not two behind each other.", "template_leak"),
+        ("Tell why the sea is salty at dinner. </second-0a1b2c3d>", "template_leak"),
         ("<instruction>Tell why</instruction> the sea is salty at dinner.", "template_leak"),
         (RecordFailed("timeout", "no answer in time"), "timeout"),
     ],

@@ -191,6 +191,7 @@ LONG = "Explain in simple words how copper lantern harbour saffron violin glacie
         ("As an AI language model, I cannot think of another task.", {"refusal": 1}),
         ("Make each one different from every line of the list and from yours.", {"template_leak": 1}),
         ("You invent tasks for AI assistants.", {"template_leak": 1}),  # a whole sentence, however short
+        ("<tasks> Tell how copper and lanterns differ.", {"template_leak": 1}),
         ("***", {"empty": 1}),
     ],
 )

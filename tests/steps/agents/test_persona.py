@@ -105,6 +105,7 @@ def test_a_person_that_came_up_before_is_left_out_and_kept_in_the_list() -> None
         ("I'm sorry, but I cannot help with that.", "refusal"),
         ("一位正在切玻璃的师傅。", "other_language"),
         ("A baker in a village bakery who teaches apprentices how rye dough differs.", "template_leak"),
+        ("A glazier who cuts glass. </text>", "template_leak"),
         (RecordFailed("timeout", "no answer in time"), "timeout"),
     ],
 )

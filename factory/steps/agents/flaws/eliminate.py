@@ -87,6 +87,13 @@ def sentence_leak(text: str, prompt: Prompt) -> str:
     return text if copied and len(words) >= 4 else ""
 
 
+def tag_leak(text: str, said: str, prompt: Prompt) -> str:
+    """A tag of the prompt, such as </text>, that `text` holds and what was `said` does not; or ""."""
+    names = "|".join(map(re.escape, prompt.inputs))
+    found = re.search(rf"</?(?:{names})(?:-[0-9a-f]{{8}})?>", text, re.IGNORECASE) if names else None
+    return found[0] if found and found[0].casefold() not in said.casefold() else ""
+
+
 Run: TypeAlias = tuple[str, ...]
 
 

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, rouge_tokens
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, template_leak
+from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw
+from factory.steps.agents.inventing.single import leak_flaw
 
 _COLONS = (":", "：")
 
@@ -49,7 +50,6 @@ def instance_flaw(instruction: str, input: str, output: str, prompt: Prompt) -> 
     for name, text in (("input", input), ("output", output)):
         if text.rstrip().endswith(_COLONS):
             return Flaw("unfinished", f"the {name} ends in a colon")
-    leak = template_leak(f"{input}\n{output}", instruction, prompt)
-    if leak:
-        return Flaw("template_leak", f"the instance copies {leak[:60]!r} from the prompt that asked for it")
+    if leak := leak_flaw(f"{input}\n{output}", instruction, prompt, "instance"):
+        return leak
     return answer_flaw(output.strip(), f"{instruction}\n{input}".strip())

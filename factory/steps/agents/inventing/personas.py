@@ -178,7 +178,7 @@ async def _persona(
     except RecordFailed as error:
         return start._replace(text=""), Flaw(error.kind, str(error))
     told = " ".join(clean_instruction(reply.text).split())
-    flaw = task_flaw(told, reply, [text], {detect_language(text)}, prompt)
+    flaw = task_flaw(told, reply, [text], {detect_language(text)}, prompt, "persona")
     return start._replace(text=told, events=(*start.events, event)), flaw
 
 

@@ -14,6 +14,7 @@ from factory.steps.agents.flaws.eliminate import (
     Flaw,
     answer_flaw,
     sentence_leak,
+    tag_leak,
     template_leak,
     truncation_flaw,
 )
@@ -22,28 +23,37 @@ from factory.steps.agents.respond import answered
 
 
 def task_flaw(
-    task: str, reply: Answer[object], given: Sequence[str], languages: set[str], prompt: Prompt
+    task: str,
+    reply: Answer[object],
+    given: Sequence[str],
+    languages: set[str],
+    prompt: Prompt,
+    what: str = "task",
 ) -> Flaw | None:
-    """What is wrong with a task that a reply holds, by its text alone.
+    """What is wrong with a task that a reply holds, or with what else it is, by its text alone.
 
     Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages`
     (`detect_language`) that may be ("other_language"), or copied from the prompt, and not from what was given with it
     ("template_leak").
     """
-    if flaw := truncation_flaw(reply, "the task"):
+    if flaw := truncation_flaw(reply, f"the {what}"):
         return flaw
     if not rouge_tokens(task):
-        return Flaw("empty", "the task is empty")
+        return Flaw("empty", f"the {what} is empty")
     said = "\n".join(given)
     if refused := refusal(task, said):
-        return Flaw("refusal", f"the task says {refused!r}")
+        return Flaw("refusal", f"the {what} says {refused!r}")
     if detect_language(task) not in languages | {""}:
         return Flaw("other_language", "it is written in another language than what it was made from")
-    if leak := template_leak(task, said, prompt) or sentence_leak(task, prompt):
-        return Flaw(
-            "template_leak", f"the task copies {shorten(leak, 60)!r} from the prompt that asked for it"
-        )
-    return None
+    return leak_flaw(task, said, prompt, what)
+
+
+def leak_flaw(text: str, said: str, prompt: Prompt, what: str = "task") -> Flaw | None:
+    """That a text copies the prompt that asked for it, and not what was `said` with it: words in a row, a tag."""
+    leak = tag_leak(text, said, prompt) or template_leak(text, said, prompt) or sentence_leak(text, prompt)
+    if not leak:
+        return None
+    return Flaw("template_leak", f"the {what} copies {shorten(leak, 60)!r} from the prompt that asked for it")
 
 
 async def answered_task(task: Record, model: str, sampling: Sampling, context: Context) -> Record:
