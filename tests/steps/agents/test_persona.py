@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,11 @@ def read(path: Path) -> Any:
 
 def test_personas_of_a_file_need_no_records_and_no_question(tmp_path: Path) -> None:
     path = written(
-        tmp_path, {"persona": "A glazier who cuts glass."}, {"persona": "一位切玻璃的师傅。"}, {"x": 1}
+        tmp_path,
+        {"persona": "A glazier who cuts glass."},
+        {"persona": "一位切玻璃的师傅。"},
+        {"x": 1},
+        {"persona": "A florist who", "dropped": "truncated"},
     )
     done = run(
         PersonaTasks(size=4, personas=str(path), answer=False),
@@ -200,6 +205,7 @@ def test_personas_of_a_file_need_no_records_and_no_question(tmp_path: Path) -> N
     assert {record.source for record in done.kept} == {"people"}
     assert all(len(record.events) == 1 for record in done.kept)
     assert done.facts["rows_without_persona"] == 1
+    assert done.facts["personas_left_out_before"] == 1
 
 
 def test_a_file_without_personas_says_how_to_write_one(tmp_path: Path) -> None:
@@ -244,9 +250,18 @@ def test_an_estimate_counts_personas_for_each_record_and_tasks_once() -> None:
     assert plan.steps[1].once["m"].calls == 10 * 4 * 2
 
 
+def kept(folder: Path) -> list[bytes]:
+    return [(folder / "steps/02-persona" / name).read_bytes() for name in ("kept.parquet", "personas.jsonl")]
+
+
 @pytest.mark.slow
-def test_a_runs_personas_are_a_file_for_the_next_and_a_replay_asks_nothing(tmp_path: Path) -> None:
-    def teacher(request: dict[str, Any]) -> str:
+def test_a_runs_personas_are_a_file_for_the_next_and_neither_replay_nor_order_changes_them(
+    tmp_path: Path,
+) -> None:
+    delays = random.Random(0)
+
+    async def teacher(request: dict[str, Any]) -> str:
+        await asyncio.sleep(delays.random() / 50)
         system, said = request["messages"][0]["content"], request["messages"][-1]["content"]
         if "<text>" in system:
             return describe(said.split("<text>\n")[-1].split("\n</text>")[0])
@@ -260,9 +275,11 @@ def test_a_runs_personas_are_a_file_for_the_next_and_a_replay_asks_nothing(tmp_p
         asked = len(server.requests)
         again = sft.run(first, out=tmp_path / "b", journal=tmp_path / "j.db")
         assert len(server.requests) == asked
-        found = [folder / "steps/02-persona/personas.jsonl" for folder in (result.folder, again.folder)]
-        assert found[0].read_bytes() == found[1].read_bytes()
-        more = the_recipe(server.base_url, [], size=4, personas=str(found[0]))
-        made = sft.run(more, out=tmp_path / "c", journal=tmp_path / "j.db")
-    assert made.kept == 4
+        anew = sft.run(first, out=tmp_path / "c", journal=tmp_path / "other.db")
+        assert kept(result.folder) == kept(again.folder) == kept(anew.folder)
+        people = str(result.folder / "steps/02-persona/personas.jsonl")
+        more = the_recipe(server.base_url, [], size=4, personas=people)
+        made = sft.run(more, out=tmp_path / "d", journal=tmp_path / "j.db")
+        few = sft.run(more, out=tmp_path / "e", journal=tmp_path / "j.db", limit=2)
+    assert (made.kept, few.kept) == (4, 2)
     assert {record.lang for record in made.table().records()} <= {"en", "zh"}

@@ -90,7 +90,7 @@ class Personas:
 
 
 def read_personas(paths: Sequence[Path], personas: Personas, context: Context) -> None:
-    """Take the personas of files whose rows have a column `persona`.
+    """Take the personas of files whose rows have a column `persona`, but for those that an earlier run left out.
 
     Raises:
         FactoryError: no row of a file has one.
@@ -102,6 +102,8 @@ def read_personas(paths: Sequence[Path], personas: Personas, context: Context) -
             found += not is_blank(text)
             if is_blank(text):
                 context.count("rows_without_persona")
+            elif _text(row, "dropped"):
+                context.count("personas_left_out_before")
             else:
                 personas.take(
                     Persona(text, lang or detect_language(text), source=path.name.split(".")[0]), None, 0
