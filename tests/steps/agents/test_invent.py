@@ -125,8 +125,8 @@ def test_new_tasks_are_kept_with_an_input_and_an_output_until_there_are_enough()
     assert script.seen.count("tasks") == 2
     assert script.seen.count("InputFirst") == 6
     assert not done.warned
-    assert done.told[-1].startswith("02-invent: kept 6 of 8 tasks, 75% (95% interval ")
-    assert done.told[-1].endswith("6 wanted; 1 round, 2 calls for tasks")
+    assert done.told[-1].startswith("02-invent: kept 6 of 6 tasks, 100% (95% interval ")
+    assert done.told[-1].endswith("6 wanted; 1 round, 2 calls for tasks, 2 more than needed")
 
 
 def test_a_classification_is_written_label_first() -> None:

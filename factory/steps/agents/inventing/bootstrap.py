@@ -28,6 +28,9 @@ Write: TypeAlias = Callable[[int, int], Awaitable[list[Record]]]
 Those that their text alone lets go are marked.
 """
 
+BEYOND_SIZE = "beyond_size"
+"""Why a task was let go that came when there were enough."""
+
 
 class MakesTasks(WholeSet):
     """Base of the steps that make new tasks of records and answer them, round by round."""
@@ -140,7 +143,7 @@ class _Rounds:
         why = ""
         while self.kept < self.size and not (why := self._why_stop()):
             await self._round()
-        context.facts["rounds"] = self.rounds
+        context.facts["rounds"] = context.tables["rounds"] = self.rounds
         told = f"{context.step}: {self._yield()}"
         if why:
             context.warn(f"{told}; it ended {why}")
@@ -218,17 +221,23 @@ class _Rounds:
                     self.kept += 1
         for at in left:
             reason = f"{self.size:,} tasks were kept by then"
-            self.made[at] = self.made[at].drop(self.context.step, "beyond_size", reason)
+            self.made[at] = self.made[at].drop(self.context.step, BEYOND_SIZE, reason)
 
     def _yield(self) -> str:
-        """How many tasks were kept of how many, with the interval of the share."""
-        kept = np.array([record.dropped is None for record in self.made])
-        bounds = share_interval(kept, np.array(self.groups)) or (0.0, 1.0)
-        rounds, calls = len(self.rounds), self.called
+        """How many tasks were kept of how many that were looked at, with the interval of the share."""
+        looked = [
+            (record.dropped is None, group)
+            for record, group in zip(self.made, self.groups, strict=True)
+            if record.dropped is None or record.dropped.kind != BEYOND_SIZE
+        ]
+        kept, groups = np.array(looked, np.int64).reshape(-1, 2).T
+        low, high = share_interval(kept, groups) or (0.0, 1.0)
+        rounds, calls, more = len(self.rounds), self.called, len(self.made) - len(looked)
         return (
-            f"kept {self.kept:,} of {len(self.made):,} tasks, {self.kept / max(1, len(self.made)):.0%} (95% interval "
-            f"{bounds[0]:.0%} to {bounds[1]:.0%}), {self.size:,} wanted; {rounds:,} "
-            f"round{'' if rounds == 1 else 's'}, {calls:,} call{'' if calls == 1 else 's'} for tasks"
+            f"kept {self.kept:,} of {len(looked):,} tasks, {self.kept / max(1, len(looked)):.0%} (95% interval "
+            f"{low:.0%} to {high:.0%}), {self.size:,} wanted; {rounds:,} round{'' if rounds == 1 else 's'}, "
+            f"{calls:,} call{'' if calls == 1 else 's'} for tasks"
+            + (f", {more:,} more than needed" if more else "")
         )
 
     def _reasons(self, first: int) -> str:
