@@ -35,8 +35,9 @@ class Invent(MakesTasks):
     - it passes the paper's rules on its text: `length` (4 to 150 words, 5 to 250 Chinese characters), `not_text`
       (images, graphs, files, maps, drawing, going somewhere), `program` (begins with "Write a program"), `opening`
       (begins with punctuation, or in English with what is no ASCII);
-    - it is in the language of the examples ("other_language"), no refusal ("refusal"), not copied from the prompt
-      ("template_leak"), not cut by the token limit ("truncated"), and not one more than was asked for ("surplus");
+    - it is in the language of the examples, as far as the script tells ("other_language"), no refusal ("refusal"),
+      not copied from the prompt ("template_leak"), not cut by the token limit ("truncated"), and not one more than the
+      call asked for ("surplus") or the step ("beyond_size");
     - its ROUGE-L F with every seed and every task taken before is below `threshold` ("near_duplicate").
 
     The model then tells whether the task is a classification, and writes an instance: the label first and then the

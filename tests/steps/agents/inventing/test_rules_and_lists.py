@@ -109,6 +109,7 @@ def test_the_bounds_of_length_are_told() -> None:
     assert LENGTHS["zh"] == (5, 250)
 
 
+@pytest.mark.slow
 def test_alpaca_which_went_through_these_rules_passes_them() -> None:
     path = SHARED / "nc_optional/alpaca_en_52k.jsonl.gz"
     if not path.exists():
