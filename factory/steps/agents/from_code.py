@@ -22,8 +22,8 @@ class FromCode(MakesTasks):
     """Have pieces of real code inspire programming problems with their solutions (OSS-Instruct).
 
     From the code of one record after the other, in random order and again from the start, 1 to 15 lines in a row are
-    drawn. The model writes a problem that they make it think of, complete in itself, and its solution, in one reply.
-    One is let go, marked with its reason, where
+    drawn. The model writes a problem that they make it think of, complete in itself, and its solution, in one reply of
+    at most `max_tokens` and `answer_max_tokens` together. One is let go, marked with its reason, where
 
     - the reply has not both parts ("no_parts") or was cut by the token limit ("truncated");
     - the problem is empty, a refusal, in another language, copied from the prompt, nothing but the piece of code
