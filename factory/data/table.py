@@ -145,6 +145,18 @@ class Table:
                     for turn in messages
                 ]
 
+    def lineages(self) -> list[int]:
+        """A number for each record, from 0, the same for those that were made from one seed."""
+        numbers: dict[str, int] = {}
+        lineages = []
+        for batch in self.arrow.select(["id", "events"]).to_batches(max_chunksize=BATCH):
+            for id, events in zip(
+                *(batch.column(name).to_pylist() for name in ("id", "events")), strict=True
+            ):
+                root = next((event["parents"][0] for event in events or () if event["parents"]), id)
+                lineages.append(numbers.setdefault(root, len(numbers)))
+        return lineages
+
     def scores(self, name: str) -> NDArray[np.float64]:
         """A score as float64, shape (rows,); NaN where it is missing."""
         import numpy as np

@@ -14,6 +14,7 @@ from factory.report.plain import count, visible
 from factory.report.run_files.rows import open_rows
 from factory.statistics.words import distinct_n, language_mix, lengths
 from factory.steps.tags.tag_sets.measure import (
+    Lineages,
     TagLists,
     TagSummary,
     by_source,
@@ -34,17 +35,19 @@ DISTINCT = (1, 2, 3)
 
 
 class TaggedSet(NamedTuple):
-    """A set by its tags: its name, the tags of each record, and where each record is from."""
+    """A set by its tags: its name, the tags of each record, where each is from, and its lineage, where known."""
 
     name: str
     tag_lists: TagLists
     sources: Sequence[str]
+    lineages: Lineages = None
 
     @classmethod
     def of(cls, name: str, table: Table) -> TaggedSet:
         """The tags of a table."""
         tag_lists = [[tag["name"] for tag in tags] for tags in table.values("tags")]
-        return cls(name, tag_lists, [source or "(none)" for source in table.values("source")])
+        sources = [source or "(none)" for source in table.values("source")]
+        return cls(name, tag_lists, sources, table.lineages())
 
     @classmethod
     def read(cls, name: str, path: Path) -> Self:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""
+NOT_TOLD_APART = "cannot be told apart"
+"""What is said of two numbers where the interval of their difference holds 0."""
 DRAWS = 1000
 _FEWEST_DRAWS, _MOST_ROWS_DRAWN = 200, 2_000_000
 
@@ -57,6 +59,20 @@ def share_interval(flags: ArrayLike, groups: NDArray[np.int64] | None = None) ->
         elif lineages > 1:
             rows /= max(1.0, float((sums**2).sum()) / spread * lineages / (lineages - 1))
     return wilson(mean * rows, rows)
+
+
+def difference_interval(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
+    """Newcombe's hybrid score interval of the difference `first - second` of two shares.
+
+    The sets are taken for drawn apart: where they have records in common the interval is too wide, not too narrow.
+
+    of_first, of_second: the interval of each share, such as `share_interval` or `wilson` gives
+    Source: Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10.
+    """
+    difference = first - second
+    below = math.hypot(first - of_first[0], of_second[1] - second)
+    above = math.hypot(of_first[1] - first, second - of_second[0])
+    return max(-1.0, difference - below), min(1.0, difference + above)
 
 
 def correlation_interval(correlation: float, rows: float) -> Interval:
@@ -149,6 +165,11 @@ def percent(share: float | None, interval: Interval | None = None, digits: int =
     if interval is None:
         return f"{share:.{digits}%}"
     return f"{share:.{digits}%} (95 % interval {interval[0]:.{digits}%} to {interval[1]:.{digits}%})"
+
+
+def difference(found: float, interval: Interval) -> str:
+    """A difference of two shares in points of a hundred, with its interval: "+20.0 (+5.2 to +33.4)"."""
+    return f"{100 * found:+.1f} ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
 
 
 def number(value: float | None, interval: Interval | None = None, form: str = ".3f") -> str:

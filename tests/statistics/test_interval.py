@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from factory.statistics.interval import (
     bootstrap,
     correlation_interval,
+    difference,
+    difference_interval,
     group_numbers,
     mean_interval,
     number,
@@ -26,6 +28,26 @@ def test_wilson_is_that_of_the_textbook() -> None:
     assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
     assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
     assert wilson(0, 0) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "of_first", "second", "of_second", "low", "high"),
+    [
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (5, 56, 0, 29, -0.0381, 0.1926),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+        (10, 10, 0, 20, 0.6791, 1.0),
+    ],
+)
+def test_the_interval_of_a_difference_is_that_of_the_textbook(
+    first: int, of_first: int, second: int, of_second: int, low: float, high: float
+) -> None:
+    """Newcombe, Statistics in Medicine 17 (1998), 873-890, table II, method 10."""
+    sides = [(a / n, wilson(a, n)) for a, n in ((first, of_first), (second, of_second))]
+    assert difference_interval(*sides[0], *sides[1]) == pytest.approx((low, high), abs=6e-5)
+    mirrored = difference_interval(*sides[1], *sides[0])
+    assert mirrored == pytest.approx((-high, -low), abs=6e-5)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 6))
@@ -78,5 +100,6 @@ def test_what_is_told_has_its_interval() -> None:
     assert percent(0.62, (0.551, 0.684)) == "62.0% (95 % interval 55.1% to 68.4%)"
     assert percent(0.5, None) == "50.0%"
     assert percent(None) == "unknown"
+    assert difference(0.2, (-0.052, 0.334)) == "+20.0 (-5.2 to +33.4)"
     assert number(0.4123, (0.31, 0.5)) == "0.412 (95 % interval 0.310 to 0.500)"
     assert number(None) == "not defined"

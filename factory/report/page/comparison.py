@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 from factory.data.text import shorten
 from factory.report.measures import TaggedSet, summary_lines
@@ -21,11 +22,18 @@ from factory.report.page.tag_charts import (
     table,
 )
 from factory.report.plain import clip, count, visible
-from factory.steps.tags.tag_sets.measure import differences, other_spellings, tag_counts
+from factory.statistics.interval import NOT_TOLD_APART, difference
+from factory.steps.tags.tag_sets.measure import Difference, differences, other_spellings, tag_counts
 
 SHOWN = 20
 TAG_CHARACTERS = 100
 """A given tag may be a whole text."""
+LINE_CHARACTERS = 50
+"""And on a line of the terminal has so much room."""
+INTERVALS = (
+    "The difference is told in points of a hundred, with its 95 % interval, each of its tag alone: of twenty tags that "
+    "do not differ, about one looks as if it did."
+)
 
 
 def write_comparison(path: Path, first: TaggedSet, second: TaggedSet) -> None:
@@ -73,7 +81,7 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
         ),
         (
             "Largest differences",
-            "Shares of the tagged records of each set.",
+            f"Shares of the tagged records of each set. {INTERVALS}",
             _differences(sets),
         ),
         ("Most used", "", _pair(sets, [bar_list(found) for found in counts])),
@@ -100,20 +108,40 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
 
 
 def _differences(sets: Sequence[TaggedSet]) -> Html:
-    unequal = differences(sets[0].tag_lists, sets[1].tag_lists, SHOWN)
+    unequal = _unequal(*sets, SHOWN)
     if not unequal:
-        return h("p", "There is none.", class_="soft")
+        return h("p", " ".join(_untagged(sets)) or "There is none.", class_="soft")
     lines = [
         h(
             "tr",
             h("td", clip(found.tag, TAG_CHARACTERS), dir="auto"),
             number(f"{found.first:.1%}"),
             number(f"{found.second:.1%}"),
+            number(difference(found.first - found.second, found.interval)),
+            h("td", "" if found.told_apart else NOT_TOLD_APART),
         )
         for found in unequal
     ]
-    heads = [h("th", "tag"), *(h("th", one.name, class_="number", dir="auto") for one in sets)]
+    heads = [
+        h("th", "tag"),
+        *(h("th", one.name, class_="number", dir="auto") for one in sets),
+        h("th", "difference", class_="number"),
+        h("th", ""),
+    ]
     return table(heads, lines)
+
+
+def _unequal(first: TaggedSet, second: TaggedSet, number: int) -> list[Difference]:
+    return differences(first.tag_lists, second.tag_lists, number, (first.lineages, second.lineages))
+
+
+def _untagged(sets: Sequence[TaggedSet]) -> list[str]:
+    """What is to be said of sets that have no shares."""
+    return [
+        f"{shorten(visible(one.name), LINE_CHARACTERS)} has no tagged record, so that there are no shares to compare."
+        for one in sets
+        if not any(one.tag_lists)
+    ]
 
 
 def _pair(sets: Sequence[TaggedSet], contents: Sequence[Html]) -> Html:
@@ -149,11 +177,18 @@ def comparison_lines(first: TaggedSet, second: TaggedSet) -> list[str]:
     lines = list(summary_lines([one.summaries(pool) for one in (first, second)]))
     lines += ["", f"{count(len(pool))} tags in all, {count(len(shared))} in both sets"]
     lines += [visible(sentence) for sentence in _spellings(*counts)]
-    unequal = differences(first.tag_lists, second.tag_lists, 10)
+    lines += _untagged((first, second))
+    unequal = _unequal(first, second, 10)
     if unequal:
-        lines += ["", "largest differences, as shares of the tagged records of each set"]
+        lines += [
+            "",
+            "largest differences, as shares of the tagged records of each set",
+            *wrap(INTERVALS, 100),
+        ]
     for found in unequal:
+        apart = "" if found.told_apart else f" ({NOT_TOLD_APART})"
         lines.append(
-            f"{found.first:>8.1%} {found.second:>8.1%}  {shorten(visible(found.tag), TAG_CHARACTERS)}"
+            f"{found.first:>8.1%} {found.second:>8.1%} {difference(found.first - found.second, found.interval):>24}  "
+            f"{shorten(visible(found.tag), LINE_CHARACTERS)}{apart}"
         )
     return lines

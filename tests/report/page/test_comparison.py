@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,39 @@ def test_both_sets_are_measured_against_the_tags_of_both() -> None:
     assert rows["贝塔"] == ["2", "2", "2", "1", "0.667", "1.50"]
     assert rows["y"] == ["2", "1", "1", "1", "0.333", "1.00"]
     assert "3 tags in all, 1 in both sets" in lines
-    assert any(line.split() == ["0.0%", "100.0%", "诗歌"] for line in lines)
+    assert "    0.0%   100.0%  -100.0 (-100.0 to -7.0)  诗歌" in lines
+    assert "   50.0%     0.0%   +50.0 (-27.3 to +90.5)  join (cannot be told apart)" in lines
+    page = Reader(render_comparison(FIRST, SECOND)).text
+    assert "-100.0 (-100.0 to -7.0)" in page
+    assert "cannot be told apart" in page
+
+
+def test_records_of_one_lineage_make_an_interval_wider() -> None:
+    seed = new_record("Query a table.", output="An answer")
+    tagged = [
+        new_record(f"Query number {at}", output="An answer")
+        .with_event(Event("01-evolve", "deepen", parents=(seed.id,)))
+        .with_tags([Tag("sql")], Event("02-tag", "tag"))
+        for at in range(30)
+    ]
+    alone = [replace(record, events=record.events[-1:]) for record in tagged]
+    other = table(*[["poem"]] * 30)
+    told = {
+        name: comparison_lines(
+            TaggedSet.of("one", Table.from_records(records)), TaggedSet.of("other", other)
+        )[-1]
+        for name, records in {"lineage": tagged, "alone": alone}.items()
+    }
+    assert told["alone"] == "  100.0%     0.0% +100.0 (+83.9 to +100.0)  sql"
+    assert told["lineage"] == "  100.0%     0.0% +100.0 (+19.8 to +100.0)  sql"
+
+
+def test_a_set_without_tags_has_no_shares_to_compare() -> None:
+    bare = TaggedSet("bare", [[], []], ["s", "s"])
+    assert "bare has no tagged record, so that there are no shares to compare." in comparison_lines(
+        FIRST, bare
+    )
+    assert "bare has no tagged record" in Reader(render_comparison(FIRST, bare)).text
 
 
 def test_tags_that_differ_in_spelling_alone_are_told() -> None:

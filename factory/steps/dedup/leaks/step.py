@@ -12,9 +12,10 @@ from pydantic import Field, field_validator
 
 from factory.data.named_files import named_files
 from factory.data.record import Drop, Record
-from factory.data.table import BATCH, Table
+from factory.data.table import Table
 from factory.data.text import rouge_tokens, shorten
 from factory.errors import InputError
+from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
@@ -147,7 +148,7 @@ class Decontaminate(WholeSet):
                 coverage=self.coverage,
                 edits=self.edits,
                 common=self.common,
-                lineages=_lineages(table),
+                lineages=table.lineages(),
                 forgive=forgiven.append,
             )
         )
@@ -319,17 +320,6 @@ class Decontaminate(WholeSet):
         return verdicts
 
 
-def _lineages(table: Table) -> list[int]:
-    """A number for each record, the same for those that were made from one seed."""
-    numbers: dict[str, int] = {}
-    lineages = []
-    for batch in table.arrow.select(["id", "events"]).to_batches(max_chunksize=BATCH):
-        for id, events in zip(*(batch.column(name).to_pylist() for name in ("id", "events")), strict=True):
-            root = next((event["parents"][0] for event in events or () if event["parents"]), id)
-            lineages.append(numbers.setdefault(root, len(numbers)))
-    return lineages
-
-
 def _key(item: Item) -> str:
     """The item as a drop names what a record lost against."""
     return f"{item.benchmark}#{item.id}"
@@ -366,9 +356,10 @@ def _summary(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """How much of each benchmark was found, as sentences."""
     for one in found:
         if one["found"]:
+            of = wilson(one["found"], one["items"])
             yield (
-                f"{one['benchmark']}: {one['found']:,} of its {one['items']:,} items "
-                f"({one['found'] / one['items']:.1%}) stood in {one['in_records']:,} records, which are dropped"
+                f"{one['benchmark']}: {one['found']:,} of its {one['items']:,} items, "
+                f"{percent(one['found'] / one['items'], of)}, stood in {one['in_records']:,} records, which are dropped"
             )
 
 

@@ -52,7 +52,8 @@ class Calibration:
     length_of_score, length_of_label: Spearman's correlation of each with the length of the answer
     longer_of_score, longer_of_label: share of the pairs with a winner where that is the longer answer
     first_of_score, first_of_label: share of the pairs with a winner where that is the first answer
-    intervals: the 95 % interval of each of these numbers by its name; of the threshold by "threshold"
+    intervals: the 95 % interval of each of these numbers by its name; of the threshold by "threshold",
+        of its accuracy on the rows that it was chosen by by "chosen"
     """
 
     rows: int
@@ -98,7 +99,7 @@ class Calibration:
             lines.append(
                 f"suggested threshold: >= {self.threshold.at:g} ({sure}on rows that it was not chosen by it gets "
                 f"{self._percent('validated')} of good and bad right on the mean; on all rows accuracy "
-                f"{self.threshold.accuracy:.1%})"
+                f"{percent(self.threshold.accuracy, self.intervals.get('chosen'))})"
             )
         lines.extend(self.lacking)
         for what, name in (("the longer answer wins", "longer"), ("the first answer wins", "first")):
@@ -207,6 +208,9 @@ def calibrate_scores(
         validated = balanced_accuracy(called, is_good)
         if validated is not None and intervals["auc"][0] > 0.5 and validated > 0.5:
             threshold = suggest_threshold(said, is_good)
+            if threshold is not None:
+                right = (said >= threshold.at) == is_good
+                intervals["chosen"] = share_interval(right, lineage) or (0.0, 1.0)
             intervals |= bootstrap(
                 lambda rows: {"validated": balanced_accuracy(called[rows], is_good[rows])}, lineage
             )

@@ -10,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from factory.statistics.interval import Interval, difference_interval, share_interval
 from factory.steps.tags.tag_sets.association import Pair, tag_pairs
 from factory.steps.tags.tag_sets.rules import stemmed
 
 TagLists = Sequence[Sequence[str]]
 """The tags of each record; none for a record that could not be tagged."""
+Lineages = Sequence[int] | None
+"""A number for each record, the same for those that were made from one seed."""
 
 PAIR_TAGS = 1000
 """Pairs are looked for among so many of the most used tags."""
@@ -151,20 +154,59 @@ def other_spellings(first: Collection[str], second: Collection[str]) -> list[tup
 
 
 class Difference(NamedTuple):
-    """A tag and its share of the tagged records of two sets."""
+    """A tag and its share of the tagged records of two sets.
+
+    interval: of `first - second`, 95 %, of this tag alone
+    """
 
     tag: str
     first: float
     second: float
+    interval: Interval
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the interval leaves no doubt of the sign."""
+        return self.interval[0] > 0 or self.interval[1] < 0
 
 
-def differences(first: TagLists, second: TagLists, number: int = 20) -> list[Difference]:
-    """The tags whose shares of the tagged records differ most between two sets; none that are the same."""
+def differences(
+    first: TagLists,
+    second: TagLists,
+    number: int = 20,
+    lineages: tuple[Lineages, Lineages] = (None, None),
+) -> list[Difference]:
+    """The tags whose shares of the tagged records differ most between two sets; none that are the same.
+
+    Empty where a set has no tagged record, which has no shares.
+
+    lineages: of each set the lineage of its records, shape (records,); by default each is one of its own
+    """
     counts = tag_counts(first), tag_counts(second)
-    tagged = [max(1, sum(map(bool, lists))) for lists in (first, second)]
-    found = [
-        Difference(tag, counts[0][tag] / tagged[0], counts[1][tag] / tagged[1])
-        for tag in counts[0].keys() | counts[1].keys()
+    tagged = [sum(map(bool, lists)) for lists in (first, second)]
+    if not all(tagged):
+        return []
+    shares = [(tag, *(counts[at][tag] / tagged[at] for at in (0, 1))) for tag in counts[0].keys() | counts[1]]
+    unequal = [row for row in shares if row[1] != row[2]]
+    most = sorted(unequal, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:number]
+    names = {tag for tag, *_ in most}
+    sure = [
+        _share_intervals(lists, groups, names)
+        for lists, groups in zip((first, second), lineages, strict=True)
     ]
-    unequal = [difference for difference in found if difference.first != difference.second]
-    return sorted(unequal, key=lambda d: (-abs(d.first - d.second), d.tag))[:number]
+    return [
+        Difference(tag, one, other, difference_interval(one, sure[0][tag], other, sure[1][tag]))
+        for tag, one, other in most
+    ]
+
+
+def _share_intervals(lists: TagLists, lineages: Lineages, names: Collection[str]) -> dict[str, Interval]:
+    """Of each of these tags the interval of its share of the tagged records."""
+    rows = [at for at, tags in enumerate(lists) if tags]
+    flags = {name: np.zeros(len(rows)) for name in names}
+    for place, at in enumerate(rows):
+        for tag in lists[at]:
+            if tag in flags:
+                flags[tag][place] = 1
+    groups = None if lineages is None else np.asarray(lineages, np.int64)[rows]
+    return {name: share_interval(found, groups) or (0.0, 1.0) for name, found in flags.items()}

@@ -97,7 +97,9 @@ def test_a_leaked_record_is_dropped_with_benchmark_item_words_and_numbers(tmp_pa
     )
     assert "in the assistant turn: A baker makes 20 loaves" in second.reason
     assert second.numbers["edits"] == 3, "two words, and another number"
-    assert warned == ["gsm: 1 of its 1 items (100.0%) stood in 2 records, which are dropped"]
+    assert warned == [
+        "gsm: 1 of its 1 items, 100.0% (95 % interval 20.7% to 100.0%), stood in 2 records, which are dropped"
+    ]
 
 
 def test_every_turn_is_searched_and_a_field_narrows_the_search(tmp_path: Path) -> None:

@@ -263,6 +263,7 @@ def test_a_text_label_that_is_good_is_named(tmp_path: Path) -> None:
     assert "20 rows have a score and a label, 1 lack one" in said
     assert "read as: scores are numbers, the label 好 is good and any other is bad" in said
     assert "suggested threshold: >= 3 (95 % interval 3 to 3; on rows that it was not chosen by" in said
+    assert "on all rows accuracy 100.0% (95 % interval " in said
 
 
 def test_winners_that_cannot_be_read_are_counted_aloud(tmp_path: Path) -> None:

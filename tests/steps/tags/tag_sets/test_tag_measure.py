@@ -89,9 +89,32 @@ def test_pairs_are_all_pairs_that_two_records_share(lists: list[list[str]]) -> N
 def test_differences_compare_shares_of_the_tagged_records() -> None:
     first, second = [["a"], ["a"], []], [["b"], ["a", "b"], ["b"], ["b"]]
     found = differences(first, second)
-    assert found[0] == ("b", 0.0, 1.0)
-    assert found[1] == ("a", 1.0, 0.25)
+    assert found[0][:3] == ("b", 0.0, 1.0)
+    assert found[1][:3] == ("a", 1.0, 0.25)
     assert differences(first, [["a"], ["a"], ["a"]]) == []
+    assert differences(first, [[], []]) == [], "what has no tags has no shares"
+
+
+def test_a_difference_says_whether_the_sets_can_be_told_apart() -> None:
+    first, second = [["a"]] * 56 + [["b"]] * 14, [["a"]] * 48 + [["b"]] * 32
+    found = differences(first, second)[0]
+    assert found.interval == pytest.approx((0.0524, 0.3339), abs=1e-4), "Newcombe (1998), table II (a)"
+    assert found.told_apart
+    few = differences(first[::10], second[::10])[0]
+    assert few.interval[0] < 0 < few.interval[1]
+    assert not few.told_apart
+
+
+def test_what_was_made_from_one_seed_tells_no_more_of_a_difference_than_the_seed() -> None:
+    first, second = [["a"], ["b"], ["b"]], [["a"], ["a"], ["b"]]
+    once = differences(first, second)[0]
+    grown = [[tags for tags in tags_of for _ in range(50)] for tags_of in (first, second)]
+    lineages = [at for at in range(3) for _ in range(50)]
+    alone = differences(*grown)[0]
+    together = differences(*grown, lineages=(lineages, lineages))[0]
+    assert alone.told_apart
+    assert not together.told_apart
+    assert together.interval[1] - together.interval[0] >= 0.99 * (once.interval[1] - once.interval[0])
 
 
 def test_tags_of_one_set_only_are_found_under_other_spellings() -> None:
