@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -15,16 +16,24 @@ from factory.models.base import ScoredText
 from factory.step import Context, PerRecord, ScoringModelName
 from factory.steps.keep import Condition, keep_where
 from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
-from factory.steps.score.likelihood.passes import Unscored, align, characters_of, mean_loss, score_after
+from factory.steps.score.likelihood.passes import (
+    Unscored,
+    align,
+    characters_of,
+    mean_loss,
+    score_after,
+    text_logprobs,
+)
 
 
 class Perplexity(PerRecord):
     """Score how surprising a model finds a record: the perplexity of its answer, or of all of its text.
 
     exp of the mean negative log-likelihood of the tokens. Of an answer, given what comes before it: exactly the
-    tokens that `ifd` counts, so that a run with both asks the model once. Of the text: all turns, each on lines
-    of its own, but for a first token that nothing precedes. Which range is the best to keep (low, middle, high)
-    depends on the data (arXiv 2405.20541): hence no default.
+    tokens that `ifd` counts, so that a run with both asks the model once. Of the text: all turns, each on lines of its
+    own, but for the first token. That one has a probability only where the tokenizer puts a token of its own (BOS)
+    before a text; there it is left out too, and counted, so that scores with and without BOS are of one scale. Which
+    range is the best to keep (low, middle, high) depends on the data (arXiv 2405.20541): hence no default.
 
     With a name of its own for each model, the scores of an untrained model and of its checkpoints stand side by
     side, as `learning_percentage` needs them. A record without anything to score has no score, and `missing` says
@@ -69,14 +78,15 @@ class Perplexity(PerRecord):
                 text = "\n".join(map(turn_text, record.messages))
                 end = characters_of(text, 2 * self.max_length)
                 texts = (await model.score_text(text[:end]),)
-                known = [value for value in texts[0].logprobs[: self.max_length] if value is not None]
+                known, first_left_out = text_logprobs(text, _first(texts[0], self.max_length))
                 truncated = end < len(text) or len(texts[0].tokens) > self.max_length
             elif record.output.strip():
                 contexts = (superfiltering_contexts if self.template == "bare" else cherry_contexts)(record)
                 scored = await score_after(model, *contexts, record.output, self.max_length)
                 texts = (scored.conditioned, scored.direct)
                 passes = align(scored, self.max_length)
-                known, truncated = list(passes.conditioned), passes.truncated
+                known, truncated = passes.conditioned, passes.truncated
+                first_left_out = passes.first_left_out
             else:
                 raise Unscored("there is no answer to score", "no_answer")
             if not known:
@@ -84,6 +94,7 @@ class Perplexity(PerRecord):
             value = math.exp(mean_loss(known))
             note = f"only the first {self.max_length:,} tokens count" if truncated else ""
             context.count("texts_cut", truncated)
+            context.count("first_tokens_left_out", first_left_out)
         except RecordFailed as error:
             value = Missing(error.kind, str(error))
         except Unscored as why:
@@ -92,3 +103,7 @@ class Perplexity(PerRecord):
             value = Missing("unscored", "the perplexity is beyond all bounds")
         done = record.with_score(score, value, context.event(score, *texts), note)
         yield keep_where(done, score, self.keep, context.step)
+
+
+def _first(scored: ScoredText, tokens: int) -> ScoredText:
+    return replace(scored, tokens=scored.tokens[:tokens], logprobs=scored.logprobs[:tokens])

@@ -144,7 +144,7 @@ def test_a_tokenizers_own_first_token_changes_no_score_where_it_tells_the_model_
     parts: list[str],
 ) -> None:
     record = new_record("Say it", output=" ".join(parts))
-    for step in (IFD(), Perplexity()):
+    for step in (IFD(), Perplexity(), Perplexity(of="text")):
         one, other = (run(step, record, Bigram(bos=bos)) for bos in (False, True))
         assert one.scores == pytest.approx(other.scores)
 
@@ -324,6 +324,34 @@ def test_perplexity_of_the_text_is_over_all_turns_and_can_have_any_name() -> Non
     single = run(Perplexity(of="text"), new_record("Name"), Reader())
     assert single.scores == {}
     assert "single token" in single.missing["perplexity"].reason
+
+
+def test_the_first_token_of_a_text_never_counts_whether_the_tokenizer_begins_with_one_of_its_own() -> None:
+    record = new_record("Name a city", output="Paris it is")
+    for bos, left_out in ((True, 1), (False, 0)):
+        context, _ = scripted_context(lambda ask: "")
+        done = run(Perplexity(of="text"), record, Reader(bos=bos), context)
+        scored = asyncio.run(Reader(bos=bos).score_text("Name a city\nParis it is"))
+        expected = math.exp(-sum(value for value in scored.logprobs[-5:] if value is not None) / 5)
+        assert done.scores["perplexity"] == pytest.approx(expected)
+        assert context.facts["first_tokens_left_out"] == left_out
+    single = run(Perplexity(of="text"), new_record("Name"), Reader(bos=True))
+    assert "single token" in single.missing["perplexity"].reason
+
+
+@pytest.mark.parametrize(
+    "text", ["<s> is a tag of HTML", "[INST] do it", "<b>bold", "[A list] of it", "\ufffd<s>"]
+)
+def test_a_text_that_begins_with_a_control_mark_loses_the_mark_alone(text: str) -> None:
+    for bos, left_out in ((True, 1), (False, 0)):
+        context, _ = scripted_context(lambda ask: "")
+        done = run(Perplexity(of="text"), new_record(text), Reader(bos=bos), context)
+        count = len(words(text)) - 1
+        assert context.facts.get("first_tokens_left_out", 0) == (left_out if count else 0)
+        if count:
+            logprobs = asyncio.run(Reader(bos=bos).score_text(text)).logprobs[-count:]
+            expected = math.exp(-sum(value for value in logprobs if value is not None) / count)
+            assert done.scores["perplexity"] == pytest.approx(expected)
 
 
 def test_text_is_cut_by_the_estimate_at_a_space_where_one_is_near() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -142,6 +143,23 @@ def align(scored: Scored, max_length: int) -> Passes:
     if not all(math.isfinite(value) for value in (*conditioned, *direct)):
         raise Unscored("the model holds a token of the answer impossible, so that its loss is infinite")
     return Passes(conditioned, direct, scored.cut or over > 0, alone)
+
+
+_CONTROL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]")
+
+
+def text_logprobs(text: str, scored: ScoredText) -> tuple[tuple[float, ...], bool]:
+    """Log-probabilities of the tokens of a text that stands alone, and whether its first one was left out.
+
+    The first token of the text has none where the tokenizer puts no token of its own (BOS) before it. It never counts,
+    so that the scores of both kinds of tokenizers are of one scale; where it has one, it was left out. A token of its
+    own is a control mark, such as `<s>`, with which the text does not begin.
+    """
+    own = len(scored.tokens) > 1 and _CONTROL.fullmatch(scored.tokens[0]) is not None
+    if own and text.lstrip().startswith(scored.tokens[0]):
+        # Hostile or honest text that begins with the mark itself: it stands twice where the tokenizer has put one.
+        own = "".join(scored.tokens[1:]).lstrip().startswith(scored.tokens[0])
+    return tuple(value for value in scored.logprobs[2 if own else 1 :] if value is not None), own
 
 
 def _ending(text: ScoredText, tokens: int, less: int) -> tuple[float | None, ...]:
