@@ -7,6 +7,7 @@ for one of these.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +64,7 @@ class OutputError(FactoryError):
 
 
 class DiskFailed(OutputError):
-    """The disk is full or does not work: nothing can be written there, whatever is asked for."""
+    """The machine stands in the way: the disk is full or does not work, or no file descriptor is left."""
 
     exit_code = EXIT_NOTHING_DONE
 
@@ -116,3 +117,24 @@ class RunInterrupted(FactoryError):
     """The person at the terminal stopped the run; what was answered is in the journal."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+_OF_THE_MACHINE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM}
+)
+"""Faults of the machine, which no other command mends. A place that is not there, or that one may not write to, is not
+among them: it was named."""
+
+
+def exit_code_of(error: FactoryError) -> int:
+    """The code that a command ends with: that of a mistake only where no fault of the machine led to the error."""
+    if error.exit_code != EXIT_USAGE:
+        return error.exit_code
+    behind: BaseException | None = error
+    seen: set[int] = set()
+    while behind is not None and id(behind) not in seen:
+        if isinstance(behind, OSError) and behind.errno in _OF_THE_MACHINE:
+            return EXIT_NOTHING_DONE
+        seen.add(id(behind))
+        behind = behind.__cause__ or behind.__context__
+    return error.exit_code

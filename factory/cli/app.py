@@ -25,7 +25,7 @@ from factory.cli.serve import register as register_serve
 from factory.cli.steps import register as register_steps
 from factory.cli.threshold import register as register_threshold
 from factory.cli.why import register as register_why
-from factory.errors import EXIT_NOTHING_DONE, FactoryError, RunInterrupted
+from factory.errors import EXIT_NOTHING_DONE, FactoryError, RunInterrupted, exit_code_of
 
 app = typer.Typer(
     name="factory",
@@ -81,7 +81,7 @@ def main() -> None:
                 f"Replies that came are in the journal; none is asked for again. To go on:\n    {command_again()}",
                 err=True,
             )
-        sys.exit(error.exit_code)
+        sys.exit(exit_code_of(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -17,6 +17,7 @@ from factory.errors import (
     FactoryError,
     OutputError,
     RunInterrupted,
+    exit_code_of,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Outcome:
         self.stop_showing()
         code = 0
         if isinstance(error, FactoryError):
-            code = error.exit_code
+            code = exit_code_of(error)
             self._message = self._message or str(error)
         elif isinstance(error, (typer.Exit, SystemExit)):
             code = getattr(error, "exit_code", None) or getattr(error, "code", 0) or 0

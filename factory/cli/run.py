@@ -17,6 +17,7 @@ from factory.errors import (
     FactoryError,
     RunInterrupted,
     RunStopped,
+    exit_code_of,
 )
 from factory.recipe.model_spec import MODEL_FORMS, model_override
 
@@ -180,7 +181,7 @@ def _run(recipe: Recipe, options: RunOptions, tolerance: Tolerance, outcome: Out
                 f"    {command_again()}",
                 error=True,
             )
-            raise typer.Exit(error.exit_code)
+            raise typer.Exit(exit_code_of(error))
         raise error
     from factory.report.page.page import write_report
 

@@ -25,7 +25,7 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
         if isinstance(error, (RecordFailed, RunStopped)):
             raise error
         if str(error) not in faults:  # of several steps that need the same, the first
-            faults[str(error)] = type(error)(f"{label}: {error}") if label else error
+            faults[str(error)] = _said(error, f"{label}: {error}") if label else error
 
     for label, step in zip(labels, steps, strict=True):
         try:
@@ -45,4 +45,11 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
                     note(f"{label}, `{field}`", error)
     if faults:
         first, *others = faults.values()
-        raise type(first)("\n".join(map(str, (first, *others)))) if others else first
+        raise _said(first, "\n".join(map(str, (first, *others)))) if others else first
+
+
+def _said(error: FactoryError, sentence: str) -> FactoryError:
+    """An error of the same kind and cause, in other words."""
+    made = type(error)(sentence)
+    made.__cause__ = error
+    return made

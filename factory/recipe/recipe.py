@@ -137,7 +137,9 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
         return parse_recipe(builtin.read_text(encoding="utf-8"), builtin.name, overrides)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     return parse_recipe(text, str(path), overrides)
 

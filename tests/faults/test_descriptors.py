@@ -74,6 +74,22 @@ def test_a_soft_limit_is_raised_where_the_hard_one_allows_it(server: ScriptedSer
     assert not orjson.loads((tmp_path / "run" / "manifest.json").read_bytes())["warnings"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [4, 5, 8, 12, 13])
+def test_a_command_that_finds_no_descriptor_from_the_start_is_no_mistake_of_the_person(
+    limit: int, tmp_path: Path
+) -> None:
+    prepare(tmp_path, "http://127.0.0.1:9/v1", 1, 1)
+    recipe = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+    recipe["steps"][1] = {"dedup_exact": {}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    done = factory(LIMITED.format(soft=limit, hard=limit), tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "error: " in done.stderr
+    assert "descriptor" in done.stderr or "Too many open files" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_asked_for_is_granted_where_the_limit_allows_it() -> None:
     assert sockets_left(10) == 10
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import errno
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from factory.data.formats.packed import (
     unpacked_name,
 )
 from factory.data.formats.values import loads
+from factory.data.whole_file import NO_DESCRIPTORS
 from factory.errors import InputError
 
 EXTENSIONS = {
@@ -293,6 +295,8 @@ def read_error(path: Path, error: Exception) -> InputError:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return NO_DESCRIPTORS
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     return text.splitlines()[0].rstrip(".")
 

@@ -86,7 +86,7 @@ def connect(path: Path) -> sqlite3.Connection:
 def cannot_use(path: Path, error: Exception) -> OutputError:
     """The sentence for a journal that cannot be opened."""
     if out_of_descriptors(error):
-        return OutputError(f"the journal {path} cannot be opened: {NO_DESCRIPTORS}")
+        return DiskFailed(f"the journal {path} cannot be opened: {NO_DESCRIPTORS}")
     if is_full(error) or is_full_there(path, error):
         return DiskFailed(
             f"the journal {path} cannot be written: the disk is full: free some space and run again"
@@ -94,14 +94,23 @@ def cannot_use(path: Path, error: Exception) -> OutputError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if "locked" in reason:
         return OutputError(f"the journal {path} is locked by another process that does not let go")
-    # The folder or the file is read-only, or the disk does not work.
-    kind = DiskFailed if _code(error) == sqlite3.SQLITE_IOERR else OutputError
+    # The folder or the file is not to be written by this person, or the disk is read-only or does not work.
+    kind = DiskFailed if _code(error) == sqlite3.SQLITE_IOERR or _disk_is_read_only(path) else OutputError
     return kind(f"the journal {path} cannot be written ({reason}); name another place with --journal FILE")
 
 
 def _code(error: Exception) -> int:
     code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code
+
+
+def _disk_is_read_only(path: Path) -> bool:
+    """Whether the whole disk is, which SQLite tells no more of than of a single file."""
+    if not hasattr(os, "statvfs"):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    return False
 
 
 def is_full_there(path: Path, error: Exception) -> bool:
