@@ -35,7 +35,7 @@ def test_whatever_cannot_be_opened_ends_with_the_code_of_what_stood_in_the_way(
     monkeypatch.setattr("factory.engine.journal.opening._refuse_names", fails)
     monkeypatch.setattr(Path, "open", fails)
     monkeypatch.setattr(Path, "read_text", fails)
-    monkeypatch.setattr("io.open", fails)
+    monkeypatch.setattr("factory.data.whole_file._Part", fails)
     for opens in (
         lambda: check_file(there),
         lambda: load_recipe(str(tmp_path / "recipe.yaml")),

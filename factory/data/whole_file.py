@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from factory.errors import DiskFailed, OutputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MEND = "choose another place or change its permissions"
 """What a person can do where a file cannot be written and no better advice is known."""
 NO_DESCRIPTORS = "no file descriptor is left: raise the limit with `ulimit -n 65536`, or lower `concurrency`"
 
 _SQLITE_FULL = 13
+_BUFFER = 1 << 16
 
 
 def part_of(path: Path) -> Path:
@@ -28,11 +33,26 @@ def is_part(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".part")
 
 
+class _Part(io.FileIO):
+    """A file that is being written, and what its disk said against it."""
+
+    failed: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int | None:
+        """See `io.FileIO`."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = error
+            raise
+
+
 @contextlib.contextmanager
 def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
     """A file to write, which takes the place of `path` once all of it is on the disk.
 
     Its folder is made. Where the writing fails, the file that was there before stays as it was and no part is left.
+    An error of the `with` block that has nothing to do with this file, such as one of another file, passes as it is.
 
     Args:
         mend: what the person can do where it cannot be written; a full disk has advice of its own.
@@ -44,17 +64,30 @@ def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                yield file
+            raw = _Part(part, "wb")
+        except OSError as error:
+            raise cannot_write(path, error, mend) from error
+        with raw:
+            file = io.BufferedWriter(raw, _BUFFER)
+            try:
+                yield cast(BinaryIO, file)
+            except OSError as error:
+                if raw.failed is None:
+                    raise
+                raise cannot_write(path, raw.failed, mend) from error
+            try:
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(raw.fileno())
+            except OSError as error:
+                raise cannot_write(path, error, mend) from error
+        try:
             put_in_place(part, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise cannot_write(path, error, mend) from error
+        except OSError as error:
+            raise cannot_write(path, error, mend) from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def write_whole(path: Path, data: bytes, mend: str = MEND) -> None:

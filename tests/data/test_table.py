@@ -211,14 +211,10 @@ def test_a_path_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_pa
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pyarrow.parquet as pq
+    def full(_: int) -> None:
+        raise OSError(28, "the disk is full")
 
-    class Full(pq.ParquetWriter):  # type: ignore[misc]
-        def close(self) -> None:
-            self.is_open = False
-            raise OSError(28, "the disk is full")
-
-    monkeypatch.setattr(pq, "ParquetWriter", Full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
         Table.from_records(numbered(1)).write(tmp_path / "kept.parquet")
     assert list(tmp_path.iterdir()) == []

@@ -108,7 +108,7 @@ def render_comparison(first: TaggedSet, second: TaggedSet) -> str:
 
 
 def _differences(sets: Sequence[TaggedSet]) -> Html:
-    unequal = _unequal(*sets, SHOWN)
+    unequal = _unequal(sets[0], sets[1], SHOWN)
     if not unequal:
         return h("p", " ".join(_untagged(sets)) or "There is none.", class_="soft")
     lines = [

@@ -186,7 +186,10 @@ def differences(
     tagged = [sum(map(bool, lists)) for lists in (first, second)]
     if not all(tagged):
         return []
-    shares = [(tag, *(counts[at][tag] / tagged[at] for at in (0, 1))) for tag in counts[0].keys() | counts[1]]
+    shares = [
+        (tag, counts[0][tag] / tagged[0], counts[1][tag] / tagged[1])
+        for tag in counts[0].keys() | counts[1].keys()
+    ]
     unequal = [row for row in shares if row[1] != row[2]]
     most = sorted(unequal, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:number]
     names = {tag for tag, *_ in most}
