@@ -27,8 +27,11 @@ def facts_section(steps: Sequence[StepFacts]) -> Html:
 
 
 def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    """What one step told, as lines for a terminal."""
+    """What one step told, as lines for a terminal; what was looked for and not found stands in the last one."""
+    none = [name for name, value in facts.items() if type(value) is int and value == 0]
     for name, value in facts.items():
+        if name in none:
+            continue
         name = visible(name.replace("_", " "))
         if not _is_table(value):
             yield f"{name}: {shorten(visible(fact(value)), CHARACTERS)}"
@@ -43,6 +46,8 @@ def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
                 for cell, width, column in zip(row, widths, columns, strict=True)
             ]
             yield "    " + visible("  ".join(padded)).rstrip()
+    if none:
+        yield f"none: {shorten(visible(', '.join(none).replace('_', ' ')), CHARACTERS)}"
 
 
 def _fact(item: tuple[str, Any]) -> Html:

@@ -125,11 +125,11 @@ class Assemble(WholeSet):
             for group, (records, quota) in rows[:SHOWN]
         )
         said += f", and {len(rows) - SHOWN:,} more values" if len(rows) > SHOWN else ""
-        context.warn(f"{context.step}: balanced over the {len(rows):,} values of {self.balance}: {said}")
+        context.tell(f"{context.step}: balanced over the {len(rows):,} values of {self.balance}: {said}")
         if "" in counts and len(counts) > 1:
             records, quota = counts[""]
             gets = {"share": "get a share of their own", "rest": "get the rest", "drop": "are let go"}
-            context.warn(
+            context.tell(
                 f"{context.step}: {records:,} of {len(before):,} records have no {self.balance} and "
                 f"{gets[self.unlabelled]}, {quota:,} records: `unlabelled` says what becomes of them"
             )
@@ -138,7 +138,7 @@ class Assemble(WholeSet):
             moved = _moved(values, before, chosen) if values else None
             if moved is not None:
                 value, was, becomes = moved
-                context.warn(
+                context.tell(
                     f"{context.step}: balancing {self.balance} takes {field} {shorten(value, 30) or '(none)'} from "
                     f"{was:.0%} to {becomes:.0%} of the set"
                 )

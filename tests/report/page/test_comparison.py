@@ -18,7 +18,7 @@ from factory.data.table import Table
 from factory.errors import OutputError
 from factory.report.measures import TaggedSet, measure_lines, measures
 from factory.report.page.comparison import comparison_lines, render_comparison, write_comparison
-from factory.report.page.facts import facts_section
+from factory.report.page.facts import facts_lines, facts_section
 from factory.report.page.page import render_report
 
 FIRST = TaggedSet("alpha", [["sql", "join"], ["sql"], []], ["x", "y", "y"])
@@ -194,3 +194,11 @@ def test_what_a_step_told_is_in_the_report(run_folder: Path) -> None:
 
 def test_steps_that_told_nothing_make_no_section() -> None:
     assert facts_section([StepFacts(label="01-read"), StepFacts(label="02-tag", facts={})]) == ""
+
+
+def test_what_was_looked_for_and_not_found_shares_one_line_of_the_terminal() -> None:
+    facts = {"records_without_text": 0, "named": 3, "texts_cut": 0, "kept": False, "share": 0.0}
+    assert list(facts_lines(facts)) == [
+        "named: 3", "kept: False", "share: 0", "none: records without text, texts cut",
+    ]  # fmt: skip
+    assert list(facts_lines({"records_without_text": 2})) == ["records without text: 2"]

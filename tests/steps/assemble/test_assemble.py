@@ -87,14 +87,17 @@ def record(at: int, task: str = "", score: float | None = None, *, output: str =
     return made if score is None else replace(made, scores={"judge.quality": score})
 
 
-def assemble(step: Assemble, records: Sequence[Record], seed: int = 0) -> tuple[list[Record], list[str]]:
-    """The set after the step, and its warnings."""
+def assemble(
+    step: Assemble, records: Sequence[Record], seed: int = 0, notices: list[str] | None = None
+) -> tuple[list[Record], list[str]]:
+    """The set after the step, and its warnings; its notices are added to `notices`."""
     warnings: list[str] = []
+    notices = [] if notices is None else notices
 
     def nobody(name: str) -> object:
         raise AssertionError("assemble asks no model")
 
-    context = Context("05-assemble", seed, nobody, nobody, warn=warnings.append)  # type: ignore[arg-type]
+    context = Context("05-assemble", seed, nobody, nobody, warn=warnings.append, tell=notices.append)  # type: ignore[arg-type]
     result = asyncio.run(step.run(Table.from_records(records), context))
     return list(result.records()), warnings
 
@@ -105,10 +108,13 @@ def chosen(records: Sequence[Record]) -> list[int]:
 
 def test_each_value_gets_its_share_and_a_small_one_gives_all_it_has() -> None:
     tasks = ["写作"] * 10 + ["code"] * 10 + ["math"] * 2
-    result, warnings = assemble(Assemble(size=12, balance="task"), [record(*p) for p in enumerate(tasks)])
+    notices: list[str] = []
+    records = [record(*pair) for pair in enumerate(tasks)]
+    result, warnings = assemble(Assemble(size=12, balance="task"), records, notices=notices)
     assert Counter(one.task for one in result if one.dropped is None) == {"写作": 5, "code": 5, "math": 2}
     assert chosen(result) == [*range(5), *range(10, 15), 20, 21]
-    assert warnings == [
+    assert warnings == []
+    assert notices == [
         "05-assemble: balanced over the 3 values of task: code 5 of 10, 写作 5 of 10, math 2 of 2"
     ]
 
@@ -228,11 +234,14 @@ def test_what_records_without_a_value_get_is_an_option_and_told(
     unlabelled: Any, size: int | None, taken: list[int], gets: str
 ) -> None:
     records = [record(0, "a"), record(1, "a"), record(2), record(3)]
-    result, warnings = assemble(Assemble(size=size, balance="task", unlabelled=unlabelled), records)
+    notices: list[str] = []
+    step = Assemble(size=size, balance="task", unlabelled=unlabelled)
+    result, warnings = assemble(step, records, notices=notices)
+    assert warnings == []
     assert chosen(result) == taken
     assert result[3].dropped is not None
     assert "of task (none)" in result[3].dropped.reason
-    assert f"05-assemble: 2 of 4 records have no task and {gets}: `unlabelled` says what" in warnings[1]
+    assert f"05-assemble: 2 of 4 records have no task and {gets}: `unlabelled` says what" in notices[1]
 
 
 def test_where_no_record_has_a_value_all_are_chosen_from_whatever_unlabelled_says() -> None:
@@ -247,17 +256,21 @@ def test_what_balancing_does_to_the_languages_is_told() -> None:
     english = [
         replace(new_record(f"Question {at}?", output="yes"), lang="en", source="pool") for at in range(360)
     ]
-    result, warnings = assemble(Assemble(size=130, balance="source"), [*topics, *english])
+    notices: list[str] = []
+    result, warnings = assemble(Assemble(size=130, balance="source"), [*topics, *english], notices=notices)
+    assert warnings == []
     assert Counter(one.lang for one in result if one.dropped is None) == {"zh": 120, "en": 10}
-    assert warnings[0].startswith(
+    assert notices[0].startswith(
         "05-assemble: balanced over the 13 values of source: pool 10 of 360, topic 0 10 of 10, "
     )
-    assert warnings[0].endswith(", and 1 more values")
-    assert warnings[1:] == ["05-assemble: balancing source takes lang zh from 25% to 92% of the set"]
+    assert notices[0].endswith(", and 1 more values")
+    assert notices[1:] == ["05-assemble: balancing source takes lang zh from 25% to 92% of the set"]
 
 
 def test_nothing_is_told_where_balancing_lets_nothing_go() -> None:
-    assert assemble(Assemble(size=9, balance="task"), [record(0, "a"), record(1, "b")])[1] == []
+    notices: list[str] = []
+    step = Assemble(size=9, balance="task")
+    assert assemble(step, [record(0, "a"), record(1, "b")], notices=notices)[1] == notices == []
 
 
 def test_an_empty_set_is_assembled_without_a_word() -> None:

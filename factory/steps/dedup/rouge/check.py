@@ -46,6 +46,11 @@ class Agreement(NamedTuple):
         return len(self.decisions) - len(self.disagreements)
 
     @property
+    def full(self) -> bool:
+        """Whether there was something to decide, and it decides all of it alike."""
+        return bool(self.decisions) and not self.disagreements
+
+    @property
     def interval(self) -> tuple[float, float]:
         """The 95% interval of the share that agrees (Clopper-Pearson)."""
         return interval(self.agreed, len(self.decisions), CONFIDENCE)

@@ -176,7 +176,8 @@ class DedupRouge(WholeSet):
         chance = context.random("check")
         agreement = check_decisions(rows, groups, drops, self.threshold, self.check, chance)
         context.facts["check_against_rouge_score"] = agreement.facts()
-        context.warn(f"{context.step}: {agreement.sentence()}")
+        say = context.tell if agreement.full else context.warn
+        say(f"{context.step}: {agreement.sentence()}")
         for decision, f in agreement.disagreements:
             said = "dropped for" if decision.kind == "drop" else "kept beside"
             ours = "" if decision.f is None else f" at ROUGE-L {decision.f:.6f}"

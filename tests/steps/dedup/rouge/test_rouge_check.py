@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from step_context import scripted_context
@@ -24,27 +24,39 @@ def records(number: int = 200, words: int = 6) -> list[Record]:
     return [new_record(text, task=chance.choice("ab"), occurrence=at) for at, text in enumerate(texts)]
 
 
-def run(step: DedupRouge, rows: list[Record]) -> tuple[dict[str, Any], list[str]]:
+class Told(NamedTuple):
+    facts: dict[str, Any]
+    warnings: list[str]
+    notices: list[str]
+
+
+def run(step: DedupRouge, rows: list[Record]) -> Told:
     warnings: list[str] = []
-    context = replace(scripted_context(lambda ask: "", step="02-rouge")[0], warn=warnings.append)
+    notices: list[str] = []
+    context = replace(
+        scripted_context(lambda ask: "", step="02-rouge")[0], warn=warnings.append, tell=notices.append
+    )
     asyncio.run(step.run(Table.from_records(rows), context))
-    return dict(context.facts), warnings
+    return Told(dict(context.facts), warnings, [said for said in notices if "rouge-score" in said])
 
 
 @pytest.mark.parametrize("scope", ["set", "task"])
 def test_rouge_score_decides_alike_and_the_counts_are_told(scope: Any) -> None:
-    facts, warnings = run(DedupRouge(check=40, scope=scope), records())
+    facts, warnings, notices = run(DedupRouge(check=40, scope=scope), records())
     found = facts["check_against_rouge_score"]
     assert found["decisions"] == found["agreed"] == 40
     assert found["drops"] == 20
     assert found["near_misses"] == 10
     assert found["kept_pairs"] == 10
     assert found["interval_95"] == [pytest.approx(0.025 ** (1 / 40), abs=1e-4), 1.0]
-    assert warnings == [
+    assert warnings == []
+    assert notices == [
         "02-rouge: rouge-score itself decides 40 of 40 random decisions alike (drops: 20, near misses: 10, other "
         "pairs of kept records: 10); 95% interval 91.2% to 100.0%"
     ]
-    assert run(DedupRouge(check=40, scope=scope), records()) == (facts, warnings), "the sample is seeded"
+    assert run(DedupRouge(check=40, scope=scope), records()) == (facts, warnings, notices), (
+        "the sample is seeded"
+    )
 
 
 def test_a_decision_that_rouge_score_does_not_share_is_told_with_the_pair(
@@ -52,14 +64,15 @@ def test_a_decision_that_rouge_score_does_not_share_is_told_with_the_pair(
 ) -> None:
     rows = [new_record(text) for text in ("Name a deep river", "Name a deep lake", "说出一条河")]
     monkeypatch.setattr(check, "rouge_score_f", lambda one, other: 0.25)
-    facts, warnings = run(DedupRouge(check=4), rows)
+    facts, warnings, notices = run(DedupRouge(check=4), rows)
+    assert notices == [], "what does not agree asks for a look"
     assert facts["check_against_rouge_score"]["agreed"] == facts["check_against_rouge_score"]["decisions"] - 1
     assert warnings[1] == (
         f"02-rouge: {rows[1].id} (Name a deep lake) was dropped for {rows[0].id} (Name a deep river) at "
         "ROUGE-L 0.750000, rouge-score gives 0.250000"
     )
     monkeypatch.setattr(check, "rouge_score_f", lambda one, other: 0.75)
-    _, warnings = run(DedupRouge(check=4), rows)
+    _, warnings, _ = run(DedupRouge(check=4), rows)
     assert f"was kept beside {rows[0].id} (Name a deep river), rouge-score gives 0.750000" in warnings[1]
 
 
@@ -67,7 +80,7 @@ def test_pairs_that_inputs_or_signs_part_are_not_held_against_it() -> None:
     rows = [new_record("Name it", input=str(at)) for at in range(20)]
     assert run(DedupRouge(check=10), rows)[0]["check_against_rouge_score"]["decisions"] == 0
     rows = [new_record(f"What is 12 {sign} 7") for sign in "+-*/"]
-    facts, _ = run(DedupRouge(check=10), rows)
+    facts, _, _ = run(DedupRouge(check=10), rows)
     assert facts["check_against_rouge_score"]["decisions"] == 0
     assert facts["kept_for_their_signs"] == 3
 
@@ -96,6 +109,6 @@ def test_rouge_score_is_given_words_where_a_text_is_not_ascii() -> None:
 
 
 def test_nothing_is_checked_unless_it_is_asked_for() -> None:
-    facts, warnings = run(DedupRouge(), records())
+    facts, warnings, notices = run(DedupRouge(), records())
     assert "check_against_rouge_score" not in facts
-    assert warnings == []
+    assert warnings == notices == []
