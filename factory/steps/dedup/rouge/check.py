@@ -35,10 +35,14 @@ class Agreement(NamedTuple):
     """How rouge-score decides on the same pairs.
 
     disagreements: the decisions that are other ones by rouge-score, and its F
+    wanted: how many decisions were asked for
+    drops: how many records were dropped in all
     """
 
     decisions: Sequence[Decision]
     disagreements: Sequence[tuple[Decision, float]]
+    wanted: int
+    drops: int
 
     @property
     def agreed(self) -> int:
@@ -60,6 +64,7 @@ class Agreement(NamedTuple):
         kinds = [decision.kind for decision in self.decisions]
         low, high = self.interval
         return {
+            "wanted": self.wanted,
             "decisions": len(kinds),
             "agreed": self.agreed,
             "interval_95": [round(low, 4), round(high, 4)],
@@ -74,7 +79,18 @@ class Agreement(NamedTuple):
         return (
             f"rouge-score itself decides {self.agreed:,} of {len(self.decisions):,} random decisions alike "
             f"(drops: {facts['drops']:,}, near misses: {facts['near_misses']:,}, other pairs of kept records: "
-            f"{facts['kept_pairs']:,}); 95% interval {low:.1%} to {high:.1%}"
+            f"{facts['kept_pairs']:,}); 95% interval {low:.1%} to {high:.1%}{self._why_fewer()}"
+        )
+
+    def _why_fewer(self) -> str:
+        """Why there are fewer decisions than were asked for; "" where there are not."""
+        if len(self.decisions) >= self.wanted:
+            return ""
+        drops = sum(decision.kind == "drop" for decision in self.decisions)
+        half = " (half of what is asked for, at most)" if drops < self.drops else ""
+        return (
+            f"; {self.wanted:,} were asked for, and the set is too small: {drops:,} of its {self.drops:,} drops{half}, "
+            f"and all pairs of kept records that were found in {TRIES} tries for each and that their words alone part"
         )
 
 
@@ -109,7 +125,7 @@ def check_decisions(
         as_said = decision.f is None or decision.f == f
         if not as_said or (f > threshold) != (decision.kind == "drop"):
             disagreements.append((decision, f))
-    return Agreement(chosen, disagreements)
+    return Agreement(chosen, disagreements, number, len(drops))
 
 
 def rouge_score_f(one: str, other: str) -> float:

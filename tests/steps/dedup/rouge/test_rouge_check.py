@@ -59,6 +59,29 @@ def test_rouge_score_decides_alike_and_the_counts_are_told(scope: Any) -> None:
     )
 
 
+def test_where_the_set_has_fewer_decisions_than_were_asked_for_it_says_how_many_and_why() -> None:
+    rows = [new_record(text) for text in ("Name a deep river", "Name a deep lake", "Say it", "说出一条河")]
+    facts, warnings, (said,) = run(DedupRouge(check=40), rows)
+    found = facts["check_against_rouge_score"]
+    assert (found["wanted"], found["decisions"], found["drops"], found["kept_pairs"]) == (40, 4, 1, 3)
+    assert warnings == []
+    assert "decides 4 of 4 random decisions alike" in said
+    assert said.endswith(
+        "; 40 were asked for, and the set is too small: 1 of its 1 drops, and all pairs of kept records that were "
+        "found in 8 tries for each and that their words alone part"
+    )
+    same = [new_record("Name a river", occurrence=at) for at in range(30)]
+    _, _, (said,) = run(DedupRouge(check=10), same)
+    assert "5 of its 29 drops (half of what is asked for, at most)" in said
+
+
+def test_where_there_is_nothing_to_decide_it_asks_for_a_look() -> None:
+    _, (warned,), notices = run(DedupRouge(check=10), [new_record("Name a river")])
+    assert "decides 0 of 0 random decisions alike" in warned
+    assert "10 were asked for, and the set is too small: 0 of its 0 drops" in warned
+    assert notices == []
+
+
 def test_a_decision_that_rouge_score_does_not_share_is_told_with_the_pair(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -94,6 +117,7 @@ def test_a_record_of_the_reference_may_be_one_of_a_pair_and_never_both(tmp_path:
     step = DedupRouge(check=10, reference="known.jsonl")
     asyncio.run(step.run(Table.from_records([new_record("Name the deep river 7 of three")]), context))
     assert context.facts["check_against_rouge_score"] == {
+        "wanted": 10,
         "decisions": 1,
         "agreed": 1,
         "interval_95": [0.025, 1.0],
