@@ -92,7 +92,10 @@ class Step(BaseModel, ABC):
         return ()
 
     def check_ready(self) -> None:
-        """Raise MissingDependency where a package that the step needs is missing; asked before a first call."""
+        """Raise MissingDependency or another FactoryError where what the step needs is missing, such as a package.
+
+        Asked before a first call.
+        """
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field."""

@@ -18,11 +18,12 @@ from factory.data.table import Table, write_records
 from factory.engine.batch.chat import Batches, is_waiting
 from factory.engine.budget import spent_reason
 from factory.engine.calls.pool import ModelPool
+from factory.engine.calls.probes import Probes
 from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
 from factory.engine.folder import write_rows
 from factory.engine.journal.journal import Journal
-from factory.engine.preflight import preflight
+from factory.engine.preflight import preflight, probes
 from factory.engine.progress import RunProgress, StepProgress, count_missing
 from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
@@ -111,6 +112,7 @@ class Execution:
         ]
         try:
             preflight(self.steps, self.labels, pool)
+            self._gate.probes = Probes(probes(self.steps, self.labels, pool), self.progress.tell)
             at = 0
             kept: Path | None = None
             while at < len(self.steps):
@@ -145,6 +147,8 @@ class Execution:
             raise
         finally:
             watch.cancel()
+            if self._gate.probes is not None:
+                await self._gate.probes.close()
             await self._gate.watch.close()
             await pool.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from factory.data.formats.files import check_file
 from factory.engine.calls.pool import ModelPool
+from factory.engine.calls.probes import Probe
 from factory.errors import FactoryError, RecordFailed, RunStopped
 from factory.step import Step
 
@@ -13,8 +14,9 @@ from factory.step import Step
 def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
     """Look whether all that the steps need is there: files, packages, keys, weights, devices, fitting models.
 
-    Makes each model that a step will use. Sends nothing to a server of a model; a model that is named by its place on
-    the Hugging Face hub is looked for there. All that is missing is told together.
+    Makes each model that a step will use. Sends nothing to a server of a model (see `probes`); a model that is named by
+    its place on the Hugging Face hub is looked for there, and a Ray cluster at its address. All that is missing is told
+    together.
 
     Raises:
         FactoryError: something is not there; of the class of the first thing that is missing.
@@ -46,6 +48,29 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
     if faults:
         first, *others = faults.values()
         raise _said(first, "\n".join(map(str, (first, *others)))) if others else first
+
+
+def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> list[Probe]:
+    """What is to be asked of servers before the first call goes out: one question for each model and use.
+
+    Raises:
+        FactoryError: as `preflight`, which comes first.
+    """
+    uses: dict[str, set[str]] = {}
+    first: dict[tuple[str, str], tuple[str, bool]] = {}
+    for label, step in zip(labels, steps, strict=True):
+        for kind in ("chat", "embedding"):
+            for field, given in step.models_of(kind):
+                name, scores = pool.name_of(given, kind), step.scores_with(field)
+                use = "score" if scores else kind
+                uses.setdefault(name, set()).add(use)
+                first.setdefault((name, use), (f"{label}, `{field}`", scores))
+    found = []
+    for (name, use), (label, scores) in first.items():
+        asks = pool.probe_of(name, "chat" if scores else use, scores=scores)
+        if asks is not None:
+            found.append(Probe(label, name, len(uses[name]) == 1, asks))
+    return found
 
 
 def _said(error: FactoryError, sentence: str) -> FactoryError:

@@ -100,6 +100,8 @@ class Caller:
             Denied: the same, or without `hold` this call alone.
         """
         work = WORK.get() or Work()
+        if self._gate.probes is not None:
+            await self._gate.probes.before(self.name)
         self._gate.working += 1
         try:
             return await self._send(call, tokens, work)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 from factory.engine.batch.chat import Batches
+from factory.engine.calls.caller import Caller
 from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.descriptors import sockets_left
+from factory.engine.calls.probes import TEXT
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
+from factory.errors import RunStopped
 from factory.models.address import BATCH, server_of
 from factory.models.base import ChatModel, EmbeddingModel
+from factory.models.failures import Denied
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, check_use, resolve_model
 from factory.models.options import (
     ChatOptions,
     EmbeddingOptions,
     LocalEmbeddingOptions,
     LocalOptions,
+    OpenAIEmbeddingOptions,
     OpenAIOptions,
 )
-from factory.models.provider import ChatProvider, EmbeddingProvider
+from factory.models.provider import ChatProvider, EmbeddingProvider, TextScorer
 from factory.models.providers import Servers, chat_provider, embedding_provider
+
+Asks: TypeAlias = "Callable[[], Awaitable[object]]"
 
 
 class ModelPool:
@@ -98,6 +106,10 @@ class ModelPool:
             )
         return self._embedders[name]
 
+    def name_of(self, name: str, kind: str) -> str:
+        """The model that a step means by `name`, which may be ""; see `resolve_model`."""
+        return resolve_model(self._options, name, kind)
+
     def prepare(self, name: str, kind: str, *, scores: bool = False) -> None:
         """Make the provider of a model that will be asked later; it counts as a model of the run once it is.
 
@@ -122,6 +134,22 @@ class ModelPool:
                 BatchAPI(options)
         else:
             self._chat_provider(name, options)
+
+    def probe_of(self, name: str, kind: str, *, scores: bool = False) -> Asks | None:
+        """What asks a model's server once for what not every server can; None where none is to be asked.
+
+        That is to score a text, or to embed one; all chat servers answer, and what runs here was made to.
+        """
+        options = self._options.get(name)
+        if kind == "embedding" and isinstance(options, OpenAIEmbeddingOptions):
+            embed = self._embedding_provider(name, options).embed
+            return lambda: _asked(self.embedder(name), lambda: embed([TEXT]))
+        if scores and isinstance(options, OpenAIOptions):
+            provider = self._chat_provider(name, options)
+            if isinstance(provider, TextScorer):
+                score = provider.score_text
+                return lambda: _asked(self.chat(name), lambda: score(TEXT))
+        return None
 
     def _chat_provider(self, name: str, options: ChatOptions | ChatProvider) -> ChatProvider:
         if not isinstance(options, ChatOptions):  # made by the caller, who closes it
@@ -167,3 +195,24 @@ class ModelPool:
         for provider in self._providers:
             await provider.close()
         self.batches.close()
+
+
+async def _asked(model: ChatModel | EmbeddingModel, call: Asks) -> None:
+    """Make one call as any call of the model is made, but for what comes of it.
+
+    Raises:
+        RecordFailed, RunStopped: as `Caller.send`; the run goes on, so that whoever asked may say for what.
+    """
+    assert isinstance(model, Caller)
+
+    async def attempt() -> RunStopped | None:
+        try:
+            await call()
+        except Denied:
+            raise
+        except RunStopped as error:
+            return error
+        return None
+
+    if (stopped := await model.send(attempt, hold=False)) is not None:
+        raise stopped

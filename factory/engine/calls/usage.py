@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from factory.engine.calls.probes import Probes
 from factory.engine.calls.watch import Watch
 
 
@@ -66,6 +67,7 @@ class Gate:
 
     working: calls that were asked for and are not done; denied: those of them that wait for what others are told
     tell: tells the person at the terminal, at once, what a run waits for
+    probes: what is asked of servers before the first call goes out
     watch: what holds and ends a step whose records fail alike
     """
 
@@ -77,6 +79,7 @@ class Gate:
     sending: int = 0
     working: int = 0
     denied: int = 0
+    probes: Probes | None = None
     watch: Watch = field(default_factory=Watch)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)

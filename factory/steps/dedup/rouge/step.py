@@ -18,7 +18,7 @@ from factory.data.text import shorten
 from factory.statistics.loops import load_loops
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
-from factory.steps.dedup.joins.ray import ray_session, require_ray
+from factory.steps.dedup.joins.ray import check_ray, ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
@@ -93,7 +93,7 @@ class DedupRouge(WholeSet):
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         if self.engine == "ray":
-            require_ray()
+            check_ray()
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.

@@ -21,7 +21,7 @@ from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
-from factory.steps.dedup.joins.ray import ray_session, require_ray
+from factory.steps.dedup.joins.ray import check_ray, ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
@@ -117,7 +117,7 @@ class DedupSemantic(WholeSet):
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         if self.engine == "ray":
-            require_ray()
+            check_ray()
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
