@@ -132,6 +132,11 @@ class Rates:
         return self(self._samples[-1].tokens, self._samples[0].tokens)
 
     @property
+    def texts(self) -> float:
+        """Texts embedded a second; below 0 where a request for embeddings has just ended."""
+        return self(self._samples[-1].embedded, self._samples[0].embedded)
+
+    @property
     def seconds_left(self) -> float | None:
         """Seconds until the slowest of the steps whose end is known is through; None where none is known.
 
@@ -146,10 +151,8 @@ class Rates:
             rate = share * self(now.done, before.done)
             if now.total is not None and now.done < now.total and rate > 0:
                 left.append((now.total - now.done) / rate)
-        first, last = self._samples[0], self._samples[-1]
-        rate = self(last.embedded, first.embedded)
-        if last.embedded < last.to_embed and rate > 0:
-            left.append((last.to_embed - last.embedded) / rate)
+        if last.embedded < last.to_embed and self.texts > 0:
+            left.append((last.to_embed - last.embedded) / self.texts)
         return max(left, default=None)
 
 
@@ -183,9 +186,12 @@ def speed_line(sample: Sample, rates: Rates) -> str:
     """Texts embedded, requests and tokens a second, replies replayed, money, time left: those that there are."""
     parts = []
     if sample.to_embed:
-        parts.append(f"{count(sample.embedded)}/{count(sample.to_embed)} texts embedded")
+        rate = f" {rates.texts:,.1f} texts/s" if rates.texts > 0 else ""
+        parts.append(f"{count(sample.embedded)}/{count(sample.to_embed)} texts embedded{rate}")
     if sample.calls:
-        parts.append(f"{rates.requests:.1f} req/s {rates.tokens:,.0f} tok/s")
+        # Embeddings have no tokens that are counted.
+        tokens = sample.tokens and (rates.tokens or not sample.to_embed)
+        parts.append(f"{rates.requests:.1f} req/s" + (f" {rates.tokens:,.0f} tok/s" if tokens else ""))
     if sample.replayed:
         parts.append(f"{count(sample.replayed)} replayed")
     if sample.cost is not None:

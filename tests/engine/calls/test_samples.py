@@ -267,7 +267,7 @@ async def test_callers_at_the_same_time_share_what_is_on_its_way(
     server.delay = 0.05
     model = chat(journal, provider_of(server))
     four, six, two = await asyncio.gather(ask_many(model, 4), ask_many(model, 6), ask(model, 2))
-    assert [request.get("n") for request in server.requests] == [4, 2]
+    assert sorted(request["n"] for request in server.requests) == [2, 4], "whichever came first"
     assert [answer.text for answer in six[:4]] == [answer.text for answer in four]
     assert two.text == four[2].text
     await model.provider.close()

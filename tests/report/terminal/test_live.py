@@ -105,6 +105,22 @@ def test_a_line_tells_the_steps_at_work_and_the_speed() -> None:
     )
 
 
+def test_while_texts_are_embedded_alone_their_rate_is_told_and_no_tokens_are() -> None:
+    rates = Rates()
+    rates.add(sample(0, 34, calls=0, tokens=0))
+    now = sample(10, 34, calls=5, tokens=0)._replace(embedded=320, to_embed=9000)
+    rates.add(now)
+    assert speed_line(now, rates) == "320/9,000 texts embedded 32.0 texts/s | 0.5 req/s | 4:31 left"
+    later = Rates()
+    later.add(sample(0, 34, calls=5, tokens=8400)._replace(embedded=320, to_embed=9000))
+    now = sample(10, 34, calls=6, tokens=8400)._replace(embedded=640, to_embed=9000)
+    later.add(now)
+    assert "tok/s" not in speed_line(now, later), "replies came before"
+    now = sample(12, 34, calls=7, tokens=9600)._replace(embedded=0, to_embed=0)
+    later.add(now)
+    assert speed_line(now, later) == "0.5 req/s 600 tok/s"
+
+
 def test_a_step_that_rests_is_left_out_of_the_next_line() -> None:
     now = take_sample(make_progress())
     rates = Rates()
@@ -238,7 +254,7 @@ def test_texts_embedded_outside_of_a_step_are_shown_too_and_their_end_is_foresee
         rates.add(Sample(at, 0, 0, 0, None, (), done, 700))
     assert rates.seconds_left == pytest.approx(8.0)
     line = plain_line(None, Sample(4.0, 0, 0, 0, None, (), 300, 700), rates)
-    assert line.startswith("300/700 texts embedded | ")
+    assert line == "300/700 texts embedded 50.0 texts/s | 0:08 left"
     assert line.endswith(f"{clock(8)} left")
 
 
