@@ -56,6 +56,12 @@ def stats(journal: JournalOption = None) -> None:
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
+    unchecked = sum(group.unchecked for group in found)
+    if unchecked:
+        typer.echo(
+            f"{unchecked:,} of {total:,} replies were stored before replies had checksums: of these a bit that flips "
+            "inside a text is not noticed when they are replayed"
+        )
 
 
 @app.command()

@@ -68,7 +68,7 @@ def test_stats_counts_replies_by_kind_and_model(folder: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0][0] == "outputs/journal.db:"
     assert "450 replies" in done.stdout
-    assert [line[:3] for line in lines[2:]] == [
+    assert [line[:3] for line in lines[2:5]] == [
         ["chat", "openai:new", "100"],
         ["chat", "openai:old", "300"],
         ["embedding", "e5", "50"],
@@ -181,6 +181,16 @@ def test_all_of_it_works_while_another_process_writes(folder: Path) -> None:
     counts = dict(connection.execute("SELECT model, count(*) FROM replies GROUP BY model"))
     connection.close()
     assert counts == {"openai:other": written, "openai:new": 100, "e5": 50}
+
+
+def test_stats_tells_how_many_replies_have_no_checksum(folder: Path) -> None:
+    said = "of 450 replies were stored before replies had checksums"
+    assert f"50 {said}" in factory("journal", "stats", cwd=folder).stdout
+    connection = sqlite3.connect(folder / "outputs" / "journal.db")
+    connection.execute("DELETE FROM replies WHERE checksum IS NULL")
+    connection.commit()
+    connection.close()
+    assert "checksum" not in factory("journal", "stats", cwd=folder).stdout
 
 
 def test_a_damaged_journal_is_mended_before_it_is_counted(folder: Path) -> None:

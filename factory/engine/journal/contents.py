@@ -34,6 +34,8 @@ class Group(NamedTuple):
 
     server: the addresses that they came from, with spaces between; "": the model ran in the process itself; None: they
     were stored before addresses were
+    unchecked: replies without a checksum, which were stored before checksums were: a bit that has flipped inside the
+        text of one is not noticed
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Group(NamedTuple):
     size: int
     oldest: float
     newest: float
+    unchecked: int = 0
 
 
 class Pruned(NamedTuple):
@@ -89,7 +92,8 @@ def groups(path: Path) -> list[Group]:
     """
     with _opened(path) as connection:
         rows = connection.execute(
-            "SELECT kind, model, server, count(*), sum(length(request) + length(reply)), min(created), max(created) "
+            "SELECT kind, model, server, count(*), sum(length(request) + length(reply)), min(created), max(created), "
+            "sum(checksum IS NULL AND server IS NULL) "
             "FROM replies GROUP BY kind, model, server ORDER BY kind, model, server"
         )
         return [Group(*row) for row in rows]
