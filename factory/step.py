@@ -92,10 +92,7 @@ class Step(BaseModel, ABC):
         return ()
 
     def check_ready(self) -> None:
-        """Raise MissingDependency or another FactoryError where what the step needs is missing, such as a package.
-
-        Asked before a first call.
-        """
+        """Raise a FactoryError where what the step needs is missing, such as a package; asked before a first call."""
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field."""
@@ -179,6 +176,14 @@ class WholeSet(Step):
     @abstractmethod
     async def run(self, table: Table, context: Context) -> Table:
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
+
+    def foretells(self) -> bool:
+        """Whether `foretell` has something to say, so that the records are read for it."""
+        return False
+
+    def foretell(self, incoming: Table) -> Iterator[str]:
+        """What `run` would do to the records as they come in: the ends of sentences that begin with them."""
+        return iter(())
 
     async def rehearse(self, record: Record, context: Context) -> None:
         """Make every call that `run` could make for one record, as `PerRecord.rehearse`."""

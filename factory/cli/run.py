@@ -119,7 +119,7 @@ def run(
             from factory.engine.run import with_export
 
             loaded = with_export(loaded)
-            _show_plan(loaded, _dry(loaded, limit))
+            _show_plan(loaded, _dry(loaded, limit), limit)
             return
         if not yes and sys.stdin.isatty() and any(getattr(m, "price", None) for m in loaded.models.values()):
             _confirm_cost(loaded, limit)
@@ -204,12 +204,14 @@ def _dry(recipe: Recipe, limit: int | None) -> DryRun:
 
 def _confirm_cost(recipe: Recipe, limit: int | None) -> None:
     from factory.engine.plan.estimate import bounds
+    from factory.engine.plan.foretell import foretold
 
-    typer.echo("\n".join(bounds(recipe, _dry(recipe, limit)).lines()), err=True)
+    said = foretold(recipe.steps, recipe.labels(), recipe.seed, limit=limit)
+    typer.echo("\n".join([*bounds(recipe, _dry(recipe, limit)).lines(), *map(_printable, said)]), err=True)
     typer.confirm("Go on?", abort=True, err=True)
 
 
-def _show_plan(recipe: Recipe, plan: DryRun) -> None:
+def _show_plan(recipe: Recipe, plan: DryRun, limit: int | None) -> None:
     from factory.engine.plan.estimate import bounds
 
     records = f"{plan.records:,}" if plan.records is not None else f"at least {plan.sampled:,}"
@@ -232,6 +234,10 @@ def _show_plan(recipe: Recipe, plan: DryRun) -> None:
             typer.echo(f"\n--- {step.label}, prompt {number} for the first record ---")
             for message in prompt:
                 typer.echo(f"[{message.role}]\n{_printable(message.content)}")
+    from factory.engine.plan.foretell import foretold
+
+    if said := foretold(recipe.steps, recipe.labels(), recipe.seed, limit=limit, always=True):
+        typer.echo("\n" + "\n".join(map(_printable, said)))
     first, *others = bounds(recipe, plan).lines()
     typer.echo(f"\nEstimate: {first}.")
     typer.echo("\n".join([*others, "Replies that are in the journal cost nothing."]))

@@ -23,6 +23,7 @@ from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
 from factory.engine.folder import write_rows
 from factory.engine.journal.journal import Journal
+from factory.engine.plan.foretell import foretold
 from factory.engine.preflight import preflight, probes
 from factory.engine.progress import RunProgress, StepProgress, count_missing
 from factory.engine.stream import Stream
@@ -112,6 +113,8 @@ class Execution:
         ]
         try:
             preflight(self.steps, self.labels, pool)
+            for sentence in await asyncio.to_thread(self._foretold, start):
+                self.progress.tell(sentence)
             self._gate.probes = Probes(probes(self.steps, self.labels, pool), self.progress.tell)
             at = 0
             kept: Path | None = None
@@ -151,6 +154,9 @@ class Execution:
                 await self._gate.probes.close()
             await self._gate.watch.close()
             await pool.close()
+
+    def _foretold(self, start: Table | None) -> list[str]:
+        return foretold(self.steps, self.labels, self.seed, start=start, limit=self.limit)
 
     def stop(self) -> None:
         """Ask for a clean stop: no new calls, those in flight are finished and journalled. Twice: at once.

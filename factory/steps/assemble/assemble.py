@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -33,7 +33,8 @@ class Assemble(WholeSet):
     of the set. A record without an answer is not training data and is let go first.
 
     Before it chooses, the step says what each value gets, and how the shares of languages, tasks and sources move by
-    that: topics taken for sources can make a set of one language.
+    that: topics taken for sources can make a set of one language. Of the records that come in the same is told before a
+    run's first call, and by `--dry-run`.
 
     Example:
         - assemble: {size: 1000, balance: task, score: judge.quality}
@@ -99,6 +100,42 @@ class Assemble(WholeSet):
             self._tell(table, counts, [at for part in groups.values() for at in part], chosen, context)
         return table.drop(drops)
 
+    def foretells(self) -> bool:
+        """See `WholeSet.foretells`: without a size or a field nothing is moved."""
+        return bool(self.balance) and (self.size is not None or self.unlabelled == "drop")
+
+    def foretell(self, incoming: Table) -> Iterator[str]:
+        """See `WholeSet.foretell`. Which records go first within a value is not known: shares have bounds."""
+        values = [value or "" for value in incoming.values(self.balance)] if self.balance else []
+        counts = Counter(values)
+        if not set(counts) - {""}:
+            yield (
+                f"none has a {self.balance}: what balancing moves is known when the steps before it have run"
+            )
+            return
+        size = len(values) if self.size is None else self.size
+        quotas = self._quotas(counts, size)
+        rows = _ranked({group: (number, quotas[group]) for group, number in counts.items()})
+        if sum(quotas.values()) == len(values):
+            yield (
+                f"all {len(values):,} would be chosen; where the steps before it make more than {size:,}, an equal "
+                f"share of each of the {len(rows):,} values of {self.balance} is {size // len(rows):,}"
+            )
+            return
+        yield (
+            f"balancing over the {len(rows):,} values of {self.balance} would choose: {_listed(rows)}; the steps "
+            "before it may drop and add some"
+        )
+        for field in ("lang", "task", "source"):
+            moved = None if field == self.balance else _will_move(incoming.values(field), values, quotas)
+            if moved is not None:
+                value, was, (low, high) = moved
+                becomes = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"between {low:.0%} and {high:.0%}"
+                yield (
+                    f"balancing {self.balance} would take {field} {shorten(value, 30) or '(none)'} from {was:.0%} to "
+                    f"{becomes} of the set"
+                )
+
     def _quotas(self, counts: Mapping[str, int], size: int) -> dict[str, int]:
         """How many of each group, where "" stands for the records without a value."""
         if not self.balance or self.unlabelled == "share" or set(counts) == {""}:
@@ -116,16 +153,13 @@ class Assemble(WholeSet):
         context: Context,
     ) -> None:
         """Say what balancing does: to the groups, and to the other fields that people count sets by."""
-        rows = sorted(counts.items(), key=lambda item: (-item[1][1], -item[1][0], item[0]))
+        rows = _ranked(counts)
         context.facts["strata"] = [
             {"value": group, "records": records, "chosen": quota} for group, (records, quota) in rows
         ]
-        said = ", ".join(
-            f"{shorten(group, 30) or '(none)'} {quota:,} of {records:,}"
-            for group, (records, quota) in rows[:SHOWN]
+        context.tell(
+            f"{context.step}: balanced over the {len(rows):,} values of {self.balance}: {_listed(rows)}"
         )
-        said += f", and {len(rows) - SHOWN:,} more values" if len(rows) > SHOWN else ""
-        context.tell(f"{context.step}: balanced over the {len(rows):,} values of {self.balance}: {said}")
         if "" in counts and len(counts) > 1:
             records, quota = counts[""]
             gets = {"share": "get a share of their own", "rest": "get the rest", "drop": "are let go"}
@@ -171,6 +205,43 @@ class Assemble(WholeSet):
             f"number {rank} of {members}{within}{by}; {quota} were wanted",
             numbers,
         )
+
+
+def _ranked(counts: Mapping[str, tuple[int, int]]) -> list[tuple[str, tuple[int, int]]]:
+    """Of each value its records and how many are chosen, the most chosen first."""
+    return sorted(counts.items(), key=lambda item: (-item[1][1], -item[1][0], item[0]))
+
+
+def _listed(rows: Sequence[tuple[str, tuple[int, int]]]) -> str:
+    said = ", ".join(
+        f"{shorten(group, 30) or '(none)'} {quota:,} of {records:,}"
+        for group, (records, quota) in rows[:SHOWN]
+    )
+    return said + (f", and {len(rows) - SHOWN:,} more values" if len(rows) > SHOWN else "")
+
+
+def _will_move(
+    values: Sequence[str], groups: Sequence[str], quotas: Mapping[str, int]
+) -> tuple[str, float, tuple[float, float]] | None:
+    """The value whose share must grow most, its share, and the least and most that it can become.
+
+    None where no share must grow by `MOVED`, whichever records are chosen of each group.
+    """
+    size = sum(quotas.values())
+    if not size:
+        return None
+    both = Counter((value or "", group) for value, group in zip(values, groups, strict=True))
+    of_group, of_value = Counter(groups), Counter(value or "" for value in values)
+    least: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    for (value, group), number in both.items():
+        least[value] += max(0, quotas[group] - (of_group[group] - number))
+        most[value] += min(quotas[group], number)
+    value = max(of_value, key=lambda name: (least[name] / size - of_value[name] / len(values), name))
+    was = of_value[value] / len(values)
+    if least[value] / size - was < MOVED:
+        return None
+    return value, was, (least[value] / size, most[value] / size)
 
 
 def _moved(

@@ -252,12 +252,8 @@ def test_where_no_record_has_a_value_all_are_chosen_from_whatever_unlabelled_say
 
 def test_what_balancing_does_to_the_languages_is_told() -> None:
     """Twelve topics of one language beside one source of another: balanced, the many topics take the set."""
-    topics = [replace(record(at), source=f"topic {at % 12}") for at in range(120)]
-    english = [
-        replace(new_record(f"Question {at}?", output="yes"), lang="en", source="pool") for at in range(360)
-    ]
     notices: list[str] = []
-    result, warnings = assemble(Assemble(size=130, balance="source"), [*topics, *english], notices=notices)
+    result, warnings = assemble(Assemble(size=130, balance="source"), mixed(), notices=notices)
     assert warnings == []
     assert Counter(one.lang for one in result if one.dropped is None) == {"zh": 120, "en": 10}
     assert notices[0].startswith(
@@ -301,3 +297,78 @@ def test_the_set_has_the_size_asked_for_and_no_better_record_is_left_out(
         for taken in kept:
             if left_out.dropped is not None and left_out.task == taken.task:
                 assert taken.scores.get("judge.quality", 0) >= left_out.scores.get("judge.quality", 0)
+
+
+# -- what is told beforehand -----------------------------------------------------------------------------------
+
+
+def mixed() -> list[Record]:
+    topics = [replace(record(at), source=f"topic {at % 12}") for at in range(120)]
+    english = [
+        replace(new_record(f"Question {at}?", output="yes"), lang="en", source="pool") for at in range(360)
+    ]
+    return [*topics, *english]
+
+
+def foretold(step: Assemble, records: Sequence[Record]) -> list[str]:
+    return list(step.foretell(Table.from_records(records)))
+
+
+def test_what_balancing_would_choose_and_move_can_be_told_beforehand() -> None:
+    chooses, moves = foretold(Assemble(size=130, balance="source"), mixed())
+    assert chooses.startswith(
+        "balancing over the 13 values of source would choose: pool 10 of 360, topic 0 10 of 10,"
+    )
+    assert chooses.endswith(", and 1 more values; the steps before it may drop and add some")
+    assert moves == "balancing source would take lang zh from 25% to 92% of the set"
+
+
+def test_what_depends_on_the_scores_is_told_as_a_bound() -> None:
+    """One source is a fifth Chinese: how many of these are chosen the scores decide."""
+    pool = [replace(record(at), source="a", lang="en" if at % 5 else "zh") for at in range(200)]
+    topic = [replace(record(at), source="b", lang="zh") for at in range(60)]
+    _, moves = foretold(Assemble(size=120, balance="source"), [*pool, *topic])
+    assert moves == "balancing source would take lang zh from 38% to between 50% and 83% of the set"
+
+
+def test_what_only_the_steps_before_can_tell_is_said_to_be_unknown() -> None:
+    (said,) = foretold(Assemble(size=2, balance="task"), [record(0), record(1)])
+    assert said == "none has a task: what balancing moves is known when the steps before it have run"
+    (said,) = foretold(Assemble(size=100, balance="source"), mixed()[:24])
+    assert said == (
+        "all 24 would be chosen; where the steps before it make more than 100, an equal share of each of the 12 values "
+        "of source is 8"
+    )
+
+
+def test_a_step_that_moves_nothing_has_nothing_to_say() -> None:
+    assert not Assemble(size=10).foretells()
+    assert not Assemble(balance="source").foretells()
+    assert Assemble(balance="source", unlabelled="drop").foretells()
+    assert Assemble(size=10, balance="source").foretells()
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["zh", "en"])), min_size=1, max_size=60),
+    st.integers(1, 60),
+    st.randoms(use_true_random=False),
+)
+def test_the_bounds_hold_whatever_the_scores_say(
+    rows: list[tuple[str, str]],
+    size: int,
+    random: Any,
+) -> None:
+    from factory.steps.assemble.assemble import _will_move
+
+    records = [
+        replace(record(at, score=random.random()), source=source, lang=lang)
+        for at, (source, lang) in enumerate(rows)
+    ]
+    quotas = equal_quotas(Counter(source for source, _ in rows), size)
+    moved = _will_move([lang for _, lang in rows], [source for source, _ in rows], quotas)
+    kept = [one for one in assemble(Assemble(size=size, balance="source"), records)[0] if one.dropped is None]
+    if moved is not None:
+        value, was, (low, high) = moved
+        assert was == sum(lang == value for _, lang in rows) / len(rows)
+        assert low - 1e-9 <= sum(one.lang == value for one in kept) / len(kept) <= high + 1e-9
