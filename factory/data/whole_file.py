@@ -38,7 +38,7 @@ class _Part(io.FileIO):
 
     failed: OSError | None = None
 
-    def write(self, data: Buffer, /) -> int | None:
+    def write(self, data: Buffer, /) -> int:  # raw files may write a part: the buffer before them asks again
         """See `io.FileIO`."""
         try:
             return super().write(data)
