@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 from factory.data.formats.files import check_file
 from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.probes import Probe
 from factory.errors import FactoryError, RecordFailed, RunStopped
+from factory.models.base import Contact
 from factory.step import Step
+
+CONTACT_SECONDS = 5.0
+"""How long a server may take to answer, before a run begins."""
 
 
 def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
@@ -39,6 +44,10 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
             step.check_ready()
         except FactoryError as error:
             note(label, error)
+        for contact in step.contacts():
+            if why := _silence(contact):
+                said = f"{label}: could not {contact.what} ({why}): {contact.mend}"
+                faults.setdefault(said, RunStopped(said))
         for kind in ("chat", "embedding"):
             for field, name in step.models_of(kind):
                 try:
@@ -48,6 +57,15 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
     if faults:
         first, *others = faults.values()
         raise _said(first, "\n".join(map(str, (first, *others)))) if others else first
+
+
+def _silence(contact: Contact) -> str:
+    """Why nobody answers there; "" where somebody does."""
+    try:
+        socket.create_connection((contact.host, contact.port), timeout=CONTACT_SECONDS).close()
+    except (OSError, OverflowError) as error:  # OverflowError: there is no such port
+        return getattr(error, "strerror", None) or str(error)
+    return ""
 
 
 def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> list[Probe]:

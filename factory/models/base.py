@@ -174,6 +174,15 @@ class ScoredText:
     replayed: bool = False
 
 
+class Contact(NamedTuple):
+    """A server that is to answer; where it does not, the person is told "could not `what` (why): `mend`"."""
+
+    host: str
+    port: int
+    what: str
+    mend: str
+
+
 class ChatModel(Protocol):
     """A chat model as a step sees it: journalled, limited, counted."""
 

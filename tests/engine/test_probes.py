@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -14,8 +16,11 @@ from scripted_server import ScriptedServer, in_thread, refuse
 
 import factory as sft
 from factory.engine.calls.probes import TEXT, Probe, Probes
+from factory.engine.preflight import _silence
 from factory.errors import FactoryError, RecordFailed, RunStopped
+from factory.models.base import Contact
 from factory.models.failures import Denied
+from factory.steps.dedup.joins.ray import ray_contact
 
 
 @pytest.fixture
@@ -199,30 +204,29 @@ def test_a_ray_cluster_that_nobody_answers_for_is_found_before_the_first_call(
     monkeypatch.setattr("factory.steps.dedup.joins.ray.require_ray", lambda: None)
     made = recipe(server, openai(server), {step: {"engine": "ray"}})
     with pytest.raises(
-        RunStopped, match=r"could not join the Ray cluster at RAY_ADDRESS .*refused.*leave out"
+        RunStopped, match=r"03-dedup_\w+: could not join the Ray cluster at RAY_ADDRESS .*refused.*leave out"
     ):
         sft.run(made)
     assert server.requests == []
 
 
-@pytest.mark.parametrize("address", ["", "auto", "local", "127.0.0.1"])
+@pytest.mark.parametrize("address", ["", "auto", "local", "127.0.0.1", "ray://head"])
 def test_an_address_without_a_port_is_left_to_ray(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from factory.steps.dedup.joins import ray
-
     monkeypatch.setenv("RAY_ADDRESS", address)
-    monkeypatch.setattr(ray, "require_ray", lambda: None)
-    ray.check_ray()
+    assert list(ray_contact()) == []
 
 
-def test_a_cluster_that_answers_is_let_pass_and_a_port_that_is_none_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from factory.steps.dedup.joins import ray
+def test_a_ray_address_is_read_in_all_its_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in ("head:6379", "ray://head:6379", "ray://head:6379/"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert [contact[:2] for contact in ray_contact()] == [("head", 6379)]
+    monkeypatch.setenv("RAY_ADDRESS", "[::1]:6379")
+    assert [contact[:2] for contact in ray_contact()] == [("::1", 6379)]
+    monkeypatch.setattr("sys.modules", {**sys.modules, "ray": SimpleNamespace(is_initialized=lambda: True)})
+    assert list(ray_contact()) == [], "it runs in this process"
 
-    monkeypatch.setattr(ray, "require_ray", lambda: None)
+
+def test_a_server_that_answers_is_let_pass_and_a_port_that_is_none_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{listening.getsockname()[1]}")
-        ray.check_ray()
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:99999")
-    with pytest.raises(RunStopped, match=r"RAY_ADDRESS 127\.0\.0\.1:99999"):
-        ray.check_ray()
+        assert _silence(Contact("127.0.0.1", listening.getsockname()[1], "", "")) == ""
+    assert _silence(Contact("127.0.0.1", 99999, "", ""))

@@ -130,7 +130,9 @@ class Assemble(WholeSet):
             moved = None if field == self.balance else _will_move(incoming.values(field), values, quotas)
             if moved is not None:
                 value, was, (low, high) = moved
-                becomes = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"between {low:.0%} and {high:.0%}"
+                becomes = (
+                    f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"between {low:.0%} and {high:.0%}"
+                )
                 yield (
                     f"balancing {self.balance} would take {field} {shorten(value, 30) or '(none)'} from {was:.0%} to "
                     f"{becomes} of the set"

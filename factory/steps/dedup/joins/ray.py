@@ -17,24 +17,21 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RunStopped
+from factory.models.base import Contact
 from factory.statistics.arrays import Floats, Ints
 
 SMALLEST, LARGEST = 1024, 1 << 18
 """Rows of a block: a set of fewer is joined where it is, and one task holds two blocks of the largest."""
-CONTACT_SECONDS = 5.0
-"""How long a cluster's address may take to answer, before a run begins."""
 BLOCKS = 4
 """For each processor, so that few wait at the end of a wave."""
 
@@ -110,36 +107,23 @@ def require_ray() -> None:
         raise MissingDependency("`engine: ray` needs Ray Data: pip install 'sft-factory[ray]'")
 
 
-def check_ray() -> None:
-    """Look whether Ray is there, and whether somebody answers at RAY_ADDRESS; the cluster is not joined.
+def ray_contact() -> Iterator[Contact]:
+    """The cluster at RAY_ADDRESS, which is to answer before a run begins.
 
-    An address that is none of host and port, such as "auto", is left to Ray.
-
-    Raises:
-        MissingDependency: Ray Data is not installed.
-        RunStopped: nobody answers.
+    None where Ray runs in this process already, nor where the address has no host and port, such as "auto": that is left
+    to Ray.
     """
-    require_ray()
     address = os.environ.get("RAY_ADDRESS", "")
     loaded = sys.modules.get("ray")
-    if not address or (loaded is not None and loaded.is_initialized()):
-        return
-    try:
-        place = urlsplit(address if "://" in address else f"ray://{address}")
-        port = place.port
-    except ValueError as error:
-        raise RunStopped(_not_joined(address, str(error))) from error
-    if not place.hostname or port is None:
-        return
-    try:
-        socket.create_connection((place.hostname, port), timeout=CONTACT_SECONDS).close()
-    except OSError as error:
-        raise RunStopped(_not_joined(address, error.strerror or str(error))) from error
+    host, _, port = address.rpartition("://")[2].rstrip("/").rpartition(":")
+    if host and port.isdecimal() and not (loaded is not None and loaded.is_initialized()):
+        yield Contact(host.strip("[]"), int(port), *_joining(address))
 
 
-def _not_joined(address: str, why: str) -> str:
-    where = f"join the Ray cluster at RAY_ADDRESS {address}" if address else "start Ray"
-    return f"could not {where} ({why}): mend that, or leave out `engine: ray`"
+def _joining(address: str) -> tuple[str, str]:
+    """What cannot be done, and the mend."""
+    what = f"join the Ray cluster at RAY_ADDRESS {address}" if address else "start Ray"
+    return what, "mend that, or leave out `engine: ray`"
 
 
 @contextmanager
@@ -175,7 +159,8 @@ def ray_session(processors: int) -> Iterator[None]:
         if ours:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **start)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise RunStopped(_not_joined(address, _first_line(error))) from error
+        what, mend = _joining(address)
+        raise RunStopped(f"could not {what} ({_first_line(error)}): {mend}") from error
     try:
         yield
     except ray.exceptions.RayError as error:

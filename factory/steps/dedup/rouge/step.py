@@ -15,10 +15,11 @@ from factory.data.named_files import named_files
 from factory.data.record import IN_REFERENCE, Drop
 from factory.data.table import Table
 from factory.data.text import shorten
+from factory.models.base import Contact
 from factory.statistics.loops import load_loops
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
-from factory.steps.dedup.joins.ray import check_ray, ray_session, require_ray
+from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
@@ -93,7 +94,11 @@ class DedupRouge(WholeSet):
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         if self.engine == "ray":
-            check_ray()
+            require_ray()
+
+    def contacts(self) -> Iterator[Contact]:
+        """See `Step.contacts`."""
+        return ray_contact() if self.engine == "ray" else iter(())
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
+from factory.models.base import Contact
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent, wilson
 from factory.statistics.loops import load_loops
@@ -21,7 +22,7 @@ from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
-from factory.steps.dedup.joins.ray import check_ray, ray_session, require_ray
+from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
@@ -117,7 +118,11 @@ class DedupSemantic(WholeSet):
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         if self.engine == "ray":
-            check_ray()
+            require_ray()
+
+    def contacts(self) -> Iterator[Contact]:
+        """See `Step.contacts`."""
+        return ray_contact() if self.engine == "ray" else iter(())
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`.
