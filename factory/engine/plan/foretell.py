@@ -47,6 +47,8 @@ def foretold(
         few = Table.from_records(map(_without_text, itertools.islice(records, limit or MOST + 1)))
     except FactoryError:
         return []
+    if not len(few):
+        return []
     if len(few) > MOST:
         later = f"more than {MOST:,} records come in: what it will do is told when it begins"
         return [f"{label}: {later}" for label, _ in telling]

@@ -94,3 +94,5 @@ def test_records_that_cannot_be_read_are_left_to_the_run_and_too_many_are_told(
     assert said == "03-assemble: more than 5 records come in: what it will do is told when it begins"
     (folder / "rows.jsonl").unlink()
     assert told(recipe()) == []
+    (folder / "rows.jsonl").write_text("{}\n")
+    assert told(recipe()) == [], "none can be read"

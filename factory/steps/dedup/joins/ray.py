@@ -110,8 +110,8 @@ def require_ray() -> None:
 def ray_contact() -> Iterator[Contact]:
     """The cluster at RAY_ADDRESS, which is to answer before a run begins.
 
-    None where Ray runs in this process already, nor where the address has no host and port, such as "auto": that is left
-    to Ray.
+    None where Ray runs in this process already, nor where the address has no host and port, such as "auto": that is
+    left to Ray.
     """
     address = os.environ.get("RAY_ADDRESS", "")
     loaded = sys.modules.get("ray")
