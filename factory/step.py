@@ -32,7 +32,7 @@ from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
-from factory.models.base import Answer, ChatModel, Contact, Data, EmbeddingModel, Fields, Sampling, ScoredText
+from factory.models.base import Answer, ChatModel, Data, EmbeddingModel, Fields, Sampling, ScoredText
 
 if TYPE_CHECKING:
     from factory.data.table import Table
@@ -93,10 +93,6 @@ class Step(BaseModel, ABC):
 
     def check_ready(self) -> None:
         """Raise a FactoryError where what the step needs is missing, such as a package; asked before a first call."""
-
-    def contacts(self) -> Iterator[Contact]:
-        """Servers beside those of models that the step will reach; each is to answer before a first call."""
-        return iter(())
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """Each model's name of this kind ("chat", "embedding") that the step will use, behind its field."""
@@ -180,14 +176,6 @@ class WholeSet(Step):
     @abstractmethod
     async def run(self, table: Table, context: Context) -> Table:
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
-
-    def foretells(self) -> bool:
-        """Whether `foretell` has something to say, so that the records are read for it."""
-        return False
-
-    def foretell(self, incoming: Table) -> Iterator[str]:
-        """What `run` would do to the records as they come in: the ends of sentences that begin with them."""
-        return iter(())
 
     async def rehearse(self, record: Record, context: Context) -> None:
         """Make every call that `run` could make for one record, as `PerRecord.rehearse`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 from factory.data.formats.files import check_file
 from factory.engine.calls.pool import ModelPool
@@ -14,6 +15,15 @@ from factory.step import Step
 
 CONTACT_SECONDS = 5.0
 """How long a server may take to answer, before a run begins."""
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A step that will reach servers beside those of models."""
+
+    def contacts(self) -> Iterable[Contact]:
+        """Those that are to answer before a first call."""
+        ...
 
 
 def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
@@ -44,7 +54,7 @@ def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> 
             step.check_ready()
         except FactoryError as error:
             note(label, error)
-        for contact in step.contacts():
+        for contact in step.contacts() if isinstance(step, Reaching) else ():
             if why := _silence(contact):
                 said = f"{label}: could not {contact.what} ({why}): {contact.mend}"
                 faults.setdefault(said, RunStopped(said))

@@ -6,16 +6,32 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import NoReturn, Protocol, runtime_checkable
 
 from factory.data.formats.reference import reference_records, reference_rows
 from factory.data.record import Message, Record
 from factory.data.table import Table
 from factory.errors import FactoryError
-from factory.step import Context, Source, Step, WholeSet
+from factory.step import Context, Source, Step
 
 MOST = 200_000
 """Records that are read for it: some ten seconds, beside the hours that so many calls take."""
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A whole-set step that can tell beforehand what it will do."""
+
+    def foretells(self) -> bool:
+        """Whether `foretell` has something to say, so that the records are read for it."""
+        ...
+
+    def foretell(self, incoming: Table) -> Iterator[str]:
+        """What the step would do to the records as they come in, as the ends of sentences that begin with them.
+
+        Steps before it may drop and add records. Of the records there are the fields alone, no text.
+        """
+        ...
 
 
 def foretold(
@@ -27,7 +43,7 @@ def foretold(
     limit: int | None = None,
     always: bool = False,
 ) -> list[str]:
-    """What the steps of which `WholeSet.foretells` say of the records that come in, one sentence each.
+    """What the steps that can tell it say of the records that come in, one sentence each.
 
     Without `always` those alone that stand behind a step that asks a model: what others do is told soon anyway. Nothing
     where the records cannot be read, which the run itself tells. Asks nobody.
@@ -38,7 +54,7 @@ def foretold(
     telling = [
         (label, step)
         for label, step, before in zip(labels, steps, asks, strict=False)
-        if isinstance(step, WholeSet) and step.foretells() and (before or always)
+        if isinstance(step, Foretelling) and step.foretells() and (before or always)
     ]
     if not telling:
         return []

@@ -101,11 +101,11 @@ class Assemble(WholeSet):
         return table.drop(drops)
 
     def foretells(self) -> bool:
-        """See `WholeSet.foretells`: without a size or a field nothing is moved."""
+        """Whether something can be told beforehand: without a size or a field nothing is moved."""
         return bool(self.balance) and (self.size is not None or self.unlabelled == "drop")
 
     def foretell(self, incoming: Table) -> Iterator[str]:
-        """See `WholeSet.foretell`. Which records go first within a value is not known: shares have bounds."""
+        """What would be chosen of the records as they come in; which go first is not known, so shares have bounds."""
         values = [value or "" for value in incoming.values(self.balance)] if self.balance else []
         counts = Counter(values)
         if not set(counts) - {""}:

@@ -121,7 +121,7 @@ class DedupSemantic(WholeSet):
             require_ray()
 
     def contacts(self) -> Iterator[Contact]:
-        """See `Step.contacts`."""
+        """The Ray cluster that is to answer before a run begins."""
         return ray_contact() if self.engine == "ray" else iter(())
 
     async def run(self, table: Table, context: Context) -> Table:
