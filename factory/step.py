@@ -207,8 +207,9 @@ class Context:
     tell: tells one that does not: what was found, what it came to
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
     limit: at most how many records a step that begins is to make; None where the run takes all
+    alike: in `rehearse_once`, says that each call from now on stands for so many
     tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
-        folder in the run, as NAME.jsonl
+        folder in the run, as NAME.jsonl; files: texts likewise, by the file's name
     read_records: the records of a file in any format and shape that `read` takes
     read_rows: the rows of such a file as they are, each with its place (line or row number from 1), for a file
         whose rows are no records, such as a benchmark
@@ -226,8 +227,10 @@ class Context:
     tell: Callable[[str], None] = field(default=lambda sentence: None)
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
     limit: int | None = None
+    alike: Callable[[int], None] = field(default=lambda calls: None)
     read_records: Callable[[Path], Iterator[Record]] = _no_files
     read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files
 

@@ -360,7 +360,7 @@ class Dataset(StepMethods):
         return [name for name in ("tags", "task", "scores") if any(table.values(name))]
 
     def save_tables(self, path: str | Path) -> list[Path]:
-        """Write what the steps handed out beside the records (`tag_map`) beside `path`; returns the files.
+        """Write what the steps handed out (`tag_map`, `plan.yaml`) beside `path`; returns the files.
 
         A table's file has its name after that of `path`: set.jsonl, set.tag_map.jsonl. A file of that name
         with other rows may have been edited by hand: it stays, and the new one is set.tag_map-2.jsonl.
@@ -370,14 +370,15 @@ class Dataset(StepMethods):
         """
         path = Path(path).expanduser()
         steps = done.steps if (done := self.run().progress) is not None else []
-        tables = {name: rows for step in steps for name, rows in step.tables.items()}
+        given = {f"{name}.jsonl": rows_as_json(rows) for step in steps for name, rows in step.tables.items()}
+        given |= {name: text.encode() for step in steps for name, text in step.files.items()}
         written = []
-        for name, rows in tables.items():
-            plain, data = f"{path.name.split('.')[0]}.{name}", rows_as_json(rows)
-            place, number = path.with_name(f"{plain}.jsonl"), 1
+        for name, data in given.items():
+            place, number = path.with_name(f"{path.name.split('.')[0]}.{name}"), 1
+            plain, ending = place.stem, place.suffix
             while place.is_file() and place.read_bytes() != data:
                 number += 1
-                place = path.with_name(f"{plain}-{number}.jsonl")
+                place = path.with_name(f"{plain}-{number}{ending}")
             write_whole(place, data)
             written.append(place)
         return written

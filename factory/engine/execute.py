@@ -21,7 +21,7 @@ from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.probes import Probes
 from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
-from factory.engine.folder import write_rows
+from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.journal.journal import Journal
 from factory.engine.plan.foretell import foretold
 from factory.engine.preflight import preflight, probes
@@ -108,6 +108,7 @@ class Execution:
                 read_rows=functools.partial(reference_rows, warn=self.progress.warn),
                 facts=progress.facts,
                 tables=progress.tables,
+                files=progress.files,
             )
             for label, progress in zip(self.labels, self.progress.steps, strict=True)
         ]
@@ -295,9 +296,13 @@ class Execution:
         path = self.folder / self.labels[at] / "kept.parquet"
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))
-        for name, rows in context.tables.items():
-            place = path.with_name(f"{name}.jsonl")
-            if aside := write_rows(place, rows):
+        tables = {f"{name}.jsonl": rows_as_json(rows) for name, rows in context.tables.items()}
+        files = {name: text.encode() for name, text in context.files.items()}
+        for name, data in {**tables, **files}.items():
+            place = path.with_name(name)
+            if name in files and self.export_folder is not None:
+                self.progress.tell(f"{context.step}: written: {place}")
+            if aside := write_beside(place, data):
                 self.progress.warn(
                     f"{context.step}: {place} had been changed: what it held is in {aside.name} now"
                 )

@@ -147,15 +147,14 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path | None:
-    """Write rows as JSON lines, whole or not at all.
+def write_beside(path: Path, data: bytes) -> Path | None:
+    """Write what a step hands out beside its records, whole or not at all.
 
-    A file with other rows may have been edited by hand: it goes aside first, and its new name is returned.
+    A file with other bytes may have been edited by hand: it goes aside first, and its new name is returned.
 
     Raises:
         OutputError: it cannot be written.
     """
-    data = rows_as_json(rows)
     aside = None
     try:
         if path.is_file() and path.read_bytes() != data:

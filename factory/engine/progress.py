@@ -21,7 +21,7 @@ class StepProgress:
     entered: records that came in; made: new records that came out (a child of evolution, a row read)
     done: records the step has finished with; dropped: by kind, judged not good enough
     failed: by kind, could not be processed; total: records that will come, None while unknown
-    facts, tables: what the step told and handed out beside its records; see `Context`
+    facts, tables, files: what the step told and handed out beside its records; see `Context`
     missing: by score ("tag" and "task" among them) and kind, records that the step left without it
     lengths: the scores that it gave, beside the lengths of the answers
     reasons: the first reason of each kind of drop, failure and missing score
@@ -38,6 +38,7 @@ class StepProgress:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
     lengths: ScoreLengths = field(default_factory=ScoreLengths)
     reasons: dict[str, str] = field(default_factory=dict)

@@ -124,7 +124,7 @@ def test_a_limit_that_cannot_be_raised_leaves_one_call_at_least(
 EXHAUSTED = """
 import os, resource, sys
 from pathlib import Path
-from factory.engine.folder import write_rows
+from factory.engine.folder import write_beside
 from factory.engine.journal.journal import Journal
 from factory.errors import OutputError
 
@@ -146,7 +146,7 @@ for made in (False, True):
             print(error)
         if left == 0:
             try:
-                write_rows(Path(sys.argv[1]).with_name("rows.jsonl"), [{"a": 1}])
+                write_beside(Path(sys.argv[1]).with_name("rows.jsonl"), b"{}")
             except OutputError as error:
                 print(error)
         os.close(taken.pop())

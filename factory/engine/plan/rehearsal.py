@@ -71,6 +71,10 @@ class DryStep:
         asked.prompt_tokens += weight * tokens
         return asked, weight
 
+    def weigh(self, calls: int) -> None:
+        """Let each call from now on stand for so many, 1 at least, that are made once."""
+        self.weight = max(1, calls)
+
     def show(self, messages: Sequence[Message]) -> None:
         """Keep a prompt of the first record; of calls that are made once, those that are alike show one."""
         if self.showing and not (self.weight and tuple(messages) in self.prompts):
@@ -291,7 +295,7 @@ async def _begun(steps: Sequence[tuple[Step, Context]], books: Sequence[DryStep]
     for at, (step, context) in enumerate(steps):
         if not isinstance(step, WholeSet):
             continue
-        books[at].weight = 1
+        books[at].weigh(1)
         record = await step.rehearse_once(replace(context, limit=limit if at == 0 else None))
         made = step.expected() or 0
         if at == 0 and limit is not None:
@@ -345,6 +349,7 @@ def _context(recipe: Recipe, book: DryStep, longest: dict[str, int]) -> Context:
         recipe.seed,
         chat,
         _DryEmbedder,
+        alike=book.weigh,
         read_records=functools.partial(reference_records, warn=silent),
         read_rows=functools.partial(reference_rows, warn=silent),
     )
