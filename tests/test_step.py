@@ -35,6 +35,7 @@ BUILT_IN = [
     "dedup_rouge",
     "dedup_semantic",
     "evolve",
+    "explore",
     "export",
     "from_code",
     "fuse",

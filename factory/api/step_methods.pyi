@@ -240,6 +240,68 @@ class StepMethods:
             answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
         """
 
+    def explore(
+        self,
+        *,
+        model: Model = "",
+        domain: str = "",
+        language: str = "",
+        size: int | None = None,
+        depth: int = 2,
+        breadth: Sequence[int] = ...,
+        subtasks: int = 3,
+        instructions: int = 5,
+        threshold: float = 0.7,
+        plan: str | Path | None = None,
+        grow: bool = False,
+        plan_from: Literal["", "tags"] = "",
+        tags: str | Path | None = None,
+        until: Literal["full", "once"] = "full",
+        dry_rounds: int = 2,
+        answer: bool = False,
+        temperature: float = 1.0,
+        max_tokens: int = 1024,
+        answer_max_tokens: int = 2048,
+    ) -> Dataset:
+        """Explore a domain as a tree of tasks and write instructions for each, up to planned counts
+        (Explore-Instruct).
+
+        Args:
+            model (str, default ""): The chat model that names tasks and writes instructions, and answers.
+            domain (str, default ""): What to explore, in a few words of the language that the records are
+                to be in.
+            language (str, default ""): Language of names and instructions, such as en or zh; by default
+                that of the domain.
+            size (int | none, >= 1, <= 1,000,000, default null): Records wanted in all; by default what
+                the plan's counts come to, or 100. Leaves without a count share what the others leave.
+            depth (int, >= 0, <= 8, default 2): Levels of tasks below the domain (K); 0 asks for
+                instructions of the domain alone.
+            breadth (list of int, default [8, 6]): Most sub-tasks of a task, level by level; the last
+                number counts for all levels below (B).
+            subtasks (int, >= 1, <= 50, default 3): Most sub-tasks asked for in one call (M).
+            instructions (int, >= 1, <= 50, default 5): Most instructions asked for in one call.
+            threshold (float, > 0, <= 1, default 0.7): Largest ROUGE-L F that two names, or two
+                instructions, may have.
+            plan (Path | none, default null): A coverage plan to take in place of exploring: a file of
+                YAML or JSON such as `plan.yaml` of an earlier run.
+            grow (bool, default false): Explore the plan's tree further, by lookahead and backtracking,
+                before instructions are written.
+            plan_from ("" | tags, default ""): What else to make the plan from: the tags of a pool, whose
+                gaps it is to fill.
+            tags (Path | none, default null): The tag map of the pool, as `normalize_tags` writes it; by
+                default the tags of the records that come in.
+            until (full | once, default "full"): Ask until all counts are full or the tasks are dry, or
+                only once for each task.
+            dry_rounds (int, >= 1, default 2): So many calls for a task that bring no sub-task, or rounds
+                that are dry of instructions, give it up.
+            answer (bool, default false): Answer each instruction too; `respond` does it as well, and
+                streams.
+            temperature (float, >= 0, default 1.0): Sampling temperature of names, instructions and
+                answers.
+            max_tokens (int, >= 1, default 1024): Most tokens of a reply with names or instructions.
+            answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
+        """
+
     def export(
         self,
         *,

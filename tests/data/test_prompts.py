@@ -17,6 +17,7 @@ from factory.data.text import detect_language, rouge_tokens
 from factory.errors import RecipeError
 
 EVOLVE = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth")
+EXPLORE = ("lookahead", "backtrack", "instructions")
 RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "bias")
 NEEDED = {
     **{f"evolve/{operation}": ("instruction",) for operation in EVOLVE},
@@ -28,6 +29,7 @@ NEEDED = {
     **{f"persona/{name}": ("text",) for name in ("from_text", "related")},
     **{f"persona/{kind}": ("persona",) for kind in ("instruction", "math", "reasoning")},
     "respond/answer": (),
+    **{f"explore/{ask}": ("domain", "task", "existing", "number") for ask in EXPLORE},
     "tag/instag": ("instruction",),
     "judge/absolute": ("rubric", "conversation", "answer"),
     "decontaminate/same_problem": ("benchmark_item", "training_text"),

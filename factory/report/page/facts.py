@@ -46,6 +46,8 @@ def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
                 for cell, width, column in zip(row, widths, columns, strict=True)
             ]
             yield "    " + visible("  ".join(padded)).rstrip()
+        if (more := len(value) - MOST_ROWS) > 0:
+            yield f"    and {more:,} more"
     if none:
         yield f"none: {shorten(visible(', '.join(none).replace('_', ' ')), CHARACTERS)}"
 
@@ -72,4 +74,6 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
         for row in rows[:MOST_ROWS]
     ]
     table = h("table", h("thead", h("tr", *heads)), h("tbody", *lines))
-    return h("div", h("p", name, class_="soft"), table, class_="scroll")
+    more = len(rows) - MOST_ROWS
+    told = [h("p", f"and {more:,} more", class_="soft")] if more > 0 else []
+    return h("div", h("p", name, class_="soft"), table, *told, class_="scroll")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.data.run_manifest import Manifest, StepFacts
+from factory.report.page.facts import facts_lines
 from factory.report.plain import count, counts, duration, lacks, money, visible
 from factory.report.run_files.state import run_state
 
@@ -38,6 +39,11 @@ def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
     if manifest.steps:
         console.print()
         console.print(_table(manifest))
+    for step in manifest.steps:
+        if plan := step.facts.get("plan"):
+            console.print()
+            for line in facts_lines({f"plan of {step.label}": plan}):
+                say(line)
     if told := first_reasons(manifest):
         console.print()
         for line in told:

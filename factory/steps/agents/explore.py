@@ -208,7 +208,8 @@ class Explore(WholeSet):
         # Fewer tasks than could be have more to answer each.
         spread = sum(number * most_calls(count, filling.effort)[1] for count, number in counts.items())
         answers = max(spread, most_calls(size, filling.effort)[1] if leaves else 0)
-        return await rehearse_filling(plan, counts, filling, answers, context)
+        levels = max(self.depth, *(len(above) for above, _ in plan.walk()))
+        return await rehearse_filling(plan, counts, filling, answers, levels, context)
 
     def _loaded(self, *, fresh: bool = False) -> Plan:
         """The plan of the file; `fresh`: one that nobody has changed yet."""

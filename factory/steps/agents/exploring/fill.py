@@ -12,12 +12,13 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.record import Event, Record, new_record
-from factory.data.text import shorten
+from factory.data.text import normal_form, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.statistics.rouge.novelty import NoveltyIndex
 from factory.step import Asked, Context
-from factory.steps.agents.exploring.grow import listed, seed
+from factory.steps.agents.exploring.grow import listed, seed, stand_in
+from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS
 from factory.steps.agents.exploring.tree import Plan, Task
 from factory.steps.agents.exploring.words import clean_line, instruction_flaw
 from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, truncation_flaw
@@ -89,6 +90,7 @@ class Filling:
     made: list[Record] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _index: NoveltyIndex = field(default_factory=NoveltyIndex)
+    _names: NoveltyIndex = field(default_factory=NoveltyIndex)
     _ids: list[str] = field(default_factory=list)
     _own: dict[int, list[str]] = field(default_factory=dict)
     _samples: Counter[int] = field(default_factory=Counter)
@@ -114,7 +116,9 @@ class Filling:
         In a round each task that lacks some is asked for as many as it lacks, in several calls where they are many.
         All calls of a round are made side by side, and their replies taken in the order of the plan.
         """
-        places = [(above, task) for above, task in self.plan.walk()]
+        places = list(self.plan.walk())
+        for _, task in places:
+            self._names.add(task.name)
         round = 0
         while self.effort.rounds is None or round < self.effort.rounds:
             lacking = [
@@ -155,7 +159,7 @@ class Filling:
             return await context.ask(
                 self.model,
                 INSTRUCTIONS,
-                seed(self.plan, call.task),
+                seed(self.plan, call.task, call.sample),
                 self.sampling,
                 schema=instructions_schema(call.number),
                 operation="instruct",
@@ -179,7 +183,7 @@ class Filling:
             self.counts["asked_for"] += call.number
             if isinstance(reply, RecordFailed):
                 self.counts["failed_calls"] += 1
-                prompt = context.prompt(INSTRUCTIONS, seed(self.plan, call.task))
+                prompt = context.prompt(INSTRUCTIONS, seed(self.plan, call.task, call.sample))
                 event = context.event("instruct", prompt=prompt, round=round)
                 failed = self._record("", call, event)
                 told = f"no instructions for {call.task.name!r}: {reply}"
@@ -216,10 +220,13 @@ class Filling:
 
     def _flaw(self, record: Record, call: _Call, context: Context) -> tuple[Flaw | None, str]:
         """What is wrong with an instruction, and the record that it is too close to."""
-        prompt = context.prompt(INSTRUCTIONS, seed(self.plan, call.task))
+        prompt = context.prompt(INSTRUCTIONS, seed(self.plan, call.task, call.sample))
         text = record.prompt
         if flaw := instruction_flaw(text, " ".join(call.path), self.plan.spoken(call.task), prompt):
             return flaw, ""
+        named = self._names.nearest(text, self.effort.threshold)
+        if named is not None and named.f > self.effort.threshold:
+            return Flaw("unchanged", "the instruction is little more than the name of a task"), ""
         near = self._index.nearest(text, self.effort.threshold)
         if near is None or near.f <= self.effort.threshold:
             return None, ""
@@ -271,8 +278,6 @@ class Filling:
 
 def _task_named(record: Record) -> str:
     """The task that an earlier exploration made a record for, in its normal form; "" for any other record."""
-    from factory.data.text import normal_form
-
     told = record.meta.get("explore")
     return normal_form(str(told.get("task", ""))) if isinstance(told, dict) else ""
 
@@ -298,9 +303,12 @@ def most_calls(count: int, effort: Effort) -> tuple[int, int]:
 
 
 async def rehearse_filling(
-    plan: Plan, counts: Counter[int], filling: Filling, answers: int, context: Context
+    plan: Plan, counts: Counter[int], filling: Filling, answers: int, levels: int, context: Context
 ) -> Record:
-    """Make every call that filling tasks of these counts could make; gives a record like those made."""
+    """Make every call that filling tasks of these counts could make; gives a record like those made.
+
+    levels: of the tree below the domain, at the most
+    """
     effort = filling.effort
     calls = sum(number * most_calls(count, effort)[0] for count, number in counts.items())
     context.alike(calls)
@@ -312,8 +320,8 @@ async def rehearse_filling(
         schema=instructions_schema(effort.at_once),
         operation="instruct",
         domain=plan.root.name,
-        task="#" * 80,
-        existing=listed(["字" * SHOWN_CHARACTERS] * SHOWN),
+        task=stand_in("path of a task", (NAME_CHARACTERS + 3) * max(1, levels)),
+        existing=listed([stand_in("instruction that is there", SHOWN_CHARACTERS)] * SHOWN),
         number=str(effort.at_once),
     )
     record = new_record(

@@ -107,9 +107,9 @@ class Growth:
             places = ahead or open_tasks
             replies = await side_by_side(ask, places)
             for place, reply in zip(places, replies, strict=True):
-                self._calls[id(place[1])] += 1
                 if not self._take(place, reply, names, known, context):
                     self._dry[id(place[1])] += 1
+                self._calls[id(place[1])] += 1
 
     def _open(self) -> list[Place]:
         """The tasks that may have more sub-tasks, each behind those above it, depth first."""
@@ -136,7 +136,7 @@ class Growth:
             asked = await context.ask(
                 self.model,
                 BACKTRACK if task.tasks else LOOKAHEAD,
-                seed(self.plan, task),
+                seed(self.plan, task, self._calls[id(task)]),
                 self.sampling,
                 schema=subtasks_schema(number),
                 sample=self._calls[id(task)],
@@ -164,7 +164,9 @@ class Growth:
             self.counts["failed_calls"] += 1
             self.failures.setdefault(reply.kind, str(reply))
             return False
-        prompt = context.prompt(BACKTRACK if task.tasks else LOOKAHEAD, seed(self.plan, task))
+        prompt = context.prompt(
+            BACKTRACK if task.tasks else LOOKAHEAD, seed(self.plan, task, self._calls[id(task)])
+        )
         wanted, before = self._wanted(place), len(task.tasks)
         self.counts["named"] += len(reply.data.tasks)
         self.counts["asked_for"] += wanted
@@ -189,14 +191,20 @@ class Growth:
 Place = tuple[tuple[Task, ...], Task]
 
 
-def seed(plan: Plan, task: Task) -> Record:
-    """What a prompt about a task is asked for: of the plan's language, its examples drawn for the task."""
-    return new_record(task.name, source=f"explore:{plan.root.name}", lang=plan.spoken(task))
+def seed(plan: Plan, task: Task, sample: int = 0) -> Record:
+    """What a prompt about a task is asked for: in its language, with the example drawn for the call of this number."""
+    source = f"explore:{plan.root.name}"
+    return new_record(task.name, source=source, occurrence=sample, lang=plan.spoken(task))
 
 
 def listed(texts: Sequence[str]) -> str:
     """Texts as the prompts show a list."""
     return "\n".join(f"- {text}" for text in texts) or "-"
+
+
+def stand_in(what: str, characters: int) -> str:
+    """A text in the place of one that a model will write, as long as that may be."""
+    return f"({what}) ".ljust(characters, "·")
 
 
 async def rehearse_growth(
@@ -207,7 +215,7 @@ async def rehearse_growth(
     A task that may have b sub-tasks is asked b + dry - 1 times at the most: each call brings one, or is dry.
     """
     width, leaves = 1, 1
-    name = "#" * NAME_CHARACTERS
+    name = stand_in("name of a task", NAME_CHARACTERS)
     for level in range(bounds.depth):
         most = bounds.most(level)
         for prompt, calls in ((LOOKAHEAD, bounds.dry), (BACKTRACK, most - 1)):

@@ -16,8 +16,9 @@ FEWEST_WORDS, MOST_WORDS = 3, 150
 """An instruction with fewer words, or Chinese characters, says nothing; one with more is no instruction alone. That
 is what Self-Instruct keeps (arXiv 2212.10560), as the code of Explore-Instruct counts it."""
 
-_LISTED = re.compile(r"\A\s*(?:(?:\d{1,3}\s*[.)、．：:]|[-*•–]|#{1,6}|[（(]\d{1,3}[)）])\s*)+")
-_QUOTES = {'"': '"', "“": "”", "「": "」", "‘": "’", "*": "*", "`": "`"}
+_LISTED = re.compile(r"\A\s*(?:(?:\d{1,3}\s*[.)、．：:]|[-•–]|\*(?=\s)|#{1,6}|[（(]\d{1,3}[)）])\s*)+")
+_QUOTES = {'"': '"', "“": "”", "「": "」", "‘": "’", "《": "》"}
+_STRESSED = re.compile(r"(\*{1,3}|_{1,3}|`)(?!\s)((?:(?!\1).)+)(?<!\s)\1")
 _KNOWN = ("en", "zh", "ja", "ko", "ru")
 """The languages that a script shows."""
 
@@ -25,9 +26,13 @@ _KNOWN = ("en", "zh", "ja", "ko", "ru")
 def clean_line(text: str) -> str:
     """One line, without the number, dash, quotes or stars that models put about the item of a list."""
     line = " ".join(_LISTED.sub("", text).split())
-    while len(line) > 2 and _QUOTES.get(line[0]) == line[-1] and line[0] not in line[1:-1]:
-        line = line[1:-1].strip()
-    return line
+    while True:
+        stressed = _STRESSED.fullmatch(line)
+        inner = stressed[2] if stressed else line[1:-1].strip()
+        quoted = len(line) > 2 and _QUOTES.get(line[0]) == line[-1] and line[0] not in inner
+        if not stressed and not quoted:
+            return line
+        line = inner
 
 
 def name_flaw(name: str, above: str, language: str, prompt: Prompt) -> Flaw | None:
