@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,13 +52,12 @@ class Explore(WholeSet):
     fewest records have (#InsTag), so that the rarest are raised to one level. The pool is the records that come in,
     or the tag map of `normalize_tags` in `tags`.
 
-    An instruction is let go, with its reason, where it is empty, shorter than 3 or longer than 150 words ("too_short",
-    "too_long"), the name of its task ("unchanged"), a refusal ("refusal"), in another language than the domain
-    ("other_language"), copied from the prompt ("template_leak"), above `threshold` with one kept before, of whatever
-    task ("duplicate"), or more than the plan asks for ("not_needed"). With `answer` each is answered too, and one whose
-    answer is cut, empty or a refusal is let go and does not count. The facts of the step have the yield with its
-    interval, and planned against made for each task. No sentence of a plan is taken on trust: what a model writes
-    there is data in every prompt.
+    An instruction is let go, with its reason, where it is empty, shorter than 3 or longer than 150 words, 5 and 250
+    Chinese characters ("too_short", "too_long"), the name of its task ("unchanged"), a refusal ("refusal"), in
+    another language than the domain ("other_language"), copied from the prompt ("template_leak"), above `threshold`
+    with one kept before, of whatever task ("duplicate"), or more than the plan asks for ("not_needed"). With
+    `answer` each is answered too, and one whose answer is cut, empty or a refusal is let go and does not count. The
+    facts of the step have the yield with its interval, and planned against made for each task.
 
     Source: Explore-Instruct (arXiv 2310.09168), whose published code samples pruned tasks, looks for close
     instructions within one task alone, and asks on forever where nothing comes; #InsTag (arXiv 2308.07074) for tags.
@@ -155,7 +155,6 @@ class Explore(WholeSet):
             RecipeError: the plan asks for more than `size`.
         """
         await asyncio.to_thread(load_loops, KERNEL, context.tell)
-        records = list(table.records())
         plan = self._plan(table, context)
         if (self.plan is None and not self.plan_from) or self.grow:
             await self._grown(plan, context)
@@ -163,8 +162,8 @@ class Explore(WholeSet):
         plan.share(size)
         if plan.planned < size:
             context.warn(
-                f"{context.step}: `size` is {size:,}, and the counts of the plan come to {plan.planned:,}: give some leaf "
-                "no count, so that it takes the rest"
+                f"{context.step}: `size` is {size:,}, and the counts of the plan come to {plan.planned:,}: give some "
+                "leaf no count, so that it takes the rest"
             )
         if context.limit is not None and plan.cap(context.limit):
             context.tell(
@@ -173,11 +172,11 @@ class Explore(WholeSet):
         filling = Filling(
             plan, self._effort(), self.model, self._sampling(), self._sampling(self.answer_max_tokens)
         )
-        filling.know(records)
+        await asyncio.to_thread(filling.know, table)
         await filling.run(context)
         self._tell(plan, filling, context)
         context.files["plan.yaml"] = write_plan(plan)
-        return Table.from_records([*records, *filling.made])
+        return Table.from_records(itertools.chain(table.records(), filling.made))
 
     async def rehearse_once(self, context: Context) -> Record:
         """See `WholeSet.rehearse_once`."""

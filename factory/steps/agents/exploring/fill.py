@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.record import Event, Record, new_record
+from factory.data.table import Table
 from factory.data.text import normal_form, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
@@ -98,17 +99,19 @@ class Filling:
     _refused: dict[int, Counter[str]] = field(default_factory=dict)
     _occurrences: Counter[str] = field(default_factory=Counter)
 
-    def know(self, records: Iterable[Record]) -> None:
+    def know(self, table: Table) -> None:
         """Take records that are there already: none is made again, and those of a task count towards it."""
         names = self.plan.names()
-        for record in records:
-            self._index.add(record.prompt)
-            self._ids.append(record.id)
-            self._occurrences[record.prompt] += 1
-            task = names.get(_task_named(record))
+        for number, prompt, meta in zip(
+            table.ids(), table.texts("prompt"), table.values("meta"), strict=True
+        ):
+            self._index.add(prompt)
+            self._ids.append(number)
+            self._occurrences[prompt] += 1
+            task = names.get(_task_named(meta))
             if task is not None:
                 task.there += 1
-                self._own.setdefault(id(task), []).append(record.prompt)
+                self._own.setdefault(id(task), []).append(prompt)
 
     async def run(self, context: Context) -> None:
         """Ask until each task has its count, is dry, or the rounds are over; says on the tasks why they have less.
@@ -276,9 +279,9 @@ class Filling:
         return f"{ended}: {told}"
 
 
-def _task_named(record: Record) -> str:
+def _task_named(meta: str) -> str:
     """The task that an earlier exploration made a record for, in its normal form; "" for any other record."""
-    told = record.meta.get("explore")
+    told = orjson.loads(meta).get("explore") if '"explore"' in meta else None
     return normal_form(str(told.get("task", ""))) if isinstance(told, dict) else ""
 
 

@@ -7,14 +7,14 @@ import json
 import re
 
 from factory.data.prompt import Prompt
-from factory.data.text import detect_language, normal_form, rouge_tokens, shorten, word_count
+from factory.data.text import detect_language, normal_form, prompt_language, rouge_tokens, shorten, word_count
 from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS
 from factory.steps.agents.flaws.eliminate import Flaw, template_leak
 from factory.steps.agents.flaws.refusals import refusal
 
-FEWEST_WORDS, MOST_WORDS = 3, 150
-"""An instruction with fewer words, or Chinese characters, says nothing; one with more is no instruction alone. That
-is what Self-Instruct keeps (arXiv 2212.10560), as the code of Explore-Instruct counts it."""
+LENGTHS = {"en": (3, 150), "zh": (5, 250)}
+"""The least and the most words of an instruction, or Chinese characters: with fewer it says nothing, and one with more
+is no instruction alone. English as in Self-Instruct (arXiv 2212.10560), as the code of Explore-Instruct counts."""
 
 _LISTED = re.compile(r"\A\s*(?:(?:\d{1,3}\s*[.)、．：:]|[-•–]|\*(?=\s)|#{1,6}|[（(]\d{1,3}[)）])\s*)+")
 _QUOTES = {'"': '"', "“": "”", "「": "」", "‘": "’", "《": "》"}
@@ -51,9 +51,10 @@ def instruction_flaw(instruction: str, task: str, language: str, prompt: Prompt)
         return Flaw("empty", "the instruction is empty")
     if normal_form(clean_line(instruction)) == normal_form(task):
         return Flaw("unchanged", "the instruction is the name of its task")
-    if words < FEWEST_WORDS:
+    least, most = LENGTHS[prompt_language(language)]
+    if words < least:
         return Flaw("too_short", f"the instruction has {words} words", {"words": words})
-    if words > MOST_WORDS:
+    if words > most:
         return Flaw("too_long", f"the instruction has {words} words", {"words": words})
     return _shared_flaw(instruction, task, language, prompt)
 

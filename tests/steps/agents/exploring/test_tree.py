@@ -12,9 +12,11 @@ from factory.errors import InputError
 from factory.steps.agents.exploring.gaps import gap_plan, mapped_counts, tag_counts
 from factory.steps.agents.exploring.tree import Plan, Task
 
+COUNTS = st.none() | st.integers(0, 9)
+
 
 @st.composite
-def plans(draw: st.DrawFn, counts: st.SearchStrategy[int | None] = st.none() | st.integers(0, 9)) -> Plan:
+def plans(draw: st.DrawFn, counts: st.SearchStrategy[int | None] = COUNTS) -> Plan:
     tasks = [Task(f"task {at}", draw(counts)) for at in range(draw(st.integers(1, 12)))]
     for at, task in enumerate(tasks[1:], start=1):
         tasks[draw(st.integers(0, at - 1))].tasks.append(task)
