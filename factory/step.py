@@ -110,7 +110,7 @@ class Source(Step):
         """Yield the records one by one; a row that cannot be read comes as a record marked dropped."""
 
     def expected(self) -> int | None:
-        """About how many records there will be, where that is cheap to tell; None where it is not."""
+        """About how many records there will be; None where that is not cheap to tell."""
         return None
 
 
@@ -166,7 +166,7 @@ class WholeSet(Step):
     """A step that sees all records at once."""
 
     def begins(self) -> bool:
-        """Whether it makes records of nothing: it may then stand first, where `run` gets an empty table."""
+        """Whether it makes records of nothing: it may stand first then, where `run` gets an empty table."""
         return False
 
     def expected(self) -> int | None:
@@ -206,7 +206,7 @@ class Context:
     warn: tells the person at the terminal one sentence that asks for a look; each is shown once
     tell: tells one that does not: what was found, what it came to
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
-    limit: at most how many records a step that begins is to make; None where the run takes all
+    limit: at most how many records a step that begins is to make, None: all; made: tells how many it has so far
     alike: in `rehearse_once`, says that each call from now on stands for so many
     tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
         folder in the run, as NAME.jsonl; files: texts likewise, by the file's name
@@ -214,8 +214,8 @@ class Context:
     read_rows: the rows of such a file as they are, each with its place (line or row number from 1), for a file
         whose rows are no records, such as a benchmark
 
-    Both read as a stream, and leave out a row that cannot be read, with a warning. A step names what it will
-    read in `Step.inputs`: a file that is missing or empty is then found before the run begins.
+    Both leave out a row that cannot be read, with a warning. A step names what it will read in `Step.inputs`: a file
+    that is missing or empty is then found before the run begins.
     """
 
     step: str
@@ -231,6 +231,7 @@ class Context:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("factory"))
     limit: int | None = None
     alike: Callable[[int], None] = field(default=lambda calls: None)
+    made: Callable[[int], None] = field(default=lambda records: None)
     read_records: Callable[[Path], Iterator[Record]] = _no_files
     read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files
 

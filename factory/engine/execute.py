@@ -127,8 +127,7 @@ class Execution:
                     if begins := table is None:
                         assert step.begins(), "the first step brings records in, or there is a start"
                         table = Table.from_records([])
-                    limit = self.limit if begins else None
-                    context = replace(contexts[at], limit=limit)
+                    context = replace(contexts[at], limit=self.limit if begins else None)
                     kept = await self._border(at, step, context, table, pool.batches)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
@@ -266,6 +265,10 @@ class Execution:
         progress = self.progress.steps[at]
         began = time.monotonic()
         progress.entered = progress.total = len(table)
+        progress.begins = step.begins() and not len(table)
+        if progress.begins:
+            progress.total = step.expected() if context.limit is None else context.limit
+            context = replace(context, made=progress.note_made)
         token = WORK.set(Work(context.step, whole=True))
         try:
             result = await step.run(table, context)
@@ -292,7 +295,7 @@ class Execution:
         progress.passed = len(live)
         for record in dropped.records():
             progress.let_go(record)
-        progress.done = progress.entered
+        progress.done = progress.total = progress.made if progress.begins else progress.entered
         path = self.folder / self.labels[at] / "kept.parquet"
         live.write(path)
         dropped.write(path.with_name("dropped.parquet"))

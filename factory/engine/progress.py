@@ -19,6 +19,7 @@ class StepProgress:
     """Counts of one step.
 
     entered: records that came in; made: new records that came out (a child of evolution, a row read)
+    begins: it makes records of nothing
     done: records the step has finished with; dropped: by kind, judged not good enough
     failed: by kind, could not be processed; total: records that will come, None while unknown
     facts, tables, files: what the step told and handed out beside its records; see `Context`
@@ -31,6 +32,7 @@ class StepProgress:
     entered: int = 0
     done: int = 0
     made: int = 0
+    begins: bool = False
     passed: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
@@ -46,7 +48,11 @@ class StepProgress:
     @property
     def in_flight(self) -> int:
         """Records the step is working on."""
-        return self.entered - self.done
+        return max(0, self.entered - self.done)
+
+    def note_made(self, records: int) -> None:
+        """Count what a step has made so far that begins: what it is done with, as nothing comes in."""
+        self.made = self.done = records
 
     def let_go(self, record: Record) -> None:
         """Count a record that the step marked dropped."""

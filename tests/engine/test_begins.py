@@ -19,6 +19,7 @@ from factory.data.record import Record, new_record
 from factory.data.table import Table
 from factory.engine.plan.estimate import bounds
 from factory.engine.plan.rehearsal import dry_run
+from factory.engine.progress import StepProgress
 from factory.errors import FactoryError
 from factory.models.base import Sampling
 from factory.recipe.recipe import Recipe, build_recipe
@@ -41,7 +42,10 @@ class Count(WholeSet):
         return self.size
 
     async def run(self, table: Table, context: Context) -> Table:
-        made = [await self._one(number, context) for number in range(self.size)]
+        made = []
+        for number in range(self.size):
+            made.append(await self._one(number, context))
+            context.made(len(made))
         return Table.from_records([*table.records(), *made])
 
     async def rehearse_once(self, context: Context) -> Record:
@@ -152,3 +156,17 @@ def test_it_begins_a_dataset_and_is_applied_to_no_file(
 def test_a_step_that_needs_records_says_so_where_no_file_is_named(words: list[str], sentence: str) -> None:
     done = CliRunner().invoke(app, ["apply", *words])
     assert sentence in (done.output + str(done.exception))
+
+
+def test_who_watches_sees_how_many_it_has_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int | None, bool]] = []
+    note = StepProgress.note_made
+
+    def noted(progress: StepProgress, records: int) -> None:
+        note(progress, records)
+        seen.append((progress.done, progress.total, progress.begins))
+
+    monkeypatch.setattr(StepProgress, "note_made", noted)
+    with in_thread(ScriptedServer()) as server:
+        sft.run(recipe(server.base_url, size=3), out=tmp_path / "run", journal=tmp_path / "j.db")
+    assert seen == [(1, 3, True), (2, 3, True), (3, 3, True)]

@@ -44,6 +44,8 @@ class StepLike(Protocol):
     @property
     def in_flight(self) -> int: ...
     @property
+    def begins(self) -> bool: ...
+    @property
     def total(self) -> int | None: ...
     @property
     def dropped(self) -> Mapping[str, int]: ...
@@ -88,6 +90,12 @@ class StepNow:
     total: int | None
     dropped: int
     failed: int
+    begins: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether it makes records of nothing and is at it."""
+        return self.begins and self.done < (self.total or 0)
 
 
 class Sample(NamedTuple):
@@ -168,6 +176,7 @@ def take_sample(progress: ProgressLike) -> Sample:
             step.total,
             sum(step.dropped.values()),
             sum(step.failed.values()),
+            step.begins,
         )
         for step in progress.steps
     )
@@ -207,7 +216,7 @@ def plain_line(before: Sample | None, sample: Sample, rates: Rates) -> str:
     busy = [
         step
         for at, step in enumerate(sample.steps)
-        if step.entered and (step.in_flight or at >= len(old) or step != old[at])
+        if (step.entered and (step.in_flight or at >= len(old) or step != old[at])) or step.begun
     ]
     parts = []
     for step in busy:
@@ -345,7 +354,7 @@ class LiveProgress:
         for name in ("done", "in flight", "dropped", "failed"):
             table.add_column(name, justify="right", no_wrap=True)
         for step in sample.steps:
-            running = step.in_flight > 0
+            running = step.in_flight > 0 or step.begun
             style = "bold" if running else "" if step.entered else "dim"
             done = count(step.done) + (f"/{count(step.total)}" if step.total and running else "")
             table.add_row(

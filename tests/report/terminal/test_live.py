@@ -267,3 +267,13 @@ def test_what_takes_long_is_told_at_once_and_once(terminal: bool, monkeypatch: p
         progress.tell("compiling")
         until(lambda: "compiling" in file.getvalue())
     assert file.getvalue().count("compiling") == 1
+
+
+def test_a_step_that_makes_records_of_nothing_is_at_work_until_it_has_them() -> None:
+    def at(done: int) -> Sample:
+        return Sample(1.0, 0, 0, 0, None, (StepNow("01-explore", 0, done, 0, 0, 9, 0, 0, True),))
+
+    rates = Rates()
+    rates.add(at(3))
+    assert plain_line(at(3), at(3), rates) == "01-explore 3/9"
+    assert plain_line(at(9), at(9), rates) == ""

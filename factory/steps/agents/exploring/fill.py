@@ -139,6 +139,7 @@ class Filling:
 
             replies = await side_by_side(ask, calls)
             await self._take(list(zip(calls, replies, strict=True)), round, context)
+            context.made(self.counts["kept"])
             for (_, task), lacked in zip(lacking, before, strict=True):
                 if lacked - task.missing < max(1, DRY_SHARE * lacked):
                     self._dry[id(task)] += 1

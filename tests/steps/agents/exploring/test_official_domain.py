@@ -43,7 +43,9 @@ def test_instructions_of_eight_tasks_are_filtered_as_rouge_score_decides_within_
     table = asyncio.run(step.run(Table.from_records([]), context))
 
     live, dropped = table.split()
-    other = {record.prompt for record in dropped.records() if record.dropped and record.dropped.kind != "duplicate"}
+    other = {
+        record.prompt for record in dropped.records() if record.dropped and record.dropped.kind != "duplicate"
+    }
     tokens = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)._tokenizer.tokenize
     new: list[tuple[str, list[str]]] = []
     for text in (text.strip() for texts in tasks.values() for text in texts):
