@@ -302,9 +302,8 @@ class Explore(WholeSet):
                 for task in short[:TOLD]
             )
             more = f"; and {len(short) - TOLD:,} more, which plan.yaml names" if len(short) > TOLD else ""
-            context.warn(
-                f"{context.step}: {len(short):,} tasks have fewer records than planned: {shown}{more}"
-            )
+            have = "1 task has" if len(short) == 1 else f"{len(short):,} tasks have"
+            context.warn(f"{context.step}: {have} fewer records than planned: {shown}{more}")
 
     def _bounds(self) -> Bounds:
         return Bounds(self.depth, self.breadth, self.subtasks, self.threshold, self.dry_rounds)

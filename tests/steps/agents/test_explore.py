@@ -205,7 +205,8 @@ def test_a_pruned_name_is_listed_and_nothing_is_ever_asked_for_it() -> None:
     assert ("home cooking", "home cooking") in pruned
     assert all(one["rouge_l"] > 0.7 for one in made.tree["pruned"])
     assert set(world.of("instructions")) == {"baking white bread at home", "cold soups for hot days"}
-    assert made.context.facts["subtasks"]["pruned"] == len(made.tree["pruned"])
+    # Named again and again, each is listed once.
+    assert made.context.facts["subtasks"]["pruned"] > len(made.tree["pruned"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_an_instruction_that_is_none_is_let_go_with_its_kind_and_does_not_count(
     assert set(made.kinds()) <= {kind, "duplicate"}
     assert made.context.facts["instructions"][kind] == made.kinds()[kind]
     assert "dry after 2 rounds: duplicate" in made.rows["home cooking"]["why"]
-    assert "1 tasks have fewer records than planned: 'home cooking' 1 of 2" in made.context.facts["warned"][0]
+    assert "1 task has fewer records than planned: 'home cooking' 1 of 2" in made.context.facts["warned"][0]
 
 
 @pytest.mark.parametrize("domain", ["home cooking", "家常菜"])
@@ -345,7 +346,7 @@ def test_once_asks_each_task_one_time_and_says_that_the_rounds_are_over() -> Non
     one = World(texts=lambda task, n, sample: json.dumps({"instructions": [coined(task, sample, words=6)]}))
     made = explored(one, size=4, depth=0, until="once")
     assert len(made.kept) == 1
-    assert made.rows["home cooking"]["why"] == "1 rounds over: nothing came"
+    assert made.rows["home cooking"]["why"] == "asked once: nothing came"
 
 
 def test_a_task_that_lacks_many_is_asked_in_several_calls_of_a_round_and_shown_some_of_its_own() -> None:

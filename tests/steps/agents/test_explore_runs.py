@@ -199,6 +199,46 @@ def test_gaps_of_tags_need_records_or_a_map_where_it_stands_first() -> None:
     assert build_recipe({"steps": [{"explore": {"plan_from": "tags", "tags": "map.jsonl"}}]}).steps
 
 
+def test_a_pool_is_tagged_its_tags_made_alike_and_its_gaps_filled(tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    tags = [
+        ["soups"],
+        ["Soup", "bread"],
+        ["soups"],
+        ["bread"],
+        ["soups"],
+        ["grilling"],
+        ["grilling", "soups"],
+        ["soups"],
+    ]
+    rows = [{"instruction": coined(at), "output": "Stir it.", "tags": some} for at, some in enumerate(tags)]
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps = [
+        {"read": {"path": str(pool)}},
+        {"normalize_tags": {"min_count": 1, "semantic": None, "association": "none"}},
+        {"explore": {"plan_from": "tags", "size": 4}},
+        {"respond": {}},
+    ]
+    with in_thread(ScriptedServer(teacher(random.Random(1)))) as server:
+        made = recipe(server.base_url)
+        data = {**made.data, "steps": steps}
+        told = bounds(build_recipe(data), asyncio.run(dry_run(build_recipe(data))))
+        result = sft.run(data, out=tmp_path / "run", journal=tmp_path / "j.db")
+        explored = result.facts.steps[2]
+        assert (explored.entered, explored.made - sum(explored.dropped.values())) == (8, 4)
+        assert told.records == 12
+        assert result.facts.calls <= told.calls
+        planned = {row["task"]: row["planned"] for row in explored.facts["plan"]}
+        assert sorted(planned.values()) == [0, 2, 2]
+        assert result.kept == 12
+        # The map that the run left tells the same gaps, without the pool.
+        tag_map = tmp_path / "run/steps/02-normalize_tags/tag_map.jsonl"
+        alone = recipe(server.base_url, plan_from="tags", tags=str(tag_map), size=4, domain="")
+        again = sft.run(alone, out=tmp_path / "again", journal=tmp_path / "j.db")
+    assert {row["task"]: row["planned"] for row in again.facts.steps[0].facts["plan"]} == planned
+    assert again.kept == 4
+
+
 @pytest.mark.slow
 @pytest.mark.model
 def test_the_ready_recipe_makes_a_small_set_from_nothing_on_the_embedded_model(tmp_path: Path) -> None:

@@ -272,11 +272,9 @@ class Filling:
         kinds = sorted(self._refused.get(id(task), Counter()).items(), key=lambda item: (-item[1], item[0]))
         told = ", ".join(f"{kind} {number:,}" for kind, number in kinds) or "nothing came"
         dry = self._dry[id(task)]
-        ended = (
-            f"dry after {dry} round{'s' if dry > 1 else ''}"
-            if dry >= self.effort.dry
-            else f"{round} rounds over"
-        )
+        ended = f"dry after {dry} round{'s' if dry > 1 else ''}"
+        if dry < self.effort.dry:
+            ended = "asked once" if round == 1 else f"asked {round} times"
         return f"{ended}: {told}"
 
 

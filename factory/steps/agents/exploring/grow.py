@@ -177,7 +177,8 @@ class Growth:
                 self.counts[flaw.kind] += 1
             elif (near := names.nearest(name, self.bounds.threshold)) and near.f > self.bounds.threshold:
                 self.counts["pruned"] += 1
-                self.plan.pruned.append(Pruned(name, task.name, known[near.number], near.f))
+                if all(pruned.name != name for pruned in self.plan.pruned):
+                    self.plan.pruned.append(Pruned(name, task.name, known[near.number], near.f))
             elif len(task.tasks) - before == wanted:
                 self.counts["more_than_asked_for"] += 1
             else:
