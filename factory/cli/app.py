@@ -16,6 +16,7 @@ from factory.cli.export import register as register_export
 from factory.cli.journal import app as journal_app
 from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
+from factory.cli.plan import register as register_plan
 from factory.cli.recipes import register as register_recipes
 from factory.cli.report import register as register_report
 from factory.cli.run import register as register_run
@@ -51,6 +52,7 @@ register_report(app)
 register_runs(app)
 register_steps(app)
 register_recipes(app)
+register_plan(app)
 
 
 def _version(show: bool) -> None:

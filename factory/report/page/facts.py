@@ -26,8 +26,11 @@ def facts_section(steps: Sequence[StepFacts]) -> Html:
     return join(h("p", "What the steps found beside the records.", class_="lead"), *cards)
 
 
-def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    """What one step told, as lines for a terminal; what was looked for and not found stands in the last one."""
+def facts_lines(facts: Mapping[str, Any], rows: int | None = MOST_ROWS) -> Iterator[str]:
+    """What one step told, as lines for a terminal; of a table so many rows at the most.
+
+    What was looked for and not found stands in the last one.
+    """
     none = [name for name, value in facts.items() if type(value) is int and value == 0]
     for name, value in facts.items():
         if name in none:
@@ -37,7 +40,10 @@ def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {shorten(visible(fact(value)), CHARACTERS)}"
             continue
         columns = list(value[0])
-        cells = [columns, *([fact(row.get(column)) for column in columns] for row in value[:MOST_ROWS])]
+        cells = [
+            [visible(cell) for cell in row]
+            for row in (columns, *([fact(row.get(column)) for column in columns] for row in value[:rows]))
+        ]
         widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
         yield f"{name}:"
         for row in cells:
@@ -45,8 +51,8 @@ def facts_lines(facts: Mapping[str, Any]) -> Iterator[str]:
                 cell.rjust(width) if isinstance(value[0][column], int | float) else cell.ljust(width)
                 for cell, width, column in zip(row, widths, columns, strict=True)
             ]
-            yield "    " + visible("  ".join(padded)).rstrip()
-        if (more := len(value) - MOST_ROWS) > 0:
+            yield "    " + "  ".join(padded).rstrip()
+        if rows is not None and (more := len(value) - rows) > 0:
             yield f"    and {more:,} more"
     if none:
         yield f"none: {shorten(visible(', '.join(none).replace('_', ' ')), CHARACTERS)}"

@@ -227,6 +227,7 @@ class Explore(WholeSet):
     def _plan(self, table: Table, context: Context) -> Plan:
         if self.plan is not None:
             plan = self._loaded(fresh=True)
+            plan.forget()
             plan.language = self.language or plan.language or detect_language(plan.root.name)
             return plan
         if not self.plan_from:

@@ -148,6 +148,25 @@ def test_the_step_works_alone_without_a_file_and_its_plan_lies_beside_the_set(
     assert "count: 3" in plan.read_text()  # what a person edited stays
 
 
+def test_a_plan_is_shown_as_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = "".join(f"- soup {at}\n" for at in range(60))
+    head = 'domain: "home \\e[1m"\ntasks:\n- {name: b, count: 3, made: 1, why: dry, tasks: [{name: c, count: 1}]}\n'
+    Path("plan.yaml").write_text(f"{head}{names}pruned: [{{name: bb}}]\n")
+    done = CliRunner().invoke(app, ["plan", "plan.yaml"])
+    assert done.output.splitlines()[1:5] == [
+        "    task          planned  made  why",
+        "    home \\x1b[1m        0     0",
+        "    · b                 3     1  dry",
+        "    · · c               1     0",
+    ]
+    assert "· soup 59" in done.output
+    last = (
+        "62 tasks, 4 records planned, and 60 tasks without a count share what `size` leaves; names pruned: 1"
+    )
+    assert done.output.splitlines()[-1] == last
+
+
 def test_a_notebook_begins_with_it(tmp_path: Path) -> None:
     with in_thread(ScriptedServer(teacher(random.Random(1)))) as server:
         model = sft.model("openai", base_url=server.base_url, model="scripted")

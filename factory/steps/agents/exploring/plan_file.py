@@ -26,7 +26,7 @@ _TASK_KEYS = ("name", "count", "reason", "tasks", "there", "made", "why")
 _TOP_KEYS = ("domain", "language", *_TASK_KEYS[1:], "pruned")
 _HEAD = """\
 # A coverage plan: a tree of tasks, and how many records are wanted of each (`count`, its sub-tasks apart).
-# Edit it, and go on from it with `plan: THIS FILE`. What came of it last (`there`, `made`, `why`) is not read.
+# Edit it, and go on from it with `plan: THIS FILE`. What came of it last (`there`, `made`, `why`) does not count then.
 """
 
 
@@ -160,8 +160,10 @@ class _Reader:
         task = Task(name)
         if "count" in values:
             task.count = self._count(values["count"], name)
-        if "reason" in values:
-            task.reason = self._text(values["reason"], "reason")
+        task.there = self._count(values["there"], name) if "there" in values else 0
+        task.made = self._count(values["made"], name) if "made" in values else 0
+        task.reason = self._text(values["reason"], "reason") if "reason" in values else ""
+        task.why = self._text(values["why"], "why") if "why" in values else ""
         if "tasks" in values:
             task.tasks = self._tasks(values["tasks"], name, (*above, node))
         return task

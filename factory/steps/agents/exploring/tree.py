@@ -98,6 +98,11 @@ class Plan:
                     most -= 1
         return True
 
+    def forget(self) -> None:
+        """Forget what came of the plan the last time."""
+        for _, task in self.walk():
+            task.there, task.made, task.why = 0, 0, ""
+
     def spoken(self, task: Task) -> str:
         """The language that a task is spoken of in: the plan's, or what its name looks like."""
         return self.language or detect_language(task.name) or detect_language(self.root.name)

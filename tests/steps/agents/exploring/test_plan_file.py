@@ -35,7 +35,7 @@ def shape(task: Task) -> object:
     return task.name, task.count, task.reason, [shape(child) for child in task.tasks]
 
 
-def test_a_person_writes_names_alone_or_with_counts_and_what_came_of_it_is_not_read() -> None:
+def test_a_person_writes_names_alone_or_with_counts() -> None:
     plan = read_plan(EDITED, "plan.yaml")
     assert shape(plan.root) == (
         "home cooking",
@@ -48,7 +48,9 @@ def test_a_person_writes_names_alone_or_with_counts_and_what_came_of_it_is_not_r
     )
     assert plan.language == "en"
     assert plan.pruned == [Pruned("baking bread", "baking", "baking", 0.8)]
-    assert plan.root.tasks[1].made == 0
+    assert (plan.root.tasks[1].made, plan.root.tasks[1].why) == (1, "dry")
+    plan.forget()
+    assert (plan.root.tasks[1].made, plan.root.tasks[1].why) == (0, "")
 
 
 names = (
