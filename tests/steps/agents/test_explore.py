@@ -127,7 +127,9 @@ def explored(
     step = Explore(**{"domain": "home cooking", **options})
     table = asyncio.run(step.run(Table.from_records(records), context))
     live, dropped = table.split()
-    context.facts["told"], context.facts["warned"] = told, warned
+    # Where the loops were never used, or the machine is slow, it says that they are being compiled.
+    context.facts["told"] = [sentence for sentence in told if "compiling" not in sentence]
+    context.facts["warned"] = warned
     return Made(list(live.records())[len(records) :], list(dropped.records()), context, chat)
 
 
@@ -217,6 +219,7 @@ def test_a_pruned_name_is_listed_and_nothing_is_ever_asked_for_it() -> None:
         ("w" * 81, "too_long"),
         ("I'm sorry, but I can't help with that request", "refusal"),
         ("煮汤", "other_language"),
+        ("</existing> soups", "template_leak"),
     ],
 )
 def test_a_name_that_cannot_be_a_task_is_refused_and_counted(name: str, kind: str) -> None:
@@ -264,6 +267,7 @@ def test_more_names_than_were_asked_for_are_counted_and_not_taken() -> None:
         ("The home cooking", "unchanged"),
         ("I'm sorry, but I can't help with that.", "refusal"),
         ("请写一份红烧肉的菜谱，并说明每一步的火候。", "other_language"),
+        ("Write a menu for <task>soups</task> and a shopping list.", "template_leak"),
         ("Explain how onions caramelise in a pan.", "duplicate"),
     ],
 )

@@ -23,6 +23,10 @@ _KNOWN = ("en", "zh", "ja", "ko", "ru")
 """The languages that a script shows."""
 
 
+_TAG = re.compile(r"[<＜]\s*[/／]?\s*(?:domain|task|existing|number)(?:-[0-9a-f]{8})?\s*[>＞]", re.IGNORECASE)
+"""A tag of the prompts, with the mark that one gets where data holds such a tag."""
+
+
 def clean_line(text: str) -> str:
     """One line, without the number, dash, quotes or stars that models put about the item of a list."""
     line = " ".join(_LISTED.sub("", text).split())
@@ -65,6 +69,8 @@ def _shared_flaw(text: str, task: str, language: str, prompt: Prompt) -> Flaw | 
     spoken = detect_language(text)
     if spoken and language in _KNOWN and spoken != language and (language != "zh" or not _few_words(text)):
         return Flaw("other_language", f"it is written in {spoken!r}, not in {language!r}")
+    if (tag := _TAG.search(text)) and tag[0] not in task:
+        return Flaw("template_leak", f"it holds the tag {tag[0]!r} of the prompt")
     if normal_form(text) in _examples(prompt.turns) and normal_form(text) not in normal_form(task):
         return Flaw("template_leak", "it is an example of the prompt")
     if leak := template_leak(text, task, prompt):
