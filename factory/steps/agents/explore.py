@@ -23,7 +23,7 @@ from factory.step import ChatModelName, Context, WholeSet
 from factory.steps.agents.exploring.fill import Effort, Filling, most_calls, rehearse_filling
 from factory.steps.agents.exploring.gaps import gap_plan, mapped_counts, tag_counts
 from factory.steps.agents.exploring.grow import Bounds, Growth, rehearse_growth
-from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS, load_plan, write_plan
+from factory.steps.agents.exploring.plan_file import MOST_TASKS, NAME_CHARACTERS, load_plan, write_plan
 from factory.steps.agents.exploring.tree import Plan, Task
 
 SIZE = 100
@@ -113,7 +113,7 @@ class Explore(WholeSet):
     _read: Plan | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
-    def _one_plan(self) -> Self:
+    def _options_fit(self) -> Self:
         if self.plan is not None and self.plan_from:
             raise ValueError("`plan` and `plan_from` both say the plan: leave one of them out")
         if self.tags is not None and not self.plan_from:
@@ -128,6 +128,14 @@ class Explore(WholeSet):
             raise ValueError(f"`domain` is a name of {NAME_CHARACTERS} characters at the most")
         if any(not 1 <= most <= 100 for most in self.breadth):
             raise ValueError("`breadth` is a list of numbers from 1 to 100, one for each level")
+        width, tasks = 1, 1
+        for level in range(self.depth):
+            width *= self._bounds().most(level)
+            tasks += width
+        if tasks > MOST_TASKS:
+            raise ValueError(
+                f"`depth` and `breadth` allow a tree of {tasks:,} tasks, and {MOST_TASKS:,} is the most: lower one"
+            )
         return self
 
     def begins(self) -> bool:
@@ -160,6 +168,11 @@ class Explore(WholeSet):
             await self._grown(plan, context)
         size = self._size(plan)
         plan.share(size)
+        if without := sum(not leaf.count for leaf in plan.leaves()):
+            context.tell(
+                f"{context.step}: {without:,} of {len(plan.leaves()):,} leaves of the tree are to get no record: raise "
+                "`size` for them"
+            )
         if plan.planned < size:
             context.warn(
                 f"{context.step}: `size` is {size:,}, and the counts of the plan come to {plan.planned:,}: give some "

@@ -184,6 +184,14 @@ def test_lookahead_goes_down_first_and_backtracking_then_shows_what_is_there() -
     assert all(len(task["tasks"]) == 3 for task in made.tree["tasks"])
 
 
+def test_leaves_that_get_no_record_are_told() -> None:
+    made = explored(size=2, depth=1, breadth=(3,))
+    assert made.context.facts["told"][0].startswith(
+        "01-explore: 1 of 3 leaves of the tree are to get no record"
+    )
+    assert [task["count"] for task in made.tree["tasks"]] == [1, 1, 0]
+
+
 def test_depth_0_asks_for_the_domain_alone() -> None:
     made = explored(size=4, depth=0)
     assert made.tree["count"] == made.tree["made"] == 4
@@ -540,6 +548,7 @@ def test_a_pool_without_tags_has_no_gaps_that_could_be_told() -> None:
         ({"domain": "a", "tags": "map.jsonl"}, "set `plan_from: tags` with it"),
         ({"domain": "a", "grow": True}, "name the `plan`, or leave `grow` out"),
         ({"domain": "a", "breadth": (0,)}, "numbers from 1 to 100"),
+        ({"domain": "a", "depth": 8}, "allow a tree of 2,687,385 tasks, and 20,000 is the most"),
         ({"domain": "a", "size": 0}, "greater than or equal to 1"),
         ({"domain": "a", "size": -3}, "greater than or equal to 1"),
     ],
