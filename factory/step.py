@@ -1,7 +1,6 @@
 """What every capability is: a Step, its kinds, how steps are found, and the context a step is given.
 
-A step is one class. Its fields are its options, its docstring is its manual, `name` is its key in a recipe.
-Three kinds say how the engine may run it:
+A step is one class: its fields are options, its docstring the manual, `name` its key in a recipe. Three kinds:
 
 - `Source` brings records in, one by one.
 - `PerRecord` sees one record and gives none, one or many: thousands run at once, each record streams on to
@@ -153,7 +152,7 @@ class Filter(PerRecord):
         """Why `record` is let go (`Context.drop`); None keeps it.
 
         Raises:
-            RecordFailed: this record cannot be checked; the engine sets it aside and the run continues.
+            RecordFailed: this record cannot be checked; it is set aside and the run goes on.
         """
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
@@ -203,8 +202,7 @@ class Context:
     step: place and name in the recipe, such as "02-evolve"
     seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
-    warn: tells the person at the terminal one sentence that asks for a look; each is shown once
-    tell: tells one that does not: what was found, what it came to
+    warn: tells the person one sentence that asks for a look, once; tell: one that does not, such as what was found
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
     limit: at most how many records a step that begins is to make, None: all; made: tells how many it has so far
     alike: in `rehearse_once`, says that each call from now on stands for so many
