@@ -14,6 +14,7 @@ import orjson
 UNKNOWN = 0
 """The status of a failure that has none."""
 _DEEPEST = 6
+_FINE = (0, "0", None)
 _MESSAGES = (
     "message",
     "Message",
@@ -139,22 +140,37 @@ def _codes(part: Any) -> Iterator[str]:
 
 
 def error_status(data: Any) -> int | None:
-    """The status of a failure that came as a success: None for a proper reply, `UNKNOWN` for a failure without one."""
-    if not isinstance(data, dict) or data.get("choices"):
+    """The status of a failure that came as a success: None for a proper reply, `UNKNOWN` for a failure without one.
+
+    An error beside choices is a failure too: what the choices hold is half of an answer.
+    """
+    if not isinstance(data, dict):
         return None
     error = data.get("error") or data.get("errors")
     inner = error if isinstance(error, dict) else data
     resp, header = data.get("base_resp"), data.get("header")
-    failed = bool(error) or (isinstance(data.get("Response"), dict) and "Error" in data["Response"])
-    failed |= isinstance(resp, dict) and resp.get("status_code") not in (0, "0", None)
-    failed |= isinstance(header, dict) and header.get("code") not in (0, "0", None)
-    failed |= data.get("error_code") not in (0, "0", "", None)
-    failed |= data.get("code") not in (0, 200, "0", "200", "", None) and bool(_message(data))
-    failed |= data.get("object") == "error"
+    failed = isinstance(resp, dict) and resp.get("status_code") not in _FINE
+    failed |= isinstance(header, dict) and header.get("code") not in _FINE
+    if data.get("choices"):
+        failed |= is_error(error)
+    else:
+        failed |= bool(error) or (isinstance(data.get("Response"), dict) and "Error" in data["Response"])
+        failed |= data.get("error_code") not in (*_FINE, "")
+        failed |= data.get("code") not in (*_FINE, 200, "200", "") and bool(_message(data))
+        failed |= data.get("object") == "error"
     if not failed:
         return None
     codes = (inner.get("code"), inner.get("status"), inner.get("http_code"), data.get("code"))
     return next((status for code in codes if (status := _http_status(code))), UNKNOWN)
+
+
+def is_error(told: Any) -> bool:
+    """Whether what stands in a reply's place for an error is one, and not an empty form that says that all is well."""
+    if isinstance(told, dict):
+        return bool(_message(told)) or any(
+            told.get(name) not in (*_FINE, 200, "200", "") for name in ("code", "status", "type")
+        )
+    return bool(told)
 
 
 _STATUS_IN_WORDS = re.compile(

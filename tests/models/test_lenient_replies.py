@@ -166,6 +166,21 @@ async def test_an_error_in_a_stream_is_that_error(server: ScriptedServer) -> Non
         await send(server, 'data: {"error": {"message": "upstream broke", "code": 502}}\n\n')
 
 
+@pytest.mark.parametrize(
+    "told", ['{"message": "upstream broke"}', '{"error": {"message": "upstream broke"}}']
+)
+async def test_an_error_event_ends_a_stream_whatever_came_before_it(
+    server: ScriptedServer, told: str
+) -> None:
+    half = STREAM[: STREAM.index(chunk("stop"))]
+    with pytest.raises(TransientFailure, match="upstream broke"):
+        await send(server, f"{half}event: error\ndata: {told}\n\ndata: [DONE]\n\n")
+
+
+async def test_an_event_of_another_name_is_data_like_any(server: ScriptedServer) -> None:
+    assert (await send(server, f"event: ping\ndata: {{}}\n\nevent: message\n{STREAM}")).text == TEXT
+
+
 @pytest.mark.parametrize("first", [HTML, Say(body=b""), Say(body=b" \n"), Say(body="starting up ...")])
 async def test_a_first_reply_that_is_a_page_or_empty_is_asked_for_once_more(
     server: ScriptedServer, first: Say

@@ -306,6 +306,7 @@ def test_a_status_that_may_be_meant_for_one_call_or_all_says_both(status: int, b
     [
         {"choices": [{"message": {"content": "hi"}}], "base_resp": {"status_code": 0, "status_msg": ""}},
         {"choices": [{"message": {"content": "hi"}}], "error": None, "code": 0},
+        {"choices": [{"message": {"content": "hi"}}], "error": {"code": 0, "message": ""}},
         {"data": [{"embedding": [1]}], "object": "list"},
         {"id": "x", "choices": [], "code": 200, "message": "ok"},
         [],
@@ -314,6 +315,22 @@ def test_a_status_that_may_be_meant_for_one_call_or_all_says_both(status: int, b
 )
 def test_a_proper_reply_is_no_failure(reply: Any) -> None:
     assert error_status(reply) is None
+
+
+@pytest.mark.parametrize(
+    ("beside", "failure"),
+    [
+        ({"error": {"code": 502, "message": "Upstream idle timeout"}}, TransientFailure),
+        ({"error": "stream closed"}, TransientFailure),
+        ({"error": {"code": 429, "message": "rate limit"}}, Overloaded),
+        ({"base_resp": {"status_code": 1027, "status_msg": "output new_sensitive"}}, RecordFailed),
+        ({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, RunStopped),
+    ],
+)
+def test_an_error_beside_half_an_answer_is_that_error(beside: Any, failure: type[Exception]) -> None:
+    half = {"choices": [{"message": {"content": "The moon pulls the water towards"}}]}
+    with pytest.raises(failure):
+        judge(200, {**half, **beside})
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

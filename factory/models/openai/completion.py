@@ -9,15 +9,20 @@ from typing import Any
 import orjson
 
 from factory.data.record import ToolCall
+from factory.data.text import shorten
 from factory.errors import RecordFailed
 from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.failures import TransientFailure
-from factory.models.reply.ends import CALLS, UNKNOWN, WHOLE, kind_of_end, told_end
+from factory.models.refusal_reply import is_error, read_error
+from factory.models.reply.ends import CALLS, FILTERED, UNKNOWN, WHOLE, kind_of_end, told_end
 from factory.models.reply.read import read_reply
 from factory.models.reply.usage import token_count
 
 _REASONING = ("thinking", "reasoning", "reasoning_content")  # the last one that is there counts
 _PARTS = {"thinking": "reasoning", "reasoning": "reasoning", "refusal": "refusal"}
+_BESIDE = frozenset({"reference", "reference_chunk", "citation", "citations", "annotation"})
+"""Parts that stand beside the text and are none of it."""
+_MEDIA = ("images", "audio", "video")
 
 
 def read_completion(data: Mapping[str, Any], request: ChatRequest | None = None) -> Reply:
@@ -26,7 +31,7 @@ def read_completion(data: Mapping[str, Any], request: ChatRequest | None = None)
     Raises:
         TransientFailure: there is no choice, or one without text and without a call, or one that broke off: a
             server's mishap.
-        RecordFailed: the model or the server's filter refused to answer.
+        RecordFailed: the model or the server's filter refused to answer, or the answer is not text alone.
     """
     return _read_choice(_choices(data)[0], read_usage(data), request)
 
@@ -67,6 +72,9 @@ def _choices(data: Mapping[str, Any]) -> list[Any]:
 def _read_choice(choice: Any, usage: Usage, request: ChatRequest | None) -> Reply:
     if not isinstance(choice, dict):
         raise TransientFailure("the server sent a reply without a choice")
+    if is_error(choice.get("error")):
+        words = shorten(read_error(orjson.dumps(choice["error"])).message, 200)
+        raise TransientFailure(f"the reply broke off: the server ended it with {words or 'an error'!r}")
     message = choice.get("message")
     if not isinstance(message, dict):
         if not isinstance(choice.get("text"), str):
@@ -75,9 +83,15 @@ def _read_choice(choice: Any, usage: Usage, request: ChatRequest | None) -> Repl
     content, reasoning, refusal = _read_content(message.get("content"))
     for field in _REASONING:
         reasoning = message[field] if isinstance(message.get(field), str) and message[field] else reasoning
+    reasoning = reasoning or _details(message.get("reasoning_details"))
     refusal = str(message.get("refusal") or refusal)
     calls = read_calls(message)
     end = choice.get("finish_reason") or choice.get("stop_reason")
+    if _was_filtered(choice.get("content_filter_results")):
+        end = FILTERED
+    shown = next((name for name in _MEDIA if message.get(name)), "")
+    if shown:
+        raise _no_text(shown)
     # Text that is null and was not paid for is a mishap, where nothing says why it is not there.
     silent = content is None and usage.completion_tokens <= 0 and not (reasoning or calls or refusal)
     if silent and kind_of_end(told_end(end)) in (WHOLE, CALLS, UNKNOWN):
@@ -95,22 +109,53 @@ def _read_choice(choice: Any, usage: Usage, request: ChatRequest | None) -> Repl
 
 
 def _read_content(content: Any) -> tuple[str | None, str, str]:
-    """The text of a message, what its parts hold of reasoning, and the words of a refusal; None without any text."""
-    if not isinstance(content, list):
-        return (content if isinstance(content, str) else None), "", ""
+    """The text of a message, what its parts hold of reasoning, and the words of a refusal; None without any text.
+
+    Raises:
+        RecordFailed: a part is no text, such as a picture: without it the answer is half of one.
+    """
+    if content is None or isinstance(content, str):
+        return content, "", ""
     said = {"text": "", "reasoning": "", "refusal": ""}
-    for part in content:
-        if isinstance(part, dict):
-            kind = _PARTS.get(str(part.get("type")), "text")
-            said[kind] += _part_text(part.get(str(part.get("type"))) or part.get("text"))
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            said["text"] += part
+            continue
+        if not isinstance(part, dict):
+            raise _no_text(type(part).__name__)
+        kind = str(part.get("type") or "text")
+        told = part[kind] if part.get(kind) is not None else part.get("text")
+        text = _part_text(told)
+        if text is None and kind not in _BESIDE and kind not in _PARTS:
+            raise _no_text(kind)
+        said[_PARTS.get(kind, "text")] += text or ""
     return said["text"], said["reasoning"], said["refusal"]
 
 
-def _part_text(part: Any) -> str:
-    """The text of a part; Mistral's thoughts are a list of parts."""
+def _no_text(kind: str) -> RecordFailed:
+    return RecordFailed("bad_reply", f"the answer holds {shorten(kind, 40)!r}, which is no text")
+
+
+def _part_text(part: Any) -> str | None:
+    """The text of a part, None where it holds none; Mistral's thoughts are a list of parts."""
     if isinstance(part, list):
-        return "".join(_part_text(inner.get("text")) for inner in part if isinstance(inner, dict))
-    return part if isinstance(part, str) else ""
+        return "".join(_part_text(inner) or "" for inner in part)
+    if isinstance(part, dict):
+        return next((part[name] for name in ("text", "value") if isinstance(part.get(name), str)), None)
+    return part if isinstance(part, str) else None
+
+
+def _details(told: Any) -> str:
+    """The readable part of OpenRouter's `reasoning_details`."""
+    parts = told if isinstance(told, list) else ()
+    texts = (part.get("text") or part.get("summary") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _was_filtered(told: Any) -> bool:
+    """Whether Azure's filter says that it cut this choice, whatever the reason that it names."""
+    groups = told.values() if isinstance(told, dict) else ()
+    return any(isinstance(group, dict) and group.get("filtered") is True for group in groups)
 
 
 def read_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:

@@ -27,7 +27,7 @@ def join_events(raw: bytes, loads: Callable[[bytes], Any]) -> dict[str, Any] | N
     whole: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
     done = False
-    for data in _data(raw):
+    for name, data in _events(raw):
         if data.strip() == b"[DONE]":
             done = True
             break
@@ -37,6 +37,8 @@ def join_events(raw: bytes, loads: Callable[[bytes], Any]) -> dict[str, Any] | N
             return None
         if not isinstance(piece, dict):
             return None
+        if name == b"error":
+            return piece if piece.get("error") else {"error": piece}
         told = piece.get("choices")
         if piece.get("error") or (not isinstance(told, list) and "data" in piece) or _is_whole(told):
             return piece
@@ -53,15 +55,19 @@ def join_events(raw: bytes, loads: Callable[[bytes], Any]) -> dict[str, Any] | N
     return {**whole, "object": "chat.completion", "choices": joined}
 
 
-def _data(raw: bytes) -> Iterator[bytes]:
-    """The data of each event; an event ends with an empty line, and its lines of data are one text."""
+def _events(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The name and the data of each event; an event ends with an empty line, and its lines of data are one text."""
+    name = b""
     lines: list[bytes] = []
     for line in [*re.split(rb"\r\n|\n|\r", raw), b""]:
         if line.startswith(b"data:"):
             lines.append(line[5:].removeprefix(b" "))
-        elif not line and lines:
-            yield b"\n".join(lines)
-            lines = []
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
+        elif not line:
+            if lines:
+                yield name, b"\n".join(lines)
+            name, lines = b"", []
 
 
 def _is_whole(choices: Any) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.data.record import ToolCall
+from factory.errors import RecordFailed
 from factory.models.base import Reply, Usage
 from factory.models.failures import TransientFailure
 from factory.models.openai.completion import read_completion, read_usage
@@ -162,7 +163,11 @@ def test_marks_that_cannot_be_taken_out_let_an_answer_go() -> None:
     [
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, FOUR]},
         {"content": [{"type": "reasoning", "text": "Hm."}, {"type": "output_text", "text": "Four."}]},
+        {"content": ["Fo", {"type": "text", "text": "ur."}], "reasoning": "Hm."},
+        {"content": {"type": "text", "text": {"value": "Four."}}, "reasoning": "Hm."},
+        {"content": [FOUR, {"type": "reference", "reference_ids": [1]}], "reasoning": "Hm."},
         {"content": "Four.", "reasoning": "Hm."},
+        {"content": "Four.", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
         {"content": "Four.", "reasoning_content": "Hm.", "reasoning": "Hm."},
         {"content": "<think>Hm.</think>Four.", "reasoning_content": None},
     ],
@@ -170,6 +175,41 @@ def test_marks_that_cannot_be_taken_out_let_an_answer_go() -> None:
 def test_reasoning_is_read_wherever_a_server_puts_it(message: dict[str, Any]) -> None:
     reply = read_completion({"choices": [{"message": message, "finish_reason": "stop"}]})
     assert (reply.text, reply.reasoning) == ("Four.", "Hm.")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ({"content": [FOUR, {"type": "image_url", "image_url": {"url": "data:x"}}]}, "image_url"),
+        ({"content": [FOUR, {"type": "tool_use", "name": "f", "input": {}}]}, "tool_use"),
+        ({"content": [FOUR, 5]}, "int"),
+        ({"content": 5}, "int"),
+        ({"content": "Four.", "images": [{"image_url": {"url": "data:x"}}]}, "images"),
+        ({"content": None, "audio": {"transcript": "Four."}}, "audio"),
+    ],
+)
+def test_an_answer_that_is_not_text_alone_is_let_go_and_not_halved(
+    message: dict[str, Any], kind: str
+) -> None:
+    with pytest.raises(RecordFailed, match=kind) as caught:
+        read_completion({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert caught.value.kind == "bad_reply"
+
+
+@pytest.mark.parametrize("end", [None, "stop"])
+def test_a_choice_that_holds_an_error_is_half_an_answer(end: str | None) -> None:
+    choice = {"message": {"content": "Fo"}, "finish_reason": end, "error": {"code": 502, "message": "gone"}}
+    with pytest.raises(TransientFailure, match="gone"):
+        read_completion({"choices": [choice]})
+
+
+def test_a_choice_that_a_filter_cut_is_refused_whatever_end_it_names() -> None:
+    choice: dict[str, Any] = {"message": {"content": "Fo"}, "finish_reason": "stop"}
+    choice["content_filter_results"] = {"hate": {"filtered": False}, "violence": {"filtered": False}}
+    assert read_completion({"choices": [choice]}).text == "Fo"
+    choice["content_filter_results"]["hate"]["filtered"] = True
+    with pytest.raises(RecordFailed, match="content filter"):
+        read_completion({"choices": [choice]})
 
 
 def test_a_completion_without_text_is_a_mishap_where_nothing_was_generated_alone() -> None:
