@@ -15,14 +15,15 @@ import orjson
 from factory.data.record import ToolCall
 from factory.models.base import ChatRequest
 from factory.models.reply.gate import may_hold_mark
-from factory.models.reply.marks import CALL, CONTROL, THOUGHT, Doubt, Text, thought_of
+from factory.models.reply.labels import may_hold_label, without_labels
+from factory.models.reply.marks import CALL, CONTROL, ESCAPED, THOUGHT, UNDECODED, Doubt, Text, thought_of
 
 _TAIL_CHARACTERS = 400
 _HEAD = re.compile(
     r"\s*(?:<think\s*/>|<bos>|<\|begin_of_text\|>|<[|｜]begin▁of▁sentence[|｜]>|\[/INST\]|<s>(?!.*</s>.)"
     r"|<\|im_start\|>\s*assistant\b|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
     r"|<start_of_turn>\s*model\b|<\|turn>\s*model\b|<[|｜]assistant[|｜]>|<\|START_RESPONSE\|>"
-    r"|<\|START_OF_TURN_TOKEN\|>(?:<\|CHATBOT_TOKEN\|>)?)[ \t]*\n*",
+    r"|<\|START_OF_TURN_TOKEN\|>(?:<\|CHATBOT_TOKEN\|>)?|\[\|assistant\|\]|<reserved_10[37]>)[ \t]*\n*",
     re.IGNORECASE | re.DOTALL,
 )
 _WRAPPED = re.compile(
@@ -43,9 +44,26 @@ _HARMONY = re.compile(
 _HARMONY_WORDS = re.compile(
     r"\A\s*analysis(?=[A-Z\s\W\u4e00-\u9fff])(?P<body>.*?)assistant\s?final(?P<final>.*)\Z", re.DOTALL
 )
-_GRANITE = re.compile(
-    r"\A\s*Here(?: is|'s) my thought process:(?P<body>.*?)(?:Here(?: is|'s) my response:\s*(?P<final>.*))?\Z",
-    re.DOTALL,
+# Thoughts and answer under headings: Granite, Apriel, Ollama's terminal, Open WebUI.
+_HEADINGS = (
+    _HARMONY_WORDS,
+    re.compile(
+        r"\A\s*Here(?: is|'s) my thought process:(?P<body>.*?)(?:Here(?: is|'s) my response:\s*(?P<final>.*))?\Z",
+        re.DOTALL,
+    ),
+    re.compile(
+        r"\A(?:\s*Here are my reasoning steps:)?(?P<body>.*?)\[BEGIN FINAL RESPONSE\]\s*"
+        r"(?P<final>.*?)(?:\[END FINAL RESPONSE\].*)?\Z",
+        re.DOTALL,
+    ),
+    re.compile(
+        r"\A\s*Thinking\.\.\.[ \t]*\n(?P<body>.*?)\n\.\.\.done thinking\.\s*(?P<final>.*)\Z", re.DOTALL
+    ),
+    re.compile(
+        r"\A\s*<details type=\"reasoning\"[^>]{0,200}>(?:\s*<summary>[^<]{0,200}</summary>)?(?P<body>.*?)</details>\s*"
+        r"(?P<final>.*)\Z",
+        re.DOTALL,
+    ),
 )
 _SPACE = re.compile(r"\s*")
 _HERMES = re.compile("<tool_call>")
@@ -73,27 +91,34 @@ def take_apart(text: str, request: ChatRequest | None, *, thought: bool = False)
 
     thought: the server told the model's reasoning apart already
     """
-    if not may_hold_mark(text):
+    if not (may_hold_mark(text) or may_hold_label(text)):
         return Parts(text)
-    work = _Work(text, Doubt(request), thought)
+    work = _Work(text, request, thought)
     work.run()
     return Parts(work.text, "\n\n".join(work.thoughts), tuple(work.calls), work.ended)
 
 
 def mark_left(text: str, request: ChatRequest | None) -> tuple[str, str]:
-    """The first mark in an answer that nothing explains, and what it is of: "thought", "control", "call" or ""."""
+    """The first mark in an answer that nothing explains, and its kind: "thought", "control", "token", "call" or ""."""
     if not may_hold_mark(text):
         return "", ""
     doubt = Doubt(request)
     if doubt.schema:
         return "", ""
     view: Text | None = None
-    for kind, mark in (("call", CALL), ("thought", THOUGHT), ("control", CONTROL)):
+    marks = (
+        ("call", CALL),
+        ("thought", THOUGHT),
+        ("thought", ESCAPED),
+        ("control", CONTROL),
+        ("token", UNDECODED),
+    )
+    for kind, mark in marks:
         if mark.search(text) is None or (doubt.calls_in_text if kind == "call" else doubt.about):
             continue
         view = view or Text(text)
         for found in view.found(mark):
-            if kind == "thought" and thought_of(found)[2]:
+            if mark is THOUGHT and thought_of(found)[2]:
                 continue
             if kind == "control" and found[0].lower() == "</s>" and _is_struck(text, found.start()):
                 continue
@@ -104,9 +129,10 @@ def mark_left(text: str, request: ChatRequest | None) -> tuple[str, str]:
 class _Work:
     """A reply's text as it is taken apart, from the outside inwards."""
 
-    def __init__(self, text: str, doubt: Doubt, thought: bool) -> None:
+    def __init__(self, text: str, request: ChatRequest | None, thought: bool) -> None:
         self.text = text
-        self.doubt = doubt
+        self.request = request
+        self.doubt = Doubt(request)
         self.thought = thought
         self.thoughts: list[str] = []
         self.calls: list[ToolCall] = []
@@ -115,16 +141,17 @@ class _Work:
     def run(self) -> None:
         """Take apart until nothing is left to take."""
         for _ in range(_ROUNDS):
-            if not may_hold_mark(self.text):
-                return
             before = self.text
-            self._channels()
-            self._head()
-            self._leading_thoughts()
-            self._end()
-            self._later_thoughts()
-            self._wrapper()
-            self._tool_calls()
+            if may_hold_mark(before):
+                self._channels()
+                self._head()
+                self._leading_thoughts()
+                self._end()
+                self._later_thoughts()
+                self._wrapper()
+                self._tool_calls()
+            self.text, ended = without_labels(self.text, self.request)
+            self.ended |= ended
             if self.text == before:
                 return
 
@@ -133,11 +160,11 @@ class _Work:
             self.thoughts.append(said.strip())
 
     def _channels(self) -> None:
-        """gpt-oss's channels, and Granite's two headings."""
-        words = _HARMONY_WORDS.match(self.text) or _GRANITE.match(self.text)
+        """gpt-oss's channels, and thoughts and answer under headings."""
+        words = next(filter(None, (form.match(self.text) for form in _HEADINGS)), None)
         if words is not None and not self.doubt.about:
             self._think(words["body"])
-            self.text = words["final"] or ""
+            self.text = (words["final"] or "").rstrip()
             return
         found = _HARMONY.match(self.text)
         if found is None:
@@ -183,9 +210,14 @@ class _Work:
                 for mark in THOUGHT.finditer(self.text, found.end())
                 if thought_of(mark)[:2] == (family, False)
             )
-            close = next(ends, None)
+            close = self._close(found.end(), list(ends))
             self._think(self.text[found.end() : close.start() if close else len(self.text)])
             self.text = self.text[close.end() :].lstrip() if close else ""
+
+    def _close(self, begin: int, ends: list[re.Match[str]]) -> re.Match[str] | None:
+        """The first of a thought's ends that does not stand in the middle of code that the thought quotes."""
+        whole = (end for end in ends if self.text.count("```", begin, end.start()) % 2 == 0)
+        return next(whole, ends[0] if ends else None)
 
     def _end(self) -> None:
         """The token that ends the turn, and whatever the model wrote behind it."""

@@ -6,11 +6,12 @@ import re
 
 # How every mark begins, in lower case: few alternatives, told apart by their first character.
 _GATE = re.compile(
-    r"[<\[\]◁【][/ ]{0,2}(?:[|｜]|think|thought|tool_calls?[>\]]|turn\||s>|seed:|start_(?:of|fu)|scratchpad|solution"
+    r"[<\[\]◁【][/ ]{0,2}(?:[|｜]|(?:[a-z]{2,12}[:_])?think|thought|tool_calls?[>\]]|turn\||s>|seed:|start_(?:of|fu)"
+    r"|scratchpad|solution|details|begin final|chain_of|cot>|reserved_|unused_token|0x"
     r"|reasoning|reflection|response|antthink|answer|inner_|invoke|inst\]|unused9|channel\||end_of_|eos[>\]]|eo[amht]>"
     r"|e~|~b|pad[>\]]|bos>|func|final|output|longcat_|minimax:|思|推|回|答|\[end)"
 )
-_WORDS = ("Here", "analysis")
+_WORDS = ("Here", "analysis", "Thinking...")
 
 
 def may_hold_mark(text: str) -> bool:
@@ -19,4 +20,6 @@ def may_hold_mark(text: str) -> bool:
         text.lower()
     ) is not None:
         return True
-    return text[:1] in "Ha \n" and text.lstrip().startswith(_WORDS)
+    if "Ġ" in text or "▁" in text or "&lt;/think" in text or "\\u003c/think" in text:
+        return True
+    return text[:1] in "HTa \n" and text.lstrip().startswith(_WORDS)

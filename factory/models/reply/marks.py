@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from factory.models.base import ChatRequest
 
 # Tags that nobody but a model that thinks writes, and those that may be a document's own.
-_OWN_TAGS = "think|thinking|seed:think|antthinking|inner_thoughts?|inner_monologue|思考|思考过程|推理过程"
-_LOOSE_TAGS = "thoughts?|reasoning|reflection|scratchpad|推理"
+_OWN_TAGS = (
+    "(?:[a-z]{2,12}[:_])?think|thinking|antthinking|think(?:ing)?_process|inner_thoughts?|inner_monologue"
+    "|思考|思考过程|推理过程"
+)
+_LOOSE_TAGS = "thoughts?|thought_process|chain_of_thought|cot|reasoning|reflection|scratchpad|推理"
 # The begin and the end of a thought in the other formats, by their first character.
 _PAIRS = (
     (("[", r"THINK\]"), ("[", r"/THINK\]")),
@@ -38,7 +41,7 @@ _BAR = "[|｜]"
 _END_NAMES = (
     "im_end|im_sep|eot_id|eom_id|eot|eos|eop|endoftext|endofturn|end|return|call|end_of_(?:text|turn|sentence|solution"
     "|response|utterance)|END_OF_TURN_TOKEN|END_RESPONSE|END_TEXT|pad|padding|endofprompt|diff_marker"
-    "|end▁of▁sentence|fim_pad|file_sep"
+    "|end▁of▁sentence|fim_pad|file_sep|endofresponse|role_end"
 )
 _TURN_NAMES = (
     "im_start|start_header_id|start_of_role|start|user|system|assistant|observation|human|tool|developer|begin"
@@ -49,11 +52,11 @@ _ENDS = (
         "<",
         rf"{_BAR}(?:{_END_NAMES}){_BAR}>|end_of_turn>|turn\|>|end_of_utterance>|/?eos>|eo[amht]>|pad>|/s>|\[end\]>",
     ),
-    ("[", r"EOS\]|e~\[|PAD\]|/INST\]"),
+    ("[", r"EOS\]|e~\[|PAD\]|/INST\]|\|endofturn\|\]|UNUSED_TOKEN_\d+\]"),
 )
 _TURNS = (
-    ("<", rf"{_BAR}(?:{_TURN_NAMES}){_BAR}>|start_of_turn>|\|turn>|bos>|s>(?=\s*\[INST\])"),
-    ("[", r"INST\]"),
+    ("<", rf"{_BAR}(?:{_TURN_NAMES}){_BAR}>|start_of_turn>|\|turn>|bos>|s>(?=\s*\[INST\])|reserved_\d+>"),
+    ("[", r"INST\]|\|(?:user|system|assistant)\|\]"),
     ("]", r"~b\]"),
 )
 
@@ -87,6 +90,12 @@ CALL = _any_of(
     r"(?<=\[)TOOL_CALLS\]",
 )
 """A call of a tool as text: where the server has no parser for the model's calls."""
+ESCAPED = re.compile(r"(?:&lt;|\\u003c)/think(?:ing)?(?:&gt;|\\u003e)", re.IGNORECASE)
+"""The end of a thought in an answer that was escaped, for a page or for JSON: no part of it is as it was said."""
+UNDECODED = re.compile(
+    r"<0x[0-9A-F]{2}>|(?<=[a-z.,])Ġ[A-Za-z](?=.*?[a-z.,]Ġ[A-Za-z])|(?<=\w)▁\w(?=.*?\w▁\w)", re.DOTALL
+)
+"""A piece of a tokenizer's vocabulary, where a server did not turn its tokens into text."""
 
 _ABOUT = re.compile(
     r"(?:special|control|end|stop|eos|bos|thinking|reasoning)[- ](?:of[- ]\w+[- ])?(?:tokens?|tags?|marks?|markers?)\b"

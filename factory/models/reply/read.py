@@ -27,6 +27,7 @@ from factory.models.reply.ends import (
     told_end,
 )
 from factory.models.reply.gate import may_hold_mark
+from factory.models.reply.labels import may_hold_label
 
 _UNCOUNTED = Usage()
 UNUSABLE = frozenset(
@@ -87,7 +88,7 @@ def read_reply(
 def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
     """A reply as it was stored, read as one is read today; one that was read so is given back as it is."""
     end = normal_end(reply.finish_reason)
-    if not may_hold_mark(reply.text):
+    if not (may_hold_mark(reply.text) or may_hold_label(reply.text)):
         if reply.calls and end == WHOLE:
             end = CALLS
         return reply if end == reply.finish_reason else replace(reply, finish_reason=end)
@@ -221,6 +222,11 @@ def _marked(reply: Reply, request: ChatRequest) -> RecordFailed | None:
             "called_a_tool",
             f"the answer calls a tool as text ({shorten(mark, 30)!r}), which cannot be read: start the server with the "
             "parser for its model's calls",
+        )
+    if kind == "token":
+        return RecordFailed(
+            "control_marks",
+            f"the answer holds {shorten(mark, 30)!r}, a token that its server did not turn into text",
         )
     if kind:
         of = "thoughts" if kind == "thought" else "a chat template"
