@@ -102,6 +102,11 @@ def file_format(path: Path, format: str | None = None, tell: Callable[[str], Non
     found = _seen_format(path, named)
     if format is None and named and found not in (named, "") and tell is not None:
         tell(f"{path}: is named as {named}, but holds {found}, and is read so")
+    if not found and path.exists() and not path.is_file():
+        raise InputError(
+            f"{path} is a pipe, whose name does not tell its format: save what comes out of it as a file, such as "
+            "rows.jsonl, and name that"
+        )
     if not found and path.suffix.lower() == ".txt":
         raise InputError(
             f"{path}: a .txt file does not tell what its lines are: if each is an instruction, write the line "
@@ -159,6 +164,14 @@ def check_file(path: Path) -> None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: {_data_files(path)}")
         if not path.exists():
+            if path.is_symlink():
+                raise InputError(
+                    f"{path} is a link to {os.readlink(path)}, which does not exist: mend the link"
+                )
+            if str(path) == "-":
+                raise InputError(
+                    "- is no file here: save what comes from standard input as one, and name that"
+                )
             raise InputError(f"{path} does not exist: {_nearest(path)}")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty: it needs at least one row")

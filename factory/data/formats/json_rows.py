@@ -163,8 +163,16 @@ def _mended(line: bytes) -> tuple[list[Any], str] | None:
     except UnicodeDecodeError:
         return None
     values = _several(text)
+    if len(values) > 1:
+        return values, "several objects on one line"
     if values:
-        return values, "several objects on one line" if len(values) > 1 else "a comma behind the object"
+        return values, "a comma behind the object" if text.endswith(",") else "a number beyond 64 bits"
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return [value], "a line break or a tab as it is within a text"
     value = python_value(text) if text.startswith("{") else None
     return ([value], "an object as Python writes it, not as JSON") if isinstance(value, dict) else None
 

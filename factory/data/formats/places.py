@@ -59,6 +59,9 @@ def _of_folder(folder: Path, tell: Callable[[str], None] | None) -> list[Path]:
     files = _data([one for one in inside if one.is_file()], folder, tell, demanded=False)
     if files:
         _check_twice(files, folder)
+        unread = _sorted(one for one in inside if one.is_dir() and _holds_data(one))
+        if unread and tell is not None:
+            tell(f"{folder}: left out are the data files in the folders below it: {_names(unread)}")
         return _sorted(files)
     below = _sorted(one for one in inside if one.is_dir() and _holds_data(one))
     if len(below) == 1:

@@ -51,6 +51,12 @@ def well_formed(text: str) -> str:
     return text
 
 
+class NoText(str):
+    """Bytes that are not text, spelled in base64: a column may hold them, an instruction or an answer may not."""
+
+    __slots__ = ()
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """`value` as JSON can hold it: str, bool, int of 64 bits, finite float, None, list, dict with str keys.
 
@@ -63,6 +69,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if type(value) is str and value.isascii():  # nearly every value
+        return value
+    if isinstance(value, NoText):
         return value
     if isinstance(value, str):
         return well_formed(str(value))
@@ -92,7 +100,7 @@ def _foreign(value: Any, depth: int) -> Any:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            return base64.b64encode(data).decode()
+            return NoText(base64.b64encode(data).decode())
     if hasattr(value, "tolist"):  # numpy arrays and scalars, Arrow and polars series
         listed = value.tolist()
         return plain(listed, depth + 1) if type(listed) is not type(value) else str(value)

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -501,3 +502,68 @@ def test_what_datasets_saved_is_read_part_by_part(tmp_path: Path) -> None:
     found, _, told = sources(tmp_path / "two")
     assert len(found) == 3
     assert "left out: test" in told[0]
+
+
+def test_bytes_that_are_no_text_are_no_instruction_and_no_answer(tmp_path: Path) -> None:
+    raw = pa.array([b"\xff\x00", b"How?"])
+    table = pa.table({"instruction": raw, "output": ["A.", "B."], "thumbnail": pa.array([b"\xff\xd8", b"x"])})
+    feather.write_feather(table, tmp_path / "a.feather")
+    records, (bad,), _ = read(tmp_path / "a.feather")
+    assert "its instruction is bytes that are not UTF-8, not text" in bad.reason
+    assert (texts(records), records[0].meta) == ([("How?", "B.")], {"thumbnail": "x"})
+    turns = [[{"role": "user", "content": b"\xff"}, {"role": "assistant", "content": b"A."}]]
+    feather.write_feather(pa.table({"messages": turns}), tmp_path / "b.feather")
+    assert "the content of turn 1 is bytes that are not UTF-8" in read(tmp_path / "b.feather")[1][0].reason
+
+
+@pytest.mark.parametrize(
+    ("line", "odd"),
+    [
+        ('{"instruction": "a\tb", "output": "A."}', "a line break or a tab as it is within a text"),
+        ('{"instruction": "a\tb", "output": "A.", "n": 1e999}', "a line break or a tab"),
+        ('{"instruction": "a\tb", "output": "A.", "n": 123456789012345678901}', "a line break or a tab"),
+    ],
+)
+def test_what_is_odd_about_a_line_is_told_as_what_it_is(tmp_path: Path, line: str, odd: str) -> None:
+    records, bad, told = read(write(tmp_path / "a.jsonl", line + "\n"))
+    assert (texts(records), bad) == ([("a\tb", "A.")], [])
+    assert odd in told[0]
+
+
+def test_a_number_beyond_64_bits_is_not_called_a_comma(tmp_path: Path) -> None:
+    line = '{"instruction": "Q?", "output": "A.", "n": 1e999, "m": 123456789012345678901}\n'
+    (record,), _, told = read(write(tmp_path / "a.jsonl", line))
+    assert record.meta == {"n": None, "m": "123456789012345678901"}
+    assert not told or "a number beyond 64 bits" in told[0]
+
+
+def test_a_link_that_leads_nowhere_and_a_loop_are_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").symlink_to("gone.jsonl")
+    (tmp_path / "b.jsonl").symlink_to("b.jsonl")
+    for name, target in (("a.jsonl", "gone.jsonl"), ("b.jsonl", "b.jsonl")):
+        with pytest.raises(InputError, match=f"is a link to {target}, which does not exist"):
+            read(tmp_path / name)
+
+
+def test_standard_input_and_a_pipe_without_a_name_say_what_to_do() -> None:
+    with pytest.raises(InputError, match="save what comes from standard input"):
+        read(Path("-"))
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(InputError, match=r"is a pipe.* save what comes out of it as a file"):
+            read(Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_data_files_further_down_in_a_folder_are_told_as_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", LINES)
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more" / "b.jsonl", LINES)
+    (tmp_path / "docs").mkdir()
+    told: list[str] = []
+    list(read_files([tmp_path], tell=told.append))
+    assert [sentence.split(": ", 1)[1] for sentence in told] == [
+        "left out are the data files in the folders below it: more"
+    ]

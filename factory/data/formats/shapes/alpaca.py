@@ -9,7 +9,7 @@ from typing import Any
 from factory.data.formats.shapes.base import BadShape, Parsed, Row, Shape
 from factory.data.formats.shapes.calls import put_tools, take_arguments, take_tools
 from factory.data.formats.shapes.order import check_order
-from factory.data.formats.shapes.spelled import decoded, json_style, json_text, kind_of
+from factory.data.formats.shapes.spelled import decoded, is_text, json_style, json_text, kind_of
 from factory.data.formats.shapes.turns import read_text, read_turns, write_text, write_turns
 from factory.data.record import Message, Record, join_input
 from factory.data.text import is_blank
@@ -130,7 +130,7 @@ def take_column(row: Row, key: str) -> str:
         BadShape: it is something else.
     """
     value = row.get(key)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not is_text(value):
         raise BadShape(f"its {key} is {kind_of(value)}, not text: write it as text")
     row.pop(key, None)
     return value or ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
 from factory.data.formats.python_text import python_value
-from factory.data.formats.values import loads, plain, well_formed
+from factory.data.formats.values import NoText, loads, plain, well_formed
 
 STYLES: Mapping[str, Mapping[str, Any]] = {
     "spaced": {"ensure_ascii": False},
@@ -62,9 +62,21 @@ def decoded(value: Any) -> Any:
     return value
 
 
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is text, and no bytes that were spelled as such."""
+    return isinstance(value, str) and not isinstance(value, NoText)
+
+
 def kind_of(value: Any) -> str:
     """What a value is, in words."""
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "an object",
+        NoText: "bytes that are not UTF-8",
+    }
     return names.get(type(value), "text" if isinstance(value, str) else "missing")
 
 

@@ -36,7 +36,7 @@ from factory.data.formats.shapes.calls import (
     write_calls,
 )
 from factory.data.formats.shapes.parts import read_parts, write_parts
-from factory.data.formats.shapes.spelled import changed, changes, kind_of
+from factory.data.formats.shapes.spelled import changed, changes, is_text, kind_of
 from factory.data.record import Media, Message
 from factory.data.text import shorten
 
@@ -160,7 +160,7 @@ def read_turn(
         )
         if found.unknown:
             told.append("a part of a turn's content of a kind that is not known")
-    elif isinstance(content, str):
+    elif is_text(content):
         text = content
     elif content is None and (calls or reasoning or role != "user"):
         text = ""
