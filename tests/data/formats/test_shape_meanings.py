@@ -253,6 +253,28 @@ def test_what_is_odd_is_kept_and_told_once_with_its_count(
     assert write_source_row(one(row), Counter()) == row
 
 
+@pytest.mark.parametrize(
+    ("mark", "weight"),
+    [
+        ({"weight": "0"}, 0.0),
+        ({"weight": " 0.5 "}, 0.5),
+        ({"weight": False}, 0.0),
+        ({"loss": "false"}, 0.0),
+        ({"loss": 0}, 0.0),
+        ({"train": "True"}, 1.0),
+        ({"training": 1}, 1.0),
+    ],
+)
+def test_a_turn_that_is_not_to_be_learnt_is_so_however_it_is_written(
+    mark: dict[str, Any], weight: float, tmp_path: Path
+) -> None:
+    row = chat({**END, **mark})
+    assert one(row).messages[-1].weight == weight
+    words = "a weight that is written as text, and read as its number in 1 row (kept as it is)"
+    assert told([row], tmp_path) == ([words] if isinstance(next(iter(mark.values())), str) else [])
+    assert write_source_row(one(row), Counter()) == row
+
+
 def test_plain_rows_are_read_without_a_word(tmp_path: Path) -> None:
     assert told([chat(END)] * 3, tmp_path) == []
 

@@ -11,7 +11,7 @@ reasoning   the key of a thought; "think" in its place: what stands before and a
 calls       "tool_calls" or "function_call" (OpenAI's old key); "call_role": the role of a turn that is one call
 arguments   "object" where arguments are no text; untyped: calls have no "type"; json, call_text: see `calls`
 silent      the content of a turn that says nothing but calls: null, "" or "absent"
-weight      the key of a weight; one of true and false for those in `_FLAGS`
+weight      the key of a weight; one of true and false for those in `weights.FLAGS`
 nulls       {"assistant": ["name", ...]}: keys that are null where a turn of the role has nothing for them
 
 A turn that is not spelled so has its differences at its number under the list's name, {"turns": {"2": {"think": before
@@ -37,6 +37,7 @@ from factory.data.formats.shapes.calls import (
 )
 from factory.data.formats.shapes.parts import read_parts, write_parts
 from factory.data.formats.shapes.spelled import changed, changes, is_text, kind_of
+from factory.data.formats.shapes.weights import take_weight, write_weight
 from factory.data.record import Media, Message
 from factory.data.text import shorten
 
@@ -74,8 +75,6 @@ _DEFAULTS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
 }
 _PLAIN = {style: {raw: role for role, raw in names.items()} for style, (_, _, names) in _DEFAULTS.items()}
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
-_FLAGS = ("train", "training", "loss")
-_WEIGHTS = ("weight", "loss_weight", *_FLAGS)
 _THOUGHT = re.compile(r"(\s*<think>\s*)(.*?)(\s*</think>\s*)", re.DOTALL)
 
 
@@ -175,7 +174,7 @@ def read_turn(
         del left["refusal"]
     if role == "assistant" and not reasoning and "<think>" in text:
         text, reasoning, think = _apart(text, form, told)
-    weight = _take_weight(left, form, told)
+    weight = take_weight(left, form, told)
     call_id = _take_text(left, "tool_call_id") if role == "tool" else ""
     speaker = _take_text(left, "name")
     for key in [key for key, value in left.items() if value is None]:
@@ -193,7 +192,7 @@ def _calling_turn(
     else:
         told.append("a turn of calls that are no JSON of a name and arguments")
         text = content if isinstance(content, str) else ""
-    weight = _take_weight(left, form, told)
+    weight = take_weight(left, form, told)
     reasoning = _take_reasoning(left, form)
     left = {key: value for key, value in left.items() if value is not None}
     return Message("assistant", text, reasoning, calls, weight=weight, extra=left)
@@ -223,25 +222,6 @@ def _take_reasoning(left: dict[str, Any], form: dict[str, Any]) -> str:
             del left[key]
             return value
     return ""
-
-
-def _take_weight(left: dict[str, Any], form: dict[str, Any], told: list[str]) -> float | None:
-    found: float | None = None
-    for key in _WEIGHTS:
-        value = left.get(key)
-        flag = isinstance(value, bool)
-        if value is None or flag is not (key in _FLAGS) or not isinstance(value, bool | int | float):
-            if value is not None and key in ("weight", "loss_weight"):
-                told.append("a weight that is no number")
-            continue
-        if not flag and not 0 <= value <= 1:
-            told.append("a weight that is not between 0 and 1")
-            continue
-        if found is None:
-            form.setdefault("weight", key)
-            found = float(value)
-            del left[key]
-    return found
 
 
 def _take_text(left: dict[str, Any], key: str) -> str:
@@ -351,7 +331,7 @@ def _canonical(message: Message, style: str, form: Mapping[str, Any], think: Seq
     if message.call_id:
         rest["tool_call_id"] = message.call_id
     if message.weight is not None:
-        rest |= _write_weight(message.weight, form)
+        rest |= write_weight(message.weight, form)
     content: Any = _thinking(message, form, think)
     style_of_parts = form.get("parts", {}).get(message.role)
     if message.reasoning and content is message.content and style_of_parts != "value":
@@ -387,12 +367,3 @@ def _silent(turn: Row, content_key: str, form: Mapping[str, Any]) -> Row:
     if silent == "absent":
         return {key: value for key, value in turn.items() if key != content_key}
     return {**turn, content_key: silent}
-
-
-def _write_weight(weight: float, form: Mapping[str, Any]) -> Row:
-    key = form.get("weight", "weight")
-    if key in _FLAGS and weight in (0, 1):
-        return {key: bool(weight)}
-    if key in _FLAGS:
-        key = "weight"
-    return {key: int(weight) if weight in (0, 1) and key == "weight" else weight}
