@@ -11,7 +11,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from factory.api import frames
 from factory.api.dataset_view import Shown
@@ -227,6 +227,12 @@ class Dataset(StepMethods):
         if isinstance(wanted, slice):
             some = done._table.take(range(len(done._table))[wanted])
             return Dataset(some, models=done._models, done=done._done)
+        if not isinstance(wanted, SupportsIndex):
+            raise TypeError(
+                f"a dataset is asked for a number, a slice or a column's name, not for a {type(wanted).__name__}: "
+                "ds.to_pandas() takes lists and masks"
+            )
+        wanted = wanted.__index__()
         if not -len(done._table) <= wanted < len(done._table):
             raise NoSuchRecord(f"the dataset has {len(done._table)} records, so there is no number {wanted}")
         return next(done._table.take([wanted % len(done._table)]).records())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TypeAlias, overload
 
 from factory.data.run_manifest import Manifest
 from factory.engine.folder import OUTPUTS
 from factory.engine.run import RunResult
+from factory.errors import InputError
 from factory.report.as_text import AsText, printed
 from factory.report.page.page import write_report
 from factory.report.run_files.manifest import latest_run, read_manifest, runs_in
@@ -100,4 +102,11 @@ def runs(outputs: str | Path | None = None) -> Runs:
 def _folder(run: RunLike) -> Path:
     if run is None:
         return latest_run(OUTPUTS)
-    return run.folder if isinstance(run, RunResult) else Path(run).expanduser()
+    if isinstance(run, RunResult):
+        return run.folder
+    if not isinstance(run, str | PathLike):
+        raise InputError(
+            f"a {type(run).__name__} has no folder of a run: give what sft.run gave, or the folder itself; a Dataset "
+            "tells of its own records, ds.dropped and record.events"
+        )
+    return Path(run).expanduser()

@@ -18,7 +18,8 @@ def run_blocking(
 ) -> Result:
     """Run a coroutine to its end from ordinary code, inside a running event loop too (Jupyter).
 
-    The first Ctrl-C calls `stop` in the coroutine's loop; what happens then is its business.
+    The first Ctrl-C calls `stop` in the coroutine's loop, and so does a request to end, or a terminal that is closed;
+    what happens then is its business.
     """
     try:
         asyncio.get_running_loop()
@@ -35,12 +36,15 @@ async def _with_signals(
     loop = asyncio.get_running_loop()
     if stop is None or sys.platform == "win32":
         return await make()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
         return await make()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

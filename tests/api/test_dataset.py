@@ -238,6 +238,8 @@ def test_a_slice_is_a_dataset_and_a_name_is_a_column() -> None:
     assert len(some.dedup_rouge(threshold=0.7)) == 1
     with pytest.raises(KeyError, match="there is no column 'langs'; did you mean 'lang'"):
         dataset["langs"]
+    with pytest.raises(TypeError, match=r"not for a list: .*to_pandas"):
+        dataset[[0, 2]]  # type: ignore[call-overload]
 
 
 def test_the_reasons_of_what_was_let_go_stand_under_their_own_name() -> None:

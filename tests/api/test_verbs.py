@@ -119,3 +119,8 @@ def test_report_is_the_verb_and_the_room_alike() -> None:
 
     assert factory.report.plain.count(1000) == "1,000"
     assert callable(sft.report)
+
+
+def test_a_dataset_in_the_place_of_a_run_is_told_what_to_give() -> None:
+    with pytest.raises(InputError, match=r"give what sft\.run gave"):
+        sft.why("a", sft.load(ROWS))  # type: ignore[arg-type]

@@ -23,12 +23,12 @@ class Respond(PerRecord):
     before it (prompt `respond/answer`), unless `system` is off; it is never stored in the record. What the model
     thought is kept apart from what it said, and an answer that only calls tools is a whole one.
 
-    A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer was cut by the
-    token limit ("truncated"), unless `allow_truncated`. Set aside as failed is a record whose reply is no answer: the
-    model or a filter refused ("refused"), the limit cut it before it had said a word ("truncated"), it only thought
-    ("only_reasoning"), it calls a tool though none was offered ("called_a_tool") or in a way that cannot be carried out
-    ("broken_call"), it repeats itself ("repetition"),
-    it ended for an unknown reason ("unknown_end"), or it holds marks of a chat template that cannot be taken out
+    A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer only says the prompt again
+    ("echo"), or was cut by the token limit ("truncated"), unless `allow_truncated`. Set aside as failed is a record
+    whose reply is no answer: the model or a filter refused ("refused"), the limit cut it before it had said a word
+    ("truncated"), it only thought ("only_reasoning"), it calls a tool though none was offered ("called_a_tool") or in a
+    way that cannot be carried out ("broken_call"), it repeats itself ("repetition"), it ended for an unknown reason
+    ("unknown_end"), or it holds marks of a chat template that cannot be taken out
     ("control_marks"). So is one that shows a file of this machine ("media_not_sent"): no file is opened because a
     row names it.
 
@@ -70,6 +70,8 @@ class Respond(PerRecord):
                 f"the answer was cut at {self.max_tokens} tokens",
                 {"max_tokens": self.max_tokens},
             )
+        elif not answer.calls and answer.text.strip() == record.prompt.strip():
+            yield made.drop(context.step, "echo", "the model's answer is the prompt again")
         else:
             yield made
 

@@ -60,6 +60,16 @@ def test_chinese_records_get_the_chinese_system_turn() -> None:
     assert answered.events[0].prompt == "zh/respond/answer@1"
 
 
+def test_an_answer_that_only_says_the_prompt_again_is_dropped() -> None:
+    context, _ = scripted_context(lambda ask: " Name a river.\n")
+    (answered,) = process(Respond(), new_record("Name a river."), context)
+    assert answered.dropped is not None
+    assert (answered.dropped.kind, answered.dropped.failed) == ("echo", False)
+    context, _ = scripted_context(lambda ask: "Name a river.")
+    (answered,) = process(Respond(), new_record("Say: Name a river."), context)
+    assert answered.dropped is None
+
+
 def test_an_empty_answer_is_dropped() -> None:
     context, _ = scripted_context(lambda ask: " \n")
     (answered,) = process(Respond(), new_record("Name a river."), context)
