@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import ClassVar, Literal, TypeAlias, get_args
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.data.record import Record
@@ -14,6 +15,7 @@ from factory.data.text import is_blank, word_count
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
+from factory.steps.agents.flaws.comments import without_comment
 from factory.steps.agents.flaws.eliminate import (
     Flaw,
     answer_flaw,
@@ -45,6 +47,7 @@ class Evolve(PerRecord):
       "As an AI language model, I cannot", 抱歉，我无法) and it did not ask for an apology or refusal ("refusal");
     - its answer holds nothing but punctuation and stop words, and is no option, yes or no, or sign that was asked
       for ("empty_answer");
+    - the model refuses to write it ("refusal"); a comment on its own rewriting at the end is taken off;
     - it copies words of the evolving prompt, or an example in it ("template_leak");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
       "unchanged", "truncated").
@@ -116,7 +119,8 @@ class Evolve(PerRecord):
                 round=round,
                 instruction=_words(parent),
             )
-            child = parent.child(clean_instruction(reply.text), event)
+            evolved = without_comment(clean_instruction(reply.text), _words(parent))
+            child = parent.child(evolved, event)
             if operation != "breadth":
                 added = word_count(_words(child)) - word_count(_words(parent))
                 child = replace(child, scores={"evolve.added_words": float(added)})
@@ -180,9 +184,15 @@ def _asked(record: Record) -> str:
 
 
 _WHOLE_FENCE = re.compile(
-    r"(`{3,}|~{3,})[ \t]*(?:text|txt|plaintext|plain|markdown|md|prompt)?[ \t]*\n(.*)\n[ \t]*\1", re.DOTALL
+    r"(`{3,}|~{3,})[ \t]*(?:text|txt|plaintext|plain|markdown|md|prompt)?[ \t]*\n(.*)\n[ \t]*\1",
+    re.DOTALL,
 )
-_TAGS = re.compile(r"\A<instruction(?:-[0-9a-f]+)?>|</instruction(?:-[0-9a-f]+)?>\Z", re.IGNORECASE)
+_JSON_FENCE = re.compile(r"```json[ \t]*\n(\{.*\})\s*```", re.DOTALL)
+_TAG = r"(?:instruction(?:-[0-9a-f]+)?|(?:(?:rewritten|new|revised|evolved)[ _-]?)?(?:prompt|instruction))"
+_TAGS = re.compile(rf"\A<{_TAG}>|</{_TAG}>\Z", re.IGNORECASE)
+_RULES = re.compile(r"\A(?:-{3,}|\*{3,}|_{3,})[ \t]*\n|\n[ \t]*(?:-{3,}|\*{3,}|_{3,})\Z")
+_BULLET = re.compile(r"\A(?:[*•-]|1[.)])[ \t]+(?=[^\n]*\Z)")
+_KEYS = re.compile(rf"(?:{_TAG}|指令|(?:改写|重写)后的指令)", re.IGNORECASE)
 _QUOTES = {'"': '"', "“": "”", "「": "」", "『": "』", "«": "»"}
 _KIND = r"(?:new|rewritten|revised|evolved|created|modified|updated|improved|more\ complex)"
 _LABEL = re.compile(
@@ -203,16 +213,30 @@ _LABEL = re.compile(
 
 
 def clean_instruction(reply: str) -> str:
-    """An instruction without what models put around one: a code fence, tags, quotes, a label ("New prompt:").
+    """An instruction without what models put around one: a code fence, tags, quotes, a label ("New prompt:"), JSON.
 
     Each is taken away only where it is about the whole reply; cleaning again changes nothing.
     """
     text = reply.strip()
     while True:
-        cleaned = _unquote(_unfence(_LABEL.sub("", _TAGS.sub("", text)))).strip()
+        bare = _BULLET.sub("", _RULES.sub("", _TAGS.sub("", text)))
+        cleaned = _unkey(_unquote(_unfence(_LABEL.sub("", bare)))).strip()
         if cleaned == text:
             return text
         text = cleaned
+
+
+def _unkey(text: str) -> str:
+    """The value of {"prompt": ...}, where a model answers in JSON that nobody asked for."""
+    inside = _JSON_FENCE.fullmatch(text)
+    if inside is None and not text.startswith("{"):
+        return text
+    try:
+        held = orjson.loads(text if inside is None else inside[1])
+    except orjson.JSONDecodeError:
+        return text
+    (key, value), *others = held.items() if held else [("", "")]
+    return value if not others and isinstance(value, str) and _KEYS.fullmatch(key) else text
 
 
 def _unfence(text: str) -> str:

@@ -103,6 +103,8 @@ def test_without_keep_parents_only_children_come() -> None:
     [
         (Evolver(lambda _: "Answer the given prompt."), "template_leak", 1),
         (Evolver(lambda _: "name a RIVER."), "unchanged", 1),
+        (Evolver(lambda _: "I'm sorry, but I can't rewrite that."), "refusal", 1),
+        (Evolver(lambda _: "抱歉，我无法改写这个请求。"), "refusal", 1),
         (Evolver(lambda _: "```\n\n```"), "empty", 1),
         (Evolver(lambda _: Reply("Name many", "length")), "truncated", 1),
         (Evolver(equal=lambda _: True), "no_information_gain", 2),
@@ -302,6 +304,13 @@ def test_hostile_text_is_sent_and_kept_unchanged(hostile: str) -> None:
         "改写后的指令：Name it.",
         "好的，以下是改写后的提示词：\n“Name it.”",
         "新指令：Name it.",
+        "<prompt>Name it.</prompt>",
+        "<rewritten_prompt>\nName it.\n</rewritten_prompt>",
+        '{"prompt": "Name it."}',
+        '```json\n{"rewritten_prompt": "Name it."}\n```',
+        "* Name it.",
+        "1. Name it.",
+        "---\nName it.\n---",
     ],
 )
 def test_what_a_model_puts_around_an_instruction_is_taken_away(reply: str) -> None:
@@ -320,6 +329,11 @@ def test_what_a_model_puts_around_an_instruction_is_taken_away(reply: str) -> No
         "指令集：说出三种",
         "# Title\nWrite about it.",
         "Newton: name his laws.",
+        '{"name": "Ann"}',
+        '```json\n{"name": "Ann"}\n```',
+        '{"prompt": "a", "more": "b"}',
+        "1. Name it.\n2. Draw it.",
+        "- one\n- two",
     ],
 )
 def test_an_instruction_keeps_its_own_quotes_fences_and_colons(text: str) -> None:

@@ -50,11 +50,13 @@ def truncation_flaw(answer: Answer[object], what: str) -> Flaw | None:
 
 
 def instruction_flaw(evolved: str, parent: str, prompt: Prompt) -> Flaw | None:
-    """What is wrong with an evolved instruction by its text alone: empty, unchanged, or rule (d)."""
+    """What is wrong with an evolved instruction by its text alone: empty, unchanged, a refusal, or rule (d)."""
     if not rouge_tokens(evolved):
         return Flaw("empty", "the evolved instruction is empty")
     if normal_form(evolved) == normal_form(parent):
         return Flaw("unchanged", "the evolved instruction is the one it was made from")
+    if word_count(evolved) < REFUSAL_WORDS and (refused := refusal(evolved, parent)):
+        return Flaw("refusal", f"the evolving model says {refused!r} in place of an instruction")
     leak = template_leak(evolved, parent, prompt)
     if leak:
         copied = shorten(leak, 60)
