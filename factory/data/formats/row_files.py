@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _ROW_GROUP = 10_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[-+]\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?%?")
 
 
 class WrittenFile(NamedTuple):
@@ -188,7 +190,7 @@ def write_csv(
 
     Args:
         safe: put ' before a cell that begins with = + - @, a tab or a carriage return, which a spreadsheet would run
-            as a formula (OWASP, CSV injection)
+            as a formula (OWASP, CSV injection); a number is none, nor is white space alone
     """
     guarded = 0
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
@@ -200,15 +202,17 @@ def write_csv(
         values = [item.get(name) for name in columns] if columns else list(item.values())
         cells = [_cell(value) for value in values]
         if safe:
-            risky = [
-                at for at, value in enumerate(values) if isinstance(value, str) and value.startswith(_FORMULA)
-            ]
+            risky = [at for at, value in enumerate(values) if isinstance(value, str) and _is_formula(value)]
             guarded += len(risky)
             for at in risky:
                 cells[at] = f"'{cells[at]}"
         writer.writerow(cells)
     text.detach()
     return guarded
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(_FORMULA) and not cell.isspace() and _NUMBER.fullmatch(cell) is None
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import gzip
 import json
@@ -312,3 +313,13 @@ def test_packed_files_are_gzip(tmp_path: Path) -> None:
     assert (
         json.loads(gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()))["messages"][1]["content"] == "a"
     )
+
+
+def test_a_negative_number_and_white_space_are_no_formula(tmp_path: Path) -> None:
+    cells = ["-5", "+1,000.5", "-3.2e-4", "-50%", "\r\n", "\t", "-5+cmd|x", "-x", "+", "\t=1"]
+    made = [new_record("Compute.", output=cell) for cell in cells]
+    written = write_file(made, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        read = [row["output"] for row in csv.DictReader(file)]
+    assert read == [*cells[:6], *(f"'{cell}" for cell in cells[6:])]
+    assert written.guarded == 4
