@@ -19,19 +19,6 @@ _HEAD = re.compile(
 )
 _NEXT = re.compile(rf"\n[ \t]*(?:{_USER})")
 _REPLY = re.compile(rf"\n[ \t]*(?:{_ASSISTANT}|(?:AI|Bot)[ \t]*[:：])")
-_MAY_HOLD = (
-    "ssistant",
-    "ASSISTANT",
-    "###",
-    "## ",
-    "助手",
-    "助理",
-    "User:",
-    "USER:",
-    "Human:",
-    "用户",
-    "人类",
-)
 _ASKED_FOR = re.compile(
     r"(?<!helpful )\bassistants?\b|\bhuman:|\buser:|###|\b(?:dialog(?:ue)?|conversation|chat|transcript|interview"
     r"|role.?play|screenplay|script|few.?shot|prompt|template|fine.?tun|instruction (?:data|set|tuning))|助手|助理|用户"
@@ -42,18 +29,27 @@ _ASKED_FOR = re.compile(
 
 def may_hold_label(text: str) -> bool:
     """Whether a text is worth a closer look: a fast test that every text with a label passes."""
-    return any(word in text for word in _MAY_HOLD)
+    return (
+        "ssistant" in text
+        or "ASSISTANT" in text
+        or "##" in text
+        or "User:" in text
+        or "USER:" in text
+        or "Human:" in text
+        or "HUMAN:" in text
+        or "助" in text
+        or "用户" in text
+        or "人类" in text
+    )
 
 
 def without_labels(text: str, request: ChatRequest | None) -> tuple[str, bool]:
     """An answer without the label that it begins with and the turns that it goes on with, and whether it did so.
 
-    As it is where JSON or a tool's call was asked for, and where the request holds such a label or asks for a
-    dialogue, a template or the like: there they may be what was wanted.
+    As it is where JSON was asked for, where the model goes on from a text (it may write a user's turn), and where
+    the request holds such a label or asks for a dialogue, a template or the like: they may be what was wanted.
     """
-    if not may_hold_label(text) or (
-        request is not None and (request.schema is not None or _asks_for(request))
-    ):
+    if not may_hold_label(text) or (request is not None and _asks_for(request)):
         return text, False
     head = _HEAD.match(text)
     rest = text[head.end() :] if head is not None else text
@@ -72,4 +68,8 @@ def _goes_on(text: str) -> int | None:
 
 
 def _asks_for(request: ChatRequest) -> bool:
-    return any(_ASKED_FOR.search(turn.content) for turn in request.messages if turn.role != "system")
+    return (
+        request.schema is not None
+        or bool(request.opening)
+        or any(_ASKED_FOR.search(turn.content) for turn in request.messages if turn.role != "system")
+    )

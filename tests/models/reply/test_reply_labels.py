@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.data.record import Message
+from factory.models.base import ChatRequest, Sampling
 from factory.models.reply.labels import without_labels
 from factory.models.reply.read import read_again, read_reply, unusable
 
@@ -78,6 +79,12 @@ def test_a_system_turn_that_speaks_of_an_assistant_asks_for_none() -> None:
 def test_json_is_left_as_it_is() -> None:
     asked = chat_request("Explain tides.", schema={"type": "object"})
     assert without_labels("### Response:\n{}", asked) == ("### Response:\n{}", False)
+
+
+def test_a_user_turn_that_a_model_writes_keeps_its_labels() -> None:
+    turn = "Continue this:\nUser: Hi.\nAssistant: Hello."
+    written = ChatRequest((), Sampling(1.0, 64), opening="<|im_start|>user\n")
+    assert without_labels(turn, written) == (turn, False)
 
 
 @given(
