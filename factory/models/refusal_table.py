@@ -299,7 +299,8 @@ NO_MODEL = _words(
     r"模型.{0,60}(?:不存在|未开通|未找到|已下线|无可用渠道)|无可用渠道|无权(?:访问|使用).{0,10}模型",
 )
 TOO_LONG = _words(
-    r"context.{0,20}(?:length|size|window|limit)|exceed_context|max_model_len|maximum model length|context overflow",
+    r"context.{0,20}(?:length|size|window|limit)|exceeded model token limit"
+    r"|exceed_context|max_model_len|maximum model length|context overflow",
     r"(?:prompt|input) (?:is )?too long|too many (?:input )?tokens|input length|(?:maximum|max).{0,20}tokens allowed",
     r"input token count .{0,40}exceeds|range of input length|inputs?` tokens \+|input.{0,20} is too large to process",
     r"reduce the length of|(?:输入|提示|上下文|prompt|文本|内容|tokens?).{0,12}(?:过长|超长|太长)",

@@ -159,6 +159,7 @@ WAITED_FOR: list[tuple[int, Any]] = [
 RECORD_ALONE: list[tuple[int, Any, str]] = [
     (400, error("This model's maximum context length is 4096 tokens."), "context_length"),
     (400, error("x", code="context_length_exceeded"), "context_length"),
+    (400, error("Invalid request: Your request exceeded model token limit: 8192"), "context_length"),
     (400, error("Prompt 超长", code="1261"), "context_length"),
     (
         422,
