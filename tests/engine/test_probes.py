@@ -131,6 +131,18 @@ def test_a_probe_is_asked_once_told_and_leaves_nothing_and_a_replay_asks_nobody(
     assert not any("one word" in said for said in again.facts.notices)
 
 
+def test_a_model_that_has_scored_before_is_not_asked_whether_it_can(
+    server: ScriptedServer, scorer: ScriptedServer, folder: Path
+) -> None:
+    made = recipe(server, openai(scorer), {"perplexity": {"model": "later"}})
+    sft.run(made)
+    scored_before = len(scorer.requests)
+    made["steps"][1]["judge"]["max_tokens"] = 99  # asked anew, while every text has its score
+    again = sft.run(made, out=folder / "again")
+    assert again.facts.calls > 0
+    assert len(scorer.requests) == scored_before
+
+
 def test_a_model_whose_own_call_is_the_first_needs_no_question(scorer: ScriptedServer, folder: Path) -> None:
     made = recipe(scorer, openai(scorer), {"perplexity": {"model": "later"}})
     del made["steps"][1], made["models"]["teacher"]

@@ -138,15 +138,18 @@ class ModelPool:
     def probe_of(self, name: str, kind: str, *, scores: bool = False) -> Asks | None:
         """What asks a model's server once for what not every server can; None where none is to be asked.
 
-        That is to score a text, or to embed one; all chat servers answer, and what runs here was made to.
+        That is to score a text, or to embed one; all chat servers answer, and what runs here was made to. A model of
+        which the journal has such replies has shown that it can, and it may be that no more are needed.
         """
         options = self._options.get(name)
         if kind == "embedding" and isinstance(options, OpenAIEmbeddingOptions):
-            embed = self._embedding_provider(name, options).embed
-            return lambda: _asked(self.embedder(name), lambda: embed([TEXT]))
+            embedder = self._embedding_provider(name, options)
+            embed = embedder.embed
+            if not self._journal.knows("embedding", embedder.identity):
+                return lambda: _asked(self.embedder(name), lambda: embed([TEXT]))
         if scores and isinstance(options, OpenAIOptions):
             provider = self._chat_provider(name, options)
-            if isinstance(provider, TextScorer):
+            if isinstance(provider, TextScorer) and not self._journal.knows("score", provider.identity):
                 score = provider.score_text
                 return lambda: _asked(self.chat(name), lambda: score(TEXT))
         return None

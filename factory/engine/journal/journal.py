@@ -43,6 +43,8 @@ _GROUP = 512
 _SELECT = f"SELECT {COLUMNS} FROM replies WHERE key = ?"
 _INSERT = f"INSERT OR IGNORE INTO replies ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE = _INSERT.replace("OR IGNORE", "OR REPLACE")
+_LOOKED_AT = 20_000
+"""Rows that `Journal.knows` looks at."""
 
 
 class _Write(NamedTuple):
@@ -100,6 +102,18 @@ class Journal:
             if is_damage(error):
                 raise self._stop_for_damage(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
+
+    def knows(self, kind: str, model: str) -> bool:
+        """Whether replies of this kind by this model are seen in it.
+
+        Looks at the first of its rows, which lie in the order of their hashes: any that are not rare are among them.
+        """
+        self._refuse_fork()
+        sql = f"SELECT 1 FROM (SELECT kind, model FROM replies LIMIT {_LOOKED_AT}) WHERE kind = ? AND model = ? LIMIT 1"
+        try:
+            return self._connection.execute(sql, (kind, model)).fetchone() is not None
+        except sqlite3.Error:  # whoever needs a row of it is told
+            return False
 
     def refuse(self, key: bytes, reply: bytes, *, damaged: bool = True) -> None:
         """Take a stored reply that makes no sense, or that broke off, for one that is not there."""
