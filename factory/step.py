@@ -134,6 +134,9 @@ class PerRecord(Step):
         """
         return self.process(record, context)
 
+    def ended(self, context: Context) -> None:
+        """Called once all records are through, to tell what the step came to (`Context.tell`, `Context.facts`)."""
+
 
 class Filter(PerRecord):
     """A step that keeps a record as it is, or lets it go.

@@ -2,70 +2,80 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from factory.data.record import Record
+from factory.data.prompt import Prompt
+from factory.data.record import Drop, Event, Record, record_id
 from factory.data.text import is_blank, word_count
 from factory.errors import RecordFailed
-from factory.models.base import Sampling
+from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, PerRecord
-from factory.steps.agents.flaws.comments import without_comment
-from factory.steps.agents.flaws.eliminate import (
-    Flaw,
-    answer_flaw,
-    instruction_flaw,
-    truncation_flaw,
+from factory.steps.agents.evolving.in_conversation import (
+    conversation_before,
+    earlier_turns,
+    in_conversation,
 )
-from factory.steps.agents.respond import answered
+from factory.steps.agents.evolving.mix import OPERATIONS, Limits, Mix, check_mix, choose
+from factory.steps.agents.flaws.answer import checked_answer
+from factory.steps.agents.flaws.clean import clean_instruction
+from factory.steps.agents.flaws.comments import without_comment
+from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, refusal_flaw, truncation_flaw
+from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
+from factory.steps.agents.flaws.yields import note_yield, tell_yield
 
-Operation: TypeAlias = Literal[
-    "add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"
-]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-"""Five operations of in-depth evolving, and in-breadth evolving."""
+ATTEMPT = 1000
+"""How far apart the samples of one round's attempts are numbered."""
 
 
 class Evolve(PerRecord):
     """Evolve each instruction over several rounds into harder or rarer ones, and answer them (Evol-Instruct).
 
     Each round picks one of `operations` at random. In-depth evolving (add_constraints, deepen, concretize,
-    increase_reasoning, complicate_input) rewrites the instruction; in-breadth evolving (breadth) writes a
-    rarer one of the same domain. All words of the last user turn are evolved, so a child has no separate
-    input; its pictures and the record's tools stay. The same model answers the child, which goes on to the
-    next step at once and is what the next round evolves.
+    increase_reasoning, complicate_input; together `depth`) rewrites the instruction; in-breadth evolving (breadth)
+    writes a rarer one of the same domain. Those for programming tasks (code_constraints, code_rarer, code_reasoning,
+    code_misdirect with code that has a mistake, code_complexity; together `code`, the last a quarter as often) are
+    WizardCoder's. A mapping gives each its weight. `by_round` names another mix from a round on, and `tasks` one for
+    records of a task, in all rounds.
+
+    All words of the last user turn are evolved, so a child has no separate input; its pictures, the turns before it
+    and the record's tools stay. The same model answers the child, which goes on to the next step at once and is what
+    the next round evolves.
 
     The eliminator lets a child go, marked with its reason, where
 
     - it brings no information gain over its parent, as the model judges ("no_information_gain");
     - its answer, of fewer than 80 words or Chinese characters, opens with a refusal ("I'm sorry, but I can't",
-      "As an AI language model, I cannot", 抱歉，我无法) and it did not ask for an apology or refusal ("refusal");
+      "As an AI language model, I cannot", 抱歉，我无法) and it did not ask for an apology or refusal, or the model
+      refuses to evolve in such words ("refusal");
     - its answer holds nothing but punctuation and stop words, and is no option, yes or no, or sign that was asked
       for ("empty_answer");
-    - the model refuses to write it ("refusal"); a comment on its own rewriting at the end is taken off;
     - it copies words of the evolving prompt, or an example in it ("template_leak");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
-      "unchanged", "truncated").
+      "unchanged", "truncated");
+    - with `max_words` or `max_demands`, it has grown beyond that ("too_long", "too_many_demands"); with
+      `keep_language`, it or its answer is in another language ("other_language").
 
     What can be told without a model is told first, and the gain before the answer is paid for. The parent
-    of a failed child stays and is tried again in the next round, with a fresh choice of operation. A round
-    whose call failed, or whose reply is no answer (see `respond`), gives a child marked as failed, and the next
-    round goes on.
+    of a failed child stays and is tried again, with a fresh choice of operation: in the same round where `tries` are
+    left, else in the next. A round whose call failed, or whose reply is no answer (see `respond`), gives a child marked
+    as failed, and the next round goes on. An instruction that has all the words or demands that it may have is evolved
+    by what adds none; a round that has no such operation is left out ("rounds_at_limit" in the step's facts).
 
     The score "evolve.added_words" of a child of in-depth evolving is its growth in words over its parent (the
-    prompts ask for 10 to 20); it is told, not enforced.
+    prompts ask for 10 to 20); it is told, not enforced. With several `tries`, "evolve.rejected" counts those that were
+    let go before it. The facts tell how many children were asked for and kept, and what the others were let go for.
 
     Source: WizardLM (arXiv 2304.12244), section 3; its published code lacks the eliminator, the later
-    rounds and complicate_input.
+    rounds and complicate_input. Code: WizardCoder (arXiv 2306.08568). The limits, and languages, are ours.
 
     Example:
         - evolve: {model: teacher, rounds: 4}
         - evolve: {model: teacher, rounds: 1, operations: [deepen, increase_reasoning], keep_parents: false}
+        - evolve: {model: teacher, operations: {depth: 3, breadth: 1}, tasks: {code: code}, max_demands: 8}
     """
 
     name: ClassVar[str] = "evolve"
@@ -74,8 +84,22 @@ class Evolve(PerRecord):
     """The chat model that evolves, answers and judges the gain."""
     rounds: int = Field(4, ge=1)
     """Rounds of evolution; each gives one child, kept or dropped."""
-    operations: tuple[Operation, ...] = Field(OPERATIONS, min_length=1)
-    """The operations to choose from, each as likely as the others."""
+    operations: Mix = OPERATIONS
+    """The operations to choose from, each as likely as the others, or a mapping of each to its weight."""
+    by_round: dict[int, Mix] = Field(default_factory=dict)
+    """Other operations from a round on, until the next one named, such as {3: {breadth: 1, deepen: 2}}."""
+    tasks: dict[str, Mix] = Field(default_factory=dict)
+    """Operations of their own for the records of a task, in all rounds, such as {code: code}."""
+    tries: int = Field(1, ge=1, le=20)
+    """Most children asked for in a round: after one that is let go, another."""
+    max_words: int | None = Field(None, ge=1)
+    """Most words, or Chinese characters, of an evolved instruction."""
+    max_demands: int | None = Field(None, ge=1)
+    """Most demands of an evolved instruction: its clauses that ask for something, counted by rule."""
+    keep_language: bool = False
+    """Let a child go that is not in its parent's language, or whose answer is not in its own, as their scripts tell."""
+    show_conversation: bool = False
+    """Show the model the turns before the one that it evolves."""
     check_gain: bool = True
     """Have the model judge whether a child brings an information gain over its parent."""
     keep_parents: bool = True
@@ -89,50 +113,178 @@ class Evolve(PerRecord):
     answer_max_tokens: int = Field(2048, ge=1)
     """Most tokens of an answer."""
 
+    _limits: Limits = PrivateAttr()
+
+    @field_validator("operations", mode="before")
+    @classmethod
+    def _one_or_several(cls, mix: object) -> object:
+        return (mix,) if isinstance(mix, str) else mix
+
+    @field_validator("by_round", "tasks", mode="before")
+    @classmethod
+    def _each_one_or_several(cls, mixes: object) -> object:
+        if not isinstance(mixes, dict):
+            return mixes
+        return {key: (mix,) if isinstance(mix, str) else mix for key, mix in mixes.items()}
+
+    @field_validator("operations")
+    @classmethod
+    def _sound(cls, mix: Mix) -> Mix:
+        return check_mix(mix)
+
+    @field_validator("by_round", "tasks")
+    @classmethod
+    def _all_sound(cls, mixes: dict[int | str, Mix]) -> dict[int | str, Mix]:
+        for key, mix in mixes.items():
+            if isinstance(key, int) and key < 1:
+                raise ValueError(f"rounds are numbered from 1, so there is no round {key}")
+            check_mix(mix)
+        return mixes
+
+    def model_post_init(self, context: object) -> None:
+        self._limits = Limits(self.max_words, self.max_demands)
+
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         if is_blank(_words(record)):
             raise RecordFailed("no_instruction", "there is no user turn to evolve")
         if self.keep_parents:
             yield record
+        self._tell_of(record, context)
+        dropped: list[Drop] = []
+        kept = 0
         current = record
         for round in range(1, self.rounds + 1):
-            operation = context.random(record.id, round).choice(self.operations)
-            child = await self._round(current, operation, round, context)
+            without = self._limits.without(_words(current))
+            for attempt in range(self.tries):
+                operation = self._operation(record, round, attempt, without, context)
+                if operation is None:
+                    context.count("rounds_at_limit")
+                    break
+                child = await self._child_of(current, operation, round, attempt, context)
+                yield child
+                if child.dropped is None:
+                    current = child
+                    kept += 1
+                    break
+                dropped.append(child.dropped)
+        note_yield(context, kept, dropped)
+
+    def ended(self, context: Context) -> None:
+        """See `PerRecord.ended`."""
+        tell_yield(context)
+
+    async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.rehearse`: each round has all its tries, and each is let go for its answer."""
+        if is_blank(_words(record)):
+            return
+        if self.keep_parents:
+            yield record
+        # A stand-in is no longer than it is, and English.
+        free = {"max_words": None, "max_demands": None, "keep_language": False}
+        step = type(self)(**{**self.model_dump(), **free})
+        current = record
+        for round in range(1, self.rounds + 1):
+            for attempt in range(self.tries):
+                operation = self._operation(record, round, attempt, frozenset(), context)
+                assert operation is not None, "no operation is left out"
+                child = await step._child_of(current, operation, round, attempt, context)
             yield child
             if child.dropped is None:
                 current = child
 
-    async def _round(self, parent: Record, operation: Operation, round: int, context: Context) -> Record:
-        """The child of one round, kept or dropped."""
-        name = f"evolve/{operation}"
-        prompt = context.prompt(name, parent)
-        child = parent.child("", context.event(operation, prompt=prompt, round=round))
+    def _operation(
+        self, record: Record, round: int, attempt: int, without: frozenset[str], context: Context
+    ) -> str | None:
+        """What a round does; None where an instruction at a limit leaves nothing."""
+        from_rounds = [first for first in self.by_round if first <= round]
+        mix = self.by_round[max(from_rounds)] if from_rounds else self.operations
+        key = (record.id, round, attempt) if attempt else (record.id, round)
+        return choose(self.tasks.get(record.task, mix), without, context.random(*key))
+
+    def _tell_of(self, record: Record, context: Context) -> None:
+        """Say what an option that is off, or a task that is missing, leaves out."""
+        if self.tasks and not record.task:
+            context.count("without_task")
+            context.warn(
+                f"{context.step}: records without a task are evolved by `operations`: put the step `task` before it"
+            )
+        if not self.show_conversation and earlier_turns(record):
+            context.count("without_earlier_turns")
+            context.tell(
+                f"{context.step}: last turns are evolved without the turns before them; "
+                "`show_conversation: true` shows the model these"
+            )
+
+    async def _child_of(
+        self, parent: Record, operation: str, round: int, attempt: int, context: Context
+    ) -> Record:
+        """The child of one attempt in a round, kept or dropped."""
+        prompt = self._prompt(parent, operation, context)
+        child = _child(parent, "", context.event(operation, prompt=prompt, round=round), attempt)
         try:
             # The round numbers the sample: a parent that is tried again by the same operation is asked anew.
-            reply, event = await context.ask(
-                self.model,
-                name,
-                parent,
-                Sampling(self.temperature, self.max_tokens, self.top_p),
-                operation=operation,
-                sample=round,
-                round=round,
-                instruction=_words(parent),
-            )
+            sample = round + ATTEMPT * attempt
+            reply = await self._evolved(prompt, parent, sample, context)
+            event = context.event(operation, reply, prompt=prompt, round=round)
             evolved = without_comment(clean_instruction(reply.text), _words(parent))
-            child = parent.child(evolved, event)
+            child = _child(parent, evolved, event, attempt)
+            scores = {}
             if operation != "breadth":
-                added = word_count(_words(child)) - word_count(_words(parent))
-                child = replace(child, scores={"evolve.added_words": float(added)})
-            flaw = truncation_flaw(reply, "the evolved instruction")
-            flaw = flaw or instruction_flaw(_words(child), _words(parent), prompt)
+                scores["evolve.added_words"] = float(word_count(_words(child)) - word_count(_words(parent)))
+            if self.tries > 1:
+                scores["evolve.rejected"] = float(attempt)
+            child = replace(child, scores=scores)
+            flaw = truncation_flaw(reply, "the evolved instruction") or self._flaw(
+                child, parent, prompt, context
+            )
             if flaw is None and self.check_gain:
                 child, flaw = await self._compare(child, parent, round, context)
             if flaw is None:
-                child, flaw = await self._answer(child, round, context)
+                sampling = Sampling(self.temperature, self.answer_max_tokens, self.top_p)
+                child, flaw = await checked_answer(
+                    child, self.model, sampling, context, sample=sample, round=round
+                )
+                if flaw is None and not child.messages[-1].calls:
+                    flaw = self._language(answer_language_flaw(child.output, _words(child)), context)
         except RecordFailed as error:
             return child.drop(context.step, error.kind, str(error), failed=True)
         return child if flaw is None else child.drop(context.step, *flaw)
+
+    def _prompt(self, parent: Record, operation: str, context: Context) -> Prompt:
+        prompt = context.prompt(f"evolve/{operation}", parent)
+        if self.show_conversation and earlier_turns(parent):
+            return in_conversation(prompt, context.prompt("evolve/in_conversation", parent))
+        return prompt
+
+    async def _evolved(self, prompt: Prompt, parent: Record, sample: int, context: Context) -> Answer[None]:
+        """The model's reply to an evolving prompt."""
+        values = {"instruction": _words(parent)}
+        if "conversation" in prompt.inputs:
+            values["conversation"] = conversation_before(parent)
+        sampling = Sampling(self.temperature, self.max_tokens, self.top_p)
+        return await context.chat(self.model).ask(prompt.render(**values), sampling, sample=sample)
+
+    def _flaw(self, child: Record, parent: Record, prompt: Prompt, context: Context) -> Flaw | None:
+        """What can be told of an evolved instruction without a model."""
+        return (
+            instruction_flaw(_words(child), _words(parent), prompt)
+            or refusal_flaw(_words(child), _words(parent))
+            or self._limits.flaw(_words(child))
+            or self._language(
+                language_flaw(_words(child), _words(parent), "the evolved instruction"), context
+            )
+        )
+
+    def _language(self, flaw: Flaw | None, context: Context) -> Flaw | None:
+        """A text in another language, where that counts; else it is told."""
+        if flaw is not None and not self.keep_language:
+            context.count("kept_in_another_language")
+            context.tell(
+                f"{context.step}: some texts are not in the language that they were to be in; "
+                "`keep_language: true` lets such children go"
+            )
+            return None
+        return flaw
 
     async def _compare(
         self, child: Record, parent: Record, round: int, context: Context
@@ -156,14 +308,6 @@ class Evolve(PerRecord):
             "no_information_gain", "the model judged it equal to the instruction it was made from"
         )
 
-    async def _answer(self, child: Record, round: int, context: Context) -> tuple[Record, Flaw | None]:
-        sampling = Sampling(self.temperature, self.answer_max_tokens, self.top_p)
-        child, answer = await answered(
-            child, self.model, sampling, context, operation="answer", sample=round, round=round
-        )
-        flaw = truncation_flaw(answer, "the answer")
-        return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip(), _asked(child)))
-
 
 class Comparison(BaseModel):
     """What the model replies when two instructions are compared."""
@@ -178,75 +322,10 @@ def _words(record: Record) -> str:
     return record.asked.content if record.asked is not None else ""
 
 
-def _asked(record: Record) -> str:
-    """What an answer goes by: the system turn and the last user turn."""
-    return f"{record.system}\n{_words(record)}".strip()
-
-
-_WHOLE_FENCE = re.compile(
-    r"(`{3,}|~{3,})[ \t]*(?:text|txt|plaintext|plain|markdown|md|prompt)?[ \t]*\n(.*)\n[ \t]*\1",
-    re.DOTALL,
-)
-_JSON_FENCE = re.compile(r"```json[ \t]*\n(\{.*\})\s*```", re.DOTALL)
-_TAG = r"(?:instruction(?:-[0-9a-f]+)?|(?:(?:rewritten|new|revised|evolved)[ _-]?)?(?:prompt|instruction))"
-_TAGS = re.compile(rf"\A<{_TAG}>|</{_TAG}>\Z", re.IGNORECASE)
-_RULES = re.compile(r"\A(?:-{3,}|\*{3,}|_{3,})[ \t]*\n|\n[ \t]*(?:-{3,}|\*{3,}|_{3,})\Z")
-_BULLET = re.compile(r"\A(?:[*•-]|1[.)])[ \t]+(?=[^\n]*\Z)")
-_KEYS = re.compile(rf"(?:{_TAG}|指令|(?:改写|重写)后的指令)", re.IGNORECASE)
-_QUOTES = {'"': '"', "“": "”", "「": "」", "『": "』", "«": "»"}
-_KIND = r"(?:new|rewritten|revised|evolved|created|modified|updated|improved|more\ complex)"
-_LABEL = re.compile(
-    rf"""
-    \A[\s#*_>]*                                      # what makes a label a heading or bold
-    (?:(?:sure|certainly|of\ course)[!,.:]?\s+)?
-    (?:here(?:'s|’s|\ is)\s+)?
-    (?:(?:the|a|an|my|your)\s+)?
-    (?:(?:{_KIND}\s+){{0,2}}(?:prompt|instruction)   # "New prompt:"
-    |(?:好的[，,。！!]?\s*)?(?:以下是|这是|下面是)?
-     (?:(?:改写|重写|修改|演化|进化|更新|创建|新建|新|全新)(?:后|过)?的?)*
-     (?:提示词|提示|指令))                            # "改写后的指令："
-    (?:[\s#*_]*[:：][*_]*|[ \t#*_]*(?=\n))          # a label ends in a colon, or is a line of its own
-    \s*
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def clean_instruction(reply: str) -> str:
-    """An instruction without what models put around one: a code fence, tags, quotes, a label ("New prompt:"), JSON.
-
-    Each is taken away only where it is about the whole reply; cleaning again changes nothing.
-    """
-    text = reply.strip()
-    while True:
-        bare = _BULLET.sub("", _RULES.sub("", _TAGS.sub("", text)))
-        cleaned = _unkey(_unquote(_unfence(_LABEL.sub("", bare)))).strip()
-        if cleaned == text:
-            return text
-        text = cleaned
-
-
-def _unkey(text: str) -> str:
-    """The value of {"prompt": ...}, where a model answers in JSON that nobody asked for."""
-    inside = _JSON_FENCE.fullmatch(text)
-    if inside is None and not text.startswith("{"):
-        return text
-    try:
-        held = orjson.loads(text if inside is None else inside[1])
-    except orjson.JSONDecodeError:
-        return text
-    (key, value), *others = held.items() if held else [("", "")]
-    return value if not others and isinstance(value, str) and _KEYS.fullmatch(key) else text
-
-
-def _unfence(text: str) -> str:
-    match = _WHOLE_FENCE.fullmatch(text)
-    return match[2] if match and match[1] not in match[2] else text
-
-
-def _unquote(text: str) -> str:
-    closing = _QUOTES.get(text[:1])
-    inner = text[1:-1]
-    if closing and len(text) > 1 and text.endswith(closing) and text[0] not in inner and closing not in inner:
-        return inner
-    return text
+def _child(parent: Record, instruction: str, event: Event, attempt: int) -> Record:
+    """A child of one attempt: those of one round that come to the same words are told apart."""
+    child = parent.child(instruction, event)
+    if not attempt:
+        return child
+    lineage = (event.step, event.operation, str(event.round), parent.id, str(attempt))
+    return replace(child, id=record_id(child.messages, *lineage))

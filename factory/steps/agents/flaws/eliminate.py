@@ -123,3 +123,11 @@ def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
     if words < REFUSAL_WORDS and (refused := refusal(answer, instruction)):
         return Flaw("refusal", f"the answer says {refused!r} in {words} words", {"words": words})
     return None
+
+
+def refusal_flaw(evolved: str, parent: str) -> Flaw | None:
+    """That a model refused to evolve, in place of doing so; an instruction that began so itself is no refusal."""
+    if word_count(evolved) >= REFUSAL_WORDS or refusal(parent):
+        return None
+    refused = refusal(evolved, parent)
+    return Flaw("refusal", f"the model refused to evolve it: it says {refused!r}") if refused else None

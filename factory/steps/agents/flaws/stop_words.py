@@ -38,4 +38,12 @@ _CHINESE_WORD = re.compile("|".join(sorted(_CHINESE.split(), key=len, reverse=Tr
 
 def has_content(text: str) -> bool:
     """Whether `text` holds anything but punctuation and stop words; a number is content."""
-    return any(token not in _ENGLISH_WORDS for token in rouge_tokens(_CHINESE_WORD.sub(" ", text)))
+    return bool(content_words(text))
+
+
+def content_words(text: str) -> list[str]:
+    """The `rouge_tokens` of `text` that are no stop words, in their order; a number is content.
+
+    Of Chinese each character that belongs to no stop word.
+    """
+    return [token for token in rouge_tokens(_CHINESE_WORD.sub(" ", text)) if token not in _ENGLISH_WORDS]

@@ -1,0 +1,1 @@
+"""Semantic trees of instructions (Tree-Instruct): what they are, how models write them, and what is checked."""
