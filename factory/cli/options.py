@@ -67,7 +67,7 @@ class StepOption:
         maps = any(_is_mapping(part) for part in parts)
         if self._names_model:
             values = [model_value(text) for text in texts]
-        elif maps:
+        elif maps and (not many or all("=" in text or text.lstrip().startswith("{") for text in texts)):
             values = [_pair(text) for text in texts]
             return {key: value for pair in values for key, value in pair.items()}
         elif all(part in (str, Path, type(None)) or _is_texts(part) for part in parts):

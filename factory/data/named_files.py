@@ -8,8 +8,12 @@ from pathlib import Path
 
 from factory.data.formats.places import data_files
 
-SHIPPED = {"factory:seeds": Path(__file__).parent / "seeds" / "seeds.jsonl"}
-"""Names of the files that come with the package: the seed tasks."""
+_SEEDS = Path(__file__).parent / "seeds"
+SHIPPED = {
+    "factory:seeds": _SEEDS / "seeds.jsonl",
+    **{f"factory:seeds/{path.stem}": path for path in sorted(_SEEDS.glob("*.jsonl")) if path.stem != "seeds"},
+}
+"""Names of the files that come with the package: the seed tasks, and those of single recipes."""
 
 
 def named_file(name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections.abc
 import inspect
 import json
 import re
@@ -79,6 +80,8 @@ def type_text(annotation: Any) -> str:
         return listed + " | ".join(value or '""' for value in named)
     if origin in (tuple, list):
         return f"list of {type_text(get_args(annotation)[0])}"
+    if origin in (dict, collections.abc.Mapping):
+        return "mapping of {} to {}".format(*map(type_text, get_args(annotation)))
     if origin is None:
         return "none" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
     return re.sub(r"\b(typing|factory|collections\.abc)\.(\w+\.)*", "", str(annotation))

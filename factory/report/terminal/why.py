@@ -14,6 +14,7 @@ from factory.report.as_text import AsText, printed
 from factory.report.plain import clip, count, named, visible
 from factory.report.run_files.lookup import Lookup
 from factory.report.run_files.manifest import read_manifest
+from factory.steps.agents.semantic_tree.tree import tree_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,7 @@ ANCESTOR_CHARACTERS = 400
 TEXT_CHARACTERS = 4000
 MOST_DESCENDANTS = 12
 MOST_CALLS = 4
+MOST_NODES, TREE_CHARACTERS = 100, 200
 KEY_CHARACTERS = 8
 """How much of a journal key is shown: enough to find it."""
 
@@ -143,6 +145,11 @@ def _sections(explanation: Explanation, servers: Mapping[str, str]) -> Iterator[
     if (winner := explanation.against) is not None:
         yield "lost against", [(1, visible(named(winner)), ""), (2, shorten(winner.prompt, 400), "dim")]
     yield "text", list(_texts(record))
+    if (tree := tree_of(record)) is not None:
+        yield (
+            f"semantic tree: {count(len(tree))} nodes, {count(len(tree.added))} added",
+            [(1, visible(line[:TREE_CHARACTERS]), "") for line in tree.lines(most=MOST_NODES)],
+        )
     if record.tags:
         yield (
             "tags",

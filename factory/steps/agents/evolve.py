@@ -19,7 +19,7 @@ from factory.steps.agents.evolving.in_conversation import (
     earlier_turns,
     in_conversation,
 )
-from factory.steps.agents.evolving.mix import OPERATIONS, Limits, Mix, check_mix, choose
+from factory.steps.agents.evolving.mix import OPERATIONS, Limits, Mix, Named, check_mix, choose
 from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.comments import without_comment
@@ -84,7 +84,7 @@ class Evolve(PerRecord):
     """The chat model that evolves, answers and judges the gain."""
     rounds: int = Field(4, ge=1)
     """Rounds of evolution; each gives one child, kept or dropped."""
-    operations: Mix = OPERATIONS
+    operations: tuple[Named, ...] | dict[str, float] = OPERATIONS
     """The operations to choose from, each as likely as the others, or a mapping of each to its weight."""
     by_round: dict[int, Mix] = Field(default_factory=dict)
     """Other operations from a round on, until the next one named, such as {3: {breadth: 1, deepen: 2}}."""

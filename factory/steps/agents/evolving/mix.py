@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from factory.data.text import word_count
+from factory.step import nearest
 from factory.steps.agents.flaws.demands import demand_count
 from factory.steps.agents.flaws.eliminate import Flaw
 
@@ -33,8 +34,8 @@ Named: TypeAlias = Literal[
     "code",
 ]
 """An operation, or the name of several: `depth` is the five of in-depth evolving, `code` those of WizardCoder."""
-Mix: TypeAlias = tuple[Named, ...] | dict[Named, float]
-"""Operations to choose from: each as likely as the others, or by weight."""
+Mix: TypeAlias = tuple[str, ...] | dict[str, float]
+"""Operations to choose from by `Named` names: each as likely as the others, or by weight."""
 
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 """Five operations of in-depth evolving, and in-breadth evolving."""
@@ -68,10 +69,14 @@ def check_mix(mix: Mix) -> Mix:
     """`mix` itself.
 
     Raises:
-        ValueError: it is empty, or a weight is no number above 0.
+        ValueError: it is empty, there is no operation of a name, or a weight is no number above 0.
     """
     if not mix:
         raise ValueError("name at least one operation")
+    known = get_args(Named)
+    for name in mix:
+        if name not in known:
+            raise ValueError(f"there is no operation {name!r}{nearest(name, known)}")
     if isinstance(mix, dict):
         for name, weight in mix.items():
             if not (math.isfinite(weight) and weight > 0):

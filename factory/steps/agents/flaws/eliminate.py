@@ -26,7 +26,7 @@ COPIED_WORDS: Mapping[str, int] = {"en": 8, "zh": 12}
 
 _TEMPLATE_WORDS = re.compile(
     r"(?:given|rewritten|created|evolved)[ _](?:prompt|instruction)"
-    r"|</?instruction(?:-[0-9a-f]{8})?>"
+    r"|</?(?:instruction|conversation)(?:-[0-9a-f]{8})?>"
     r"|[#＃][^#＃\n]{0,30}(?:prompt|instruction|提示|指令)[^#＃\n]{0,10}[#＃]"
     r"|(?:给定的?|所给的?|(?:改写|重写|演化)后的?|(?:改写|重写|创建|新建)的|新建)(?:提示词|提示|指令)"
     r"|(?:給定的?|所給的?|(?:改寫|重寫)後的?|(?:改寫|重寫|建立)的)(?:提示詞|提示|指令)",

@@ -30,7 +30,7 @@ LOOP = 6
 
 _LEAK = re.compile(
     r"\b(?:new|added?|adding|extra|original|old)\s+(?:\w+\s+)?nodes?\b|\bsemantic\s+trees?\b|\btree-?[12]\b"
-    r"|\bnodes?\s+\d|\badd(?:ing)?\s+(?:three|\d+)\s+(?:new\s+)?(?:nodes?|words?)\b"
+    r"|</?(?:new_words|tree|count)(?:-[0-9a-f]{8})?>|\bnodes?\s+\d|\badd(?:ing)?\s+(?:three|\d+)\s+(?:new\s+)?(?:nodes?|words?)\b"
     r"|(?:新增|新加|添加|增加|加入|原有|语义)的?(?:\w{0,3})(?:节点|结点|语义树)|语义树|节点\s*\d",
     re.IGNORECASE,
 )

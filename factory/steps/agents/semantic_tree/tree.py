@@ -129,12 +129,17 @@ class SemanticTree:
             waiting += [(child, len(nodes) - 1) for child in children]
         return cls(tuple(nodes))
 
-    def lines(self) -> Iterator[str]:
-        """The tree drawn with branches, a node a line; + before one that was added."""
+    def lines(self, most: int | None = None) -> Iterator[str]:
+        """The tree drawn with branches, a node a line, so many at the most; + before one that was added."""
         # Depth first, without calls within calls: a tree may be as deep as it has nodes.
         waiting: list[tuple[int, str, str]] = [(0, "", "")] if self.nodes else []
+        drawn = 0
         while waiting:
+            if drawn == most:
+                yield f"and {len(self) - drawn} nodes more"
+                return
             at, before, below = waiting.pop()
+            drawn += 1
             node = self.nodes[at]
             yield f"{before}{'+ ' if node.added else ''}{node.words} ({node.role})"
             children = self.children(at)

@@ -1,46 +1,61 @@
-"""Which content words a text has of another: by stem in English, by character pairs in Chinese."""
+"""Which content words a text has of another: by stem in English, by characters in Chinese."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
+from factory.data.text import rouge_tokens
 from factory.steps.agents.flaws.stop_words import content_words
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 def terms(text: str) -> set[str]:
-    """The content words of a text as they are compared: English stems, single Han characters."""
-    return {_stem(word) for word in content_words(text)}
+    """The content words of a text as they are compared: English stems, single Han characters.
+
+    Of a Chinese word of two characters and more that is a stop word, all of them: 比较 may be "rather", and alone it
+    is "compare".
+    """
+    return _stems(_words(text))
 
 
 def new_terms(text: str, than: str) -> set[str]:
-    """The content words of `text` that `than` has not; of Chinese those whose characters it has not all."""
-    return terms(text) - terms(than)
+    """The content words of `text` that `than` has not."""
+    return terms(text) - _stems(rouge_tokens(than))
 
 
 def share_held(wanted: str, text: str) -> float:
     """The share of the content words of `wanted` that `text` holds; 1 where it has none."""
     asked = terms(wanted)
-    return len(asked & terms(text)) / len(asked) if asked else 1.0
+    return len(asked & _stems(rouge_tokens(text))) / len(asked) if asked else 1.0
 
 
 def holds(text: str, words: str) -> bool:
     """Whether a text holds all content words of `words`; of Chinese also its pairs of neighbours, at least half."""
-    if not terms(words) <= terms(text):
+    said = rouge_tokens(text)
+    if not terms(words) <= _stems(said):
         return False
-    pairs = _pairs(content_words(words))
-    if not pairs:
-        return True
+    pairs = _pairs(_words(words))
     # The characters alone may stand anywhere in a text; half of the pairs stay where a word is put between.
-    return 2 * len(pairs & _pairs(content_words(text))) >= len(pairs)
+    return 2 * len(pairs & _pairs(said)) >= len(pairs)
+
+
+def _words(text: str) -> list[str]:
+    if found := content_words(text):
+        return found
+    characters = [token for token in rouge_tokens(text) if _HAN.fullmatch(token)]
+    return characters if len(characters) > 1 else []
 
 
 def _pairs(words: Iterable[str]) -> set[str]:
     return {one + other for one, other in pairwise(words) if _HAN.fullmatch(one) and _HAN.fullmatch(other)}
+
+
+def _stems(words: Iterable[str]) -> set[str]:
+    return {_stem(word) for word in words}
 
 
 @functools.lru_cache(maxsize=65536)
@@ -49,7 +64,8 @@ def _stem(word: str) -> str:
 
 
 @functools.cache
-def _stemmer() -> functools.partial[str]:
+def _stemmer() -> Callable[[str], str]:
     import snowballstemmer
 
-    return functools.partial(snowballstemmer.stemmer("english").stemWord)
+    stem: Callable[[str], str] = snowballstemmer.stemmer("english").stemWord
+    return stem
