@@ -46,8 +46,8 @@ class Tree(PerRecord):
     again. A reply that does not pass is asked for again, `attempts` times in all, and counted by stage and kind in the
     step's facts. What fails in the end is a dropped child with the reason of the last attempt:
 
-    - the tree is none: no root, a ring, words that the instruction has not, or less than `min_parsed` of its content
-      words ("bad_tree");
+    - the tree is none: no root or several, a level left out, words that the instruction has not, or less than
+      `min_parsed` of its content words ("bad_tree");
     - another number of nodes was added ("wrong_count"), or one that is neither noun nor verb, stands nowhere, or
       brings no new content word ("bad_node");
     - the instruction lacks a new node ("node_missing") or old words ("word_lost"), is a copy, empty, cut, a refusal, a
@@ -342,7 +342,7 @@ class Tree(PerRecord):
             sample=attempt,
             round=record.round + 1,
             instruction=record.instruction,
-            tree=tree.numbered(),
+            tree="\n".join(tree.lines()),
             new_words="\n".join(node.words for node in tree.added),
         )
 

@@ -35,8 +35,8 @@ WORDS = ("rivers", "minerals", "lakes", "rain", "ships", "divers", "crystals", "
 Said = str | Reply | Exception
 
 
-def tree_json(*nodes: tuple[str, str, int]) -> str:
-    listed = [{"id": n, "words": w, "role": r, "parent": p} for n, (w, r, p) in enumerate(nodes, start=1)]
+def tree_json(*nodes: tuple[int, str, str]) -> str:
+    listed = [{"level": level, "words": words, "role": role} for level, words, role in nodes]
     return json.dumps({"nodes": listed}, ensure_ascii=False)
 
 
@@ -46,8 +46,8 @@ def nodes_json(*nodes: tuple[str, str, int]) -> str:
     )
 
 
-PARSED = tree_json(("Explain", "verb", 0), ("sea", "noun", 1), ("salty", "adjective", 2))
-PARSED_ZH = tree_json(("介绍", "动词", 0), ("苏州", "noun", 3), ("园林", "noun", 1))
+PARSED = tree_json((1, "Explain", "verb"), (2, "sea", "noun"), (3, "salty", "adjective"))
+PARSED_ZH = tree_json((1, "介绍", "动词"), (2, "园林", "名词"), (3, "苏州", "名词"))
 
 
 def between(text: str, tag: str) -> str:
@@ -155,7 +155,7 @@ def test_a_chinese_record_is_asked_and_checked_in_chinese() -> None:
 
 def test_the_input_goes_along_and_is_no_part_of_the_tree() -> None:
     record = new_record("Shorten this notice.", input="Closed on Monday.", lang="en")
-    script = Grower(parse=lambda ask: tree_json(("Shorten", "verb", 0), ("notice", "noun", 1)))
+    script = Grower(parse=lambda ask: tree_json((1, "Shorten", "verb"), (2, "notice", "noun")))
     (child,) = run(script, record, keep_parents=False)
     assert child.input == "Closed on Monday."
     assert "Closed" not in json.dumps(child.meta[COLUMN])
@@ -183,10 +183,10 @@ def test_a_column_of_the_users_that_has_the_trees_name_is_told() -> None:
 # -- what goes wrong at each stage --------------------------------------------------------------------------
 
 BAD_TREES: dict[str, Said] = {
-    "invented": tree_json(("Explain", "verb", 0), ("ocean", "noun", 1), ("salty", "adjective", 2)),
-    "two roots": tree_json(("Explain", "verb", 0), ("sea", "noun", 0)),
-    "ring": tree_json(("Explain", "verb", 0), ("sea", "noun", 3), ("salty", "noun", 2)),
-    "too little": tree_json(("Explain", "verb", 0)),
+    "invented": tree_json((1, "Explain", "verb"), (2, "ocean", "noun"), (3, "salty", "adjective")),
+    "two roots": tree_json((1, "Explain", "verb"), (1, "sea", "noun")),
+    "a level left out": tree_json((1, "Explain", "verb"), (3, "sea", "noun"), (2, "salty", "noun")),
+    "too little": tree_json((1, "Explain", "verb")),
     "none": '{"nodes": []}',
 }
 
@@ -279,7 +279,7 @@ def test_the_answer_is_checked_as_evolves_is(answer: str | Reply, expected: str)
 
 
 def test_a_stage_that_passes_at_last_goes_on_and_its_failures_are_in_the_history() -> None:
-    replies = iter([BAD_TREES["ring"], BAD_TREES["none"], PARSED])
+    replies = iter([BAD_TREES["two roots"], BAD_TREES["none"], PARSED])
     context, _ = scripted_context(Grower(parse=lambda ask: next(replies)), step="02-tree")
     (child,) = process(Tree(keep_parents=False), SEED, context)
     assert child.dropped is None

@@ -37,14 +37,13 @@ _LEAK = re.compile(
 
 
 class ParsedNode(BaseModel):
-    """A node of a parsed instruction; `parent` is the number of another one, 0 of the root."""
+    """A node of a parsed instruction, behind the one that it stands under; the root is on level 1."""
 
     model_config = ConfigDict(extra="forbid")
 
-    id: int
+    level: int
     words: str = Field(json_schema_extra={"maxLength": WORDS_CHARACTERS})
     role: str = Field(json_schema_extra={"enum": list(ROLES)})
-    parent: int
 
 
 class ParsedTree(BaseModel):
@@ -87,7 +86,7 @@ def parsed(reply: ParsedTree, instruction: str, least: float) -> SemanticTree | 
     `least` is there. An empty, broken or invented tree is "bad_tree".
     """
     try:
-        tree = build_tree([Written(node.id, node.words, node.role, node.parent) for node in reply.nodes])
+        tree = build_tree([Written(node.level, node.words, node.role) for node in reply.nodes])
     except BadTree as error:
         return Flaw("bad_tree", f"the tree of the instruction is none: {error}", {"nodes": len(reply.nodes)})
     said = "\n".join(node.words for node in tree.nodes)

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import orjson
+
 from factory.data.record import Record
+from factory.data.text import is_blank, shorten
 
 COLUMN = "semantic_tree"
 """Under which name a record's `meta` keeps its tree."""
@@ -52,12 +55,11 @@ class BadTree(ValueError):
 
 
 class Written(NamedTuple):
-    """A node as it is written: its number, and its parent's, 0 of the root."""
+    """A node as it is written, behind the one that it stands under: its level is one more; 1 of the root."""
 
-    number: int
+    level: int
     words: str
     role: str
-    parent: int
 
 
 class Node(NamedTuple):
@@ -112,21 +114,22 @@ class SemanticTree:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """The tree that `as_json` wrote: the same nodes, each level behind the one above it.
+        """The tree that `as_json` wrote: the same nodes, each right behind its parent or its elder sibling's branch.
 
         Raises:
             BadTree: it is none.
         """
         nodes: list[Node] = []
         waiting = [(data, -1)]
-        for part, parent in waiting:
+        while waiting:
+            part, parent = waiting.pop()
             if not isinstance(part, Mapping) or not isinstance(part.get("words"), str):
                 raise BadTree("a node is a mapping with words")
             role, children = part.get("role"), part.get("children", [])
             if not isinstance(role, str) or not isinstance(children, Sequence) or isinstance(children, str):
                 raise BadTree("a node has a role and a list of children")
             nodes.append(Node(part["words"], role, parent, part.get("added") is True))
-            waiting += [(child, len(nodes) - 1) for child in children]
+            waiting += [(child, len(nodes) - 1) for child in reversed(children)]
         return cls(tuple(nodes))
 
     def lines(self, most: int | None = None) -> Iterator[str]:
@@ -150,11 +153,13 @@ class SemanticTree:
                 )
 
     def numbered(self) -> str:
-        """The tree as a model is shown it: a node a line with its number, words, role and parent's number."""
-        return "\n".join(
-            f"{'+' if node.added else ''}{at} {node.words} ({node.role}, {node.parent + 1})"
-            for at, node in enumerate(self.nodes, start=1)
-        )
+        """The tree as a model is shown it that adds to it: a node a line with its number, words, role and level."""
+        lines: list[str] = []
+        levels: list[int] = []
+        for node in self.nodes:
+            levels.append(levels[node.parent] + 1 if node.parent >= 0 else 0)
+            lines.append(f"{'  ' * levels[-1]}{len(levels)} {node.words} ({node.role})")
+        return "\n".join(lines)
 
 
 def role_of(spelled: str) -> str | None:
@@ -163,48 +168,45 @@ def role_of(spelled: str) -> str | None:
 
 
 def build_tree(written: Sequence[Written]) -> SemanticTree:
-    """The tree of nodes that a model wrote, in any order.
+    """The tree of nodes that a model wrote.
 
     Raises:
-        BadTree: there is no node, a number stands twice, there is not one root, a parent is not there, nodes stand
-            under one another in a ring or deeper than `DEEPEST`, or a node has no words or an unknown role.
+        BadTree: there is no node, the first is no root or another one is, a level is left out or beyond `DEEPEST`, or a
+            node has no words or an unknown role.
     """
     if not written:
         raise BadTree("it has no node")
-    by_number = {node.number: node for node in written}
-    if len(by_number) < len(written):
-        raise BadTree("two nodes have one number")
-    roots = [node for node in written if node.parent == 0]
-    if len(roots) != 1:
-        raise BadTree(f"it has {len(roots)} roots in place of one")
-    for node in written:
-        if not node.words.strip():
-            raise BadTree(f"node {node.number} has no words")
-        if role_of(node.role) is None:
-            raise BadTree(f"node {node.number} has the unknown role {node.role!r}")
-        if node.parent != 0 and node.parent not in by_number:
-            raise BadTree(f"node {node.number} stands under node {node.parent}, which is not there")
-    under: dict[int, list[Written]] = {}
-    for node in written:
-        under.setdefault(node.parent, []).append(node)
     nodes: list[Node] = []
-    waiting = [(roots[0], -1)]
-    for node, parent in waiting:
-        nodes.append(Node(" ".join(node.words.split()), role_of(node.role) or "other", parent))
-        waiting += [(child, len(nodes) - 1) for child in under.get(node.number, ())]
-    if len(nodes) < len(written):
-        raise BadTree("some of its nodes stand under one another in a ring")
-    tree = SemanticTree(tuple(nodes))
-    if tree.depth > DEEPEST:
-        raise BadTree(f"it is {tree.depth} levels deep, and {DEEPEST} are the most")
-    return tree
+    branch: list[int] = []  # the indices of the nodes above the one that comes next
+    for number, node in enumerate(written, start=1):
+        role = role_of(node.role)
+        if node.level < 1:
+            raise BadTree(f"node {number} is on level {node.level}, and 1 is the first")
+        if node.level == 1 and nodes:
+            raise BadTree(f"node {number} is a second root")
+        if node.level > len(branch) + 1:
+            raise BadTree(
+                f"node {number} is on level {node.level}, and nothing before it on level {node.level - 1}"
+            )
+        if node.level > DEEPEST:
+            raise BadTree(f"it has more than {DEEPEST} levels")
+        if is_blank(node.words):
+            raise BadTree(f"node {number} has no words")
+        if role is None:
+            raise BadTree(f"node {number} has the unknown role {shorten(node.role, 40)!r}")
+        del branch[node.level - 1 :]
+        nodes.append(Node(" ".join(node.words.split()), role, branch[-1] if branch else -1))
+        branch.append(len(nodes) - 1)
+    return SemanticTree(tuple(nodes))
 
 
 def tree_of(record: Record) -> SemanticTree | None:
     """The semantic tree that the step `tree` left on a record; None where it has none."""
+    kept = record.meta.get(COLUMN)
     try:
-        return SemanticTree.from_json(record.meta.get(COLUMN))
-    except BadTree:
+        # An export that carries it writes it as JSON text.
+        return SemanticTree.from_json(orjson.loads(kept) if isinstance(kept, str) else kept)
+    except (BadTree, orjson.JSONDecodeError):
         return None
 
 

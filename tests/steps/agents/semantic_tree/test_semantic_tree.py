@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.data.record import new_record
+from factory.data.text import is_blank
 from factory.steps.agents.semantic_tree.tree import (
     COLUMN,
     DEEPEST,
@@ -25,33 +26,30 @@ from factory.steps.agents.semantic_tree.tree import (
     tree_of,
 )
 
-SEA = build_tree(
-    [Written(1, "Explain", "verb", 0), Written(2, "sea", "noun", 1), Written(3, "salty", "adjective", 2)]
-)
+SEA = build_tree([Written(1, "Explain", "verb"), Written(2, "sea", "noun"), Written(3, "salty", "adjective")])
 
 
 @st.composite
 def written(draw: Any) -> list[Written]:
-    """Any tree, its nodes numbered and ordered at will."""
-    size = draw(st.integers(1, 12))
-    numbers = draw(st.permutations(range(1, size + 1)))
-    words = st.text(min_size=1, max_size=6).filter(str.strip)
-    nodes = []
-    for at in range(size):
-        parent = numbers[draw(st.integers(0, at - 1))] if at else 0
-        nodes.append(Written(numbers[at], draw(words), draw(st.sampled_from(ROLES)), parent))
-    return list(draw(st.permutations(nodes)))
+    """Any tree: after each node one a level deeper, or on any level above but the first."""
+    words = st.text(min_size=1, max_size=6).filter(lambda text: not is_blank(text))
+    nodes = [Written(1, draw(words), draw(st.sampled_from(ROLES)))]
+    for _ in range(draw(st.integers(0, 11))):
+        level = draw(st.integers(2, nodes[-1].level + 1))
+        nodes.append(Written(level, draw(words), draw(st.sampled_from(ROLES))))
+    return nodes
 
 
 @given(written())
-def test_a_tree_has_each_node_that_was_written_once_under_its_parent(nodes: list[Written]) -> None:
+def test_a_tree_has_each_node_that_was_written_in_order_and_on_its_level(nodes: list[Written]) -> None:
     tree = build_tree(nodes)
-    words = {node.number: " ".join(node.words.split()) for node in nodes}
-    wanted = Counter((words[n.number], n.role, words.get(n.parent, "")) for n in nodes)
-    parents = ["" if n.parent < 0 else tree.nodes[n.parent].words for n in tree.nodes]
-    assert Counter((n.words, n.role, above) for n, above in zip(tree.nodes, parents, strict=True)) == wanted
-    assert all(node.parent < at for at, node in enumerate(tree.nodes))
-    assert 1 <= tree.depth <= len(tree)
+    levels: list[int] = []
+    for at, node in enumerate(tree.nodes):
+        assert node.parent < at
+        levels.append(levels[node.parent] + 1 if at else 1)
+    assert [(n.words, n.role) for n in tree.nodes] == [(" ".join(n.words.split()), n.role) for n in nodes]
+    assert levels == [node.level for node in nodes]
+    assert tree.depth == max(levels)
 
 
 @given(written(), st.integers(0, 3))
@@ -60,12 +58,13 @@ def test_a_tree_goes_through_json_and_back_whole(nodes: list[Written], more: int
     tree = tree.with_added([Node(f"new {n}", "noun", 0) for n in range(more)])
     again = SemanticTree.from_json(tree.as_json())
     assert again.as_json() == tree.as_json()
+    assert more or again == tree
     assert (len(again), len(again.added), again.depth) == (len(tree), more, tree.depth)
 
 
 @given(written())
 def test_a_drawing_has_a_line_for_each_node(nodes: list[Written]) -> None:
-    tree = build_tree([node._replace(words=f"w{node.number}") for node in nodes])
+    tree = build_tree([node._replace(words=f"w{at}") for at, node in enumerate(nodes)])
     lines = list(tree.lines())
     assert len(lines) == len(tree)
     assert sorted(line.split(" (")[0].split(" ")[-1] for line in lines) == sorted(n.words for n in tree.nodes)
@@ -81,22 +80,21 @@ def test_a_tree_is_drawn_with_branches_and_new_nodes_are_marked() -> None:
         "└─ + compare (verb)",
     ]
     assert list(grown.lines(most=2)) == ["Explain (verb)", "├─ sea (noun)", "and 3 nodes more"]
-    assert grown.numbered().splitlines()[-1] == "+5 compare (verb, 1)"
+    assert grown.numbered().splitlines()[-1] == "  5 compare (verb)"
 
 
 @pytest.mark.parametrize(
     ("nodes", "said"),
     [
         ([], "no node"),
-        ([(1, "a", "verb", 0), (1, "b", "noun", 1)], "two nodes have one number"),
-        ([(1, "a", "verb", 0), (2, "b", "noun", 0)], "2 roots"),
-        ([(1, "a", "verb", 2), (2, "b", "noun", 1)], "0 roots"),
-        ([(1, "a", "verb", 0), (2, "b", "noun", 3), (3, "c", "noun", 2)], "in a ring"),
-        ([(1, "a", "verb", 0), (2, "b", "noun", 2)], "in a ring"),
-        ([(1, "a", "verb", 0), (2, "b", "noun", 9)], "under node 9, which is not there"),
-        ([(1, "  ", "verb", 0)], "node 1 has no words"),
-        ([(1, "a", "wizard", 0)], "unknown role 'wizard'"),
-        ([(n, "a", "noun", n - 1) for n in range(1, DEEPEST + 2)], f"{DEEPEST} are the most"),
+        ([(2, "a", "verb")], "node 1 is on level 2, and nothing before it on level 1"),
+        ([(0, "a", "verb")], "node 1 is on level 0, and 1 is the first"),
+        ([(1, "a", "verb"), (1, "b", "noun")], "node 2 is a second root"),
+        ([(1, "a", "verb"), (3, "b", "noun")], "node 2 is on level 3, and nothing before it on level 2"),
+        ([(1, "a", "verb"), (2, "b", "noun"), (4, "c", "noun")], "nothing before it on level 3"),
+        ([(1, "  ", "verb")], "node 1 has no words"),
+        ([(1, "a", "wizard")], "unknown role 'wizard'"),
+        ([(n, "a", "noun") for n in range(1, DEEPEST + 2)], f"more than {DEEPEST} levels"),
     ],
 )
 def test_what_is_no_tree_is_told_in_words(nodes: list[tuple[Any, ...]], said: str) -> None:
@@ -114,7 +112,8 @@ def test_a_role_is_read_as_models_spell_it(spelled: str, role: str | None) -> No
 
 @pytest.mark.parametrize(
     "data",
-    [None, "a", [], {}, {"words": 1, "role": "noun"}, {"words": "a"}, {"words": "a", "role": "noun", "children": "x"},
+    [None, "a", "[", "[]", [], {},
+     {"words": 1, "role": "noun"}, {"words": "a"}, {"words": "a", "role": "noun", "children": "x"},
      {"words": "a", "role": "noun", "children": [1]}],
 )  # fmt: skip
 def test_a_column_that_is_no_tree_is_none(data: object) -> None:
@@ -127,3 +126,5 @@ def test_a_record_shows_its_tree() -> None:
     record = replace(new_record("Explain."), meta={COLUMN: SEA.as_json()})
     assert tree_of(record) == SEA
     assert draw_tree(record) == "\n".join(SEA.lines())
+    carried = replace(record, meta={COLUMN: json.dumps(SEA.as_json())})
+    assert tree_of(carried) == SEA, "as an export writes it"
