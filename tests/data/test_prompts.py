@@ -6,6 +6,7 @@ import random
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,15 @@ from factory.errors import RecipeError
 
 EVOLVE = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth")
 EXPLORE = ("lookahead", "backtrack", "instructions")
+CODE = ("code_constraints", "code_rarer", "code_reasoning", "code_misdirect", "code_complexity")
 RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "bias")
 NEEDED = {
-    **{f"evolve/{operation}": ("instruction",) for operation in EVOLVE},
+    **{f"evolve/{operation}": ("instruction",) for operation in (*EVOLVE, *CODE)},
+    "evolve/in_conversation": ("conversation",),
+    "tree/parse": ("instruction",),
+    "tree/add": ("instruction", "tree", "count"),
+    "tree/write": ("instruction", "tree", "new_words"),
+    "tree/paper": ("instruction", "count"),
     "evolve/no_information_gain": ("first", "second"),
     "from_code/problem": ("snippet",),
     "fuse/merge": ("first", "second"),
@@ -168,7 +175,52 @@ def test_an_example_keeps_all_that_was_asked_and_grows_within_the_rule(operation
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("operation", EVOLVE)
+@pytest.mark.parametrize("operation", CODE)
+def test_an_example_of_code_keeps_all_that_was_asked_unless_it_asks_for_something_rarer(
+    operation: str, language: str
+) -> None:
+    """About 10 words, 15 to 30 Chinese characters, are added to constrain; code is shown where it is to mislead."""
+    for before, after in examples(operation, language):
+        asked, words = Counter(rouge_tokens(before)), Counter(rouge_tokens(after))
+        if operation == "code_rarer":
+            assert asked - words, f"{after!r} replaces nothing of {before!r}"
+        elif operation in ("code_constraints", "code_misdirect", "code_complexity"):
+            assert not asked - words, f"{after!r} loses {asked - words}"
+        if operation == "code_constraints":
+            assert (
+                (8 if language == "en" else 15) <= (words - asked).total() <= (13 if language == "en" else 30)
+            ), after
+        assert ("```python" in after) == (operation == "code_misdirect")
+
+
+def wrong_code(language: str) -> list[str]:
+    return [
+        after.split("```python\n")[1].split("```")[0] for _, after in examples("code_misdirect", language)
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_code_that_is_to_mislead_is_code_and_wrong(language: str) -> None:
+    wanted: dict[str, list[tuple[tuple[object, ...], object]]] = {
+        "last": [(([1, 2, 3], 2), [2, 3])],
+        "leap": [((2000,), True), ((1900,), False), ((2024,), True)],
+        "merge": [(([1, 3], [2]), [1, 2, 3])],
+        "digit_sum": [((10,), 1), ((15,), 6)],
+        "unique": [(([3, 1, 3, 2],), [3, 1, 2])],
+    }
+    for code in wrong_code(language):
+        compile(code, "example", "exec")
+        own: dict[str, Any] = {}
+        exec(code, own)  # noqa: S102 - ours, from a file of this checkout
+        (name,) = set(own) - {"__builtins__"}
+        if name == "search":  # it goes on for ever, so it is read and not run
+            assert "low = mid\n" in code
+            continue
+        assert any(own[name](*given) != right for given, right in wanted[name]), f"{name} is right"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("operation", [*EVOLVE, *CODE])
 def test_each_record_is_shown_one_example_of_a_pool_by_the_seed(operation: str, language: str) -> None:
     prompt = load_prompt(f"evolve/{operation}", language)
     pool = [after for _, after in examples(operation, language)]
