@@ -65,6 +65,26 @@ def calls(plan: DryRun) -> list[dict[str, int]]:
         ({"deita": {"model": "m"}}, {"m": 8}),
         ({"ifd": {"model": "m"}}, {"m": 6}),
         ({"tag": {"model": "m"}}, {"m": 4}),
+        ({"evolve": {"model": "m", "rounds": 2}}, {"m": 3 * 2 * 3}),
+        (
+            {
+                "evolve": {
+                    "model": "m",
+                    "rounds": 2,
+                    "tries": 2,
+                    "max_words": 1,
+                    "max_demands": 1,
+                    "keep_language": True,
+                }
+            },
+            {"m": 3 * 2 * 2 * 3},
+        ),
+        (
+            {"evolve": {"model": "m", "rounds": 1, "show_conversation": True, "check_gain": False}},
+            {"m": 3 * 2},
+        ),
+        ({"tree": {"model": "m", "nodes": [3, 6], "attempts": 2}}, {"m": 3 * (2 + 2 * (2 + 2 + 1))}),
+        ({"tree": {"model": "m", "nodes": 4, "attempts": 2, "method": "paper"}}, {"m": 3 * (2 * 2 + 1)}),
     ],
     ids=lambda case: next(iter(case), "none"),
 )

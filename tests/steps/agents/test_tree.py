@@ -186,6 +186,9 @@ BAD_TREES: dict[str, Said] = {
     "invented": tree_json((1, "Explain", "verb"), (2, "ocean", "noun"), (3, "salty", "adjective")),
     "two roots": tree_json((1, "Explain", "verb"), (1, "sea", "noun")),
     "a level left out": tree_json((1, "Explain", "verb"), (3, "sea", "noun"), (2, "salty", "noun")),
+    "a word twice": tree_json(
+        (1, "Explain", "verb"), (2, "sea", "noun"), (3, "salty", "noun"), (3, "seas", "noun")
+    ),
     "too little": tree_json((1, "Explain", "verb")),
     "none": '{"nodes": []}',
 }

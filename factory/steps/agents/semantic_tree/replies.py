@@ -21,7 +21,7 @@ from factory.steps.agents.semantic_tree.tree import (
     build_tree,
     role_of,
 )
-from factory.steps.agents.semantic_tree.words import holds, new_terms, share_held, terms
+from factory.steps.agents.semantic_tree.words import holds, more_often, new_terms, share_held
 
 WORDS_CHARACTERS, MOST_NODES = 40, 40
 """Bounds of a node's words and of a tree where the server decodes by the schema: a small model may go on for ever."""
@@ -82,18 +82,17 @@ def new_nodes(count: int) -> type[NewNodes]:
 def parsed(reply: ParsedTree, instruction: str, least: float) -> SemanticTree | Flaw:
     """The tree of an instruction, or what is wrong with it.
 
-    Its words are the instruction's own: none is made up, and of the instruction's content words at least a share of
-    `least` is there. An empty, broken or invented tree is "bad_tree".
+    Its words are the instruction's own: none is made up or stands in more nodes than in the instruction, and of the
+    instruction's content words at least a share of `least` is there. An empty, broken or invented tree is "bad_tree".
     """
     try:
         tree = build_tree([Written(node.level, node.words, node.role) for node in reply.nodes])
     except BadTree as error:
         return Flaw("bad_tree", f"the tree of the instruction is none: {error}", {"nodes": len(reply.nodes)})
     said = "\n".join(node.words for node in tree.nodes)
-    if invented := sorted(terms(said) - terms(instruction)):
-        return Flaw(
-            "bad_tree", f"the tree holds {shorten(', '.join(invented), 60)!r}, which the instruction has not"
-        )
+    if more := more_often(said, instruction):
+        named = shorten(", ".join(more), 60)
+        return Flaw("bad_tree", f"the tree holds {named!r}, which the instruction has not, or not as often")
     share = share_held(instruction, said)
     if share < least:
         reason = f"the tree holds {share:.0%} of the instruction's content words, and {least:.0%} are needed"

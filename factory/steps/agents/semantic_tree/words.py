@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
@@ -25,6 +26,12 @@ def terms(text: str) -> set[str]:
 def new_terms(text: str, than: str) -> set[str]:
     """The content words of `text` that `than` has not."""
     return terms(text) - _stems(rouge_tokens(than))
+
+
+def more_often(text: str, than: str) -> list[str]:
+    """The content words that stand more often in `text` than in `than`, as they are compared, in order."""
+    found = Counter(map(_stem, _words(text)))
+    return sorted(found - Counter(map(_stem, rouge_tokens(than))))
 
 
 def share_held(wanted: str, text: str) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.steps.agents.semantic_tree.words import holds, new_terms, share_held
+from factory.steps.agents.semantic_tree.words import holds, more_often, new_terms, share_held
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,12 @@ def test_shares_and_new_words_count_content_words_alone() -> None:
     assert new_terms("比较", "说明") == {"比", "较"}
     assert not new_terms("the", "Explain.")
     assert not new_terms("的", "说明")
+
+
+def test_a_word_that_stands_more_often_is_named() -> None:
+    assert more_often("sea seas salt", "The sea is salty.") == ["salt", "sea"]
+    assert more_often("the sea", "The sea is salty.") == []
+    assert more_often("疫苗疫苗", "疫苗") == ["疫", "苗"]
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
