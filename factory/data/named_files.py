@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from factory.data.formats.places import data_files
+from factory.errors import InputError
 
 _SEEDS = Path(__file__).parent / "seeds"
 SHIPPED = {
@@ -17,7 +18,15 @@ SHIPPED = {
 
 
 def named_file(name: str) -> Path:
-    """The file that an option names: one of `SHIPPED`, or a path, in which ~ is the home folder."""
+    """The file that an option names: one of `SHIPPED`, or a path, in which ~ is the home folder.
+
+    Raises:
+        InputError: the package has no seeds of this name.
+    """
+    if name.startswith("factory:seeds") and name not in SHIPPED:
+        raise InputError(
+            f"there are no seeds {name!r}; those that come with factory are {', '.join(SHIPPED)}"
+        )
     return SHIPPED.get(name) or Path(os.path.expanduser(name))  # leaves an unknown ~user, where Path's raises
 
 

@@ -16,6 +16,7 @@ from factory.data.record import Record
 from factory.data.table import Table
 from factory.data.text import detect_language
 from factory.engine.run import RunResult
+from factory.errors import InputError
 from factory.recipe.recipe import builtin_recipes, load_recipe
 from factory.report.terminal.why import explain
 from factory.steps.agents.evolving.mix import CODE_OPERATIONS
@@ -135,6 +136,11 @@ def test_each_is_found_by_its_name_and_has_seeds_of_its_own(name: str) -> None:
         assert row["output"]
         assert detect_language(row["instruction"]) == row["lang"]
     assert {row["lang"] for row in rows} == ({"zh"} if name == "chinese" else {"en", "zh"})
+
+
+def test_seeds_that_do_not_come_with_the_package_are_answered_with_those_that_do() -> None:
+    with pytest.raises(InputError, match=r"no seeds 'factory:seeds/chinse'; .*, factory:seeds/chinese, "):
+        sft.load("factory:seeds/chinse")
 
 
 # -- a good model -------------------------------------------------------------------------------------------

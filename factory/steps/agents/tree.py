@@ -105,8 +105,8 @@ class Tree(PerRecord):
         counts = (nodes,) if isinstance(nodes, int) else nodes
         if not counts:
             raise ValueError("name at least one number of nodes")
-        if wrong := [count for count in counts if not 1 <= count <= MOST_NODES]:
-            raise ValueError(f"from 1 to {MOST_NODES} nodes can be added, not {wrong[0]}")
+        if not all(1 <= count <= MOST_NODES for count in counts):
+            raise ValueError(f"from 1 to {MOST_NODES} nodes can be added")
         if len(set(counts)) < len(counts):
             raise ValueError("a number of nodes stands twice")
         return nodes

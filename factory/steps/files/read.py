@@ -26,7 +26,7 @@ class Read(Source):
     and so does what is no turn. A row that cannot be read is set aside with its file, line and reason, and the others
     go on; one that is odd (two user turns in a row, an answer to a call that is not there) is kept, and told.
     Of a folder all parts are read in the order of their names; a part that cannot be read is set aside as a row is.
-    `factory:seeds` names the seed tasks that ship with the package, `factory:seeds/chinese` those of the recipe chinese.
+    `factory:seeds` names the seed tasks that ship with the package, `factory:seeds/chinese` those of that recipe.
 
     Example:
         - read: {path: seeds.jsonl}
