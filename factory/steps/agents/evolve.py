@@ -172,6 +172,11 @@ class Evolve(PerRecord):
     def ended(self, context: Context) -> None:
         """See `PerRecord.ended`."""
         tell_yield(context)
+        if left_out := context.facts.get("rounds_at_limit"):
+            context.tell(
+                f"{context.step}: {left_out:,} rounds were left out, since their instructions have all the words or "
+                "demands that they may have (`max_words`, `max_demands`) and no operation adds none"
+            )
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: each round has all its tries, and each is let go for its answer."""

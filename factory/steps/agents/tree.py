@@ -55,8 +55,9 @@ class Tree(PerRecord):
       "other_language", "template_leak");
     - its answer is empty, cut, a refusal or in another language.
 
-    A record gives a child for each number in `nodes`. The input of an instruction goes along as it is; the tree is of
-    the instruction alone. The child keeps its tree in `meta` under "semantic_tree", new nodes marked (JSON: `words`,
+    A record gives a child for each number in `nodes`. The input of an instruction goes along as it is, and so do the
+    turns before it: the tree is of the last instruction alone. The prompts ask for 100 words at most; that is told
+    ("tree.added_words"), not enforced. The child keeps its tree in `meta` under "semantic_tree", new nodes marked (JSON: `words`,
     `role`, `children`, `added`); `factory why` draws it, and `export: {carry: [semantic_tree]}` writes it. Scores are
     "tree.nodes", "tree.depth" and "tree.added" of the tree, "tree.added_words" (growth in words, or Chinese
     characters) and "tree.new_words" (different content words that are new).
