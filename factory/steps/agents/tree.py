@@ -57,10 +57,10 @@ class Tree(PerRecord):
 
     A record gives a child for each number in `nodes`. The input of an instruction goes along as it is, and so do the
     turns before it: the tree is of the last instruction alone. The prompts ask for 100 words at most; that is told
-    ("tree.added_words"), not enforced. The child keeps its tree in `meta` under "semantic_tree", new nodes marked (JSON: `words`,
-    `role`, `children`, `added`); `factory why` draws it, and `export: {carry: [semantic_tree]}` writes it. Scores are
-    "tree.nodes", "tree.depth" and "tree.added" of the tree, "tree.added_words" (growth in words, or Chinese
-    characters) and "tree.new_words" (different content words that are new).
+    ("tree.added_words"), not enforced. The child keeps its tree in `meta` under "semantic_tree", new nodes marked
+    (JSON: `words`, `role`, `children`, `added`); `factory why` draws it, and `export: {carry: [semantic_tree]}` writes
+    it. Scores are "tree.nodes", "tree.depth" and "tree.added" of the tree, "tree.added_words" (growth in words, or
+    Chinese characters) and "tree.new_words" (different content words that are new).
 
     `method: paper` asks as the paper does: one prompt for all three steps, which adds three nodes, repeated on what it
     gave until there are as many as asked. There is no tree to keep or count then, and only the texts are checked.
