@@ -128,10 +128,7 @@ class PerRecord(Step):
         """
 
     def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        """What `process` gives where it makes every call that it could make; models give stand-ins.
-
-        An estimate counts the calls. A step whose calls depend on what the replies say overrides it.
-        """
+        """What `process` gives where it makes every call that replies may lead to, for an estimate with stand-ins."""
         return self.process(record, context)
 
     def ended(self, context: Context) -> None:

@@ -14,7 +14,7 @@ from factory.data.text import detect_language, is_blank
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
-from factory.steps.agents.evolve import clean_instruction
+from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.personas import (
     Persona,

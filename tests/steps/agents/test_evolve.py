@@ -17,7 +17,9 @@ from step_context import Ask, process, scripted_context
 from factory.data.record import Message, Record, new_record
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import Reply
-from factory.steps.agents.evolve import OPERATIONS, Evolve, clean_instruction
+from factory.steps.agents.evolve import Evolve
+from factory.steps.agents.evolving.mix import OPERATIONS
+from factory.steps.agents.flaws.clean import clean_instruction
 
 SEED = new_record("Name a river.", output="The Rhine.", lang="en", source="seeds.jsonl")
 SEED_ZH = new_record("说出一条河。", output="长江。", lang="zh")

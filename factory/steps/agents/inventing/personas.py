@@ -14,7 +14,7 @@ from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
 from factory.statistics.rouge.novelty import NoveltyIndex
 from factory.step import Context
-from factory.steps.agents.evolve import clean_instruction
+from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.inventing.single import task_flaw
 from factory.steps.judging.verdicts.side_by_side import side_by_side

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from factory.data.prompt import load_prompt
 from factory.models.base import Answer
-from factory.steps.agents.evolve import OPERATIONS
+from factory.steps.agents.evolving.mix import OPERATIONS
 from factory.steps.agents.flaws.eliminate import answer_flaw, instruction_flaw, template_leak, truncation_flaw
 from factory.steps.agents.flaws.stop_words import has_content
 
