@@ -131,7 +131,7 @@ class PerRecord(Step):
         """What `process` gives where it makes every call that replies may lead to, for an estimate with stand-ins."""
         return self.process(record, context)
 
-    def ended(self, context: Context) -> None:
+    def finish(self, context: Context) -> None:
         """Called once all records are through, to tell what the step came to (`Context.tell`, `Context.facts`)."""
 
 

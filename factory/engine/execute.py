@@ -217,7 +217,7 @@ class Execution:
                 await self._last_calls(batches)
                 batches.settle()  # stops here, so that no file of half the records is left
         for step, context in steps:
-            step.ended(context)
+            step.finish(context)
         for progress in self.progress.steps[start:end]:
             progress.seconds = time.monotonic() - began
             progress.facts.update(progress.lengths.facts())

@@ -23,7 +23,7 @@ from factory.steps.agents.evolving.mix import OPERATIONS, Limits, Mix, Named, ch
 from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.comments import without_comment
-from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, refusal_flaw, truncation_flaw
+from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, truncation_flaw
 from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 
@@ -169,8 +169,8 @@ class Evolve(PerRecord):
                 dropped.append(child.dropped)
         note_yield(context, kept, dropped)
 
-    def ended(self, context: Context) -> None:
-        """See `PerRecord.ended`."""
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`."""
         tell_yield(context)
         if left_out := context.facts.get("rounds_at_limit"):
             context.tell(
@@ -273,7 +273,6 @@ class Evolve(PerRecord):
         """What can be told of an evolved instruction without a model."""
         return (
             instruction_flaw(_words(child), _words(parent), prompt)
-            or refusal_flaw(_words(child), _words(parent))
             or self._limits.flaw(_words(child))
             or self._language(
                 language_flaw(_words(child), _words(parent), "the evolved instruction"), context

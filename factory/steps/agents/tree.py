@@ -135,8 +135,8 @@ class Tree(PerRecord):
                 dropped.append(child.dropped)
         note_yield(context, kept, dropped)
 
-    def ended(self, context: Context) -> None:
-        """See `PerRecord.ended`."""
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`."""
         tell_yield(context)
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:

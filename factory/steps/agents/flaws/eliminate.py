@@ -55,7 +55,8 @@ def instruction_flaw(evolved: str, parent: str, prompt: Prompt) -> Flaw | None:
         return Flaw("empty", "the evolved instruction is empty")
     if normal_form(evolved) == normal_form(parent):
         return Flaw("unchanged", "the evolved instruction is the one it was made from")
-    if word_count(evolved) < REFUSAL_WORDS and (refused := refusal(evolved, parent)):
+    # An instruction that began so itself is no refusal.
+    if word_count(evolved) < REFUSAL_WORDS and not refusal(parent) and (refused := refusal(evolved, parent)):
         return Flaw("refusal", f"the evolving model says {refused!r} in place of an instruction")
     leak = template_leak(evolved, parent, prompt)
     if leak:
@@ -123,11 +124,3 @@ def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
     if words < REFUSAL_WORDS and (refused := refusal(answer, instruction)):
         return Flaw("refusal", f"the answer says {refused!r} in {words} words", {"words": words})
     return None
-
-
-def refusal_flaw(evolved: str, parent: str) -> Flaw | None:
-    """That a model refused to evolve, in place of doing so; an instruction that began so itself is no refusal."""
-    if word_count(evolved) >= REFUSAL_WORDS or refusal(parent):
-        return None
-    refused = refusal(evolved, parent)
-    return Flaw("refusal", f"the model refused to evolve it: it says {refused!r}") if refused else None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, rouge_tokens, shorten
-from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, refusal_flaw
+from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw
 from factory.steps.agents.flaws.language import language_flaw
 from factory.steps.agents.semantic_tree.tree import (
     ROLES,
@@ -141,7 +141,7 @@ def written_flaw(text: str, instruction: str, prompt: Prompt, least: float) -> F
     As of an evolved one (empty, unchanged, a leak of the prompt, a refusal); that it speaks of the tree, is in another
     language, goes round in a loop, or holds less than a share of `least` of the old instruction's content words.
     """
-    flaw = instruction_flaw(text, instruction, prompt) or refusal_flaw(text, instruction)
+    flaw = instruction_flaw(text, instruction, prompt)
     if flaw is not None:
         return flaw
     leak = _LEAK.search(text)

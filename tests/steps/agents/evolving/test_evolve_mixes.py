@@ -191,7 +191,7 @@ def test_a_round_that_has_no_operation_left_asks_nobody_and_is_counted() -> None
     assert context.facts["rounds_at_limit"] == 3
     told: list[str] = []
     object.__setattr__(context, "tell", told.append)
-    Evolve().ended(context)
+    Evolve().finish(context)
     assert told == [
         "01-test: 3 rounds were left out, since their instructions have all the words or demands that they may have "
         "(`max_words`, `max_demands`) and no operation adds none"
