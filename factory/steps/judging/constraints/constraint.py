@@ -1,0 +1,254 @@
+"""What a constraint is: its kind, category, arguments and wording; and one that code can check, one that a model judges."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from factory.data.text import is_blank, prompt_language
+from factory.steps.judging.constraints.languages import language_of
+from factory.steps.judging.constraints.sentences import split_sentences
+
+Category: TypeAlias = Literal["content", "situation", "style", "format", "example", "mixed"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+"""FollowBench's categories (arXiv 2310.20410)."""
+
+Relation: TypeAlias = Literal["at least", "less than", "at most", "more than", "exactly"]
+"""How a number compares. IFEval has the first two."""
+
+_RELATIONS: Mapping[Relation, tuple[str, str]] = {
+    "at least": ("at least {}", "至少{}"),
+    "less than": ("less than {}", "少于{}"),
+    "at most": ("at most {}", "不超过{}"),
+    "more than": ("more than {}", "多于{}"),
+    "exactly": ("exactly {}", "正好{}"),
+}
+
+
+def _shows_something(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("must not be empty")
+    return text
+
+
+Phrase = Annotated[str, AfterValidator(_shows_something)]
+"""A text that shows something."""
+
+# A run of \w as IFEval counts words; a Chinese or Japanese character is a word of its own.
+_CJK = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_WORD = re.compile(r"\w+")
+_CJK_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+
+
+def count_words(text: str) -> int:
+    """Number of runs of letters, digits and underscores, of which each Chinese or Japanese character is one."""
+    return len((_WORD if text.isascii() else _CJK_WORD).findall(text))
+
+
+class AnswerText:
+    """An answer, with what several checkers count of it counted once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def stripped(self) -> str:
+        """The text without white space around it."""
+        return self.text.strip()
+
+    @cached_property
+    def lowered(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @cached_property
+    def words(self) -> int:
+        """Number of words (`count_words`)."""
+        return count_words(self.text)
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """The sentences, none of them empty."""
+        return split_sentences(self.text)
+
+    @cached_property
+    def language(self) -> str:
+        """The language that most of it is in; "" where it has no letter."""
+        return language_of(self.text)
+
+
+class CannotCheck(Exception):
+    """A checker cannot decide: the verdict is missing. `kind` groups such failures, as `Missing.kind` does."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a constraint needs of an answer, so that those which contradict each other are never put together.
+
+    owns: parts and properties that it decides alone: "start", "end", "whole" (the form of all of it), "paragraphs",
+        "case", "language"
+    texts: what must stand in the answer
+    any_case: whether its texts may stand there in capitals or in small letters too
+    unit: what it counts ("words", "sentences", ...), "" where it counts nothing that others count too
+    least, most: how many of the unit there are to be
+    """
+
+    owns: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
+    any_case: bool = True
+    unit: str = ""
+    least: float = 0
+    most: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a constraint is drawn for: the language it is worded in, and the instruction that it is added to."""
+
+    language: str
+    instruction: str
+    words: tuple[str, ...] = field(default=())
+    """Words that a keyword may be: they fit most instructions."""
+
+
+class Constraint(BaseModel, ABC):
+    """One constraint on an answer: a frozen set of validated arguments."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str]
+    """Its name, such as "length_constraints:number_words"."""
+    category: ClassVar[Category]
+
+    @abstractmethod
+    def wording(self, language: str) -> str:
+        """The constraint as a sentence of an instruction, in Chinese where `language` is, else in English."""
+
+    def demands(self) -> Demands:
+        """What it needs of an answer."""
+        return Demands()
+
+    def refuses(self, text: str) -> bool:
+        """Whether no answer that holds `text` can meet it."""
+        return False
+
+    def arguments(self) -> dict[str, Any]:
+        """Its arguments as plain JSON."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def draw(cls, chance: random.Random, about: About) -> Self | None:
+        """One with arguments drawn by `chance`; None where the kind does not fit, or is never drawn."""
+        return None
+
+
+class Checked(Constraint):
+    """A constraint that code can check."""
+
+    @abstractmethod
+    def check(self, answer: AnswerText) -> bool:
+        """Whether the answer meets it.
+
+        Raises:
+            CannotCheck: that cannot be decided.
+        """
+
+    def found(self, answer: AnswerText) -> str:
+        """What was found in its place, shortly, such as a number; "" where there is nothing to tell."""
+        return ""
+
+
+class Counted(Checked):
+    """A checker that counts something and compares the number."""
+
+    unit: ClassVar[str] = ""
+    """What it counts, where other kinds count the same or something that is made of it."""
+
+    @abstractmethod
+    def count(self, answer: AnswerText) -> int:
+        """How many the answer has."""
+
+    @abstractmethod
+    def bound(self) -> tuple[Relation, int]:
+        """How the number is to compare, and with what."""
+
+    def check(self, answer: AnswerText) -> bool:
+        """See `Checked.check`."""
+        relation, number = self.bound()
+        return holds(self.count(answer), relation, number)
+
+    def found(self, answer: AnswerText) -> str:
+        """See `Checked.found`."""
+        return str(self.count(answer))
+
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest number that meet it."""
+        relation, number = self.bound()
+        least = {"at least": number, "more than": number + 1, "exactly": number}.get(relation, 0)
+        most = {"less than": number - 1, "at most": number, "exactly": number}.get(relation, math.inf)
+        return least, most
+
+    def demands(self) -> Demands:
+        """See `Constraint.demands`."""
+        return Demands(unit=self.unit, least=self.limits()[0], most=self.limits()[1])
+
+    def refuses(self, text: str) -> bool:
+        """See `Constraint.refuses`: whether the text alone has too many."""
+        return self.count(AnswerText(text)) > self.limits()[1]
+
+
+class Judged(Constraint):
+    """A constraint that a model judges: its requirement in words, as it stands in the instruction."""
+
+    requirement: Phrase
+
+    def wording(self, language: str) -> str:
+        """See `Constraint.wording`: the requirement itself, in the language that it was written in."""
+        return self.requirement
+
+
+def holds(number: float, relation: Relation, bound: float) -> bool:
+    """Whether `number` is, say, at least `bound`."""
+    if relation == "at least":
+        return number >= bound
+    if relation == "less than":
+        return number < bound
+    if relation == "at most":
+        return number <= bound
+    return number > bound if relation == "more than" else number == bound
+
+
+def compared(relation: Relation, number: int, language: str) -> str:
+    """A relation in words: "at least 3", "至少 3"."""
+    chinese = is_chinese(language)
+    said = _RELATIONS[relation][chinese]
+    return said.format(f" {number} " if chinese else number)
+
+
+def is_chinese(language: str) -> bool:
+    """Whether records of this language are spoken to in Chinese."""
+    return prompt_language(language) == "zh"
+
+
+def in_language(language: str, english: str, chinese: str) -> str:
+    """The wording that serves the language."""
+    return chinese if is_chinese(language) else english
+
+
+def listed(items: tuple[str, ...], language: str) -> str:
+    """Texts in quotation marks, in a row."""
+    if is_chinese(language):
+        return "、".join(f"“{item}”" for item in items)
+    return ", ".join(f'"{item}"' for item in items)

@@ -1,0 +1,140 @@
+"""Constraints on a record: a column of its row, so that every format carries them and any program can read them.
+
+The column is `constraints`: a list of {"kind": ..., "arguments": {...}, "text": ...}, in the order in which they were
+added, each with its "category" and, once an answer was verified, "satisfied" (true, false, or null where no verdict
+could be had) and "found". Where there is no such column, IFEval's `instruction_id_list` and `kwargs` are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from factory.data.record import Record
+from factory.data.text import shorten
+from factory.steps.judging.constraints.constraint import Category, Constraint
+from factory.steps.judging.constraints.registry import BadConstraint, make_constraint
+
+COLUMN = "constraints"
+_KEYS = frozenset({"kind", "arguments", "text", "category", "satisfied", "found"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A constraint as an instruction states it, and what became of it.
+
+    text: its words in the instruction; "" where the source does not tell
+    satisfied: whether the answer meets it; None where no verdict was had
+    found: what was found in the answer, or why there is no verdict
+    """
+
+    constraint: Constraint
+    text: str = ""
+    satisfied: bool | None = None
+    found: str = ""
+
+    @property
+    def category(self) -> Category:
+        """The category of its kind."""
+        return self.constraint.category
+
+    def words(self, language: str) -> str:
+        """The constraint in words."""
+        return self.text or self.constraint.wording(language)
+
+    def with_verdict(self, satisfied: bool | None, found: str) -> Stated:
+        """The same with a verdict."""
+        return replace(self, satisfied=satisfied, found=found)
+
+    def as_json(self, verified: bool = True) -> dict[str, Any]:
+        """As it lies in the column."""
+        said = {
+            "kind": self.constraint.kind,
+            "arguments": self.constraint.arguments(),
+            "category": self.category,
+            "text": self.text,
+        }
+        return {**said, "satisfied": self.satisfied, "found": self.found} if verified else said
+
+
+def stated_constraints(record: Record) -> tuple[Stated, ...]:
+    """The constraints on a record's answer, in order; none where it has no such column.
+
+    Raises:
+        BadConstraint: the column holds something else, a kind that there is not, or wrong arguments; the sentence
+            begins with the place.
+    """
+    column = record.meta.get(COLUMN)
+    if column is not None:
+        return tuple(_each(column, COLUMN, _read_stated))
+    names, arguments = record.meta.get("instruction_id_list"), record.meta.get("kwargs")
+    if names is None:
+        return ()
+    if not isinstance(names, Sequence) or isinstance(names, str):
+        raise BadConstraint("the column instruction_id_list is no list of names")
+    given = [{}] * len(names) if arguments is None else arguments
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(names):
+        raise BadConstraint("the column kwargs is no list with one entry for each name in instruction_id_list")
+    return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
+
+
+def with_constraints(record: Record, stated: Sequence[Stated], *, verified: bool = False) -> Record:
+    """The record with these constraints in its column."""
+    return replace(record, meta={**record.meta, COLUMN: [one.as_json(verified) for one in stated]})
+
+
+def _each(column: object, name: str, read: Any) -> list[Stated]:
+    if not isinstance(column, Sequence) or isinstance(column, str):
+        raise BadConstraint(f"the column {name} is no list of constraints: {shorten(repr(column), 60)}")
+    found = []
+    for number, value in enumerate(column, start=1):
+        try:
+            found.append(read(value))
+        except BadConstraint as error:
+            raise BadConstraint(f"number {number} in the column {name}: {error}") from None
+    return found
+
+
+def _read_ifeval(value: tuple[object, object]) -> Stated:
+    name, arguments = value
+    return Stated(make_constraint(_name(name), _mapping(arguments)))
+
+
+def _read_stated(value: object) -> Stated:
+    return read_stated(_mapping(value))
+
+
+def read_stated(row: Mapping[str, Any]) -> Stated:
+    """A constraint as it lies in data: {"kind": ..., "arguments": {...}}, its words and verdict where they are there.
+
+    Raises:
+        BadConstraint: it is none.
+    """
+    if "kind" not in row:
+        raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')
+    if unknown := [key for key in row if key not in _KEYS]:
+        raise BadConstraint(
+            f"it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under \"arguments\""
+        )
+    satisfied = row.get("satisfied")
+    return Stated(
+        make_constraint(_name(row["kind"]), _mapping(row.get("arguments") or {})),
+        str(row.get("text") or ""),
+        satisfied if isinstance(satisfied, bool) else None,
+        str(row.get("found") or ""),
+    )
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadConstraint(f"the kind is no text: {shorten(repr(value), 60)}")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BadConstraint(f"it is no object with named fields: {shorten(repr(value), 60)}")
+    return value
