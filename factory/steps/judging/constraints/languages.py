@@ -84,14 +84,15 @@ def language_of(text: str) -> str:
     Case does not count. A text of Han characters is Chinese unless kana stand among them.
     """
     sample = text[:SAMPLE]
-    if sample.isascii():
+    if sample.isascii() or not _OWN.search(sample):
         words = _WORD.findall(sample.lower())
-        if not words:
-            return ""
-        common = sum(word in _ENGLISH for word in words)
-        if len(words) >= _FEWEST_WORDS and common >= _ENGLISH_SHARE * len(words):
-            return "en"
-    elif _OWN.search(sample):
+        letters = sum(map(len, words))
+        # Most of what shows is Latin letters, and a third of the words are those that English cannot do without.
+        if len(words) >= _FEWEST_WORDS and letters >= 0.6 * len("".join(sample.split())):
+            common = sum(word in _ENGLISH for word in words)
+            if common >= _ENGLISH_SHARE * len(words):
+                return "en"
+    else:
         counts = {code: len(pattern.findall(sample)) for code, pattern in _SCRIPTS.items()}
         if counts["ja"] * 10 >= counts["zh"]:
             counts["ja"] += counts["zh"] if counts["ja"] else 0

@@ -126,7 +126,7 @@ class EnglishLowercase(Checked):
 
 # As NLTK's word tokenizer cuts, where a cut changes how many parts are in capitals: brackets and marks apart, a comma
 # or colon but in a number, a dash of hyphens, and what an apostrophe shortens ("IT'S", "DON'T").
-_PART = re.compile(r"""[^\s()\[\]{}<>;@#$%&?!"`“”,:]+(?:[,:](?=\d)[^\s()\[\]{}<>;@#$%&?!"`“”,:]+)*""")
+_PART = re.compile(r"""[^\s()\[\]{}<>;@#$%&?!"`“”‘’«»,:]+(?:[,:](?=\d)[^\s()\[\]{}<>;@#$%&?!"`“”‘’«»,:]+)*""")
 _SHORTENED = re.compile(r"(?<=.)(?:n't|'(?:s|m|d|ll|re|ve))$", re.IGNORECASE)
 
 

@@ -1,0 +1,164 @@
+"""Holding an answer against its constraints: code checks what it can, a model judges the rest in one call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from factory.data.record import Event, Record
+from factory.data.text import is_blank, shorten
+from factory.errors import RecordFailed
+from factory.models.base import Sampling
+from factory.step import Context
+from factory.steps.judging.constraints.constraint import CannotCheck, Checked
+from factory.steps.judging.constraints.stated import Stated
+from factory.steps.judging.constraints.strictness import Variants, follows
+from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
+
+FOUND_CHARACTERS = 200
+
+
+class JudgedOne(BaseModel):
+    """What a model says of one constraint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    constraint: int
+    reason: str = Field(json_schema_extra={"maxLength": REASON_CHARACTERS})
+    satisfied: Literal["yes", "no"]
+
+
+class JudgedAll(BaseModel):
+    """What a model says of several; `judged_schema` adds their number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdicts: list[JudgedOne]
+
+
+@functools.lru_cache(maxsize=64)
+def judged_schema(number: int) -> type[JudgedAll]:
+    """The schema of a reply on so many constraints: a verdict on each, in order."""
+    exactly = Annotated[list[JudgedOne], Field(min_length=number, max_length=number)]
+    return create_model("JudgedExactly", __base__=JudgedAll, verdicts=(exactly, ...))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An answer's verdicts.
+
+    stated: the constraints with their verdicts, in order
+    loose: whether each is met by IFEval's loose reading; None where there is no verdict. Of a judged one, as `stated`
+    event: what the record's history says of it
+    """
+
+    stated: tuple[Stated, ...]
+    loose: tuple[bool | None, ...]
+    event: Event
+
+    @property
+    def satisfied(self) -> int:
+        """How many are met."""
+        return sum(one.satisfied is True for one in self.stated)
+
+    @property
+    def failed(self) -> tuple[Stated, ...]:
+        """Those that are not met."""
+        return tuple(one for one in self.stated if one.satisfied is False)
+
+    @property
+    def unknown(self) -> tuple[Stated, ...]:
+        """Those of which there is no verdict."""
+        return tuple(one for one in self.stated if one.satisfied is None)
+
+
+async def verify_answer(
+    record: Record,
+    stated: Sequence[Stated],
+    context: Context,
+    *,
+    model: str,
+    max_tokens: int = 1024,
+    loose: bool = False,
+    operation: str = "verify",
+) -> Verified:
+    """The record's answer held against its constraints. A verdict that could not be had is None, with why in `found`.
+
+    Args:
+        model: the chat model that judges what no code can check; it is not asked where there is nothing to judge.
+        loose: whether to tell IFEval's loose reading too.
+    """
+    answer = Variants(record.output)
+    found: list[Stated] = []
+    loosely: list[bool | None] = []
+    judged = []
+    for at, one in enumerate(stated):
+        if isinstance(one.constraint, Checked):
+            verdict, relaxed = _checked(one, one.constraint, answer, loose)
+            found.append(verdict)
+            loosely.append(relaxed)
+        else:
+            judged.append(at)
+            found.append(one.with_verdict(None, "not judged"))
+            loosely.append(None)
+    event = Event(context.step, operation)
+    if judged:
+        if is_blank(record.output):
+            verdicts: Sequence[tuple[bool | None, str]] = [(False, "the answer is empty")] * len(judged)
+        else:
+            verdicts, event = await _judge(
+                record, [stated[at] for at in judged], context, model, max_tokens, operation
+            )
+        for at, (satisfied, reason) in zip(judged, verdicts, strict=True):
+            found[at] = stated[at].with_verdict(satisfied, reason)
+            loosely[at] = satisfied
+    return Verified(tuple(found), tuple(loosely), event)
+
+
+def _checked(
+    stated: Stated, constraint: Checked, answer: Variants, loose: bool
+) -> tuple[Stated, bool | None]:
+    try:
+        met = follows(constraint, answer)
+        relaxed = met or (loose and follows(constraint, answer, loose=True))
+        what = "" if met else shorten(constraint.found(answer.strict), FOUND_CHARACTERS)
+    except CannotCheck as error:
+        return stated.with_verdict(None, str(error)), None
+    return stated.with_verdict(met, what), relaxed
+
+
+async def _judge(
+    record: Record, stated: Sequence[Stated], context: Context, model: str, max_tokens: int, operation: str
+) -> tuple[list[tuple[bool | None, str]], Event]:
+    """A model's verdicts on constraints, in order, each with its reason."""
+    lines = [f"{number}. {one.words(record.language)}" for number, one in enumerate(stated, start=1)]
+    try:
+        asked = await context.ask(
+            model,
+            "constraints/verify",
+            record,
+            Sampling(0.0, max_tokens),
+            schema=judged_schema(len(stated)),
+            operation=operation,
+            conversation=transcript(record.conversation, record.language),
+            constraints="\n".join(lines),
+            answer=record.output,
+        )
+    except RecordFailed as error:
+        context.count("verdicts_not_had", len(stated))
+        event = context.event(operation, prompt=context.prompt("constraints/verify", record))
+        return [(None, f"no verdict: {error}")] * len(stated), event
+    by_number = {verdict.constraint: verdict for verdict in asked.answer.data.verdicts}
+    if sorted(by_number) != list(range(1, len(stated) + 1)):
+        context.count("verdicts_not_had", len(stated))
+        return [(None, "no verdict: the judge did not number its verdicts as the constraints are")] * len(
+            stated
+        ), asked.event
+    ordered = [by_number[number] for number in range(1, len(stated) + 1)]
+    return [
+        (verdict.satisfied == "yes", shorten(verdict.reason, FOUND_CHARACTERS)) for verdict in ordered
+    ], asked.event
