@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from factory.data.record import Event, Missing, Record
 from factory.data.text import is_blank, shorten
 from factory.errors import RecordFailed
 from factory.statistics.interval import number, percent
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.constraints.rates import (
     Rate,
     Tally,
@@ -24,7 +24,7 @@ from factory.steps.judging.constraints.rates import (
 )
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, stated_constraints, with_constraints
-from factory.steps.judging.constraints.verdicts import Verified, verify_answer
+from factory.steps.judging.constraints.verdicts import Verified, one_model, verify_answer
 from factory.steps.keep import Condition
 
 HARD, SOFT = "verify.hsr", "verify.ssr"
@@ -60,8 +60,8 @@ class Verify(PerRecord):
 
     name: ClassVar[str] = "verify"
 
-    model: ChatModelName = ""
-    """The chat model that judges what no code can check; it is not asked where there is nothing of the kind."""
+    model: ChatModelNames = ()
+    """The chat model that judges what no code can check; without one such a constraint has no verdict."""
     keep: Condition | None = None
     """Condition that the share of constraints met must meet for a record to be kept: ">= 1" keeps those whose answer
     meets all; without it all are kept."""
@@ -72,6 +72,12 @@ class Verify(PerRecord):
     """Most tokens of the judge's reasons and verdicts together."""
 
     _work: dict[int, _Work] = PrivateAttr(default_factory=dict)
+
+    @field_validator("model")
+    @classmethod
+    def _one(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        one_model(model)
+        return model
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
@@ -88,7 +94,7 @@ class Verify(PerRecord):
             yield self._kept(self._without(record, why, context), context)
             return
         verified = await verify_answer(
-            record, stated, context, model=self.model, max_tokens=self.max_tokens, loose=self.loose
+            record, stated, context, model=one_model(self.model), max_tokens=self.max_tokens, loose=self.loose
         )
         self._of(context).add(record, verified, self.loose)
         yield self._kept(with_verdicts(record, verified, loose=self.loose), context)

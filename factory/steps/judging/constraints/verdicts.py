@@ -76,12 +76,25 @@ class Verified:
         return tuple(one for one in self.stated if one.satisfied is None)
 
 
+def one_model(names: str | Sequence[str]) -> str | None:
+    """The one model of a field that may name none.
+
+    Raises:
+        ValueError: it names several.
+    """
+    if isinstance(names, str):
+        return names
+    if len(names) > 1:
+        raise ValueError("names several models: name one, or none")
+    return names[0] if names else None
+
+
 async def verify_answer(
     record: Record,
     stated: Sequence[Stated],
     context: Context,
     *,
-    model: str,
+    model: str | None,
     max_tokens: int = 1024,
     loose: bool = False,
     operation: str = "verify",
@@ -90,6 +103,7 @@ async def verify_answer(
 
     Args:
         model: the chat model that judges what no code can check; it is not asked where there is nothing to judge.
+            None: there is none, so that such a constraint has no verdict.
         loose: whether to tell IFEval's loose reading too.
     """
     answer = Variants(record.output)
@@ -109,6 +123,13 @@ async def verify_answer(
     if judged:
         if is_blank(record.output):
             verdicts: Sequence[tuple[bool | None, str]] = [(False, "the answer is empty")] * len(judged)
+        elif model is None:
+            context.count("verdicts_not_had", len(judged))
+            context.warn(
+                f"{context.step}: some constraints no code can check, and no model is named to judge them: they have "
+                "no verdict"
+            )
+            verdicts = [(None, "no model is named to judge it")] * len(judged)
         else:
             verdicts, event = await _judge(
                 record, [stated[at] for at in judged], context, model, max_tokens, operation

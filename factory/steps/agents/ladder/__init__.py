@@ -1,0 +1,1 @@
+"""Climbing a ladder of constraints: which is added next, and what is wrong with one that a model wrote."""
