@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import ClassVar
+from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from factory.data.prompt import Prompt
 from factory.data.record import Message, Record
 from factory.data.text import is_blank
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
+from factory.steps.agents.retry.until_verified import tries_until_verified, with_tries
+from factory.steps.judging.constraints.registry import BadConstraint
+from factory.steps.judging.constraints.stated import Stated, stated_constraints
+from factory.steps.judging.constraints.verdicts import one_model
+from factory.steps.judging.verify import what_failed
 
 
 class Respond(PerRecord):
@@ -32,8 +37,15 @@ class Respond(PerRecord):
     ("control_marks"). So is one that shows a file of this machine ("media_not_sent"): no file is opened because a
     row names it.
 
+    With `until: verified` an answer is held against the record's constraints (see `verify`), and where it does not meet
+    one, the model is sent its answer and told which, with what was found, until an answer meets all or `tries` answers
+    were asked for. A try that is cut, empty or no answer counts as one. All answers are kept as the record's answers,
+    with their verdicts; the best ends the conversation. A record none of whose answers meets all is dropped
+    ("constraint_failed") unless `unverified` keeps it. One that has no constraints is answered as ever.
+
     Example:
         - respond: {model: teacher, max_tokens: 2048}
+        - respond: {model: teacher, until: verified, tries: 3}
     """
 
     name: ClassVar[str] = "respond"
@@ -49,7 +61,21 @@ class Respond(PerRecord):
     system: bool = True
     """Put a system turn before a conversation that has none."""
     allow_truncated: bool = False
-    """Keep answers that were cut by the token limit."""
+    """Keep answers that were cut by the token limit; not those that are to be verified."""
+    until: Literal["answered", "verified"] = "answered"
+    """When to stop asking: at the first answer, or at one that meets the record's constraints."""
+    tries: int = Field(3, ge=1)
+    """Most answers that are asked for until one is verified."""
+    judge: ChatModelNames = ()
+    """The chat model that judges constraints which no code can check; by default the one that answers."""
+    unverified: Literal["drop", "keep"] = "drop"
+    """What becomes of a record none of whose answers meets all constraints."""
+
+    @field_validator("judge")
+    @classmethod
+    def _one(cls, judge: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        one_model(judge)
+        return judge
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         if not is_blank(record.output) and not self.overwrite:
@@ -58,6 +84,9 @@ class Respond(PerRecord):
         if is_blank(record.prompt):
             raise RecordFailed("no_instruction", "there is no user turn to answer")
         sampling = Sampling(self.temperature, self.max_tokens)
+        if self.until == "verified" and (stated := _stated(record)):
+            yield await self._until_verified(record, stated, sampling, context)
+            return
         made, answer = await answered(
             record, self.model, sampling, context, operation="respond", system=self.system
         )
@@ -74,6 +103,45 @@ class Respond(PerRecord):
             yield made.drop(context.step, "echo", "the model's answer is the prompt again")
         else:
             yield made
+
+    async def _until_verified(
+        self, record: Record, stated: Sequence[Stated], sampling: Sampling, context: Context
+    ) -> Record:
+        """The record with the best of its answers, dropped where none meets all constraints."""
+        messages, prompt = answering_messages(record, context, system=self.system)
+        judge = one_model(self.judge)
+        done = await tries_until_verified(
+            record,
+            stated,
+            context,
+            messages=messages,
+            prompt=prompt,
+            model=self.model,
+            judge=self.model if judge is None else judge,
+            sampling=sampling,
+            tries=self.tries,
+        )
+        made, best = with_tries(record, done), done.best
+        if not best.verified.failed:
+            context.count("verified" if best.met else "without_all_verdicts")
+            return made
+        context.count("not_verified")
+        if self.unverified == "keep":
+            return made
+        level = len(stated)
+        reason = (
+            f"{what_failed(best.verified.failed, level, record.language)}; best of {len(done.made)} answers"
+        )
+        numbers = {"share": best.verified.satisfied / level, "answers": float(len(done.made))}
+        return made.drop(context.step, "constraint_failed", reason, numbers)
+
+
+def _stated(record: Record) -> tuple[Stated, ...]:
+    """The record's constraints."""
+    try:
+        return stated_constraints(record)
+    except BadConstraint as error:
+        raise RecordFailed("bad_constraint", str(error)) from None
 
 
 async def answered(

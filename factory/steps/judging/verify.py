@@ -51,7 +51,7 @@ class Verify(PerRecord):
     verdict or an answer is set aside as failed ("no_verdict"). Records without constraints pass, and are counted. A
     record whose constraints cannot be read is set aside as failed ("bad_constraint").
 
-    Source: FollowBench (arXiv 2310.20410) for HSR, SSR and CSL; IFEval (arXiv 2311.07911) for checkers, strict and loose.
+    Source: FollowBench (arXiv 2310.20410) for HSR, SSR and CSL; IFEval (arXiv 2311.07911) for checkers.
 
     Example:
         - verify: {model: teacher, keep: ">= 1"}
@@ -210,7 +210,9 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
         if not unknown:
             scores[hard], scores[soft] = float(satisfied == level), satisfied / level
             continue
-        why = Missing("no_verdict", f"of {len(unknown)} of {level} constraints there is no verdict: {unknown[0].found}")
+        why = Missing(
+            "no_verdict", f"of {len(unknown)} of {level} constraints there is no verdict: {unknown[0].found}"
+        )
         missing[soft] = why
         if satisfied + len(unknown) < level:
             scores[hard] = 0.0
@@ -219,9 +221,7 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
     if verified.failed:
         notes[HARD] = what_failed(verified.failed, level, record.language)
     told = with_constraints(record, verified.stated, verified=True)
-    return replace(
-        told, scores=scores, missing=missing, notes=notes, events=(*record.events, verified.event)
-    )
+    return replace(told, scores=scores, missing=missing, notes=notes, events=(*record.events, verified.event))
 
 
 def what_failed(failed: tuple[Stated, ...], level: int, language: str) -> str:

@@ -20,11 +20,13 @@ DRAWS = 4
 
 _SAID: Mapping[Relation, re.Pattern[str]] = {
     "at least": re.compile(
-        r"at least|no (?:fewer|less) than|not (?:fewer|less) than|or more|minimum|至少|不少于|不低于|以上|起码|最少", re.I
+        r"at least|(?:no|not) (?:fewer|less) than|or more|minimum|至少|不少于|不低于|以上|起码|最少",
+        re.I,
     ),
     "less than": re.compile(r"less than|fewer than|under|below|少于|不足|不到|以内|低于", re.I),
     "at most": re.compile(
-        r"at most|no more than|not more than|up to|or (?:fewer|less)|maximum|not exceed|不超过|最多|至多|不多于|以内", re.I
+        r"at most|(?:no|not) more than|up to|or (?:fewer|less)|maximum|not exceed|不超过|最多|至多|不多于|以内",
+        re.I,
     ),
     "more than": re.compile(r"more than|over|above|exceed|多于|超过|大于", re.I),
     "exactly": re.compile(r"exactly|precisely|正好|恰好|刚好|整", re.I),
@@ -65,7 +67,9 @@ def requirement_flaw(
     if _repeats(requirement, instruction):
         return Flaw("unchanged", "the constraint repeats the instruction")
     if (words := word_count(requirement)) > LONGEST_WORDS:
-        return Flaw("too_long", f"the constraint has {words} words, more than {LONGEST_WORDS}", {"words": words})
+        return Flaw(
+            "too_long", f"the constraint has {words} words, more than {LONGEST_WORDS}", {"words": words}
+        )
     written = detect_language(requirement)
     if written and prompt_language(written) != prompt_language(language):
         return Flaw("other_language", f"the constraint is in {written}, not in {language or 'English'}")

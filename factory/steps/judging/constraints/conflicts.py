@@ -62,7 +62,9 @@ def _contested(one: Constraint, other: Constraint) -> str:
     if shared := first.owns & second.owns:
         return f"the {min(shared)} of the answer"
     for whole, beside in ((first, second), (second, first)):
-        if "whole" in whole.owns and (beside.owns & _FORMS or (beside.unit in _LAID_OUT and beside.least > 0)):
+        if "whole" in whole.owns and (
+            beside.owns & _FORMS or (beside.unit in _LAID_OUT and beside.least > 0)
+        ):
             return "the form of the answer"
     return ""
 

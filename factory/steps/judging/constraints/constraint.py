@@ -1,4 +1,4 @@
-"""What a constraint is: its kind, category, arguments and wording; and one that code can check, one that a model judges."""
+"""What a constraint is: kind, category, arguments, wording; one that code can check, and one that a model judges."""
 
 from __future__ import annotations
 

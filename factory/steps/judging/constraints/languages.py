@@ -44,8 +44,11 @@ LANGUAGES: dict[str, tuple[str, str]] = {
 }
 """The 30 languages of IFEval by ISO 639-1 code, and Chinese: their names in English and in Chinese."""
 
-_TOLD_APART = """af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no
-    pa pl pt ro ru sk sl sq sv sw ta te th tl tr uk ur vi zh""".split()
+_CODES = """
+    af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no
+    pa pl pt ro ru sk sl sq sv sw ta te th tl tr uk ur vi zh
+"""
+_TOLD_APART = _CODES.split()
 """Languages with many speakers: rarer ones are what short texts are mistaken for."""
 
 SAMPLE = 2000
@@ -69,12 +72,14 @@ _CHARACTERS = {
 _SCRIPTS = {code: re.compile(f"[{characters}]") for code, characters in _CHARACTERS.items()}
 _OWN = re.compile(f"[{''.join(_CHARACTERS.values())}]")
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
-_ENGLISH = frozenset(
-    """the of and to in is that it for was on are as with his they at be this have from or had by but not what all were
-    we when your can said there an each which she do how their if will up other about out many then them these so some
-    her would make like him into time has look more write go see no way could people my than who its now did get made
-    may i you a he me us our been should because just also only it's don't i'm i'll you're can't""".split()
-)
+_ENGLISH_WORDS = """
+    the of and to in is that it for was on are as with his they at be this have from or had by but not
+    what all were we when your can said there an each which she do how their if will up other about out
+    many then them these so some her would make like him into time has look more write go see no way could
+    people my than who its now did get made may i you a he me us our been should because just also only
+    it's don't i'm i'll you're can't
+"""
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _FEWEST_WORDS, _ENGLISH_SHARE = 4, 0.34
 
 

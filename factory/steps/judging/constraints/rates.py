@@ -113,9 +113,7 @@ def level_rates(
         shares = satisfied[told] / level
         number = int(at.sum())
         found.append(
-            LevelRates(
-                level, _rate(met[known], groups[known], number), _rate(shares, groups[told], number)
-            )
+            LevelRates(level, _rate(met[known], groups[known], number), _rate(shares, groups[told], number))
         )
     return found
 
@@ -148,9 +146,7 @@ def answer_rate(
 def _rate(values: NDArray[Any], groups: NDArray[np.int64], answers: int) -> Rate:
     if not len(values):
         return Rate(None, None, 0, answers)
-    return Rate(
-        float(values.mean()), share_interval(values, groups), len(values), answers - len(values)
-    )
+    return Rate(float(values.mean()), share_interval(values, groups), len(values), answers - len(values))
 
 
 def consecutive_levels(
@@ -168,7 +164,11 @@ def consecutive_levels(
     if len(answers) <= len(set(groups.tolist())):
         return None
     met = dict(
-        zip(zip(groups.tolist(), levels.tolist(), strict=True), hard(levels, satisfied, unknown).tolist(), strict=True)
+        zip(
+            zip(groups.tolist(), levels.tolist(), strict=True),
+            hard(levels, satisfied, unknown).tolist(),
+            strict=True,
+        )
     )
     highest = int(levels.max())
     counted: list[int | None] = []

@@ -14,7 +14,16 @@ from factory.data.text import shorten
 from factory.errors import RecipeError
 from factory.step import nearest
 from factory.steps.judging.constraints.constraint import Checked, Constraint, Judged
-from factory.steps.judging.constraints.kinds import content, ends, judged, keywords, layout, length, script, structure
+from factory.steps.judging.constraints.kinds import (
+    content,
+    ends,
+    judged,
+    keywords,
+    layout,
+    length,
+    script,
+    structure,
+)
 
 GROUP = "factory.constraints"
 """The entry point group of plug-ins."""

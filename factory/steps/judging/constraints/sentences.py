@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 
-_ABBREVIATIONS = frozenset(
-    """adm al apr aug ave bros ca capt cf co col conn corp cos ct dec dept dr e.g eq esp est etc ext fig fri ft gen gov
-    i.e inc jan jr jul jun lt ltd maj messrs mg mon mr mrs ms mt nov oct okla p.s p.p.s ph.d prof pp rep sat sen sep
-    sept sgt sr st sun thu thur tue tues univ viz vol vs wed yr feb""".split()
-)
-_STARTERS = frozenset(
-    """a according after also although among an and are as at because before both but by can could despite did do does
-    don't each even every finally first for from had has have he her here his how however i if in indeed instead is it
-    its let many may maybe meanwhile moreover most my nevertheless next no nonetheless nor not now of on once one only
-    our perhaps please separately she should similarly since so some such that the their then there therefore these
-    they this those though through thus to under until was we well were what when where which while who why will with
-    would yes yet you your""".split()
-)
+_ABBREVIATED = """
+    adm al apr aug ave bros ca capt cf co col conn corp cos ct dec dept dr e.g eq esp est etc ext fig fri
+    ft gen gov i.e inc jan jr jul jun lt ltd maj messrs mg mon mr mrs ms mt nov oct okla p.s p.p.s ph.d
+    prof pp rep sat sen sep sept sgt sr st sun thu thur tue tues univ viz vol vs wed yr feb
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
+_STARTING = """
+    a according after also although among an and are as at because before both but by can could despite
+    did do does don't each even every finally first for from had has have he her here his how however i if
+    in indeed instead is it its let many may maybe meanwhile moreover most my nevertheless next no
+    nonetheless nor not now of on once one only our perhaps please separately she should similarly since
+    so some such that the their then there therefore these they this those though through thus to under
+    until was we well were what when where which while who why will with would yes yet you your
+"""
+_STARTERS = frozenset(_STARTING.split())
 """Words that begin a sentence where they are capitalised behind an abbreviation or an ellipsis."""
 
 # An end is a run of marks, then what may close a quotation or bracket, then more text. The marks of Chinese and

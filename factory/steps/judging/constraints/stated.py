@@ -75,7 +75,9 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
         raise BadConstraint("the column instruction_id_list is no list of names")
     given = [{}] * len(names) if arguments is None else arguments
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(names):
-        raise BadConstraint("the column kwargs is no list with one entry for each name in instruction_id_list")
+        raise BadConstraint(
+            "the column kwargs is no list with one entry for each name in instruction_id_list"
+        )
     return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
 
 
@@ -115,7 +117,7 @@ def read_stated(row: Mapping[str, Any]) -> Stated:
         raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')
     if unknown := [key for key in row if key not in _KEYS]:
         raise BadConstraint(
-            f"it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under \"arguments\""
+            f'it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under "arguments"'
         )
     satisfied = row.get("satisfied")
     return Stated(

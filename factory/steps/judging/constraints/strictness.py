@@ -1,4 +1,4 @@
-"""IFEval's two ways to hold an answer against a constraint: as it stands, and with what models put around one taken off.
+"""IFEval's two ways to read an answer: strictly as it stands, and loosely, without what models put around one.
 
 Source: IFEval (arXiv 2311.07911), section 2.2: strict, and loose over eight transformations.
 """

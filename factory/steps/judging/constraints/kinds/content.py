@@ -174,7 +174,8 @@ class NumberNumerals(Counted):
 
 DateForm: TypeAlias = Literal["YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", "Month D, YYYY", "YYYY年M月D日"]
 
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTH_NAMES = "January February March April May June July August September October November December"
+_MONTHS = _MONTH_NAMES.split()
 _DATES: Mapping[DateForm, re.Pattern[str]] = {
     "YYYY-MM-DD": re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?!\d)"),
     "DD/MM/YYYY": re.compile(r"(?<!\d)(?P<day>\d\d)/(?P<month>\d\d)/(?P<year>\d{4})(?!\d)"),
@@ -214,7 +215,10 @@ class Date(Checked):
 
     @classmethod
     def draw(cls, chance: random.Random, about: About) -> Self:
-        forms: tuple[DateForm, ...] = ("YYYY-MM-DD", "YYYY年M月D日" if is_chinese(about.language) else "Month D, YYYY")
+        forms: tuple[DateForm, ...] = (
+            "YYYY-MM-DD",
+            "YYYY年M月D日" if is_chinese(about.language) else "Month D, YYYY",
+        )
         return cls(date_form=chance.choice(forms))
 
 

@@ -108,7 +108,9 @@ class ForbiddenWords(Checked):
     def wording(self, language: str) -> str:
         words = listed(self.forbidden_words, language)
         return in_language(
-            language, f"Do not include the keywords {words} in the response.", f"回答中不要出现这些词：{words}。"
+            language,
+            f"Do not include the keywords {words} in the response.",
+            f"回答中不要出现这些词：{words}。",
         )
 
     def check(self, answer: AnswerText) -> bool:

@@ -81,7 +81,8 @@ class NumberCharacters(Counted):
     def draw(cls, chance: random.Random, about: About) -> Self:
         scale = 1 if is_chinese(about.language) else 4
         return cls(
-            relation=chance.choice(("at least", "at most")), num_characters=scale * chance.randrange(60, 301, 20)
+            relation=chance.choice(("at least", "at most")),
+            num_characters=scale * chance.randrange(60, 301, 20),
         )
 
 
@@ -243,7 +244,8 @@ class NthParagraphFirstWord(Checked):
             language,
             f"There should be {self.num_paragraphs} paragraphs, separated by two line breaks. Paragraph "
             f"{self.nth_paragraph} must start with the word {self.first_word}.",
-            f"共写 {self.num_paragraphs} 段，段与段之间空一行，其中第 {self.nth_paragraph} 段以“{self.first_word}”开头。",
+            f"共写 {self.num_paragraphs} 段，段与段之间空一行，"
+            f"其中第 {self.nth_paragraph} 段以“{self.first_word}”开头。",
         )
 
     def check(self, answer: AnswerText) -> bool:
@@ -261,9 +263,7 @@ class NthParagraphFirstWord(Checked):
 
     def demands(self) -> Demands:
         owned = {"paragraphs", *({"start"} if self.nth_paragraph == 1 else ())}
-        return Demands(
-            frozenset(owned), (self.first_word,), unit="paragraphs", least=self.num_paragraphs
-        )
+        return Demands(frozenset(owned), (self.first_word,), unit="paragraphs", least=self.num_paragraphs)
 
     @classmethod
     def draw(cls, chance: random.Random, about: About) -> Self | None:

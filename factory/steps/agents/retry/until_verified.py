@@ -1,0 +1,143 @@
+"""Answering until the answer meets its constraints: the model is told which it does not meet, and asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from factory.data.prompt import Prompt
+from factory.data.record import Candidate, Message, Record
+from factory.data.text import is_blank
+from factory.errors import RecordFailed
+from factory.models.base import Answer, Sampling
+from factory.step import Context
+from factory.steps.judging.constraints.constraint import is_chinese
+from factory.steps.judging.constraints.stated import Stated
+from factory.steps.judging.constraints.verdicts import Verified, verify_answer
+from factory.steps.judging.verify import HARD, SOFT, with_verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One answer: the record with it and its verdicts, the model's reply, and what it was verified to be."""
+
+    record: Record
+    answer: Answer[None]
+    verified: Verified
+
+    @property
+    def met(self) -> bool:
+        """Whether it meets all constraints."""
+        return self.verified.satisfied == len(self.verified.stated)
+
+
+@dataclass(slots=True)
+class Tries:
+    """All answers to one record, and how many tries gave none.
+
+    problems: why, of the tries that gave none
+    """
+
+    made: list[Try] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def best(self) -> Try:
+        """The first that meets all, else the first of those that meet the most."""
+        return max(self.made, key=lambda one: one.verified.satisfied)
+
+
+async def tries_until_verified(
+    record: Record,
+    stated: Sequence[Stated],
+    context: Context,
+    *,
+    messages: Sequence[Message],
+    prompt: Prompt | None,
+    model: str,
+    judge: str,
+    sampling: Sampling,
+    tries: int,
+) -> Tries:
+    """Answer `record` until an answer meets its constraints, or lacks a verdict alone, `tries` times at the most.
+
+    A try whose answer is cut, empty or no answer counts as one; the next goes on from the last whole answer.
+
+    Args:
+        messages: what the model is sent at first; then its answer and what it does not meet are put behind.
+        prompt: the prompt that was put before the conversation, if one was.
+
+    Raises:
+        RecordFailed: no try gave an answer; with the reason of the first.
+    """
+    done = Tries()
+    first_failure: RecordFailed | None = None
+    sent = tuple(messages)
+    for number in range(tries):
+        if number:
+            context.count("asked_again")
+        try:
+            answer = await context.chat(model).ask(
+                sent,
+                sampling,
+                sample=number,
+                tools=record.tools,
+                template_arguments=record.template_arguments,
+            )
+        except RecordFailed as error:
+            first_failure = first_failure or error
+            done.problems.append(str(error))
+            continue
+        text = answer.text.strip()
+        if answer.finish_reason == "length" or is_blank(text):
+            kind = "truncated" if answer.finish_reason == "length" else "empty_answer"
+            cut = f"the answer was cut at {sampling.max_tokens} tokens"
+            said = cut if kind == "truncated" else "the model's answer is empty"
+            first_failure = first_failure or RecordFailed(kind, said)
+            done.problems.append(said)
+            continue
+        event = context.event("respond", answer, prompt=prompt, round=number + 1 if number else 0)
+        made = record.with_output(text, event, reasoning=answer.reasoning, calls=answer.calls)
+        verified = await verify_answer(made, stated, context, model=judge)
+        done.made.append(Try(with_verdicts(made, verified), answer, verified))
+        if not verified.failed:
+            return done
+        asked_again = context.prompt("respond/again", record).render(
+            failed=_failed(verified, record.language)
+        )
+        sent = (*messages, Message("assistant", text), *asked_again)
+    if not done.made:
+        assert first_failure is not None
+        raise first_failure
+    return done
+
+
+def _failed(verified: Verified, language: str) -> str:
+    """The constraints that an answer does not meet, as the model that wrote it is told."""
+    lines = []
+    for one in verified.failed:
+        said = one.words(language)
+        if one.found:
+            said += f"（实际：{one.found}）" if is_chinese(language) else f" (found: {one.found})"
+        lines.append(f"- {said}")
+    return "\n".join(lines)
+
+
+def with_tries(record: Record, done: Tries) -> Record:
+    """The record answered by the best of the tries, with all of them as its answers where there are several."""
+    best = done.best
+    events = [event for one in done.made for event in one.record.events[len(record.events) :]]
+    made = replace(best.record, events=(*record.events, *events))
+    if len(done.made) == 1:
+        return made
+    candidates = [_candidate(one, len(record.conversation)) for one in done.made]
+    chosen = len(record.answers) + next(at for at, one in enumerate(done.made) if one is best)
+    return replace(made, answers=(*record.answers, *candidates), chosen=chosen)
+
+
+def _candidate(one: Try, begins: int) -> Candidate:
+    scores: Mapping[str, float] = {
+        name: one.record.scores[name] for name in (HARD, SOFT) if name in one.record.scores
+    }
+    said = "met" if one.met else "failed" if one.verified.failed else "unknown"
+    return Candidate(one.record.messages[begins:], one.answer.model, scores, {"constraints": said})
