@@ -32,6 +32,8 @@ _END = re.compile(
     r"""(?<![.?!])(?P<marks>[.?!]++)(?P<close>["'\])}*_”’»]*+)(?=\s*+\S)|[。！？][。！？!?.…]*+[”’」』）)】"'*]*+"""
 )
 _NEXT = re.compile(r"\s*+(\S{1,40})")
+_CHINESE = "\u3001"
+"""From here on lie the letters and marks of Chinese and Japanese, before which no space is written."""
 _OPENING = "\"'([{*_“‘«#>-"
 _INITIAL = re.compile(r"[^\W\d_]")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
@@ -59,7 +61,7 @@ def _ends(text: str, match: re.Match[str], end: int) -> bool:
     spaced = text[end].isspace()
     if "?" in marks or "!" in marks:
         # "What?!" is one end; "Yahoo!, that" and "a?b" are none.
-        return spaced or closed or text[end] in "([{:;@"
+        return spaced or closed or text[end] in "([{:;@" or text[end] >= _CHINESE
     if not (spaced or closed or text[end] in "([{"):
         return False
     following = _NEXT.match(text, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import random
 import re
 from typing import Annotated, ClassVar, Self
@@ -9,7 +10,6 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field
 
 from factory.data.text import detect_language, is_blank
-from factory.step import nearest
 from factory.steps.judging.constraints.constraint import (
     About,
     AnswerText,
@@ -30,9 +30,11 @@ _OWN_SCRIPT = ("ja", "ko", "ru", "zh")
 
 
 def _known_language(code: str) -> str:
-    if code not in LANGUAGES:
-        raise ValueError(f"must be the ISO 639-1 code of a language{nearest(code, list(LANGUAGES))}")
-    return code
+    if code in LANGUAGES:
+        return code
+    named = (known for known, names in LANGUAGES.items() if code.lower() in (known, *map(str.lower, names)))
+    closest = next(named, None) or difflib.get_close_matches(code, list(LANGUAGES), n=1, cutoff=0.0)[0]
+    raise ValueError(f"must be the ISO 639-1 code of a language that can be told; did you mean {closest!r}?")
 
 
 class ResponseLanguage(Checked):
