@@ -135,5 +135,6 @@ def normal_form(text: str) -> str:
 
 def shorten(text: str, characters: int = 80) -> str:
     """One line of at most `characters` for tables and messages; control characters become spaces."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(shown.split())
     return line if len(line) <= characters else line[: characters - 1].rstrip() + "…"

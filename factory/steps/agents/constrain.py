@@ -228,7 +228,7 @@ class Constrain(PerRecord):
                     context.count("reworded")
                 else:
                     context.count("rewordings_left_out")
-        return ladder.child(replace(drawn, text=text), event)
+        return ladder.child(drawn._replace(text=text), event)
 
     async def _written(
         self, ladder: _Ladder, category: Category, level: int, number: int, context: Context

@@ -23,7 +23,7 @@ from factory.steps.judging.constraints.rates import (
     level_rates,
 )
 from factory.steps.judging.constraints.registry import BadConstraint
-from factory.steps.judging.constraints.stated import Stated, stated_constraints, with_constraints
+from factory.steps.judging.constraints.stated import COLUMN, Stated, as_column, stated_constraints
 from factory.steps.judging.constraints.verdicts import Verified, one_model, verify_answer
 from factory.steps.keep import Condition
 
@@ -107,7 +107,10 @@ class Verify(PerRecord):
 
     def _of(self, context: Context) -> _Tallies:
         """What this run has counted so far; its facts are kept with it, so that no other run has their address."""
-        return self._work.setdefault(id(context.facts), (context.facts, _Tallies()))[1]
+        work = self._work.get(id(context.facts))
+        if work is None:
+            work = self._work[id(context.facts)] = context.facts, _Tallies()
+        return work[1]
 
     def _without(self, record: Record, why: Missing, context: Context) -> Record:
         event = Event(context.step, self.name)
@@ -220,8 +223,9 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
             missing[hard] = why
     if verified.failed:
         notes[HARD] = what_failed(verified.failed, level, record.language)
-    told = with_constraints(record, verified.stated, verified=True)
-    return replace(told, scores=scores, missing=missing, notes=notes, events=(*record.events, verified.event))
+    meta = {**record.meta, COLUMN: as_column(verified.stated, verified=True)}
+    events = (*record.events, verified.event)
+    return replace(record, meta=meta, scores=scores, missing=missing, notes=notes, events=events)
 
 
 def what_failed(failed: tuple[Stated, ...], level: int, language: str) -> str:

@@ -64,28 +64,26 @@ def _ends(text: str, match: re.Match[str], end: int) -> bool:
         return spaced or closed or text[end] in "([{:;@" or text[end] >= _CHINESE
     if not (spaced or closed or text[end] in "([{"):
         return False
+    before = _token(text, match.start())
+    word = before.lower()
+    if len(marks) == 1 and word.isalpha() and len(word) > 1 and word not in _ABBREVIATIONS:
+        return True
     following = _NEXT.match(text, end)
     assert following is not None
-    before = text[_token_start(text, match.start()) : match.start()].lstrip(_OPENING)
-    if len(marks) > 1:
-        return _starts_sentence(following[1])
-    word = before.lower()
-    if _INITIAL.fullmatch(before):
+    if len(marks) > 1 or _INITIAL.fullmatch(before) or _DOTTED.fullmatch(before):
         # "J. Smith" is a name; "as plan B. The rest" is two sentences.
         return _starts_sentence(following[1])
-    if word in _ABBREVIATIONS or word.rsplit("-", 1)[-1] in _ABBREVIATIONS or _DOTTED.fullmatch(before):
+    if word in _ABBREVIATIONS or word.rsplit("-", 1)[-1] in _ABBREVIATIONS:
         return _starts_sentence(following[1])
     if _NUMBER.fullmatch(before):
         return not following[1][0].islower()
     return True
 
 
-def _token_start(text: str, end: int) -> int:
-    """Where the run of characters that are no white space, and that ends there, begins."""
-    start = end
-    while start and end - start < 40 and not text[start - 1].isspace():
-        start -= 1
-    return start
+def _token(text: str, end: int) -> str:
+    """The last characters before `end` that no white space divides, without what opens a quotation."""
+    before = text[max(0, end - 40) : end]
+    return before.rsplit(None, 1)[-1].lstrip(_OPENING) if before and not before[-1].isspace() else ""
 
 
 def _starts_sentence(word: str) -> bool:

@@ -8,8 +8,8 @@ could be had) and "found". Where there is no such column, IFEval's `instruction_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from factory.data.record import Record
 from factory.data.text import shorten
@@ -20,8 +20,7 @@ COLUMN = "constraints"
 _KEYS = frozenset({"kind", "arguments", "text", "category", "satisfied", "found"})
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """A constraint as an instruction states it, and what became of it.
 
     text: its words in the instruction; "" where the source does not tell
@@ -45,7 +44,7 @@ class Stated:
 
     def with_verdict(self, satisfied: bool | None, found: str) -> Stated:
         """The same with a verdict."""
-        return replace(self, satisfied=satisfied, found=found)
+        return Stated(self.constraint, self.text, satisfied, found)
 
     def as_json(self, verified: bool = True) -> dict[str, Any]:
         """As it lies in the column."""
@@ -81,9 +80,14 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
     return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
 
 
+def as_column(stated: Sequence[Stated], *, verified: bool = False) -> list[dict[str, Any]]:
+    """What the column holds of these constraints, with their verdicts or without."""
+    return [one.as_json(verified) for one in stated]
+
+
 def with_constraints(record: Record, stated: Sequence[Stated], *, verified: bool = False) -> Record:
     """The record with these constraints in its column."""
-    return replace(record, meta={**record.meta, COLUMN: [one.as_json(verified) for one in stated]})
+    return replace(record, meta={**record.meta, COLUMN: as_column(stated, verified=verified)})
 
 
 def _each(column: object, name: str, read: Any) -> list[Stated]:
@@ -115,7 +119,8 @@ def read_stated(row: Mapping[str, Any]) -> Stated:
     """
     if "kind" not in row:
         raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')
-    if unknown := [key for key in row if key not in _KEYS]:
+    if not row.keys() <= _KEYS:
+        unknown = [key for key in row if key not in _KEYS]
         raise BadConstraint(
             f'it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under "arguments"'
         )
