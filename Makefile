@@ -12,7 +12,7 @@ help:
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make fuzz    the tests that draw their examples alone, with new ones, and five times as many"
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
-	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, memory; bench-calls: model calls"
+	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, checkers, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
@@ -93,6 +93,7 @@ bench: $(VENV)/.installed-dev bench-dedup
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py
+	$(BIN)/python tests/bench/bench_verify.py
 	$(BIN)/python tests/bench/bench_memory.py
 
 readme: $(VENV)/.installed-dev

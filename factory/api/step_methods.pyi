@@ -39,6 +39,49 @@ class StepMethods:
                 order of the set; empty: drawn where there is a score
         """
 
+    def constrain(
+        self,
+        *,
+        model: Model = "",
+        levels: int = 5,
+        categories: Sequence[Literal["content", "situation", "style", "format", "example", "mixed"]] = ...,
+        by: Literal["both", "code", "model"] = "both",
+        kinds: Sequence[str] = ...,
+        constraints: str = "",
+        reword: bool = False,
+        answer: bool = False,
+        tries: int = 2,
+        keep_parents: bool = True,
+        temperature: float = 0.7,
+        max_tokens: int = 256,
+        answer_max_tokens: int = 2048,
+    ) -> Dataset:
+        """Add constraints to each instruction one at a time, a ladder of levels (FollowBench), and answer
+        each if asked.
+
+        Args:
+            model (str, default ""): The chat model that writes, rewords and answers.
+            levels (int, >= 1, <= 20, default 5): How many constraints are added, one a level.
+            categories (list of content | situation | style | format | example | mixed, default
+                ["content", "situation", "style", "format", "example", "mixed"]): The categories that take
+                turns.
+            by (both | code | model, default "both"): Which constraints: those that code can check, those
+                that a model writes and judges, or either with equal chances where a category has both.
+            kinds (list of Annotated[str, AfterValidator(func=<function _known at 0x7fe0edd43d80>)],
+                default []): Kinds to draw from, such as length_constraints:number_words; empty: all that
+                code can check.
+            constraints (str, default ""): A file of constraints to draw from in place of the kinds: rows
+                such as {"kind": "startend:end_checker", "arguments": {"end_phrase": "Over."}}.
+            reword (bool, default false): Have the model say a checkable constraint in other words.
+            answer (bool, default false): Answer each level.
+            tries (int, >= 1, default 2): How often the model is asked for the constraint of one level.
+            keep_parents (bool, default true): Give the original record on too, before its levels.
+            temperature (float, >= 0, default 0.7): Sampling temperature of writing, rewording and
+                answering.
+            max_tokens (int, >= 1, default 256): Most tokens of a constraint.
+            answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
+        """
+
     def decontaminate(
         self,
         *,
@@ -57,7 +100,7 @@ class StepMethods:
         """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
 
         Args:
-            against (mapping of str to str, required): name and file of each benchmark, such as
+            against (Mapping[str, str], required): name and file of each benchmark, such as
                 {gsm8k: test.jsonl}; a folder or a pattern too
             field (all | instruction | prompt | output | both, default "all"): the text searched: all
                 turns, or of the last exchange the instruction, the prompt (instruction and input), the
@@ -210,14 +253,7 @@ class StepMethods:
         *,
         model: Model = "",
         rounds: int = 4,
-        operations: Sequence[Literal["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth", "code_constraints", "code_rarer", "code_reasoning", "code_misdirect", "code_complexity", "depth", "code"]] | Mapping[str, float] = ...,
-        by_round: Mapping[int, Sequence[str] | Mapping[str, float]] = ...,
-        tasks: Mapping[str, Sequence[str] | Mapping[str, float]] = ...,
-        tries: int = 1,
-        max_words: int | None = None,
-        max_demands: int | None = None,
-        keep_language: bool = False,
-        show_conversation: bool = False,
+        operations: Sequence[Literal["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"]] = ...,
         check_gain: bool = True,
         keep_parents: bool = True,
         temperature: float = 1.0,
@@ -232,26 +268,9 @@ class StepMethods:
             model (str, default ""): The chat model that evolves, answers and judges the gain.
             rounds (int, >= 1, default 4): Rounds of evolution; each gives one child, kept or dropped.
             operations (list of add_constraints | deepen | concretize | increase_reasoning |
-                complicate_input | breadth | code_constraints | code_rarer | code_reasoning |
-                code_misdirect | code_complexity | depth | code | mapping of str to float, default
-                ["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input",
-                "breadth"]): The operations to choose from, each as likely as the others, or a mapping of
-                each to its weight.
-            by_round (mapping of int to list of str | mapping of str to float, default {}): Other
-                operations from a round on, until the next one named, such as {3: {breadth: 1, deepen:
-                2}}.
-            tasks (mapping of str to list of str | mapping of str to float, default {}): Operations of
-                their own for the records of a task, in all rounds, such as {code: code}.
-            tries (int, >= 1, <= 20, default 1): Most children asked for in a round: after one that is let
-                go, another.
-            max_words (int | none, >= 1, default null): Most words, or Chinese characters, of an evolved
-                instruction.
-            max_demands (int | none, >= 1, default null): Most demands of an evolved instruction: its
-                clauses that ask for something, counted by rule.
-            keep_language (bool, default false): Let a child go that is not in its parent's language, or
-                whose answer is not in its own, as their scripts tell.
-            show_conversation (bool, default false): Show the model the turns before the one that it
-                evolves.
+                complicate_input | breadth, default ["add_constraints", "deepen", "concretize",
+                "increase_reasoning", "complicate_input", "breadth"]): The operations to choose from, each
+                as likely as the others.
             check_gain (bool, default true): Have the model judge whether a child brings an information
                 gain over its parent.
             keep_parents (bool, default true): Give the original record on too, before its children, as
@@ -875,6 +894,10 @@ class StepMethods:
         overwrite: bool = False,
         system: bool = True,
         allow_truncated: bool = False,
+        until: Literal["answered", "verified"] = "answered",
+        tries: int = 3,
+        judge: Model | Sequence[Model] = ...,
+        unverified: Literal["drop", "keep"] = "drop",
     ) -> Dataset:
         """Answer each instruction that has no answer yet, by a model.
 
@@ -885,7 +908,15 @@ class StepMethods:
             overwrite (bool, default false): Answer records anew that have an answer; without it they pass
                 untouched.
             system (bool, default true): Put a system turn before a conversation that has none.
-            allow_truncated (bool, default false): Keep answers that were cut by the token limit.
+            allow_truncated (bool, default false): Keep answers that were cut by the token limit; not
+                those that are to be verified.
+            until (answered | verified, default "answered"): When to stop asking: at the first answer, or
+                at one that meets the record's constraints.
+            tries (int, >= 1, default 3): Most answers that are asked for until one is verified.
+            judge (str | list of str, default []): The chat model that judges constraints which no code
+                can check; by default the one that answers.
+            unverified (drop | keep, default "drop"): What becomes of a record none of whose answers meets
+                all constraints.
         """
 
     def tag(
@@ -931,8 +962,8 @@ class StepMethods:
 
         Args:
             model (str, default ""): The chat model that chooses.
-            categories (mapping of str to str, default {}): Categories of your own in place of the default
-                dozen: each name with what it means.
+            categories (dict[str, str], default {}): Categories of your own in place of the default dozen:
+                each name with what it means.
             replace (bool, default false): Name the task anew where a record has one already.
             max_tokens (int, >= 1, default 64): Most tokens of a reply.
         """
@@ -960,45 +991,28 @@ class StepMethods:
             model (str, default ""): the embedding model; by default the only one, else the embedded one
         """
 
-    def tree(
+    def verify(
         self,
         *,
-        model: Model = "",
-        nodes: int | Sequence[int] = 3,
-        method: Literal["checked", "paper"] = "checked",
-        attempts: int = 3,
-        min_parsed: float = 0.5,
-        min_kept: float = 0.8,
-        keep_language: bool = True,
-        keep_parents: bool = True,
-        temperature: float = 1.0,
-        top_p: float = 0.95,
+        model: Model | Sequence[Model] = ...,
+        keep: str | None = None,
+        loose: bool = False,
         max_tokens: int = 1024,
-        answer_max_tokens: int = 2048,
     ) -> Dataset:
-        """Make each instruction harder by exactly so many nodes in its semantic tree, and answer it (Tree-
-        Instruct).
+        """Hold each answer against its constraints: by checkers in code, and by a judge where no code can
+        tell.
 
         Args:
-            model (str, default ""): The chat model that parses, adds, writes and answers.
-            nodes (int | list of int, default 3): How many nodes to add, or a list: a child for each. The
-                paper compares 3, 6 and 10.
-            method (checked | paper, default "checked"): Three calls whose results are checked, or the
-                paper's one prompt that adds three nodes, repeated.
-            attempts (int, >= 1, <= 20, default 3): Most replies asked for at each stage.
-            min_parsed (float, >= 0, <= 1, default 0.5): Least share of an instruction's content words
-                that its tree holds.
-            min_kept (float, >= 0, <= 1, default 0.8): Least share of the old instruction's content words
-                that the new one holds.
-            keep_language (bool, default true): Let a child go whose answer is not in its language, as
-                their scripts tell.
-            keep_parents (bool, default true): Give the original record on too, before its children.
-            temperature (float, >= 0, default 1.0): Sampling temperature; a tree is first parsed at 0.
-            top_p (float, > 0, <= 1, default 0.95): Nucleus of sampling: the most likely tokens that have
-                this probability together.
-            max_tokens (int, >= 1, default 1024): Most tokens of a tree, of new nodes and of an
-                instruction.
-            answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
+            model (str | list of str, default []): The chat model that judges what no code can check;
+                without one such a constraint has no verdict.
+            keep (Condition | none, default null): Condition that the share of constraints met must meet
+                for a record to be kept: ">= 1" keeps those whose answer meets all; without it all are
+                kept.
+            loose (bool, default false): Also tell IFEval's loose reading, in which a checker may pass
+                over asterisks and the first or last line: "verify.hsr_loose" and "verify.ssr_loose".
+                `keep` then goes by it.
+            max_tokens (int, >= 1, default 1024): Most tokens of the judge's reasons and verdicts
+                together.
         """
 
     def __getattr__(self, name: str) -> Callable[..., Dataset]: ...  # a plug-in's step

@@ -16,6 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from factory.data.prompt import PROMPTS, Prompt, lint_template, load_prompt, parse_prompt, template_inputs
 from factory.data.text import detect_language, rouge_tokens
 from factory.errors import RecipeError
+from factory.steps.judging.constraints.constraint import CATEGORIES
 
 EVOLVE = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth")
 EXPLORE = ("lookahead", "backtrack", "instructions")
@@ -42,6 +43,10 @@ NEEDED = {
     "decontaminate/same_problem": ("benchmark_item", "training_text"),
     "judge/absolute_line": ("rubric", "conversation", "answer"),
     "judge/pair": ("rubric", "conversation", "answer_a", "answer_b"),
+    "constraints/verify": ("conversation", "constraints", "answer"),
+    "constraints/reword": ("constraint",),
+    **{f"constraints/{category}": ("instruction", "constraints") for category in CATEGORIES},
+    "respond/again": ("failed",),
     "refine/criticise": ("rubric", "conversation", "answer"),
     "refine/rewrite": ("conversation", "answer", "criticism"),
     "deita/complexity": ("instruction",),

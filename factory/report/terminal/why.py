@@ -15,6 +15,8 @@ from factory.report.plain import clip, count, named, visible
 from factory.report.run_files.lookup import Lookup
 from factory.report.run_files.manifest import read_manifest
 from factory.steps.agents.semantic_tree.tree import tree_of
+from factory.steps.judging.constraints.registry import BadConstraint
+from factory.steps.judging.constraints.stated import stated_constraints
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -158,6 +160,8 @@ def _sections(explanation: Explanation, servers: Mapping[str, str]) -> Iterator[
                 for tag in record.tags
             ],
         )
+    if asked := list(_constraints(record)):
+        yield "constraints", asked
     if record.scores or record.lacking:
         names = [*record.scores, *(name for name in record.lacking if name not in record.scores)]
         yield "scores", [(1, _score(record, name), "") for name in names]
@@ -219,6 +223,22 @@ def _texts(record: Record) -> Iterator[Line]:
         if text or name == "output":
             yield 1, visible(name), "dim"
             yield 2, clip(text, TEXT_CHARACTERS) or "(none)", ""
+
+
+def _constraints(record: Record) -> Iterator[Line]:
+    """The constraints on the answer in order, and whether it meets them."""
+    try:
+        stated = stated_constraints(record)
+    except BadConstraint as error:
+        yield 1, visible(str(error)), "red"
+        return
+    for number, one in enumerate(stated, start=1):
+        met = {True: "met", False: "not met", None: "no verdict" if one.found else "not verified"}[
+            one.satisfied
+        ]
+        yield 1, f"{number}. {shorten(one.words(record.language), 400)}", ""
+        found = f" (found: {shorten(one.found, 400)})" if one.found else ""
+        yield 2, f"{visible(one.constraint.kind)}: {met}{found}", "dim"
 
 
 def _score(record: Record, name: str) -> str:

@@ -62,8 +62,8 @@ class Constrain(PerRecord):
 
     A level that the model wrote is let go, marked with its reason, where the constraint is "empty", "unchanged" (the
     instruction, or a constraint that is there), a "template_leak", a "refusal", "too_long", in an "other_language" or
-    cut ("truncated"); it is tried `tries` times, and then from the registry where that has one of the category. Where
-    no constraint fits any more the ladder ends, which is counted. An answer that is cut, empty or a refusal lets its
+    cut ("truncated"); it is tried `tries` times, and then from the registry where that has one that fits. Where no
+    constraint fits any more the ladder ends, which is counted. An answer that is cut, empty or a refusal lets its
     level go, and the ladder goes on without it.
 
     Source: FollowBench (arXiv 2310.20410), section 3; arguments as IFEval (arXiv 2311.07911) draws them.
@@ -146,11 +146,12 @@ class Constrain(PerRecord):
         self, ladder: _Ladder, categories: Sequence[Category], level: int, context: Context
     ) -> AsyncIterator[Record]:
         """What comes of one level: the tries that failed, and then the record with one more constraint, or none."""
+        asked = False
         for category in categories:
             chance = context.random(ladder.parent.id, level, category)
             drawn = self._draw(ladder, category, chance.random(), level, context)
-            writes = self.by != "code" and f"judged:{category}" in judged_kinds() and not self.constraints
-            if writes and (drawn is None or chance.random() < 0.5):
+            if self._writes(category) and not asked and (drawn is None or chance.random() < 0.5):
+                asked = True
                 for number in range(1, self.tries + 1):
                     child = await self._written(ladder, category, level, number, context)
                     yield child
@@ -159,6 +160,29 @@ class Constrain(PerRecord):
             if drawn is not None:
                 yield await self._worded(ladder, drawn, level, context)
                 return
+
+    def _writes(self, category: Category) -> bool:
+        """Whether the model writes constraints of this category."""
+        return self.by != "code" and f"judged:{category}" in judged_kinds() and not self.constraints
+
+    async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.rehearse`: of each level all tries fail but one from the registry."""
+        if self.keep_parents:
+            yield record
+        ladder = _Ladder(record, record, ())
+        for level in range(1, self.levels + 1):
+            child: Record | None = None
+            if written := next(filter(self._writes, self.categories), None):
+                for number in range(1, self.tries + 1):
+                    child = await self._written(ladder, written, level, number, context)
+            drawn = (self._draw(ladder, category, 0.0, level, context) for category in self.categories)
+            if (found := next(filter(None, drawn), None)) is not None:
+                child = await self._worded(ladder, found, level, context)
+            if child is None:
+                return
+            child = replace(child, dropped=None)
+            yield await self._answered(child, level, context) if self.answer else child
+            ladder = _Ladder(record, child, ladder.stated if found is None else (*ladder.stated, found))
 
     def _draw(
         self, ladder: _Ladder, category: Category, among: float, level: int, context: Context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -13,7 +14,7 @@ from factory.data.text import is_blank
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
-from factory.steps.agents.retry.until_verified import tries_until_verified, with_tries
+from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, stated_constraints
 from factory.steps.judging.constraints.verdicts import one_model
@@ -78,34 +79,30 @@ class Respond(PerRecord):
         return judge
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.process`."""
+        yield await self._answered(record, context)
+
+    async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        """See `PerRecord.rehearse`: no answer is verified but the last."""
+        yield await self._answered(record, context, rehearsing=True)
+
+    async def _answered(self, record: Record, context: Context, *, rehearsing: bool = False) -> Record:
         if not is_blank(record.output) and not self.overwrite:
-            yield record
-            return
+            return record
         if is_blank(record.prompt):
             raise RecordFailed("no_instruction", "there is no user turn to answer")
         sampling = Sampling(self.temperature, self.max_tokens)
         if self.until == "verified" and (stated := _stated(record)):
-            yield await self._until_verified(record, stated, sampling, context)
-            return
+            return await self._until_verified(record, stated, sampling, context, rehearsing)
         made, answer = await answered(
             record, self.model, sampling, context, operation="respond", system=self.system
         )
-        if is_blank(answer.text) and not answer.calls:
-            yield made.drop(context.step, "empty_answer", "the model's answer is empty")
-        elif answer.finish_reason == "length" and not self.allow_truncated:
-            yield made.drop(
-                context.step,
-                "truncated",
-                f"the answer was cut at {self.max_tokens} tokens",
-                {"max_tokens": self.max_tokens},
-            )
-        elif not answer.calls and answer.text.strip() == record.prompt.strip():
-            yield made.drop(context.step, "echo", "the model's answer is the prompt again")
-        else:
-            yield made
+        drop = unusable(answer, sampling, context)
+        cut_is_kept = drop is not None and drop.kind == "truncated" and self.allow_truncated
+        return made if drop is None or cut_is_kept else replace(made, dropped=drop)
 
     async def _until_verified(
-        self, record: Record, stated: Sequence[Stated], sampling: Sampling, context: Context
+        self, record: Record, stated: Sequence[Stated], sampling: Sampling, context: Context, rehearsing: bool
     ) -> Record:
         """The record with the best of its answers, dropped where none meets all constraints."""
         messages, prompt = answering_messages(record, context, system=self.system)
@@ -120,7 +117,11 @@ class Respond(PerRecord):
             judge=self.model if judge is None else judge,
             sampling=sampling,
             tries=self.tries,
+            rehearsing=rehearsing,
         )
+        if not done.made:
+            assert done.unusable is not None
+            return done.unusable
         made, best = with_tries(record, done), done.best
         if not best.verified.failed:
             context.count("verified" if best.met else "without_all_verdicts")

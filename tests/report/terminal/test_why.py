@@ -99,6 +99,31 @@ def test_a_record_of_an_older_file_tells_why_a_score_is_missing_by_its_note(tmp_
     assert "ifd missing: there is no answer to score" in shown(explain(tmp_path, old.id))
 
 
+def test_the_constraints_of_a_record_are_told_with_their_verdicts(run_folder: Path) -> None:
+    asked = [
+        {"kind": "punctuation:no_comma", "text": "Use no comma.", "satisfied": True, "found": ""},
+        {
+            "kind": "judged:style",
+            "arguments": {"requirement": "Be dry."},
+            "satisfied": None,
+            "found": "no verdict: x",
+        },
+        {"kind": "detectable_format:title", "satisfied": False, "found": ""},
+        {"kind": "detectable_format:json_format"},
+    ]
+    found = explain(run_folder, next(kept(run_folder).records()).id)
+    text = " ".join(shown(replace(found, record=replace(found.record, meta={"constraints": asked}))).split())
+    for part in (
+        "constraints 1. Use no comma. punctuation:no_comma: met",
+        "2. Be dry. judged:style: no verdict (found: no verdict: x)",
+        "detectable_format:title: not met",
+        "detectable_format:json_format: not verified",
+    ):
+        assert part in text
+    broken = replace(found, record=replace(found.record, meta={"constraints": [{"kind": "no_comma"}]}))
+    assert "did you mean 'punctuation:no_comma'" in " ".join(shown(broken).split())
+
+
 def test_a_failed_record_is_not_called_judged(run_folder: Path) -> None:
     record = next(r for r in dropped(run_folder).records() if r.dropped and r.dropped.failed)
     assert explain(run_folder, record.id).verdict.startswith(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -348,3 +349,26 @@ def test_a_run_keeps_the_column_in_parquet_and_json_lines_and_why_tells_it(
         assert [stated_constraints(record) for record in again] == [
             stated_constraints(record) for record in climbed
         ]
+
+
+async def rehearsed(step: Constrain, context: Context) -> list[Record]:
+    return [record async for record in step.rehearse(SEED, context)]
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ({"levels": 3, "by": "code"}, 0),
+        ({"levels": 3, "by": "code", "reword": True, "answer": True}, 6),
+        ({"levels": 3, "by": "model", "tries": 2}, 6),
+        ({"levels": 2, "by": "both", "tries": 3, "reword": True, "answer": True}, 10),
+    ],
+)
+def test_an_estimate_counts_every_call_that_could_be_made(options: dict[str, Any], calls: int) -> None:
+    context, chat = scripted_context(
+        lambda ask: "Stand-in." if ask.schema is None else json.dumps({"constraint": "Stand-in."})
+    )
+    records = asyncio.run(rehearsed(Constrain(**options), context))
+    assert len(chat.asks) == calls
+    assert len(records) == 1 + options["levels"]
+    assert not any(record.dropped for record in records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -114,17 +115,22 @@ def test_a_try_that_gives_no_answer_counts_and_the_next_goes_on(broken: Said) ->
 
 
 @pytest.mark.parametrize(
-    ("broken", "kind"),
-    [
-        (Reply("Rain fa", "length"), "truncated"),
-        ("", "empty_answer"),
-        (RecordFailed("refused", "the model refused"), "refused"),
-    ],
+    ("broken", "kind"), [(Reply("Rain fa", "length"), "truncated"), ("", "empty_answer")]
 )
-def test_where_no_try_gives_an_answer_the_record_fails_with_the_first_reason(broken: Said, kind: str) -> None:
-    with pytest.raises(RecordFailed) as error:
-        tried(answers(broken, "", ""))
-    assert error.value.kind == kind
+def test_where_no_try_gives_a_whole_answer_the_record_is_dropped_with_the_first(
+    broken: Said, kind: str
+) -> None:
+    made, context, _ = tried(answers(broken, "", ""))
+    assert made.dropped is not None
+    assert (made.dropped.kind, made.dropped.failed) == (kind, False)
+    assert made.output == (broken.text if isinstance(broken, Reply) else "")
+    assert context.facts == {"asked_again": 2}
+
+
+def test_where_no_try_gives_any_answer_the_record_fails_with_the_first_reason() -> None:
+    failures = [RecordFailed("refused", "the model refused"), *[RecordFailed("call_failed", "gone")] * 2]
+    with pytest.raises(RecordFailed, match="the model refused"):
+        tried(answers(*failures))
 
 
 def judge(verdict: str) -> str:
@@ -180,3 +186,14 @@ def test_constraints_that_cannot_be_read_set_the_record_aside() -> None:
 def test_two_judges_are_one_too_many() -> None:
     with pytest.raises(ValidationError, match="names several models"):
         Respond(judge=("a", "b"))
+
+
+def test_an_estimate_counts_all_tries_though_the_first_is_verified() -> None:
+    context, chat = scripted_context(lambda ask: judge("yes") if ask.schema else GOOD)
+
+    async def rehearsed() -> list[Record]:
+        step = Respond(model="teacher", until="verified", tries=3)
+        return [made async for made in step.rehearse(record_of(NO_COMMA, DRY), context)]
+
+    assert [made.output for made in asyncio.run(rehearsed())] == [GOOD]
+    assert len(chat.asks) == 6

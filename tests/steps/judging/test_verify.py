@@ -68,7 +68,7 @@ def test_an_answer_that_fails_one_of_two_says_which_and_what_was_found() -> None
 
 def test_a_chinese_record_is_told_in_chinese() -> None:
     made = verified(record_of("雨从云里落下来。", SHORT, lang="zh"))
-    assert "回答的字数要少于 5 字。 (found: 7)" in made.notes["verify.hsr"]
+    assert "回答少于 5 字。 (found: 7)" in made.notes["verify.hsr"]
 
 
 def test_what_code_cannot_check_goes_to_the_judge_in_one_call() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from factory.data.prompt import Prompt
-from factory.data.record import Candidate, Message, Record
+from factory.data.record import Candidate, Drop, Message, Record
 from factory.data.text import is_blank
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
@@ -33,13 +33,10 @@ class Try:
 
 @dataclass(slots=True)
 class Tries:
-    """All answers to one record, and how many tries gave none.
-
-    problems: why, of the tries that gave none
-    """
+    """All whole answers to one record; where there are none, the first that was cut or empty, as it was let go."""
 
     made: list[Try] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    unusable: Record | None = None
 
     @property
     def best(self) -> Try:
@@ -58,6 +55,7 @@ async def tries_until_verified(
     judge: str,
     sampling: Sampling,
     tries: int,
+    rehearsing: bool = False,
 ) -> Tries:
     """Answer `record` until an answer meets its constraints, or lacks a verdict alone, `tries` times at the most.
 
@@ -66,12 +64,13 @@ async def tries_until_verified(
     Args:
         messages: what the model is sent at first; then its answer and what it does not meet are put behind.
         prompt: the prompt that was put before the conversation, if one was.
+        rehearsing: make all tries, whatever the answers are.
 
     Raises:
-        RecordFailed: no try gave an answer; with the reason of the first.
+        RecordFailed: no try gave an answer, not even half of one; with the reason of the first.
     """
     done = Tries()
-    first_failure: RecordFailed | None = None
+    failure: RecordFailed | None = None
     sent = tuple(messages)
     for number in range(tries):
         if number:
@@ -85,37 +84,40 @@ async def tries_until_verified(
                 template_arguments=record.template_arguments,
             )
         except RecordFailed as error:
-            first_failure = first_failure or error
-            done.problems.append(str(error))
+            failure = failure or error
             continue
         text = answer.text.strip()
-        if answer.finish_reason == "length" or is_blank(text):
-            kind = "truncated" if answer.finish_reason == "length" else "empty_answer"
-            cut = f"the answer was cut at {sampling.max_tokens} tokens"
-            said = cut if kind == "truncated" else "the model's answer is empty"
-            first_failure = first_failure or RecordFailed(kind, said)
-            done.problems.append(said)
-            continue
         event = context.event("respond", answer, prompt=prompt, round=number + 1 if number else 0)
         made = record.with_output(text, event, reasoning=answer.reasoning, calls=answer.calls)
+        if (drop := unusable(answer, sampling, context)) is not None:
+            done.unusable = done.unusable or replace(made, dropped=drop)
+            continue
         verified = await verify_answer(made, stated, context, model=judge)
         done.made.append(Try(with_verdicts(made, verified), answer, verified))
-        if not verified.failed:
+        if not verified.failed and not rehearsing:
             return done
-        asked_again = context.prompt("respond/again", record).render(
-            failed=_failed(verified, record.language)
-        )
+        told = _told(verified.failed or verified.stated, record.language)
+        asked_again = context.prompt("respond/again", record).render(failed=told)
         sent = (*messages, Message("assistant", text), *asked_again)
-    if not done.made:
-        assert first_failure is not None
-        raise first_failure
+    if failure is not None and not done.made and done.unusable is None:
+        raise failure
     return done
 
 
-def _failed(verified: Verified, language: str) -> str:
+def unusable(answer: Answer[None], sampling: Sampling, context: Context) -> Drop | None:
+    """Why an answer is let go that is empty, or was cut by the token limit; None where it is whole."""
+    if is_blank(answer.text) and not answer.calls:
+        return context.drop("empty_answer", "the model's answer is empty")
+    if answer.finish_reason != "length":
+        return None
+    limit = sampling.max_tokens
+    return context.drop("truncated", f"the answer was cut at {limit} tokens", {"max_tokens": limit})
+
+
+def _told(failed: Sequence[Stated], language: str) -> str:
     """The constraints that an answer does not meet, as the model that wrote it is told."""
     lines = []
-    for one in verified.failed:
+    for one in failed:
         said = one.words(language)
         if one.found:
             said += f"（实际：{one.found}）" if is_chinese(language) else f" (found: {one.found})"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from factory.statistics.interval import Interval, mean_interval, share_interval
+from factory.statistics.interval import Interval, share_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,9 +181,13 @@ def consecutive_levels(
                 ]
             )
         )
-    known = [count for count in counted if count is not None]
+    known = np.array([count for count in counted if count is not None], np.float64)
+    share = share_interval(known / highest, np.arange(len(known)))
     return Rate(
-        float(np.mean(known)) if known else None, mean_interval(known), len(known), len(counted) - len(known)
+        float(known.mean()) if len(known) else None,
+        None if share is None else (share[0] * highest, share[1] * highest),
+        len(known),
+        len(counted) - len(known),
     )
 
 

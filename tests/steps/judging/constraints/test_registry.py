@@ -143,7 +143,7 @@ def test_without_verdicts_the_column_has_none() -> None:
 def test_words_are_the_instructions_own_or_else_the_registrys() -> None:
     assert STATED[0].words("en") == "提到“雪”。"
     assert STATED[2].words("en") == "Answer with less than 9 words."
-    assert STATED[2].words("zh") == "回答的字数要少于 9 字。"
+    assert STATED[2].words("zh") == "回答少于 9 字。"
     assert (
         read_stated({"kind": "judged:style", "arguments": {"requirement": "Be dry."}}).words("zh")
         == "Be dry."

@@ -152,7 +152,9 @@ class NumberNumerals(Counted):
         if self.limits()[1] == 0:
             return in_language(language, "Do not write any number in digits.", "不要出现任何阿拉伯数字。")
         return in_language(
-            language, f"Mention {number} numbers, written in digits.", f"用阿拉伯数字写出的数要有{number}个。"
+            language,
+            f"Mention {number} numbers, written in digits.",
+            f"回答中写出{number}个用阿拉伯数字表示的数。",
         )
 
     def count(self, answer: AnswerText) -> int:

@@ -76,7 +76,7 @@ class Frequency(Counted):
         return in_language(
             language,
             f'In your response, the word "{self.keyword}" should appear {number} times.',
-            f"“{self.keyword}”这个词在回答中要出现{number}次。",
+            f"“{self.keyword}”这个词在回答中出现{number}次。",
         )
 
     def count(self, answer: AnswerText) -> int:
@@ -160,7 +160,7 @@ class LetterFrequency(Counted):
         return in_language(
             language,
             f"In your response, the letter {self.letter} should appear {number} times.",
-            f"回答中“{self.letter}”这个字符要出现{number}次。",
+            f"“{self.letter}”这个字符在回答中出现{number}次。",
         )
 
     def count(self, answer: AnswerText) -> int:

@@ -38,7 +38,7 @@ class NumberWords(Counted):
 
     def wording(self, language: str) -> str:
         number = compared(self.relation, self.num_words, language)
-        return in_language(language, f"Answer with {number} words.", f"回答的字数要{number}字。")
+        return in_language(language, f"Answer with {number} words.", f"回答{number}字。")
 
     def count(self, answer: AnswerText) -> int:
         return answer.words
@@ -68,7 +68,7 @@ class NumberCharacters(Counted):
         return in_language(
             language,
             f"Use {number} characters, not counting white space.",
-            f"字符数要{number}个，标点计算在内，空白不算。",
+            f"回答{number}个字符，标点计算在内，空白不算。",
         )
 
     def count(self, answer: AnswerText) -> int:
@@ -99,7 +99,7 @@ class NumberSentences(Counted):
     def wording(self, language: str) -> str:
         number = compared(self.relation, self.num_sentences, language)
         return in_language(
-            language, f"Your response should contain {number} sentences.", f"回答的句子要{number}句。"
+            language, f"Your response should contain {number} sentences.", f"回答{number}句话。"
         )
 
     def count(self, answer: AnswerText) -> int:
@@ -201,7 +201,7 @@ class BlankLineParagraphs(Counted):
         return in_language(
             language,
             f"Write {number} paragraphs, with a blank line between one and the next.",
-            f"段落数要{number}段，段与段之间空一行。",
+            f"回答{number}段，段与段之间空一行。",
         )
 
     def count(self, answer: AnswerText) -> int:

@@ -147,7 +147,7 @@ class CapitalWordFrequency(Counted):
         return in_language(
             language,
             f"In your response, words with all capital letters should appear {number} times.",
-            f"回答中全部大写的英文单词要出现{number}次。",
+            f"全部大写的英文单词在回答中出现{number}次。",
         )
 
     def count(self, answer: AnswerText) -> int:
