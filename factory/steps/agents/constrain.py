@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from factory.data.named_files import named_file
 from factory.data.record import Event, Record
@@ -37,15 +37,11 @@ from factory.steps.judging.constraints.registry import (
 )
 from factory.steps.judging.constraints.stated import (
     Stated,
+    bad_constraint,
     read_stated,
     stated_constraints,
     with_constraints,
 )
-
-
-def _known(name: str) -> str:
-    find_kind(name)  # a BadConstraint is a ValueError: pydantic tells it with the field
-    return name
 
 
 class Constrain(PerRecord):
@@ -85,7 +81,7 @@ class Constrain(PerRecord):
     by: Literal["both", "code", "model"] = "both"
     """Which constraints: those that code can check, those that a model writes and judges, or either with equal
     chances where a category has both."""
-    kinds: tuple[Annotated[str, AfterValidator(_known)], ...] = ()
+    kinds: tuple[str, ...] = ()
     """Kinds to draw from, such as length_constraints:number_words; empty: all that code can check."""
     constraints: str = ""
     """A file of constraints to draw from in place of the kinds: rows such as {"kind": "startend:end_checker",
@@ -107,9 +103,21 @@ class Constrain(PerRecord):
 
     _pool: list[Stated] | None = PrivateAttr(default=None)
 
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for name in kinds:
+            find_kind(name)  # a BadConstraint is a ValueError: pydantic tells it with the field
+        return kinds
+
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
         return [named_file(self.constraints)] if self.constraints else []
+
+    def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
+        """See `Step.models_of`: none, where nothing is written, reworded or answered."""
+        written = any(map(self._writes, self.categories))
+        return super().models_of(kind) if written or self.reword or self.answer else iter(())
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
@@ -118,7 +126,7 @@ class Constrain(PerRecord):
         try:
             stated = stated_constraints(record)
         except BadConstraint as error:
-            raise RecordFailed("bad_constraint", str(error)) from None
+            raise bad_constraint(error, context) from None
         if self.keep_parents:
             yield record
         categories = context.random(record.id, "categories").sample(self.categories, len(self.categories))

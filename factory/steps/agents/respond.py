@@ -16,7 +16,7 @@ from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
 from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
 from factory.steps.judging.constraints.registry import BadConstraint
-from factory.steps.judging.constraints.stated import Stated, stated_constraints
+from factory.steps.judging.constraints.stated import Stated, bad_constraint, stated_constraints
 from factory.steps.judging.constraints.verdicts import one_model
 from factory.steps.judging.verify import what_failed
 
@@ -92,7 +92,7 @@ class Respond(PerRecord):
         if is_blank(record.prompt):
             raise RecordFailed("no_instruction", "there is no user turn to answer")
         sampling = Sampling(self.temperature, self.max_tokens)
-        if self.until == "verified" and (stated := _stated(record)):
+        if self.until == "verified" and (stated := _stated(record, context)):
             return await self._until_verified(record, stated, sampling, context, rehearsing)
         made, answer = await answered(
             record, self.model, sampling, context, operation="respond", system=self.system
@@ -137,12 +137,12 @@ class Respond(PerRecord):
         return made.drop(context.step, "constraint_failed", reason, numbers)
 
 
-def _stated(record: Record) -> tuple[Stated, ...]:
+def _stated(record: Record, context: Context) -> tuple[Stated, ...]:
     """The record's constraints."""
     try:
         return stated_constraints(record)
     except BadConstraint as error:
-        raise RecordFailed("bad_constraint", str(error)) from None
+        raise bad_constraint(error, context) from None
 
 
 async def answered(

@@ -11,7 +11,6 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from factory.data.record import Event, Missing, Record
 from factory.data.text import is_blank, shorten
-from factory.errors import RecordFailed
 from factory.statistics.interval import number, percent
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.constraints.rates import (
@@ -23,7 +22,13 @@ from factory.steps.judging.constraints.rates import (
     level_rates,
 )
 from factory.steps.judging.constraints.registry import BadConstraint
-from factory.steps.judging.constraints.stated import COLUMN, Stated, as_column, stated_constraints
+from factory.steps.judging.constraints.stated import (
+    COLUMN,
+    Stated,
+    as_column,
+    bad_constraint,
+    stated_constraints,
+)
 from factory.steps.judging.constraints.verdicts import Verified, one_model, verify_answer
 from factory.steps.keep import Condition
 
@@ -84,7 +89,7 @@ class Verify(PerRecord):
         try:
             stated = stated_constraints(record)
         except BadConstraint as error:
-            raise RecordFailed("bad_constraint", str(error)) from None
+            raise bad_constraint(error, context) from None
         if not stated:
             context.count("records_without_constraints")
             yield record

@@ -372,3 +372,9 @@ def test_an_estimate_counts_every_call_that_could_be_made(options: dict[str, Any
     assert len(chat.asks) == calls
     assert len(records) == 1 + options["levels"]
     assert not any(record.dropped for record in records)
+
+
+def test_a_model_is_named_only_where_it_is_asked() -> None:
+    assert list(Constrain(by="code").models_of("chat")) == []
+    for options in ({}, {"by": "code", "reword": True}, {"by": "code", "answer": True}, {"by": "model"}):
+        assert list(Constrain(**options).models_of("chat")) == [("model", "")]

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from factory.data.record import Record
 from factory.data.text import shorten
+from factory.errors import RecordFailed
+from factory.step import Context
 from factory.steps.judging.constraints.constraint import Category, Constraint
 from factory.steps.judging.constraints.registry import BadConstraint, make_constraint
 
@@ -78,6 +80,12 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
             "the column kwargs is no list with one entry for each name in instruction_id_list"
         )
     return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
+
+
+def bad_constraint(error: BadConstraint, context: Context) -> RecordFailed:
+    """The failure of a record whose constraints cannot be read; told at once, each sentence once."""
+    context.warn(f"{context.step}: a record is set aside: {error}")
+    return RecordFailed("bad_constraint", str(error))
 
 
 def as_column(stated: Sequence[Stated], *, verified: bool = False) -> list[dict[str, Any]]:
