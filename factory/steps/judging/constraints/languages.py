@@ -98,9 +98,11 @@ def language_of(text: str) -> str:
             if common >= _ENGLISH_SHARE * len(words):
                 return "en"
     else:
-        counts = {code: len(pattern.findall(sample)) for code, pattern in _SCRIPTS.items()}
-        if counts["ja"] * 10 >= counts["zh"]:
-            counts["ja"] += counts["zh"] if counts["ja"] else 0
+        counts = {"zh": len(_SCRIPTS["zh"].findall(sample))}
+        if len(_OWN.findall(sample)) > counts["zh"]:
+            counts = {code: len(pattern.findall(sample)) for code, pattern in _SCRIPTS.items()}
+            if counts["ja"] * 10 >= counts["zh"]:
+                counts["ja"] += counts["zh"] if counts["ja"] else 0
         best = max(counts, key=lambda code: counts[code])
         # A Han character says about as much as two letters.
         weight = 2 if best in ("zh", "ja", "ko") else 1
