@@ -50,8 +50,8 @@ class Verify(PerRecord):
     it meets; the verdicts stand beside the constraints in the column, with what was found. A verdict that could not be
     had is missing, never guessed: then "verify.ssr" is missing, and "verify.hsr" too unless another constraint fails.
     At the end it says, by the number of constraints (the level), HSR and SSR, the means of these, and over the seeds
-    that have several levels CSL, how many levels in a row from the first are met, each with its 95 % interval. Levels go
-    together by their history: CSL is told where the step `constrain` made them in the same run.
+    that have several levels CSL, how many levels in a row from the first are met, each with its 95 % interval.
+    Levels go together by their history: CSL is told where the step `constrain` made them in the same run.
 
     With `keep`, a record that does not meet enough of them is dropped ("constraint_failed"), and one that lacks a
     verdict or an answer is set aside as failed ("no_verdict"). Records without constraints pass, and are counted. A
