@@ -97,7 +97,7 @@ class Respond(PerRecord):
         made, answer = await answered(
             record, self.model, sampling, context, operation="respond", system=self.system
         )
-        drop = unusable(answer, sampling, context)
+        drop = unusable(answer, record, sampling, context)
         cut_is_kept = drop is not None and drop.kind == "truncated" and self.allow_truncated
         return made if drop is None or cut_is_kept else replace(made, dropped=drop)
 

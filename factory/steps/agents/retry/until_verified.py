@@ -89,7 +89,7 @@ async def tries_until_verified(
         text = answer.text.strip()
         event = context.event("respond", answer, prompt=prompt, round=number + 1 if number else 0)
         made = record.with_output(text, event, reasoning=answer.reasoning, calls=answer.calls)
-        if (drop := unusable(answer, sampling, context)) is not None:
+        if (drop := unusable(answer, record, sampling, context)) is not None:
             done.unusable = done.unusable or replace(made, dropped=drop)
             continue
         verified = await verify_answer(made, stated, context, model=judge)
@@ -104,12 +104,13 @@ async def tries_until_verified(
     return done
 
 
-def unusable(answer: Answer[None], sampling: Sampling, context: Context) -> Drop | None:
-    """Why an answer is let go that is empty, or was cut by the token limit; None where it is whole."""
+def unusable(answer: Answer[None], record: Record, sampling: Sampling, context: Context) -> Drop | None:
+    """Why an answer is let go that is empty, the prompt again, or cut by the token limit; None where it is whole."""
     if is_blank(answer.text) and not answer.calls:
         return context.drop("empty_answer", "the model's answer is empty")
     if answer.finish_reason != "length":
-        return None
+        echoes = not answer.calls and answer.text.strip() == record.prompt.strip()
+        return context.drop("echo", "the model's answer is the prompt again") if echoes else None
     limit = sampling.max_tokens
     return context.drop("truncated", f"the answer was cut at {limit} tokens", {"max_tokens": limit})
 
