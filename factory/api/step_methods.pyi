@@ -99,7 +99,7 @@ class StepMethods:
         """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
 
         Args:
-            against (Mapping[str, str], required): name and file of each benchmark, such as
+            against (mapping of str to str, required): name and file of each benchmark, such as
                 {gsm8k: test.jsonl}; a folder or a pattern too
             field (all | instruction | prompt | output | both, default "all"): the text searched: all
                 turns, or of the last exchange the instruction, the prompt (instruction and input), the
@@ -252,7 +252,14 @@ class StepMethods:
         *,
         model: Model = "",
         rounds: int = 4,
-        operations: Sequence[Literal["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"]] = ...,
+        operations: Sequence[Literal["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth", "code_constraints", "code_rarer", "code_reasoning", "code_misdirect", "code_complexity", "depth", "code"]] | Mapping[str, float] = ...,
+        by_round: Mapping[int, Sequence[str] | Mapping[str, float]] = ...,
+        tasks: Mapping[str, Sequence[str] | Mapping[str, float]] = ...,
+        tries: int = 1,
+        max_words: int | None = None,
+        max_demands: int | None = None,
+        keep_language: bool = False,
+        show_conversation: bool = False,
         check_gain: bool = True,
         keep_parents: bool = True,
         temperature: float = 1.0,
@@ -267,9 +274,26 @@ class StepMethods:
             model (str, default ""): The chat model that evolves, answers and judges the gain.
             rounds (int, >= 1, default 4): Rounds of evolution; each gives one child, kept or dropped.
             operations (list of add_constraints | deepen | concretize | increase_reasoning |
-                complicate_input | breadth, default ["add_constraints", "deepen", "concretize",
-                "increase_reasoning", "complicate_input", "breadth"]): The operations to choose from, each
-                as likely as the others.
+                complicate_input | breadth | code_constraints | code_rarer | code_reasoning |
+                code_misdirect | code_complexity | depth | code | mapping of str to float, default
+                ["add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input",
+                "breadth"]): The operations to choose from, each as likely as the others, or a mapping of
+                each to its weight.
+            by_round (mapping of int to list of str | mapping of str to float, default {}): Other
+                operations from a round on, until the next one named, such as {3: {breadth: 1, deepen:
+                2}}.
+            tasks (mapping of str to list of str | mapping of str to float, default {}): Operations of
+                their own for the records of a task, in all rounds, such as {code: code}.
+            tries (int, >= 1, <= 20, default 1): Most children asked for in a round: after one that is let
+                go, another.
+            max_words (int | none, >= 1, default null): Most words, or Chinese characters, of an evolved
+                instruction.
+            max_demands (int | none, >= 1, default null): Most demands of an evolved instruction: its
+                clauses that ask for something, counted by rule.
+            keep_language (bool, default false): Let a child go that is not in its parent's language, or
+                whose answer is not in its own, as their scripts tell.
+            show_conversation (bool, default false): Show the model the turns before the one that it
+                evolves.
             check_gain (bool, default true): Have the model judge whether a child brings an information
                 gain over its parent.
             keep_parents (bool, default true): Give the original record on too, before its children, as
@@ -961,8 +985,8 @@ class StepMethods:
 
         Args:
             model (str, default ""): The chat model that chooses.
-            categories (dict[str, str], default {}): Categories of your own in place of the default dozen:
-                each name with what it means.
+            categories (mapping of str to str, default {}): Categories of your own in place of the default
+                dozen: each name with what it means.
             replace (bool, default false): Name the task anew where a record has one already.
             max_tokens (int, >= 1, default 64): Most tokens of a reply.
         """
@@ -988,6 +1012,47 @@ class StepMethods:
                 classifier is less sure
             replace (bool, default false): name the task anew where a record has one already
             model (str, default ""): the embedding model; by default the only one, else the embedded one
+        """
+
+    def tree(
+        self,
+        *,
+        model: Model = "",
+        nodes: int | Sequence[int] = 3,
+        method: Literal["checked", "paper"] = "checked",
+        attempts: int = 3,
+        min_parsed: float = 0.5,
+        min_kept: float = 0.8,
+        keep_language: bool = True,
+        keep_parents: bool = True,
+        temperature: float = 1.0,
+        top_p: float = 0.95,
+        max_tokens: int = 1024,
+        answer_max_tokens: int = 2048,
+    ) -> Dataset:
+        """Make each instruction harder by exactly so many nodes in its semantic tree, and answer it (Tree-
+        Instruct).
+
+        Args:
+            model (str, default ""): The chat model that parses, adds, writes and answers.
+            nodes (int | list of int, default 3): How many nodes to add, or a list: a child for each. The
+                paper compares 3, 6 and 10.
+            method (checked | paper, default "checked"): Three calls whose results are checked, or the
+                paper's one prompt that adds three nodes, repeated.
+            attempts (int, >= 1, <= 20, default 3): Most replies asked for at each stage.
+            min_parsed (float, >= 0, <= 1, default 0.5): Least share of an instruction's content words
+                that its tree holds.
+            min_kept (float, >= 0, <= 1, default 0.8): Least share of the old instruction's content words
+                that the new one holds.
+            keep_language (bool, default true): Let a child go whose answer is not in its language, as
+                their scripts tell.
+            keep_parents (bool, default true): Give the original record on too, before its children.
+            temperature (float, >= 0, default 1.0): Sampling temperature; a tree is first parsed at 0.
+            top_p (float, > 0, <= 1, default 0.95): Nucleus of sampling: the most likely tokens that have
+                this probability together.
+            max_tokens (int, >= 1, default 1024): Most tokens of a tree, of new nodes and of an
+                instruction.
+            answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
         """
 
     def verify(
