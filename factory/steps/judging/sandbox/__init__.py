@@ -1,0 +1,1 @@
+"""Runs code that a model or a row brought: a sandbox of two tiers."""

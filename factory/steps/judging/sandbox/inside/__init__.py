@@ -1,0 +1,1 @@
+"""What runs inside the second tier; it imports the standard library alone."""
