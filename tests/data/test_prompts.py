@@ -51,6 +51,9 @@ NEEDED = {
     "refine/rewrite": ("conversation", "answer", "criticism"),
     "deita/complexity": ("instruction",),
     "deita/quality": ("instruction", "answer"),
+    "checkers/write": ("requirement",),
+    "checkers/back_translate": ("function",),
+    "checkers/agree": ("premise", "hypothesis"),
     **{f"rubrics/{rubric}": () for rubric in RUBRICS},
 }
 HOSTILE = (

@@ -220,9 +220,14 @@ class Counted(Checked):
 
 
 class Judged(Constraint):
-    """A constraint that a model judges: its requirement in words, as it stands in the instruction."""
+    """A constraint that a model judges: its requirement in words, as it stands in the instruction.
+
+    It may have checkers that a model wrote (the step `write_checkers`), as Python code: they are run in the sandbox
+    alone, and judge in the model's place.
+    """
 
     requirement: Phrase
+    checkers: tuple[str, ...] | None = None
 
     def wording(self, language: str) -> str:
         """See `Constraint.wording`: the requirement itself, in the language that it was written in."""
