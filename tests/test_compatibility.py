@@ -22,7 +22,7 @@ import pytest
 from scripted_server import ScriptedServer
 
 import factory as sft
-from factory.data.prompt import PROMPTS, load_prompt, parse_prompt
+from factory.data.prompt import PROMPTS, parse_prompt, shipped_prompt
 from factory.data.record import Event, Record
 from factory.data.table import Table
 
@@ -41,10 +41,10 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(PROMPTS, prompts)
     shutil.copytree(BEFORE / "prompts", prompts, dirs_exist_ok=True)
     monkeypatch.setattr("factory.data.prompt.PROMPTS", prompts)
-    load_prompt.cache_clear()
+    shipped_prompt.cache_clear()
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    load_prompt.cache_clear()
+    shipped_prompt.cache_clear()
 
 
 def test_the_prompts_that_were_put_back_have_another_version_now() -> None:

@@ -17,6 +17,7 @@ from factory.cli.journal import app as journal_app
 from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
 from factory.cli.plan import register as register_plan
+from factory.cli.prompts import app as prompts_app
 from factory.cli.recipes import register as register_recipes
 from factory.cli.report import register as register_report
 from factory.cli.run import register as register_run
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
+app.add_typer(prompts_app, name="prompts")
 register_run(app)
 register_apply(app)
 register_score(app)

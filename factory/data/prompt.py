@@ -24,11 +24,13 @@ examples, of which each record is shown so many, by the seed: one fixed example 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,11 +66,14 @@ class Prompt:
     source: str
     turns: tuple[tuple[str, str], ...]
     meta: Mapping[str, Any]
+    own: str = ""
+    """Of one that stands in place of a shipped prompt, eight hexadecimal digits of its file; else ""."""
 
     @property
     def reference(self) -> str:
-        """Language, name and version: what a record's history says of it."""
-        return f"{self.language}/{self.name}@{self.version}"
+        """Language, name and version, and whose it is where it is not shipped: what a record's history says of it."""
+        own = f"+own.{self.own}" if self.own else ""
+        return f"{self.language}/{self.name}@{self.version}{own}"
 
     @property
     def has_pool(self) -> bool:
@@ -217,15 +222,52 @@ def parse_prompt(text: str, path: Path, language: str) -> Prompt:
     )
 
 
-@functools.lru_cache(maxsize=512)
+_OWN: ContextVar[Mapping[tuple[str, str], Prompt]] = ContextVar("factory-own-prompts", default={})
+
+
+@contextlib.contextmanager
+def in_place_of_shipped(prompts: Mapping[tuple[str, str], Prompt]) -> Iterator[None]:
+    """While the block lasts, these prompts, by language and name, stand in place of the shipped ones.
+
+    For what runs in the block alone, tasks that it starts among it; another run in the same process keeps its own.
+    """
+    token = _OWN.set(prompts)
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
+
+
 def load_prompt(name: str, language: str) -> Prompt:
-    """The shipped prompt `name` ("evolve/deepen") for records of `language`.
+    """The prompt `name` ("evolve/deepen") for records of `language`: the run's own, or else the shipped one.
 
     Raises:
         RecipeError: there is no such prompt, or its file is wrong.
     """
     folder = prompt_language(language)
-    path = PROMPTS / folder / f"{name}.md"
+    return _OWN.get().get((folder, name)) or shipped_prompt(name, folder)
+
+
+@functools.lru_cache(maxsize=512)
+def shipped_prompt(name: str, language: str) -> Prompt:
+    """The prompt of this name that ships with the package, in "en" or "zh".
+
+    Raises:
+        RecipeError: there is no such prompt, or its file is wrong.
+    """
+    path = shipped_path(name, language)
     if not _NAME.fullmatch(name) or not path.is_file():
-        raise RecipeError(f"there is no prompt {name!r} in {PROMPTS / folder}")
-    return parse_prompt(path.read_text(encoding="utf-8"), path, folder)
+        raise RecipeError(f"there is no prompt {name!r} in {path.parents[name.count('/')]}")
+    return parse_prompt(path.read_text(encoding="utf-8"), path, language)
+
+
+def shipped_path(name: str, language: str) -> Path:
+    """Where the shipped prompt of this name lies, in "en" or "zh"."""
+    return PROMPTS / language / f"{name}.md"
+
+
+def shipped_prompts() -> list[str]:
+    """Names of all shipped prompts, sorted; each is there in both languages."""
+    return sorted(
+        path.relative_to(PROMPTS / "en").with_suffix("").as_posix() for path in (PROMPTS / "en").rglob("*.md")
+    )

@@ -126,6 +126,7 @@ class Manifest(_Part):
     cost: in the currency of the prices given, None where none are
     warnings: the first hundred of what the person at the terminal was told and should look at
     notices: the first hundred of what was told besides
+    prompts: the person's own that stood in place of shipped ones, in the run's folder `prompts-used`
     """
 
     recipe: str = ""
@@ -136,6 +137,7 @@ class Manifest(_Part):
     python: str = ""
     libraries: dict[str, str] = {}
     inputs: tuple[FileFacts, ...] = ()
+    prompts: tuple[FileFacts, ...] = ()
     seconds: float = 0.0
     cost: float | None = None
     steps: tuple[StepFacts, ...] = ()

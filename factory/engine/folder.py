@@ -20,7 +20,18 @@ OUTPUTS = Path("outputs")
 """Where runs and the journal land, below the current folder, unless told otherwise."""
 
 LOCK = ".lock"
-OWN_ENTRIES = ("recipe.yaml", MANIFEST, "steps", "dropped.parquet", "dataset", "report.html", LOCK)
+OWN_PROMPTS = "prompts-used"
+"""The prompts that stood in place of the shipped ones."""
+OWN_ENTRIES = (
+    "recipe.yaml",
+    MANIFEST,
+    "steps",
+    "dropped.parquet",
+    "dataset",
+    "report.html",
+    OWN_PROMPTS,
+    LOCK,
+)
 _FIRST = (LOCK,)
 """What a run may leave in its folder before its manifest is there."""
 

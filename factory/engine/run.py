@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from factory.data.formats.files import check_file
+from factory.data.prompt import in_place_of_shipped
 from factory.data.run_manifest import (
     Bound,
     EstimateFacts,
@@ -33,6 +34,7 @@ from factory.engine.calls.watch import ALIKE
 from factory.engine.execute import Execution, read_border
 from factory.engine.folder import (
     OUTPUTS,
+    OWN_PROMPTS,
     claimed,
     file_facts,
     output_facts,
@@ -165,12 +167,14 @@ class Run:
                 )
                 manifest = self._manifest_head(identity, journal.path)
                 write_manifest(folder, manifest.with_facts(status="running"))
+                for place, text in self.recipe.prompts.texts.items():
+                    write_whole(folder / OWN_PROMPTS / place, text)
                 write_whole(folder / "recipe.yaml", self._recipe_text().encode())
                 if on_start is not None:
                     on_start(self.progress)
                 try:
                     with self._followed(manifest):
-                        run_blocking(self.execution.run, self.execution.stop)
+                        run_blocking(self._carry_out, self.execution.stop)
                 except FactoryError as error:
                     with contextlib.suppress(OutputError):  # what stopped the run is to be told
                         write_manifest(folder, self._as_it_stands(manifest, f"stopped: {error}"))
@@ -187,6 +191,11 @@ class Run:
             write_manifest(folder, manifest)
         kept = self.progress.steps[-1].passed
         return RunResult(folder, kept, dropped, self.progress.failed, manifest)
+
+    async def _carry_out(self) -> None:
+        assert self.execution is not None
+        with in_place_of_shipped(self.recipe.prompts.prompts):
+            await self.execution.run()
 
     @contextlib.contextmanager
     def _followed(self, manifest: Manifest) -> Iterator[None]:
@@ -224,7 +233,8 @@ class Run:
     def _recipe_text(self) -> str:
         return (
             f"# What ran, exactly, with its overrides. Hash {self.recipe.hash()}.\n"
-            f"# To run it again: factory run {self.folder / 'recipe.yaml'}\n" + self.recipe.to_yaml()
+            f"# To run it again: factory run {self.folder / 'recipe.yaml'}\n"
+            + self.recipe.to_yaml(prompts=OWN_PROMPTS)
         )
 
     def _manifest_head(self, identity: Identity, journal: Path) -> Manifest:
@@ -234,6 +244,11 @@ class Run:
                 libraries[name] = version(name)
             except PackageNotFoundError:
                 continue
+        own = self.recipe.prompts
+        prompts: Any = tuple(
+            FileFacts(path=place, bytes=len(own.texts[place]), sha256=digest)
+            for place, digest in own.digests().items()
+        )
         return Manifest(
             recipe=self.recipe.name,
             identity=identity,
@@ -243,6 +258,7 @@ class Run:
             python=platform.python_version(),
             libraries=libraries,
             inputs=identity.inputs,
+            **({"prompts": prompts} if prompts else {}),
         )
 
     def _counts(self) -> dict[str, Any]:

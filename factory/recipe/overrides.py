@@ -51,7 +51,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise RecipeError(f"--set {target}: write step.field=value, such as --set evolve.rounds=2")
     value = option_value(text)
-    if target in ("name", "description", "seed"):
+    if target in ("name", "description", "prompts", "seed"):
         data[target] = value
         return
     if keys[0] == "budget" and len(keys) == 2:

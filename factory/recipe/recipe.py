@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from yaml.reader import ReaderError
 
+from factory.data.own_prompts import NO_PROMPTS, OwnPrompts, read_own_prompts
+from factory.data.prompt import in_place_of_shipped
 from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError
 from factory.models.naming import EMBEDDED
@@ -26,7 +28,7 @@ from factory.step import Source, Step, WholeSet, find_step, nearest, step_names
 RECIPES = Path(__file__).parent / "ready"
 """Where the ready recipes lie, shipped with the package."""
 
-TOP_KEYS = ("name", "description", "seed", "budget", "models", "steps")
+TOP_KEYS = ("name", "description", "seed", "budget", "prompts", "models", "steps")
 NEUTRAL_OPTIONS = (
     "api_key_env",
     "base_url",
@@ -75,14 +77,19 @@ class Recipe:
     steps: tuple[Step, ...]
     data: Mapping[str, Any]
     budget: Budget = NO_BUDGET
+    prompts: OwnPrompts = NO_PROMPTS
 
     def labels(self) -> list[str]:
         """Place and name of each step: "01-read", "02-evolve", ..."""
         return [f"{at:02d}-{step.name}" for at, step in enumerate(self.steps, start=1)]
 
-    def to_yaml(self) -> str:
-        """The recipe as YAML text, which `parse_recipe` reads back to the same recipe."""
-        return yaml.dump(dict(self.data), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+    def to_yaml(self, prompts: str = "") -> str:
+        """The recipe as YAML text, which `parse_recipe` reads back to the same recipe.
+
+        prompts: where the person's own prompts lie, if elsewhere than they were read from
+        """
+        data = {**self.data, "prompts": prompts} if prompts and "prompts" in self.data else dict(self.data)
+        return yaml.dump(data, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
     def hash(self) -> str:
         """Twelve hexadecimal digits of everything in the recipe that can change a result.
@@ -91,6 +98,8 @@ class Recipe:
         change goes on in the same folder.
         """
         said = {key: value for key, value in self.data.items() if key not in ("budget", "description")}
+        if self.prompts.texts:
+            said["prompts"] = self.prompts.digests()
         said["models"] = {
             name: {key: value for key, value in options.items() if key not in NEUTRAL_OPTIONS}
             for name, options in (self.data.get("models") or {}).items()
@@ -175,6 +184,7 @@ def build_recipe(
 ) -> Recipe:
     """Validate a recipe given as plain data (what YAML gives). See `load_recipe`."""
     at = _Where(where, lines or {})
+    written = Path(where).parent if lines else Path()
     if not isinstance(data, dict) or not data:
         raise RecipeError(f"{where}: a recipe is a mapping with the keys {', '.join(TOP_KEYS)}")
     try:
@@ -204,7 +214,9 @@ def build_recipe(
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise at.error(("seed",), f"the seed must be a whole number, not {seed!r}")
     models = _build_models(data.get("models") or {}, at)
-    steps = tuple(_build_step(raw, index, models, at) for index, raw in enumerate(raw_steps))
+    prompts = _read_prompts(data, written, at)
+    with in_place_of_shipped(prompts.prompts):
+        steps = tuple(_build_step(raw, index, models, at) for index, raw in enumerate(raw_steps))
     if not (isinstance(steps[0], Source) or (isinstance(steps[0], WholeSet) and steps[0].begins())):
         raise at.error(("steps", 0), f"the first step must bring records in (`read`), not `{steps[0].name}`")
     first = next((at for at, step in enumerate(steps) if not isinstance(step, Source)), len(steps))
@@ -213,7 +225,7 @@ def build_recipe(
             raise at.error(
                 ("steps", index), f"`{step.name}` brings records in: put it before the other steps"
             )
-    return Recipe(name, seed, models, steps, data, _build_budget(data.get("budget"), models, at))
+    return Recipe(name, seed, models, steps, data, _build_budget(data.get("budget"), models, at), prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +295,28 @@ def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:
             f"the options of step `{name}` must be a mapping, not {shorten(repr(options), 60)}",
         )
     return {str(name): options}
+
+
+def _read_prompts(data: dict[str, Any], written: Path, at: _Where) -> OwnPrompts:
+    """The person's own prompts; `data` then names their folder wherever the recipe lies.
+
+    written: the folder that a relative path is relative to
+    """
+    folder = data.get("prompts")
+    if folder is None:
+        data.pop("prompts", None)
+        return NO_PROMPTS
+    if not isinstance(folder, str) or not folder.strip():
+        raise at.error(
+            ("prompts",), "`prompts` is a folder of prompts of your own, such as `prompts: my-prompts`"
+        )
+    path = (written / Path(folder).expanduser()).absolute()
+    try:
+        found = read_own_prompts(path)
+    except RecipeError as error:
+        raise at.error(("prompts",), f"prompts: {error}") from None
+    data["prompts"] = str(path)
+    return found
 
 
 def _build_budget(raw: Any, models: Mapping[str, ModelOptions], at: _Where) -> Budget:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from factory.data.formats.reference import reference_records, reference_rows
+from factory.data.prompt import in_place_of_shipped
 from factory.data.record import Message, Record
 from factory.data.text import estimate_tokens, turn_text
 from factory.engine.calls.chat import SCHEMA_TRIES
@@ -256,6 +257,11 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
     Raises:
         FactoryError: the recipe's input cannot be read.
     """
+    with in_place_of_shipped(recipe.prompts.prompts):
+        return await _dry_run(recipe, limit)
+
+
+async def _dry_run(recipe: Recipe, limit: int | None) -> DryRun:
     labels = recipe.labels()
     books = [
         DryStep(label, step.model_dump(exclude_unset=True))

@@ -9,14 +9,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from factory.data.record import Record
-from factory.errors import MissingDependency, RecordFailed
+from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.judging.constraints.constraint import Judged
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, stated_constraints, with_constraints
 from factory.steps.judging.sandbox.program import Tier
-from factory.steps.judging.sandbox.second import refusal, why_not_second
+from factory.steps.judging.sandbox.second import check_tier
 from factory.steps.judging.written.write import Agreement, Draft, Plan, Written, write_checkers
 
 
@@ -68,8 +68,7 @@ class WriteCheckers(PerRecord):
 
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
-        if self.sandbox == "second" and (why := why_not_second()):
-            raise MissingDependency(f"write_checkers: {refusal(why)}")
+        check_tier(self.sandbox, self.name)
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""

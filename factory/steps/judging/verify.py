@@ -30,6 +30,8 @@ from factory.steps.judging.constraints.stated import (
     stated_constraints,
 )
 from factory.steps.judging.constraints.verdicts import Verified, one_model, verify_answer
+from factory.steps.judging.sandbox.program import Tier
+from factory.steps.judging.sandbox.second import check_tier
 from factory.steps.keep import Condition
 
 HARD, SOFT = "verify.hsr", "verify.ssr"
@@ -44,7 +46,8 @@ class Verify(PerRecord):
     [{"kind": "length_constraints:number_words", "arguments": {"relation": "at least", "num_words": 300}}]. Without
     it IFEval's `instruction_id_list` and `kwargs` are read. What can be counted or parsed is checked in code, the 25
     instructions of IFEval to their published meaning; content, situation, style and examples (kinds "judged:...") go to
-    the model, all constraints of a record in one call.
+    the model, all constraints of a record in one call. One that has checkers which a model wrote (the step
+    `write_checkers`) is checked by those, in the sandbox alone; it is met where more than half of them say so.
 
     Each record has "verify.hsr", 1 where its answer meets all constraints and else 0, and "verify.ssr", the share that
     it meets; the verdicts stand beside the constraints in the column, with what was found. A verdict that could not be
@@ -77,6 +80,10 @@ class Verify(PerRecord):
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of the judge's reasons and verdicts together."""
 
+    sandbox: Tier = "first"
+    """The tier of the sandbox for checkers that a model wrote: first (part of Python, works everywhere), or second (all
+    of it, on Linux)."""
+
     _work: dict[int, _Work] = PrivateAttr(default_factory=dict)
 
     @field_validator("model")
@@ -84,6 +91,10 @@ class Verify(PerRecord):
     def _one(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
         one_model(model)
         return model
+
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        check_tier(self.sandbox, self.name)
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
@@ -100,7 +111,13 @@ class Verify(PerRecord):
             yield self._kept(self._without(record, why, context), context)
             return
         verified = await verify_answer(
-            record, stated, context, model=one_model(self.model), max_tokens=self.max_tokens, loose=self.loose
+            record,
+            stated,
+            context,
+            model=one_model(self.model),
+            max_tokens=self.max_tokens,
+            loose=self.loose,
+            sandbox=self.sandbox,
         )
         self._of(context).add(record, verified, self.loose)
         yield self._kept(with_verdicts(record, verified, loose=self.loose), context)

@@ -11,9 +11,9 @@ from step_context import Ask, process, scripted_context
 
 from factory.data.record import Record, new_record
 from factory.errors import MissingDependency, RecordFailed
-from factory.steps.agents import write_checkers
 from factory.steps.agents.write_checkers import WriteCheckers
 from factory.steps.judging.constraints.stated import stated_constraints
+from factory.steps.judging.verify import Verify
 
 GOOD = "def evaluate(response):\n    return response.count('?') == 1"
 ALSO = "import re\ndef evaluate(response):\n    return len(re.findall('[?]', response)) == 1"
@@ -208,7 +208,44 @@ def test_rehearsing_asks_for_all_that_could_be_asked_and_runs_nothing(
 def test_the_second_tier_is_refused_before_a_call_where_it_cannot_be_set_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(write_checkers, "why_not_second", lambda: "the kernel has no Landlock")
+    monkeypatch.setattr(
+        "factory.steps.judging.sandbox.second.why_not_second", lambda: "the kernel has no Landlock"
+    )
     with pytest.raises(MissingDependency, match="the kernel has no Landlock; `sandbox: first` runs"):
         WriteCheckers(sandbox="second").check_ready()
+    with pytest.raises(MissingDependency, match="verify: the second tier"):
+        Verify(sandbox="second").check_ready()
     WriteCheckers().check_ready()
+
+
+def verified(record: Record, answer: str, reply: Callable[[Ask], str]) -> tuple[Record, dict[str, Any], int]:
+    context, chat = scripted_context(reply, step="03-verify")
+    answered = record.with_output(answer, context.event("respond"))
+    (record,) = process(Verify(), answered, context)
+    return record, context.facts, len(chat.asks)
+
+
+def never(ask: Ask) -> str:
+    raise AssertionError("the model is not asked")
+
+
+def test_what_was_written_is_run_by_verify_in_place_of_a_judge() -> None:
+    written, _ = made(row(REQUIREMENT), script(draft(GOOD), draft(ALSO)), drafts=2)
+    met, facts, _ = verified(written, "Why not?", never)
+    assert met.scores["verify.hsr"] == 1
+    assert facts["constraints_checked_by_written_code"] == 1
+    failed, _, _ = verified(written, "No question.", never)
+    assert failed.scores["verify.hsr"] == 0
+    assert stated_constraints(failed)[0].found == "0 of 2 checkers say yes"
+
+
+def test_a_row_may_bring_checkers_of_its_own_which_reach_nothing() -> None:
+    """Code in a data file is run in the sandbox alone; where it says nothing the model judges, which is told."""
+    hostile = "import os\ndef evaluate(response):\n    os.system('touch /tmp/escaped')\n    return True"
+    arguments = {"requirement": REQUIREMENT, "checkers": [hostile]}
+    record = new_record("Talk.", meta={"constraints": [{"kind": "judged:content", "arguments": arguments}]})
+    verdict = {"verdicts": [{"constraint": 1, "reason": "It does.", "satisfied": "yes"}]}
+    judged, facts, asks = verified(record, "Why?", lambda ask: json.dumps(verdict))
+    assert asks == 1
+    assert facts["constraints_whose_checkers_say_nothing"] == 1
+    assert judged.scores["verify.hsr"] == 1

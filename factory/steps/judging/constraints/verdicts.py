@@ -14,10 +14,12 @@ from factory.data.text import is_blank, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
-from factory.steps.judging.constraints.constraint import CannotCheck, Checked
+from factory.steps.judging.constraints.constraint import CannotCheck, Checked, Judged
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.strictness import Variants, follows
 from factory.steps.judging.grading.grader import REASON_CHARACTERS, transcript
+from factory.steps.judging.sandbox.program import Tier
+from factory.steps.judging.written.checkers import check_answer
 
 FOUND_CHARACTERS = 200
 
@@ -98,6 +100,7 @@ async def verify_answer(
     max_tokens: int = 1024,
     loose: bool = False,
     operation: str = "verify",
+    sandbox: Tier = "first",
 ) -> Verified:
     """The record's answer held against its constraints. A verdict that could not be had is None, with why in `found`.
 
@@ -105,6 +108,8 @@ async def verify_answer(
         model: the chat model that judges what no code can check; it is not asked where there is nothing to judge.
             None: there is none, so that such a constraint has no verdict.
         loose: whether to tell IFEval's loose reading too.
+        sandbox: the tier of the sandbox that runs checkers which a model wrote; where all of a constraint's say
+            nothing (they fail, or the tier cannot run them) the model is asked, which is counted.
     """
     answer = Variants(record.output)
     found: list[Stated] = []
@@ -115,6 +120,9 @@ async def verify_answer(
             verdict, relaxed = _checked(one, one.constraint, answer, loose)
             found.append(verdict)
             loosely.append(relaxed)
+        elif (by_code := await _by_code(one, record.output, context, sandbox)) is not None:
+            found.append(by_code)
+            loosely.append(by_code.satisfied)
         else:
             judged.append(at)
             found.append(one.with_verdict(None, "not judged"))
@@ -138,6 +146,20 @@ async def verify_answer(
             found[at] = stated[at].with_verdict(satisfied, reason)
             loosely[at] = satisfied
     return Verified(tuple(found), tuple(loosely), event)
+
+
+async def _by_code(stated: Stated, answer: str, context: Context, sandbox: Tier) -> Stated | None:
+    """The verdict of the checkers that a model wrote for a constraint; None where there are none, or none says any."""
+    checkers = stated.constraint.checkers if isinstance(stated.constraint, Judged) else None
+    if not checkers or is_blank(answer):
+        return None
+    meets, said = await check_answer(checkers, answer, sandbox)
+    if meets is None:
+        context.count("constraints_whose_checkers_say_nothing")
+        context.log.info("%s: the model judges a constraint, since %s", context.step, said)
+        return None
+    context.count("constraints_checked_by_written_code")
+    return stated.with_verdict(meets, said)
 
 
 def _checked(

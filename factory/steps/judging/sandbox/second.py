@@ -25,7 +25,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from factory.steps.judging.sandbox.program import Limits, Outcome, Program
+from factory.errors import MissingDependency
+from factory.steps.judging.sandbox.program import Limits, Outcome, Program, Tier
 
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.child import main; del sys.path[0]; main()"
 _GRACE = 20.0
@@ -65,6 +66,16 @@ def refusal(why: str) -> str:
     )
 
 
+def check_tier(tier: Tier, step: str) -> None:
+    """Make sure that a step's tier of the sandbox can be had, before the first call.
+
+    Raises:
+        MissingDependency: it is the second, and this machine has none; says why, and what to do.
+    """
+    if tier == "second" and (why := why_not_second()):
+        raise MissingDependency(f"{step}: {refusal(why)}")
+
+
 def _run(program: Program, limits: Limits) -> Outcome:
     folder = tempfile.mkdtemp(prefix="factory-sandbox-")
     reading, writing = os.pipe()
@@ -98,7 +109,8 @@ def _run(program: Program, limits: Limits) -> Outcome:
         return Outcome("refused", "second", error=f"no process can be started ({error.strerror})")
     os.close(writing)
     try:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
             stdin.write(json.dumps(job).encode())
         heard = _hear(process.stdout.fileno(), reading, limits, started + limits.seconds + _GRACE)
