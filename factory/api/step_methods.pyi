@@ -67,8 +67,9 @@ class StepMethods:
                 turns.
             by (both | code | model, default "both"): Which constraints: those that code can check, those
                 that a model writes and judges, or either with equal chances where a category has both.
-            kinds (list of str, default []): Kinds to draw from, such as length_constraints:number_words;
-                empty: all that code can check.
+            kinds (list of Annotated[str, AfterValidator(func=<function _known at 0x7fb302f50360>)],
+                default []): Kinds to draw from, such as length_constraints:number_words; empty: all that
+                code can check.
             constraints (str, default ""): A file of constraints to draw from in place of the kinds: rows
                 such as {"kind": "startend:end_checker", "arguments": {"end_phrase": "Over."}}.
             reword (bool, default false): Have the model say a checkable constraint in other words.
@@ -1062,6 +1063,7 @@ class StepMethods:
         keep: str | None = None,
         loose: bool = False,
         max_tokens: int = 1024,
+        sandbox: Literal["first", "second"] = "first",
     ) -> Dataset:
         """Hold each answer against its constraints: by checkers in code, and by a judge where no code can
         tell.
@@ -1077,6 +1079,36 @@ class StepMethods:
                 `keep` then goes by it.
             max_tokens (int, >= 1, default 1024): Most tokens of the judge's reasons and verdicts
                 together.
+            sandbox (first | second, default "first"): The tier of the sandbox for checkers that a model
+                wrote: first (part of Python, works everywhere), or second (all of it, on Linux).
+        """
+
+    def write_checkers(
+        self,
+        *,
+        model: Model = "",
+        drafts: int = 4,
+        without: Literal["keep", "drop"] = "keep",
+        sandbox: Literal["first", "second"] = "first",
+        back_translate: bool = True,
+        temperature: float = 1.0,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Have a model write checkers in Python for the constraints that no code can check yet (AutoIF).
+
+        Args:
+            model (str, default ""): The chat model that writes functions and cases, and puts functions
+                back into words.
+            drafts (int, >= 1, default 4): Replies drawn for a constraint, each with a function and its
+                test cases.
+            without (keep | drop, default "keep"): What becomes of a record of whose constraints one got
+                no checker: it goes on and that constraint is judged, or it is let go.
+            sandbox (first | second, default "first"): The tier of the sandbox that runs the code: first
+                (part of Python, works everywhere) or second (all of it).
+            back_translate (bool, default true): Put each function back into words, and let it go where
+                those contradict the constraint.
+            temperature (float, >= 0, default 1.0): Sampling temperature of the drafts.
+            max_tokens (int, >= 1, default 1024): Most tokens of a draft.
         """
 
     def __getattr__(self, name: str) -> Callable[..., Dataset]: ...  # a plug-in's step

@@ -3,7 +3,7 @@
     my-prompts/en/evolve/deepen.md      in place of en/evolve/deepen
     my-prompts/zh/judge/absolute.md     in place of zh/judge/absolute
 
-A file has the form of a shipped prompt (`prompt.py`), and the same inputs. A prompt that has no file is the shipped one.
+A file has the form of a shipped prompt (`prompt.py`), and its inputs. A prompt that has no file is the shipped one.
 """
 
 from __future__ import annotations

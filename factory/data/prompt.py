@@ -33,6 +33,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -222,7 +223,8 @@ def parse_prompt(text: str, path: Path, language: str) -> Prompt:
     )
 
 
-_OWN: ContextVar[Mapping[tuple[str, str], Prompt]] = ContextVar("factory-own-prompts", default={})
+_NONE: Mapping[tuple[str, str], Prompt] = MappingProxyType({})
+_OWN = ContextVar("factory-own-prompts", default=_NONE)
 
 
 @contextlib.contextmanager
@@ -257,7 +259,7 @@ def shipped_prompt(name: str, language: str) -> Prompt:
     """
     path = shipped_path(name, language)
     if not _NAME.fullmatch(name) or not path.is_file():
-        raise RecipeError(f"there is no prompt {name!r} in {path.parents[name.count('/')]}")
+        raise RecipeError(f"there is no prompt {name!r} in {PROMPTS / language}")
     return parse_prompt(path.read_text(encoding="utf-8"), path, language)
 
 

@@ -145,5 +145,5 @@ def test_what_is_wrong_with_a_file_is_one_sentence_that_names_it(
 def test_a_folder_that_is_not_there_or_holds_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="there is no folder of prompts"):
         read_own_prompts(tmp_path / "none")
-    with pytest.raises(RecipeError, match="holds none: put one at .*en/evolve/deepen.md"):
+    with pytest.raises(RecipeError, match=r"holds none: put one at .*en/evolve/deepen\.md"):
         read_own_prompts(tmp_path)

@@ -23,8 +23,8 @@ from factory.steps.judging.written.write import Agreement, Draft, Plan, Written,
 class WriteCheckers(PerRecord):
     """Have a model write checkers in Python for the constraints that no code can check yet (AutoIF).
 
-    For each constraint in the column `constraints` that a model judges, `drafts` replies are drawn, each with a function
-    `evaluate(response)` and test cases. All functions are run on all cases, in the sandbox alone:
+    For each constraint in the column `constraints` that a model judges, `drafts` replies are drawn, each with a
+    function `evaluate(response)` and test cases. All functions are run on all cases, in the sandbox alone:
 
     - a case is kept where more than half of the functions get it right, and no two drafts disagree about it;
     - a function is kept where it gets more than half of those cases right;
@@ -147,7 +147,7 @@ def _stated(record: Record) -> tuple[Stated, ...]:
     try:
         return stated_constraints(record)
     except BadConstraint as error:
-        raise RecordFailed("bad_constraints", str(error)) from None
+        raise RecordFailed("bad_constraint", str(error)) from None
 
 
 def _with_checkers(one: Stated, found: Written) -> Stated:
@@ -161,7 +161,8 @@ def _told(found: Written) -> str:
     counts = found.counts()
     functions = sum(number for name, number in counts.items() if name.startswith("function_"))
     cases = sum(number for name, number in counts.items() if name.startswith("case_"))
-    said = f"{counts.get('function_kept', 0)} of {functions} functions and {counts.get('case_kept', 0)} of {cases} cases stood up to each other"
+    kept = counts.get("function_kept", 0), counts.get("case_kept", 0)
+    said = f"{kept[0]} of {functions} functions and {kept[1]} of {cases} cases stood up to each other"
     if lost := counts.get("back_translation_contradiction", 0) + counts.get("back_translation_failed", 0):
         said += f", {lost} of those functions say something else in words"
     first: dict[str, str] = {}

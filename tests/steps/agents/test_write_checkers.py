@@ -221,7 +221,7 @@ def test_the_second_tier_is_refused_before_a_call_where_it_cannot_be_set_up(
 def verified(record: Record, answer: str, reply: Callable[[Ask], str]) -> tuple[Record, dict[str, Any], int]:
     context, chat = scripted_context(reply, step="03-verify")
     answered = record.with_output(answer, context.event("respond"))
-    (record,) = process(Verify(), answered, context)
+    (record,) = process(Verify(model="judge"), answered, context)
     return record, context.facts, len(chat.asks)
 
 

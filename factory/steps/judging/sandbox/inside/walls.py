@@ -150,32 +150,116 @@ def _landlock(folder: str) -> None:
     os.close(ruleset)
 
 
-# By machine: the audit architecture, the number of clone, and of what is denied besides the calls that are new enough
-# to have one number everywhere.
-_MACHINES = {
-    "x86_64": (
-        0xC000003E,
-        56,
-        # shm*, sockets, semget, msgget, fork, vfork, execve, ptrace, modes and owners, times, personality
-        (29, 30, 31, 41, 42, 49, 50, 57, 58, 59, 64, 68, 90, 91, 92, 93, 94, 101, 132, 135)
-        # modify_ldt, pivot_root, adjtimex, chroot, acct, clocks, mounts, swap, reboot, names, io ports, modules, quota
-        + (154, 155, 159, 161, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 175, 176, 179)
-        # extended attributes, clocks, times, mbind, mq_open, kexec, keys, migration, *at, unshare, perf
-        + (188, 189, 190, 197, 198, 199, 227, 235, 237, 240, 246, 248, 249, 250, 256, 260, 261, 268, 272)
-        # move_pages, utimensat, perf, fanotify, handles, setns, memory of others, kcmp, modules, memfd, kexec, bpf
-        + (279, 280, 298, 300, 303, 304, 308, 310, 311, 312, 313, 319, 320, 321, 322, 323),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        220,
-        (5, 6, 7, 14, 15, 16, 39, 40, 41, 51, 52, 53, 54, 55, 60, 88, 89, 92, 97, 104, 105, 106, 112, 117)
-        + (142, 161, 162, 170, 171, 180, 186, 190, 194, 195, 196, 198, 200, 201, 203, 217, 218, 219, 221)
-        + (224, 225, 235, 238, 239, 241, 262, 264, 265, 268, 270, 271, 272, 273, 279, 280, 281, 282, 294),
-    ),
-}
-# io_uring, the new calls of mounts, pidfd_getfd, madvise of others, mount_setattr, quota, memfd_secret, fchmodat2, and
-# attributes of files by path.
-_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 447, 452, 463, 466, 467, 469)
+# System calls that are denied: the name, its number on x86_64 and on aarch64; "-" where there is none.
+_DENIED = """
+# processes and programs
+fork 57 -
+vfork 58 -
+execve 59 221
+execveat 322 281
+# other processes
+ptrace 101 117
+process_vm_readv 310 270
+process_vm_writev 311 271
+process_madvise 440 440
+pidfd_getfd 438 438
+kcmp 312 272
+move_pages 279 239
+migrate_pages 256 238
+mbind 237 235
+# the network
+socket 41 198
+connect 42 203
+bind 49 200
+listen 50 201
+accept 43 202
+accept4 288 242
+# memory that no limit counts
+memfd_create 319 279
+memfd_secret 447 447
+shmget 29 194
+shmat 30 196
+shmctl 31 195
+semget 64 190
+msgget 68 186
+mq_open 240 180
+# ways around a filter
+io_uring_setup 425 425
+io_uring_enter 426 426
+io_uring_register 427 427
+bpf 321 280
+userfaultfd 323 282
+perf_event_open 298 241
+personality 135 92
+modify_ldt 154 -
+# modes, owners, times and attributes of files, which Landlock leaves
+chmod 90 -
+fchmod 91 52
+fchmodat 268 53
+fchmodat2 452 452
+chown 92 -
+fchown 93 55
+lchown 94 -
+fchownat 260 54
+utime 132 -
+utimes 235 -
+futimesat 261 -
+utimensat 280 88
+setxattr 188 5
+lsetxattr 189 6
+fsetxattr 190 7
+setxattrat 463 463
+removexattr 197 14
+lremovexattr 198 15
+fremovexattr 199 16
+removexattrat 466 466
+file_setattr 469 469
+name_to_handle_at 303 264
+open_by_handle_at 304 265
+fanotify_init 300 262
+# mounts and namespaces
+mount 165 40
+umount2 166 39
+pivot_root 155 41
+chroot 161 51
+unshare 272 97
+setns 308 268
+open_tree 428 428
+open_tree_attr 467 467
+move_mount 429 429
+fsopen 430 430
+fsconfig 431 431
+fsmount 432 432
+fspick 433 433
+mount_setattr 442 442
+# the machine
+add_key 248 217
+request_key 249 218
+keyctl 250 219
+acct 163 89
+quotactl 179 60
+quotactl_fd 443 443
+swapon 167 224
+swapoff 168 225
+reboot 169 142
+sethostname 170 161
+setdomainname 171 162
+iopl 172 -
+ioperm 173 -
+init_module 175 105
+finit_module 313 273
+delete_module 176 106
+kexec_load 246 104
+kexec_file_load 320 294
+syslog 103 116
+settimeofday 164 170
+clock_settime 227 112
+adjtimex 159 171
+clock_adjtime 305 266
+vhangup 153 58
+"""
+_MACHINES = {"x86_64": (0xC000003E, 56), "aarch64": (0xC00000B7, 220)}
+"""By machine its audit architecture, and the number of clone."""
 _CLONE3 = 435
 _CLONE_THREAD = 0x10000
 _ALLOW, _KILL, _ERRNO, _EPERM, _ENOSYS = 0x7FFF0000, 0x80000000, 0x50000, 1, 38
@@ -185,19 +269,21 @@ def _seccomp() -> None:
     machine = platform.machine()
     if machine not in _MACHINES:
         raise WallFailed(f"its table of system calls knows x86_64 and aarch64, not {machine}")
-    architecture, clone, denied = _MACHINES[machine]
+    architecture, clone = _MACHINES[machine]
+    column = 1 + list(_MACHINES).index(machine)
+    rows = [line.split() for line in _DENIED.splitlines() if line and not line.startswith("#")]
+    denied = [int(row[column]) for row in rows if row[column] != "-"]
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
 
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("HBBI", code, yes, no, value)
 
-    program = [step(load, 0, 0, 0)]
-    program[0] = step(load, 4)  # the architecture
+    program = [step(load, 4)]  # the architecture
     program += [step(equal, architecture, 1, 0), step(give, _KILL), step(load, 0)]  # then the call's number
     program += [step(at_least, 0x40000000, 0, 1), step(give, _KILL)]  # x32's numbers
     # glibc tries clone3 first, whose flags lie in memory that a filter cannot read, and then clone.
     program += [step(equal, _CLONE3, 0, 1), step(give, _ERRNO | _ENOSYS)]
-    for number in (*denied, *_EVERYWHERE):
+    for number in denied:
         program += [step(equal, number, 0, 1), step(give, _ERRNO | _EPERM)]
     program += [step(equal, clone, 0, 3), step(load, 16), step(any_bit, _CLONE_THREAD, 1, 0)]
     program += [step(give, _ERRNO | _EPERM), step(give, _ALLOW)]
