@@ -7,8 +7,8 @@ A prompt is used where its name stands as text ("evolve/deepen") or begins a tex
 from __future__ import annotations
 
 import ast
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,62 +18,92 @@ from factory.step import step_classes
 
 def prompt_users() -> Mapping[str, tuple[str, ...]]:
     """For each shipped prompt the names of the steps that use it, sorted; none where the engine itself does."""
-    users: dict[str, set[str]] = {name: set() for name in shipped_prompts()}
+    names = shipped_prompts()
+    users: dict[str, set[str]] = {name: set() for name in names}
+    read = _Source(names)
     for step, (module, name) in step_classes().items():
-        for prompt in _used_from(module, name):
+        for prompt in read.used_from(module, name):
             users[prompt].add(step)
     return {name: tuple(sorted(steps)) for name, steps in users.items()}
 
 
-def _used_from(module: str, name: str) -> set[str]:
-    """Prompts that a definition uses, and all that it refers to."""
-    found: set[str] = set()
-    seen: set[tuple[str, str]] = set()
-    todo = [(module, name)]
-    while todo:
-        place = todo.pop()
-        if place in seen:
-            continue
-        seen.add(place)
-        here, wanted = place
-        definitions, imported = _module(here)
-        if wanted in imported:
-            todo.append(imported[wanted])
-        elif (node := definitions.get(wanted)) is not None:
-            found.update(_mentioned(node))
-            todo += [(here, part.id) for part in ast.walk(node) if isinstance(part, ast.Name)]
-    return found
+@dataclass(slots=True)
+class _Definition:
+    """What one definition of a module says: the prompts that it names, and all names that it refers to."""
+
+    prompts: set[str] = field(default_factory=set)
+    refers: set[str] = field(default_factory=set)
 
 
-def _mentioned(node: ast.AST) -> Iterator[str]:
-    names = shipped_prompts()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Constant) and part.value in names:
-            yield from (name for name in names if name == part.value or name.startswith(f"{part.value}_"))
-        elif isinstance(part, ast.JoinedStr) and isinstance(first := part.values[0], ast.Constant):
-            folder = str(first.value)
-            yield from (name for name in names if folder.endswith("/") and name.startswith(folder))
+@dataclass(slots=True)
+class _Module:
+    """A module's definitions by name, and where the names come from that it imports."""
+
+    definitions: dict[str, _Definition] = field(default_factory=dict)
+    imported: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-@functools.cache
-def _module(name: str) -> tuple[Mapping[str, ast.AST], Mapping[str, tuple[str, str]]]:
-    """The definitions of a module by name, and where the names come from that it imports."""
-    spec = find_spec(name)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return {}, {}
-    definitions: dict[str, ast.AST] = {}
-    imported: dict[str, tuple[str, str]] = {}
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            definitions[node.name] = node
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                definitions.update({part.id: node for part in ast.walk(target) if isinstance(part, ast.Name)})
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level and _may_ask(node.module):
-            imported.update({alias.asname or alias.name: (node.module, alias.name) for alias in node.names})
-    return definitions, imported
+@dataclass(slots=True)
+class _Source:
+    """The source that was read so far; names: of the shipped prompts."""
 
+    names: Sequence[str]
+    modules: dict[str, _Module] = field(default_factory=dict)
 
-def _may_ask(module: str) -> bool:
-    """Whether a module may name a prompt: a capability's or a plug-in's, and no library of ours or theirs."""
-    return module.startswith("factory.steps.") or not module.startswith("factory.")
+    def used_from(self, module: str, name: str) -> set[str]:
+        """Prompts that a definition names, or what it refers to in factory's steps or in a plug-in's package."""
+        package = module.split(".")[0]
+        within = ("factory.steps.",) if package == "factory" else ("factory.steps.", f"{package}.")
+        found: set[str] = set()
+        seen: set[tuple[str, str]] = set()
+        todo = [(module, name)]
+        while todo:
+            here, wanted = todo.pop()
+            if (here, wanted) in seen or not (here == module or here.startswith(within)):
+                continue
+            seen.add((here, wanted))
+            read = self._module(here)
+            if wanted in read.imported:
+                todo.append(read.imported[wanted])
+            elif (definition := read.definitions.get(wanted)) is not None:
+                found |= definition.prompts
+                todo += [(here, other) for other in definition.refers]
+        return found
+
+    def _module(self, name: str) -> _Module:
+        if name not in self.modules:
+            self.modules[name] = self._read(name)
+        return self.modules[name]
+
+    def _read(self, name: str) -> _Module:
+        spec = find_spec(name)
+        module = _Module()
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+            return module
+        for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                module.definitions[node.name] = self._definition(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                definition = self._definition(node)
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for part in (part for target in targets for part in ast.walk(target)):
+                    if isinstance(part, ast.Name):
+                        module.definitions[part.id] = definition
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    module.imported[alias.asname or alias.name] = (node.module, alias.name)
+        return module
+
+    def _definition(self, node: ast.AST) -> _Definition:
+        said = _Definition()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                said.refers.add(part.id)
+            elif isinstance(part, ast.Constant) and part.value in self.names:
+                said.prompts.update(
+                    n for n in self.names if n == part.value or n.startswith(f"{part.value}_")
+                )
+            elif isinstance(part, ast.JoinedStr) and isinstance(first := part.values[0], ast.Constant):
+                folder = str(first.value)
+                said.prompts.update(n for n in self.names if folder.endswith("/") and n.startswith(folder))
+        return said

@@ -12,6 +12,8 @@ from scripted_server import ScriptedServer, in_thread
 
 import factory as sft
 from factory.data.prompt import shipped_path
+from factory.engine.blocking import run_blocking
+from factory.engine.plan.rehearsal import dry_run
 from factory.errors import RecipeError
 from factory.recipe.recipe import load_recipe
 
@@ -85,6 +87,12 @@ def test_the_folder_is_relative_to_the_recipe_and_its_texts_make_the_run(
     own.write_text(own.read_text().replace("OUR WORDS", "OTHER WORDS"))
     assert load_recipe(str(path)).hash() != recipe.hash()
     assert load_recipe(str(write(folder, prompts=None))).prompts.texts == {}
+
+
+def test_a_dry_run_shows_the_own_prompt(folder: Path) -> None:
+    recipe = load_recipe(str(write(folder)))
+    (messages,) = run_blocking(lambda: dry_run(recipe)).steps[1].prompts
+    assert messages[0].content.startswith("OUR WORDS.")
 
 
 def test_a_rubric_of_the_same_name_is_the_own_one(folder: Path) -> None:
