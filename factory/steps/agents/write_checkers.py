@@ -38,7 +38,8 @@ class WriteCheckers(PerRecord):
 
     The score "write_checkers" is the number of checkers kept, over all constraints of the record; its note tells what
     was rejected, and why. With `without: drop` the kind of the drop ends in the reason: "no_draft" (no reply could be
-    read), "no_function" (none runs), "no_case", "one_sided", "no_agreement" or "contradiction".
+    read, or each copies an example of the prompt), "no_function" (none runs), "no_case", "one_sided", "no_agreement"
+    or "contradiction".
 
     Source: AutoIF (arXiv 2406.13542), section 3.2. The paper's NLI model is here the chat model; it lets the
     whole constraint go where there is no checker (`without: drop`).
@@ -167,6 +168,6 @@ def _told(found: Written) -> str:
         said += f", {lost} of those functions say something else in words"
     first: dict[str, str] = {}
     for row in found.rows:
-        if row["became"] in ("rejected", "broken", "refused", "failed", "contradiction"):
+        if row["became"] in ("rejected", "broken", "refused", "failed", "copied", "contradiction"):
             first.setdefault(f"{row['what']} {row['became']}", row["why"])
     return ". ".join([said, *(f"{what}: {why}" for what, why in first.items())])

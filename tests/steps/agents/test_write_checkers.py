@@ -173,6 +173,25 @@ def test_a_draft_that_cannot_be_read_is_told_and_the_others_go_on() -> None:
     assert "draft failed: no" in record.notes["write_checkers"]
 
 
+EXAMPLE = "def evaluate(response):\n    return '!' not in response and '！' not in response"
+CALM = [("Yes.", True), ("Stop!", False)]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_function_copied_from_the_prompt_is_no_checker_of_another_requirement(lang: str) -> None:
+    record, facts = made(row(REQUIREMENT, lang=lang), script(draft(EXAMPLE, CALM), draft(GOOD)), drafts=2)
+    assert checkers(record) == [(GOOD,)]
+    assert (facts["draft_copied"], facts["case_kept"]) == (1, 4)
+    alone, _ = made(row(REQUIREMENT, lang=lang), script(draft(EXAMPLE, CALM)), drafts=1, without="drop")
+    assert alone.dropped is not None
+    assert alone.dropped.kind == "no_checker_no_draft"
+
+
+def test_of_the_requirement_of_the_example_it_is_one() -> None:
+    record, _ = made(row("Do not use exclamation marks."), script(draft(EXAMPLE, CALM)), drafts=1)
+    assert checkers(record) == [(EXAMPLE,)]
+
+
 def test_each_constraint_is_written_for_in_the_language_of_the_record() -> None:
     asked: list[str] = []
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from factory.data.record import Record
 from factory.data.text import shorten
@@ -90,6 +92,7 @@ async def write_checkers(requirement: str, record: Record, context: Context, pla
     """
     written = Written()
     drafts = await _drafts(requirement, record, context, plan, written)
+    drafts = _without_copies(drafts, requirement, record, context, written)
     if not drafts:
         written.reason = "no_draft"
         return written
@@ -135,6 +138,24 @@ async def _drafts(
     for error in failed:
         written.rows.append(_row("draft", "failed", error.kind, str(error)))
     return [reply for reply in replies if isinstance(reply, Draft)]
+
+
+def _without_copies(
+    drafts: Sequence[Draft], requirement: str, record: Record, context: Context, written: Written
+) -> list[Draft]:
+    """The drafts whose function is not that of another requirement, copied from the prompt's examples.
+
+    Copies agree with each other, and with the copied cases.
+    """
+    shown = set()
+    for (_, asked), (role, reply) in pairwise(context.prompt("checkers/write", record).turns):
+        if role == "assistant" and requirement.strip() not in asked:
+            with contextlib.suppress(ValidationError):  # a person's own prompt may show none
+                shown.add(Draft.model_validate_json(reply).function.strip())
+    copies = [draft for draft in drafts if draft.function.strip() in shown]
+    for draft in copies:
+        written.rows.append(_row("draft", "copied", draft.function, "copied from an example of the prompt"))
+    return [draft for draft in drafts if draft not in copies]
 
 
 def _cases(drafts: Sequence[Draft], written: Written) -> list[Case]:
