@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from factory.errors import RecipeError
+from factory.data.whole_file import write_whole
+from factory.errors import OutputError, RecipeError
 
 app = typer.Typer(help="List and show the prompts, and compare your own with them.", no_args_is_help=True)
 
@@ -33,9 +34,21 @@ def list_() -> None:
 def show(
     name: Annotated[str, typer.Argument(help="The prompt's name, such as evolve/deepen.")],
     language: Annotated[str, typer.Option("--language", "-l", help="en (English) or zh (Chinese).")] = "en",
+    own: Annotated[
+        Path | None,
+        typer.Option("--own", help="Write it into this folder of prompts of your own, to be changed there."),
+    ] = None,
 ) -> None:
-    """Print a shipped prompt, to start your own from."""
-    typer.echo(_shipped_text(name, language), nl=False)
+    """Print a shipped prompt, or start your own from it."""
+    text = _shipped_text(name, language)
+    if own is None:
+        typer.echo(text, nl=False)
+        return
+    path = own / language / f"{name}.md"
+    if path.exists():
+        raise OutputError(f"{path}: there is one of your own already")
+    write_whole(path, text.encode())
+    typer.echo(f"{path}: change it, and write `prompts: {own}` into your recipe")
 
 
 @app.command()

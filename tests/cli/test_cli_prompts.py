@@ -45,10 +45,12 @@ def test_one_is_shown_as_its_file_is(language: str) -> None:
     assert factory("show", "tag/task", "--language", language) == text
 
 
-def test_what_is_shown_begins_an_own_prompt_and_the_difference_is_told(tmp_path: Path) -> None:
+def test_a_shipped_prompt_begins_an_own_one_and_the_difference_is_told(tmp_path: Path) -> None:
     own = tmp_path / "mine" / "zh" / "tag" / "task.md"
-    own.parent.mkdir(parents=True)
-    own.write_text(factory("show", "tag/task", "-l", "zh"), encoding="utf-8")
+    assert str(own) in factory("show", "tag/task", "-l", "zh", "--own", str(tmp_path / "mine"))
+    assert own.read_bytes() == shipped_path("tag/task", "zh").read_bytes()
+    with pytest.raises(FactoryError, match="there is one of your own already"):
+        factory("show", "tag/task", "-l", "zh", "--own", str(tmp_path / "mine"))
     same = "own/zh/tag/task.md: the same as the shipped one\n"
     assert factory("diff", str(tmp_path / "mine")) == same
     own.write_text(
