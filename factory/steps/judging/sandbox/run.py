@@ -24,7 +24,7 @@ async def run_program(program: Program, tier: Tier, limits: Limits = LIMITS) -> 
     """Run a program in a tier of the sandbox: "first" (Monty, see `first.py`) or "second" (CPython, `second.py`).
 
     Where the machine has no second tier the outcome is "refused", with a sentence that says why. Nothing that a
-    program does raises here.
+    program does raises here. A program whose caller is cancelled runs on to its own end, within its limits.
     """
     runner = run_first if tier == "first" else run_second
     return await asyncio.get_running_loop().run_in_executor(_workers(), runner, program, limits)

@@ -51,7 +51,7 @@ def _probed() -> str:
 
 
 def run_second(program: Program, limits: Limits) -> Outcome:
-    """Run a program behind the walls; blocks until it has ended, some 60 ms where it is short."""
+    """Run a program behind the walls; blocks until it has ended, about 0.1 s where it is short."""
     why = why_not_second()
     if why:
         return Outcome("refused", "second", error=refusal(why))
