@@ -104,6 +104,6 @@ class _Source:
                     n for n in self.names if n == part.value or n.startswith(f"{part.value}_")
                 )
             elif isinstance(part, ast.JoinedStr) and isinstance(first := part.values[0], ast.Constant):
-                folder = str(first.value)
+                folder = first.value if isinstance(first.value, str) else ""
                 said.prompts.update(n for n in self.names if folder.endswith("/") and n.startswith(folder))
         return said
