@@ -99,10 +99,9 @@ class _Source:
         for part in ast.walk(node):
             if isinstance(part, ast.Name):
                 said.refers.add(part.id)
-            elif isinstance(part, ast.Constant) and part.value in self.names:
-                said.prompts.update(
-                    n for n in self.names if n == part.value or n.startswith(f"{part.value}_")
-                )
+            elif isinstance(part, ast.Constant) and isinstance(text := part.value, str):
+                if text in self.names:
+                    said.prompts.update(n for n in self.names if n == text or n.startswith(f"{text}_"))
             elif isinstance(part, ast.JoinedStr) and isinstance(first := part.values[0], ast.Constant):
                 folder = first.value if isinstance(first.value, str) else ""
                 said.prompts.update(n for n in self.names if folder.endswith("/") and n.startswith(folder))
