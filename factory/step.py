@@ -366,11 +366,6 @@ def step_names() -> list[str]:
     return sorted(_entry_points())
 
 
-def step_classes() -> dict[str, tuple[str, str]]:
-    """Where the class of each step is to be found, module and name, without importing it."""
-    return {name: (entry.module, entry.attr) for name, entry in _entry_points().items()}
-
-
 @functools.cache
 def find_step(name: str) -> type[Step]:
     """The step class of this name.

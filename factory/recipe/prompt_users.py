@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 from factory.data.prompt import shipped_prompts
-from factory.step import step_classes
+from factory.step import STEP_GROUP
 
 
 def prompt_users() -> Mapping[str, tuple[str, ...]]:
@@ -21,9 +22,9 @@ def prompt_users() -> Mapping[str, tuple[str, ...]]:
     names = shipped_prompts()
     users: dict[str, set[str]] = {name: set() for name in names}
     read = _Source(names)
-    for step, (module, name) in step_classes().items():
-        for prompt in read.used_from(module, name):
-            users[prompt].add(step)
+    for step in entry_points(group=STEP_GROUP):
+        for prompt in read.used_from(step.module, step.attr):
+            users[prompt].add(step.name)
     return {name: tuple(sorted(steps)) for name, steps in users.items()}
 
 

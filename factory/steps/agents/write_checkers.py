@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -154,7 +153,7 @@ def _stated(record: Record) -> tuple[Stated, ...]:
 def _with_checkers(one: Stated, found: Written) -> Stated:
     if not found.checkers:
         return one
-    return replace(one, constraint=one.constraint.model_copy(update={"checkers": found.checkers}))
+    return one._replace(constraint=one.constraint.model_copy(update={"checkers": found.checkers}))
 
 
 def _told(found: Written) -> str:
