@@ -67,9 +67,8 @@ class StepMethods:
                 turns.
             by (both | code | model, default "both"): Which constraints: those that code can check, those
                 that a model writes and judges, or either with equal chances where a category has both.
-            kinds (list of Annotated[str, AfterValidator(func=<function _known at 0x7f740e558220>)],
-                default []): Kinds to draw from, such as length_constraints:number_words; empty: all that
-                code can check.
+            kinds (list of str, default []): Kinds to draw from, such as length_constraints:number_words;
+                empty: all that code can check.
             constraints (str, default ""): A file of constraints to draw from in place of the kinds: rows
                 such as {"kind": "startend:end_checker", "arguments": {"end_phrase": "Over."}}.
             reword (bool, default false): Have the model say a checkable constraint in other words.
