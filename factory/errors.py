@@ -7,9 +7,10 @@ for one of these.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 EXIT_USAGE = 2
@@ -138,3 +139,16 @@ def exit_code_of(error: FactoryError) -> int:
         seen.add(id(behind))
         behind = behind.__cause__ or behind.__context__
     return error.exit_code
+
+
+MOST_NAMES = 20
+"""So many known names stand in a sentence about an unknown one."""
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, else the list, or its beginning."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"; known are {', '.join(names[:MOST_NAMES])}{more}" if names else ""

@@ -13,7 +13,6 @@ so that only the steps a recipe names are imported.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import logging
@@ -30,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
-from factory.errors import FactoryError, RecipeError
+from factory.errors import FactoryError, RecipeError, nearest
 from factory.models.base import Answer, ChatModel, Data, EmbeddingModel, Fields, Sampling, ScoredText
 
 if TYPE_CHECKING:
@@ -390,11 +389,3 @@ def find_step(name: str) -> type[Step]:
     if getattr(loaded, "name", None) != name:
         raise RecipeError(f"{plug_in} has another name: set `name = {name!r}` in the class")
     return loaded
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else the list."""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(names)}" if names else ""

@@ -24,10 +24,10 @@ from step_context import process, scripted_context
 from factory import step as step_module
 from factory.data.prompt import load_prompt
 from factory.data.record import Drop, Event, Record, new_record
-from factory.errors import RecipeError
+from factory.errors import RecipeError, nearest
 from factory.models.base import Answer, Sampling
 from factory.recipe.option_docs import option_rows
-from factory.step import Context, Filter, PerRecord, Source, Step, WholeSet, find_step, nearest, step_names
+from factory.step import Context, Filter, PerRecord, Source, Step, WholeSet, find_step, step_names
 
 BUILT_IN = [
     "assemble",

@@ -30,9 +30,9 @@ from factory.engine.execute import Execution
 from factory.engine.folder import OUTPUTS, rows_as_json
 from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
-from factory.errors import InputError, NoSuchRecord, OutputError, UnknownName
+from factory.errors import InputError, NoSuchRecord, OutputError, UnknownName, nearest
 from factory.models.naming import ModelEntry
-from factory.step import Step, nearest
+from factory.step import Step
 from factory.steps.files.read import bad_row
 
 if TYPE_CHECKING:

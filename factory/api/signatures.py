@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from factory.errors import UnknownName
+from factory.errors import UnknownName, nearest
 from factory.recipe.option_docs import option_rows, union
-from factory.step import Source, Step, find_step, nearest, step_names
+from factory.step import Source, Step, find_step, step_names
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset

@@ -85,7 +85,7 @@ def prune(
     """Remove replies; a run that needs one of them asks its model again."""
     from factory.engine.journal.contents import groups, matching
     from factory.engine.journal.contents import prune as remove
-    from factory.step import nearest
+    from factory.errors import nearest
 
     if model is None and older_than is None and server is None:
         raise FactoryError(
@@ -134,8 +134,8 @@ def export(
 
 def _servers(path: Path, wanted: str, held: list[Group]) -> list[str]:
     """What stands in the journal for the server at this address, alone or as one of several replicas."""
+    from factory.errors import nearest
     from factory.models.address import shown_address
-    from factory.step import nearest
 
     known = {group.server for group in held if group.server}
     shown = {wanted, shown_address(wanted)}

@@ -216,7 +216,7 @@ def take_options(
         elif negated in options and options[negated].is_flag and options[negated].field and not equals:
             typed.setdefault(negated, []).append("false")
         else:
-            from factory.step import nearest
+            from factory.errors import nearest
 
             known = [*options, *own]
             raise FactoryError(f"--{written}: there is no such option{nearest(name, known)}")

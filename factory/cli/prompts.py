@@ -60,7 +60,7 @@ def diff(
 ) -> None:
     """Show how your own prompts differ from the shipped ones, as a unified diff."""
     from factory.data.prompt import shipped_prompts
-    from factory.step import nearest
+    from factory.errors import nearest
 
     if name and name not in (known := shipped_prompts()):
         raise RecipeError(f"there is no prompt {name!r}{nearest(name, known)}")
@@ -96,7 +96,7 @@ def _compared(place: str, text: str) -> Iterator[str]:
 def _shipped_text(name: str, language: str) -> str:
     from factory.data.own_prompts import LANGUAGES
     from factory.data.prompt import shipped_path, shipped_prompts
-    from factory.step import nearest
+    from factory.errors import nearest
 
     if language not in LANGUAGES:
         raise RecipeError(f"there are prompts in en and zh, not in {language!r}")

@@ -218,7 +218,7 @@ def _pairs(pairs: list[Agreement]) -> list[tuple[str, ...]]:
 
 
 def _options(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
-    from factory.step import nearest
+    from factory.errors import nearest
 
     options: dict[str, dict[str, Any]] = {}
     for setting in settings:

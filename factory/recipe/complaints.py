@@ -9,8 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from factory.data.text import shorten
+from factory.errors import nearest
 from factory.models.options import ModelOptions
-from factory.step import nearest
 
 _BRANCH = re.compile(r"(?:str|int|float|bool)$|(?:tuple|list|dict|function-\w+)\[")
 

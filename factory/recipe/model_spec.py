@@ -16,10 +16,10 @@ def model_value(text: str) -> Any:
     Raises:
         FactoryError: no provider is named. On the command line no other model has a name than the embedded one.
     """
+    from factory.errors import nearest
     from factory.models.naming import EMBEDDED
     from factory.recipe.complaints import option_classes
     from factory.recipe.overrides import option_value
-    from factory.step import nearest
 
     if text.lstrip().startswith(("{", "[")):
         return option_value(text)

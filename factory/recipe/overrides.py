@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from factory.data.text import shorten
-from factory.errors import RecipeError
-from factory.step import nearest
+from factory.errors import RecipeError, nearest
 
 
 def plain_data(value: Any) -> Any:

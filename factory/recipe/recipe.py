@@ -17,13 +17,13 @@ from yaml.reader import ReaderError
 from factory.data.own_prompts import NO_PROMPTS, OwnPrompts, read_own_prompts
 from factory.data.prompt import in_place_of_shipped
 from factory.data.text import shorten
-from factory.errors import FactoryError, RecipeError
+from factory.errors import FactoryError, RecipeError, nearest
 from factory.models.naming import EMBEDDED
 from factory.models.options import ModelOptions
 from factory.recipe.complaints import field_path, option_classes, validation_sentence
 from factory.recipe.overrides import apply_override, plain_data
 from factory.recipe.step_models import WrongModel, check_step_models
-from factory.step import Source, Step, WholeSet, find_step, nearest, step_names
+from factory.step import Source, Step, WholeSet, find_step, step_names
 
 RECIPES = Path(__file__).parent / "ready"
 """Where the ready recipes lie, shipped with the package."""

@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import word_count
+from factory.errors import nearest
 from factory.statistics.agreement import top_overlap
 from factory.statistics.correlation import spearman
 from factory.statistics.interval import correlation_interval, percent, wilson
-from factory.step import Context, WholeSet, nearest
+from factory.step import Context, WholeSet
 
 
 class KeepTop(WholeSet):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from factory.data.text import word_count
-from factory.step import nearest
+from factory.errors import nearest
 from factory.steps.agents.flaws.demands import demand_count
 from factory.steps.agents.flaws.eliminate import Flaw
 

@@ -11,8 +11,7 @@ from yaml.reader import ReaderError
 
 from factory.data.formats.files import check_file
 from factory.data.text import is_blank, normal_form, shorten
-from factory.errors import InputError
-from factory.step import nearest
+from factory.errors import InputError, nearest
 from factory.steps.agents.exploring.tree import Plan, Pruned, Task
 
 NAME_CHARACTERS = 80

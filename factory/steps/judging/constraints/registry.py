@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from factory.data.text import shorten
-from factory.errors import RecipeError
-from factory.step import nearest
+from factory.errors import RecipeError, nearest
 from factory.steps.judging.constraints.constraint import Checked, Constraint, Judged
 from factory.steps.judging.constraints.kinds import (
     content,

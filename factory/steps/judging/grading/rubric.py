@@ -9,8 +9,7 @@ from typing import Any
 
 from factory.data.prompt import PROMPTS, Prompt, load_prompt, parse_prompt
 from factory.data.text import detect_language, prompt_language
-from factory.errors import RecipeError
-from factory.step import nearest
+from factory.errors import RecipeError, nearest
 
 
 @dataclass(frozen=True, slots=True)
