@@ -38,8 +38,11 @@ _VOICED = re.compile(
 _START = r"\A[\s*_#>\"“]*"
 _ASSISTANT_SPEAKS = re.compile(
     _START
-    + r"(?:sure|certainly|of\s+course|absolutely|great\s+question|(?:that\s+is|that['’]s)\s+a\s+great\s+question)"
-    r"\b[!,.:]*\s*(?:(?:here|below)\b|i\s+can\b|i(?:['’]d|\s+would)\s+be\b|let\s+me\b|[!.]?\Z)"
+    + r"(?:(?:that\s+is|that['’]s)\s+a\s+)?great\s+question\b"
+    + "|"
+    + _START
+    + r"(?:sure|certainly|of\s+course|absolutely)"
+    r"\b[!,.:]*\s*(?:(?:here|below)\b|i\s+can\s+(?:help|give|provide|explain|show|tell|suggest|walk)\b|i(?:['’]d|\s+would)\s+be\b|let\s+me\s+(?:help|give|explain|show|tell|walk|break)\b)"
     + "|"
     + _START
     + r"here(?:\s+are|['’]s|\s+is)\s+(?:your|some|a\s+(?:few|list|step|simple|brief|quick|short|sample))\b"
@@ -81,7 +84,7 @@ _LEAD = (
 )
 # What may stand beside thanks and goodbye, and alone says something.
 _BESIDE = re.compile(
-    rf"{_LEAD}\Z|i(?:['’]ll|\s+will|['’]m\s+going\s+to)\b|(?:好的?|嗯|太好了|太棒了|明白了?|知道了|收到|没有了|没了|行|可以了|哇|那|我(?:会|去|这就))",
+    rf"{_LEAD}\Z|i(?:['’]ll|\s+will|['’]m\s+going\s+to)\b|(?:好的?|嗯|太好了|太棒了|明白了?|知道了|收到|没有了|没了|行|可以了|哇|那)+\Z|我(?:会|去|这就)",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
