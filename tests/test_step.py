@@ -31,6 +31,8 @@ from factory.step import Context, Filter, PerRecord, Source, Step, WholeSet, fin
 
 BUILT_IN = [
     "assemble",
+    "continue_conversation",
+    "converse",
     "decontaminate",
     "dedup_rouge",
     "dedup_semantic",

@@ -274,7 +274,11 @@ class Converse(PerRecord):
             Sampling(self.user_temperature, self.user_max_tokens),
             schema=TurnReply,
             operation="user",
-            **plan.shown(transcript(talk.turns, record.language)),
+            goal=plan.goal,
+            persona=plan.persona,
+            style=plan.style,
+            plan=plan.listed,
+            conversation=transcript(talk.turns, record.language),
         )
 
     async def _answered(self, talk: Talk, context: Context) -> tuple[Record, Answer[None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,16 +44,10 @@ class Plan:
     style: str
     steps: tuple[str, ...]
 
-    def shown(self, conversation: str) -> Mapping[str, str]:
-        """The inputs of the prompt for the user's next turn."""
-        steps = "\n".join(f"{number}. {step}" for number, step in enumerate(self.steps, 1))
-        return {
-            "goal": self.goal,
-            "persona": self.persona,
-            "style": self.style,
-            "plan": steps,
-            "conversation": conversation,
-        }
+    @property
+    def listed(self) -> str:
+        """The steps, numbered, one to a line."""
+        return "\n".join(f"{number}. {step}" for number, step in enumerate(self.steps, 1))
 
     def told(self) -> dict[str, Any]:
         """The plan as plain JSON, for what a record carries along."""
