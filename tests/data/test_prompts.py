@@ -33,6 +33,7 @@ NEEDED = {
     "converse/plan": ("goal", "persona", "style", "turns"),
     "converse/turn": ("goal", "persona", "style", "plan", "conversation"),
     "converse/styles": (),
+    "converse/about_goal": ("goal", "conversation"),
     **{f"continue_conversation/{kind}": ("conversation",) for kind in ("dependent", "free", "any")},
     "continue_conversation/answerable_alone": ("message",),
     "from_code/problem": ("snippet",),

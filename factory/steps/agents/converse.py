@@ -9,12 +9,22 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator
 
 from factory.data.record import Message, Record
-from factory.data.text import is_blank, rouge_tokens
+from factory.data.text import is_blank, rouge_tokens, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import Asked, ChatModelName, Context, PerRecord
 from factory.steps.agents.conversing.drift import KINDS, Drift, assistant_drift, is_refusal, user_drift
-from factory.steps.agents.conversing.talk import Plan, PlanReply, Talk, TurnReply, begun, named, styles
+from factory.steps.agents.conversing.talk import (
+    GoalReply,
+    Plan,
+    PlanReply,
+    Talk,
+    TurnReply,
+    begun,
+    named,
+    spoken,
+    styles,
+)
 from factory.steps.agents.flaws.eliminate import truncation_flaw
 from factory.steps.agents.inventing.single import leak_flaw
 from factory.steps.agents.respond import answered
@@ -49,12 +59,12 @@ class Converse(PerRecord):
       or plan;
     - "called_a_tool": the assistant calls a tool, which nothing here runs;
     - "ended_early": the user agent has nothing more to say before the least of `turns`;
+    - "off_goal": at the end a judge finds that what is left is not about the goal (`check_goal`); all of it is dropped;
     - a failed call, by the kind of its failure (see `respond`).
 
     A record whose plan has no words or copies its prompt is set aside as failed ("empty_plan", "copied_plan").
 
-    Words tell these, no model: what they tell is nearly always so, but a swap in other words goes through. `judge`
-    grades what is left.
+    Words tell all but "off_goal", no model: what they tell is nearly always so, but a swap in other words goes through.
 
     One model may play both sides; another as `user` is less likely to talk as an assistant does. A record that has a
     conversation already is set aside: `continue_conversation` goes on with it.
@@ -73,10 +83,14 @@ class Converse(PerRecord):
     """The chat model that plans and plays the user."""
     assistant: ChatModelName = ""
     """The chat model that plays the assistant."""
+    judge: ChatModelName = ""
+    """The chat model that says whether a conversation is about its goal."""
     turns: tuple[Exchanges, Exchanges] = (2, 10)
     """The least and the most exchanges, of a user's turn and its answer each."""
     begin_with_goal: bool = False
     """Have the record's instruction stand as the first user turn, word for word."""
+    check_goal: bool = True
+    """Have a model judge whether what is kept is about the goal."""
     repeated: float = Field(0.9, gt=0, le=1)
     """The ROUGE-L F with an earlier turn from which on a turn is a repetition."""
     user_temperature: float = Field(1.0, ge=0)
@@ -86,7 +100,7 @@ class Converse(PerRecord):
     plan_max_tokens: int = Field(768, ge=1)
     """Most tokens of a plan."""
     user_max_tokens: int = Field(384, ge=1)
-    """Most tokens of a user's turn."""
+    """Most tokens of a user's turn, and of the judge's reply."""
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of an assistant's turn."""
 
@@ -117,7 +131,10 @@ class Converse(PerRecord):
             await self._user_turn(record, plan, talk, context)
             if talk.drift is None and not talk.ended:
                 await self._assistant_turn(record, plan, talk, context)
-        yield self._given(record, plan, talk, context)
+        off = None
+        if self.check_goal and talk.whole(least):
+            off = await self._off_goal(record, plan, talk, context)
+        yield self._given(record, plan, talk, off, context)
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: as many exchanges as there may be."""
@@ -133,6 +150,8 @@ class Converse(PerRecord):
                 talk.say(Message("user", reply.data.message), event)
             talk.record, _ = await self._answered(talk, context)
             talk.exchanges += 1
+        if self.check_goal:
+            await self._off_goal(record, plan, talk, context)
         yield talk.record
 
     async def _planned(self, record: Record, count: int, context: Context) -> tuple[Plan, Talk]:
@@ -230,7 +249,28 @@ class Converse(PerRecord):
             talk.exchanges -= 2
             talk.drift = Drift("refusal_loop", "assistant", "the assistant refuses twice in a row")
 
-    def _given(self, record: Record, plan: Plan, talk: Talk, context: Context) -> Record:
+    async def _off_goal(self, record: Record, plan: Plan, talk: Talk, context: Context) -> Drift | None:
+        """That what is kept of the conversation is not about its goal, as the judge says."""
+        try:
+            reply, event = await context.ask(
+                self.judge,
+                "converse/about_goal",
+                record,
+                Sampling(0.0, self.user_max_tokens),
+                schema=GoalReply,
+                operation="judge_goal",
+                goal=plan.goal,
+                conversation=transcript(spoken(talk.kept().messages), record.language),
+            )
+        except RecordFailed as error:
+            return Drift(error.kind, "judge", str(error), failed=True)
+        talk.record = talk.record.with_event(event)
+        if reply.data.about_goal:
+            return None
+        reason = f"the judge finds it not about its goal: {shorten(reply.data.reason, 200)}"
+        return Drift("off_goal", "judge", reason)
+
+    def _given(self, record: Record, plan: Plan, talk: Talk, off: Drift | None, context: Context) -> Record:
         """What becomes of a conversation: kept whole, cut, or dropped."""
         context.count("conversations_asked")
         for kind in KINDS:
@@ -243,11 +283,8 @@ class Converse(PerRecord):
             notes["converse.exchanges"] = (
                 f"cut after {talk.exchanges} exchanges ({drift.kind}): {drift.reason}"
             )
-        # A conversation may end with the last turn of the user agent's plan without that being said.
-        elif not talk.ended:
-            context.count("ended_at_the_most")
         else:
-            context.count("ended_by_the_user")
+            context.count("ended_by_the_user" if talk.ended else "ended_at_the_most")
         made = replace(
             made,
             scores={"converse.exchanges": float(talk.exchanges)},
@@ -255,16 +292,20 @@ class Converse(PerRecord):
             meta={**made.meta, "converse": plan.told()},
         )
         made = named(made, record.id, context.step, "converse")
-        if whole or drift is None:
-            context.count("conversations_kept")
-            context.count("conversations_cut", int(drift is not None))
-            context.count("exchanges_kept", talk.exchanges)
-            return made
-        context.count("conversations_dropped")
-        least = self.turns[0]
-        reason = f"{drift.reason}, after {talk.exchanges} of at least {least} exchanges"
-        numbers = {"exchanges": float(talk.exchanges), **drift.numbers}
-        return made.drop(context.step, drift.kind, reason, numbers, failed=drift.failed)
+        exchanges = {"exchanges": float(talk.exchanges)}
+        if off is not None:
+            context.count("conversations_dropped")
+            context.count(f"drift_{off.kind}")
+            return made.drop(context.step, off.kind, off.reason, exchanges, failed=off.failed)
+        if drift is not None and not whole:
+            context.count("conversations_dropped")
+            reason = f"{drift.reason}, after {talk.exchanges} of at least {self.turns[0]} exchanges"
+            numbers = {**exchanges, **drift.numbers}
+            return made.drop(context.step, drift.kind, reason, numbers, failed=drift.failed)
+        context.count("conversations_kept")
+        context.count("conversations_cut", int(drift is not None))
+        context.count("exchanges_kept", talk.exchanges)
+        return made
 
     async def _ask_user(self, record: Record, plan: Plan, talk: Talk, context: Context) -> Asked[TurnReply]:
         return await context.ask(

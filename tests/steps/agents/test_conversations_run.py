@@ -30,6 +30,8 @@ def script(request: dict[str, Any]) -> str:
         return orjson.dumps(
             {"done": done, "message": "" if done else f"what of {mark}, and {mark[::-1]}?"}
         ).decode()
+    if '"about_goal"' in wanted:
+        return orjson.dumps({"reason": "so", "about_goal": int(mark, 16) % 4 != 0}).decode()
     if '"answerable_alone"' in wanted:
         return orjson.dumps({"reason": "so", "answerable_alone": int(mark, 16) % 2 == 0}).decode()
     return f"how about {mark} then?" if "<conversation>" in text else f"Take {mark} by {mark[::-1]}."
@@ -47,7 +49,7 @@ def recipe(server: ScriptedServer, goals: Path) -> dict[str, Any]:
         "models": {"u": model, "a": model},
         "steps": [
             {"read": {"path": str(goals)}},
-            {"converse": {"user": "u", "assistant": "a", "turns": [2, 5]}},
+            {"converse": {"user": "u", "assistant": "a", "judge": "u", "turns": [2, 5]}},
             {"continue_conversation": {"model": "u", "judge": "u", "assistant": "a", "tries": 3}},
             {"export": {"formats": ["messages"]}},
         ],
@@ -97,11 +99,50 @@ def test_no_run_asks_more_than_its_estimate(tmp_path: Path, goals: Path, server:
     made = recipe(server, goals)
     plan = asyncio.run(dry_run(build_recipe(made, "talk")))
     asked = [{name: one.calls for name, one in step.asked.items()} for step in plan.steps]
-    # A plan and five turns, five answers; three turns with three verdicts, three answers.
-    assert asked[1:3] == [{"u": 6 * 6, "a": 6 * 5}, {"u": 6 * 6, "a": 6 * 3}]
+    # A plan, five turns, a verdict, five answers; three turns with three verdicts, three answers.
+    assert asked[1:3] == [{"u": 6 * 7, "a": 6 * 5}, {"u": 6 * 6, "a": 6 * 3}]
     told = sft.run(made, out=tmp_path / "out", journal=tmp_path / "journal.db").manifest["estimate"]
     for what in ("calls", "prompt_tokens", "reply_tokens"):
         assert 0 < told[what]["came_to"] <= told[what]["at_most"], what
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_a_real_small_model_holds_conversations_and_what_it_makes_of_them_is_accounted_for(
+    tmp_path: Path, goals: Path
+) -> None:
+    talk = {
+        "turns": [1, 2],
+        "begin_with_goal": True,
+        "check_goal": False,
+        "max_tokens": 96,
+        "user_max_tokens": 64,
+    }
+    made = {
+        "name": "real",
+        "models": {"m": {"provider": "local"}},
+        "steps": [
+            {"read": {"path": str(goals)}},
+            {"converse": {**talk, "plan_max_tokens": 256}},
+            {"continue_conversation": {"depends": "any", "from_template": True, "user_max_tokens": 64}},
+            {"export": {"formats": ["messages"]}},
+        ],
+    }
+    outputs = []
+    for name in ("one", "two"):
+        manifest = sft.run(made, out=tmp_path / name, journal=tmp_path / "journal.db").manifest
+        assert manifest["status"] == "finished"
+        step = manifest["steps"][1]
+        facts = step["facts"]
+        kept, dropped = facts.get("conversations_kept", 0), facts.get("conversations_dropped", 0)
+        assert kept + dropped == facts["conversations_asked"]
+        assert (
+            kept
+            == step["passed"]
+            == len(GOALS) - sum(step["dropped"].values()) - sum(step["failed"].values())
+        )
+        outputs.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("messages/*.jsonl"))])
+    assert outputs[0] == outputs[1]
 
 
 def test_a_wrong_recipe_says_in_a_sentence_what_is_wrong(

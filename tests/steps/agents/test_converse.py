@@ -19,7 +19,7 @@ from factory.models.base import Reply
 from factory.step import Context
 from factory.steps.agents.converse import Converse
 from factory.steps.agents.conversing.drift import KINDS
-from factory.steps.agents.conversing.talk import PlanReply, styles
+from factory.steps.agents.conversing.talk import GoalReply, PlanReply, styles
 
 GOAL = new_record("Keep a basil plant alive through the winter.", lang="en", source="s")
 QUESTIONS = (
@@ -39,6 +39,7 @@ ANSWERS = (
     "Only after the last frost, in May rather.",
 )
 PLAN = {"persona": "A cook with a north window.", "plan": ["ask for light", "mention the window"]}
+ON_GOAL = {"reason": "it is", "about_goal": True}
 User = dict[str, Any] | Exception | Reply
 Say = str | Exception | Reply
 
@@ -54,15 +55,17 @@ class Sides:
     """A user agent and an assistant agent that say these things in order; what each was asked."""
 
     def __init__(
-        self, users: list[User], answers: list[Say], plan: User | None = None, seed: int = 0
+        self, users: list[User], answers: list[Say], plan: User | None = None, verdict: User | None = None
     ) -> None:
         self.users, self.answers, self.plan = users, answers, PLAN if plan is None else plan
+        self.verdict = ON_GOAL if verdict is None else verdict
         self.user, self.assistant = ScriptedChat(self._user, "u"), ScriptedChat(self._assistant, "a")
+        self.judge = ScriptedChat(lambda ask: text_of(self.verdict), "j")
         self.told: list[str] = []
         self.context = Context(
             step="02-converse",
-            seed=seed,
-            get_chat=lambda name: self.user if name == "u" else self.assistant,
+            seed=0,
+            get_chat=lambda name: {"u": self.user, "a": self.assistant, "j": self.judge}[name],
             get_embedder=lambda name: pytest.fail("no embedder is asked"),
             tell=self.told.append,
         )
@@ -72,7 +75,7 @@ class Sides:
             reply = self.plan
         else:
             reply = self.users[sum(one.schema is not PlanReply for one in self.user.asks) - 1]
-        return reply if isinstance(reply, Exception | Reply) else json.dumps(reply)
+        return text_of(reply)
 
     def _assistant(self, ask: Ask) -> Say:
         return self.answers[len(self.assistant.asks) - 1]
@@ -82,11 +85,20 @@ class Sides:
         return {name: count for name, count in self.context.facts.items() if count}
 
 
+def text_of(reply: User) -> str | Reply | Exception:
+    return reply if isinstance(reply, Exception | Reply) else json.dumps(reply)
+
+
 def converse(
-    users: list[User], answers: list[Say], record: Record = GOAL, plan: User | None = None, **options: Any
+    users: list[User],
+    answers: list[Say],
+    record: Record = GOAL,
+    plan: User | None = None,
+    verdict: User | None = None,
+    **options: Any,
 ) -> tuple[Record, Sides]:
-    sides = Sides(users, answers, plan)
-    step = Converse(**{"user": "u", "assistant": "a", "turns": (2, 6), **options})
+    sides = Sides(users, answers, plan, verdict)
+    step = Converse(**{"user": "u", "assistant": "a", "judge": "j", "turns": (2, 6), **options})
     (made,) = process(step, record, sides.context)
     return made, sides
 
@@ -186,11 +198,11 @@ def test_the_records_own_system_turn_tools_and_arguments_go_to_the_assistant_and
 def test_the_history_has_every_call_and_the_record_it_was_made_from() -> None:
     users, answers = good(2)
     made, _ = converse([*users, DONE], answers)
-    operations = ["plan", "user", "assistant", "user", "assistant", "user"]
+    operations = ["plan", "user", "assistant", "user", "assistant", "user", "judge_goal"]
     assert [event.operation for event in made.events] == operations
     assert all(event.calls for event in made.events)
     assert made.events[0].parents == (GOAL.id,)
-    assert [event.model for event in made.events] == ["u", "u", "a", "u", "a", "u"]
+    assert [event.model for event in made.events] == ["u", "u", "a", "u", "a", "u", "j"]
     assert made.events[1].prompt == "en/converse/turn@1"
     assert made.id != GOAL.id
     assert made.source == "s"
@@ -247,6 +259,7 @@ def test_chinese_records_get_chinese_prompts() -> None:
     assert {event.prompt for event in made.events} == {
         "zh/converse/plan@1",
         "zh/converse/turn@1",
+        "zh/converse/about_goal@1",
         "zh/respond/answer@1",
     }
     assert "用户: 罗勒放在窗台上怎么养活？" in sides.user.asks[2].text
@@ -317,6 +330,42 @@ def check_cut(made: Record, sides: Sides, kind: str, after: int) -> None:
         assert made.dropped.numbers["exchanges"] == 1.0
         assert said(made)[:2] == expected(1), "all of it is there to look at"
         assert sides.facts["conversations_dropped"] == 1
+
+
+def test_a_conversation_about_something_else_is_dropped_whole_as_the_judge_says() -> None:
+    users, answers = good(3)
+    verdict = {"reason": "it is about lamps", "about_goal": False}
+    made, sides = converse([*users, DONE], answers, verdict=verdict)
+    assert made.dropped is not None
+    assert (made.dropped.kind, made.dropped.failed) == ("off_goal", False)
+    assert made.dropped.reason == "the judge finds it not about its goal: it is about lamps"
+    assert said(made) == expected(3)
+    assert sides.facts["drift_off_goal"] == sides.facts["conversations_dropped"] == 1
+    assert made.events[-1].operation == "judge_goal"
+    (ask,) = sides.judge.asks
+    assert f"<goal>\n{GOAL.instruction}\n</goal>" in ask.text
+    assert ask.temperature == 0
+
+
+def test_the_judge_reads_what_is_kept_and_is_not_asked_where_nothing_is() -> None:
+    users, answers = good(2)
+    _, sides = converse([*users, says("Thanks, bye!")], answers)
+    assert "Thanks" not in sides.judge.asks[0].text
+    assert ANSWERS[1] in sides.judge.asks[0].text
+    _, sides = converse([users[0], says("Thanks, bye!")], answers)
+    assert sides.judge.asks == []
+
+
+def test_a_judge_that_fails_fails_the_conversation_and_without_the_check_none_is_asked() -> None:
+    users, answers = good(2)
+    failed = RecordFailed("bad_reply", "no JSON")
+    made, sides = converse([*users, DONE], answers, verdict=failed)
+    assert made.dropped is not None
+    assert (made.dropped.kind, made.dropped.failed) == ("bad_reply", True)
+    assert sides.facts["conversations_dropped"] == 1
+    made, sides = converse([*users, DONE], answers, verdict=failed, check_goal=False)
+    assert made.dropped is None
+    assert sides.judge.asks == []
 
 
 def test_every_kind_that_is_looked_for_is_counted_at_nought() -> None:
@@ -415,6 +464,8 @@ def test_one_model_for_both_sides_is_told_in_one_sentence() -> None:
     sides = Sides([*users, DONE], answers)
 
     def both(ask: Ask) -> str | Reply | Exception:
+        if ask.schema is GoalReply:
+            return json.dumps(ON_GOAL)
         chat = sides.user if ask.schema is not None else sides.assistant
         chat.asks.append(ask)
         return chat.script(ask)
@@ -500,8 +551,8 @@ def test_a_rehearsal_asks_for_all_exchanges_that_there_may_be() -> None:
     async def rehearse(step: Converse) -> list[Record]:
         return [made async for made in step.rehearse(GOAL, sides.context)]
 
-    (made,) = asyncio.run(rehearse(Converse(user="u", assistant="a", turns=(2, 4))))
-    assert (len(sides.user.asks), len(sides.assistant.asks)) == (1 + 4, 4)
+    (made,) = asyncio.run(rehearse(Converse(user="u", assistant="a", judge="j", turns=(2, 4))))
+    assert (len(sides.user.asks), len(sides.assistant.asks), len(sides.judge.asks)) == (1 + 4, 4, 1)
     assert len(made.messages) == 8
     assert asyncio.run(rehearse_nothing()) == []
 

@@ -38,6 +38,7 @@ Kind: TypeAlias = Literal[
     "template_leak",
     "called_a_tool",
     "ended_early",
+    "off_goal",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What a conversation can drift into; a call that fails ends it too, by the kind of the failure."""
@@ -61,8 +62,9 @@ _CHANGES = re.compile(
 
 
 class Drift(NamedTuple):
-    """What is wrong with a turn, and whose it is: a kind and its numbers for a program, a sentence for a person.
+    """What is wrong with a turn: a kind and its numbers for a program, a sentence for a person.
 
+    side: whose turn it is; of a whole conversation, "judge", who says so
     failed: no turn could be had: the call failed
     """
 

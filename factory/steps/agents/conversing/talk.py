@@ -32,6 +32,15 @@ class TurnReply(BaseModel):
     message: str
 
 
+class GoalReply(BaseModel):
+    """What the judge replies of a conversation and its goal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str
+    about_goal: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the user agent goes by and the assistant is not shown.
