@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from factory.data.prompt import Prompt
 from factory.data.record import Event, Message, Record
@@ -78,6 +78,13 @@ class ContinueConversation(PerRecord):
     """Most tokens of the user's turn, and of the judge's reply."""
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of the answer."""
+
+    @field_validator("depends", mode="before")
+    @classmethod
+    def _known(cls, depends: object) -> object:
+        if not isinstance(depends, bool) and depends not in ("true", "false", "any"):
+            raise ValueError("it is true, false or any")
+        return depends
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         if is_blank(record.prompt):

@@ -276,10 +276,23 @@ def test_what_is_no_conversation_is_set_aside_in_a_sentence_without_a_call(
     assert model.chat.asks == []
 
 
-@pytest.mark.parametrize("options", [{"depends": "sometimes"}, {"tries": 0}, {"repeated": 1.5}])
-def test_options_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"depends": "sometimes"}, "it is true, false or any"),
+        ({"depends": ["any"]}, "it is true, false or any"),
+        ({"tries": 0}, "greater than or equal to 1"),
+        ({"repeated": 1.5}, "less than or equal to 1"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
         ContinueConversation(**options)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("true", True), ("false", False), ("any", "any"), (True, True)])
+def test_dependence_is_read_as_it_is_typed(typed: Any, meant: object) -> None:
+    assert ContinueConversation(depends=typed).depends == meant
 
 
 def test_a_dataset_has_a_method_of_its_name_which_continue_could_not_be() -> None:

@@ -109,8 +109,10 @@ def test_no_run_asks_more_than_its_estimate(tmp_path: Path, goals: Path, server:
 @pytest.mark.model
 @pytest.mark.slow
 def test_a_real_small_model_holds_conversations_and_what_it_makes_of_them_is_accounted_for(
-    tmp_path: Path, goals: Path
+    tmp_path: Path,
 ) -> None:
+    goals = tmp_path / "goals.jsonl"
+    goals.write_text('{"instruction": "Name a river."}\n{"instruction": "Why is the sky blue?"}\n')
     talk = {
         "turns": [1, 2],
         "begin_with_goal": True,
@@ -136,11 +138,7 @@ def test_a_real_small_model_holds_conversations_and_what_it_makes_of_them_is_acc
         facts = step["facts"]
         kept, dropped = facts.get("conversations_kept", 0), facts.get("conversations_dropped", 0)
         assert kept + dropped == facts["conversations_asked"]
-        assert (
-            kept
-            == step["passed"]
-            == len(GOALS) - sum(step["dropped"].values()) - sum(step["failed"].values())
-        )
+        assert kept == step["passed"] == 2 - sum(step["dropped"].values()) - sum(step["failed"].values())
         outputs.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("messages/*.jsonl"))])
     assert outputs[0] == outputs[1]
 

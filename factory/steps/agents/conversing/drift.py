@@ -170,10 +170,14 @@ def _repetition(turn: str, side: str, before: Sequence[Message], least: float) -
     # "B", or an assistant's "Yes, it is.", may be right twice.
     fewest = 2 if side == "user" else LEAST_WORDS
     for one in before:
-        likeness, long = rouge_l(one.content, turn), min(words, word_count(one.content)) >= LEAST_WORDS
+        others = word_count(one.content)
+        long = min(words, others) >= LEAST_WORDS
         same = words >= fewest and normal_form(one.content) == said
-        close = long and least < 1 and likeness >= least
+        # The F of two texts is at most what their lengths allow.
+        may_be = long and 2 * min(words, others) >= least * (words + others)
+        close = may_be and least < 1 and rouge_l(one.content, turn) >= least
         if same or close or (long and side == "user" and _runs_through(turn, one.content)):
+            likeness = rouge_l(one.content, turn)
             reason = f"the {side}'s turn repeats {shorten(one.content, 40)!r} (ROUGE-L {likeness:.2f})"
             return Drift("repetition", side, reason, {"rouge_l": round(likeness, 4)})
     return None
