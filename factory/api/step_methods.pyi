@@ -81,6 +81,89 @@ class StepMethods:
             answer_max_tokens (int, >= 1, default 2048): Most tokens of an answer.
         """
 
+    def continue_conversation(
+        self,
+        *,
+        model: Model = "",
+        judge: Model = "",
+        assistant: Model = "",
+        depends: bool | Literal["any"] = True,
+        from_template: bool = False,
+        answer: bool = True,
+        tries: int = 1,
+        keep_parents: bool = False,
+        repeated: float = 0.9,
+        user_temperature: float = 1.0,
+        temperature: float = 0.7,
+        user_max_tokens: int = 384,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Write the next user turn of each conversation, with or without dependence on what was said, and
+        answer it.
+
+        Args:
+            model (str, default ""): The chat model that writes the user's turn.
+            judge (str, default ""): The chat model that says whether the turn can be answered alone.
+            assistant (str, default ""): The chat model that answers the turn.
+            depends (bool | any, default true): Whether the turn must depend on what was said before
+                (true), must not (false), or may (any).
+            from_template (bool, default false): Draw the turn from the model's own chat template in place
+                of asking for it.
+            answer (bool, default true): Answer the turn too; without it the conversation waits for an
+                answer.
+            tries (int, >= 1, default 1): Most turns that are drawn until one is kept.
+            keep_parents (bool, default false): Give the conversation as it was on too, before the longer
+                one.
+            repeated (float, > 0, <= 1, default 0.9): The ROUGE-L F with an earlier turn from which on the
+                user's turn is a repetition.
+            user_temperature (float, >= 0, default 1.0): Sampling temperature of the user's turn; the
+                judge is asked at 0.
+            temperature (float, >= 0, default 0.7): Sampling temperature of the answer.
+            user_max_tokens (int, >= 1, default 384): Most tokens of the user's turn, and of the judge's
+                reply.
+            max_tokens (int, >= 1, default 1024): Most tokens of the answer.
+        """
+
+    def converse(
+        self,
+        *,
+        user: Model = "",
+        assistant: Model = "",
+        judge: Model = "",
+        turns: Sequence[str] = ...,
+        begin_with_goal: bool = False,
+        check_goal: bool = True,
+        repeated: float = 0.9,
+        user_temperature: float = 1.0,
+        temperature: float = 0.7,
+        plan_max_tokens: int = 768,
+        user_max_tokens: int = 384,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Have a user agent and an assistant agent hold a conversation about each record's instruction,
+        its goal.
+
+        Args:
+            user (str, default ""): The chat model that plans and plays the user.
+            assistant (str, default ""): The chat model that plays the assistant.
+            judge (str, default ""): The chat model that says whether a conversation is about its goal.
+            turns (list of Annotated[int, FieldInfo(annotation=NoneType, required=True,
+                metadata=[Ge(ge=1)])], default [2, 10]): The least and the most exchanges, of a user's
+                turn and its answer each.
+            begin_with_goal (bool, default false): Have the record's instruction stand as the first user
+                turn, word for word.
+            check_goal (bool, default true): Have a model judge whether what is kept is about the goal.
+            repeated (float, > 0, <= 1, default 0.9): The ROUGE-L F with an earlier turn from which on a
+                turn is a repetition.
+            user_temperature (float, >= 0, default 1.0): Sampling temperature of the user agent and its
+                plan.
+            temperature (float, >= 0, default 0.7): Sampling temperature of the assistant.
+            plan_max_tokens (int, >= 1, default 768): Most tokens of a plan.
+            user_max_tokens (int, >= 1, default 384): Most tokens of a user's turn, and of the judge's
+                reply.
+            max_tokens (int, >= 1, default 1024): Most tokens of an assistant's turn.
+        """
+
     def decontaminate(
         self,
         *,
