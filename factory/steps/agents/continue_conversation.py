@@ -16,7 +16,7 @@ from factory.models.base import Answer, Sampling
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.conversing.drift import Drift, assistant_drift, is_refusal, user_drift
 from factory.steps.agents.conversing.talk import named, spoken
-from factory.steps.agents.evolve import clean_instruction
+from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.eliminate import truncation_flaw
 from factory.steps.agents.inventing.single import leak_flaw
 from factory.steps.agents.respond import answered
@@ -226,7 +226,7 @@ class Standing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str
+    reason: str = Field(json_schema_extra={"maxLength": 300})
     answerable_alone: bool
 
 

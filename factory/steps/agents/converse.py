@@ -141,13 +141,17 @@ class Converse(PerRecord):
         if is_blank(_goal(record)):
             return
         most = self.turns[1]
-        plan, talk = await self._planned(record, most, context)
+        planned, event = await self._ask_plan(record, most, context)
+        # All of the plan's reply may stand in the prompts behind it.
+        persona = _persona(record) + planned.text
+        plan = Plan(_goal(record), persona, _style(record, context), ())
+        talk = Talk(begun(record, event))
         for _ in range(most):
             if self._gives_goal(talk):
                 talk.say(self._first(record), None)
             else:
                 reply, event = await self._ask_user(record, plan, talk, context)
-                talk.say(Message("user", reply.data.message), event)
+                talk.say(Message("user", reply.text), event)
             talk.record, _ = await self._answered(talk, context)
             talk.exchanges += 1
         if self.check_goal:
@@ -156,21 +160,7 @@ class Converse(PerRecord):
 
     async def _planned(self, record: Record, count: int, context: Context) -> tuple[Plan, Talk]:
         """The plan for so many turns of the user, and a conversation in which nothing was said."""
-        given = record.meta.get("persona")
-        persona = given if isinstance(given, str) and not is_blank(given) else ""
-        style = context.random(record.id, "style").choice(styles(record.language))
-        reply, event = await context.ask(
-            self.user,
-            "converse/plan",
-            record,
-            Sampling(self.user_temperature, self.plan_max_tokens),
-            schema=PlanReply,
-            operation="plan",
-            goal=_goal(record),
-            persona=persona,
-            style=style,
-            turns=str(count),
-        )
+        reply, event = await self._ask_plan(record, count, context)
         steps = tuple(step.strip() for step in reply.data.plan if not is_blank(step))[:count]
         if not steps:
             raise RecordFailed("empty_plan", "the plan of the user's turns has no word in it")
@@ -178,8 +168,22 @@ class Converse(PerRecord):
         copied = next(filter(None, (leak_flaw(step, _goal(record), prompt, "plan") for step in steps)), None)
         if copied is not None:
             raise RecordFailed("copied_plan", copied.reason)
-        plan = Plan(_goal(record), persona or reply.data.persona.strip(), style, steps)
-        return plan, Talk(begun(record, event))
+        persona = _persona(record) or reply.data.persona.strip()
+        return Plan(_goal(record), persona, _style(record, context), steps), Talk(begun(record, event))
+
+    async def _ask_plan(self, record: Record, count: int, context: Context) -> Asked[PlanReply]:
+        return await context.ask(
+            self.user,
+            "converse/plan",
+            record,
+            Sampling(self.user_temperature, self.plan_max_tokens),
+            schema=PlanReply,
+            operation="plan",
+            goal=_goal(record),
+            persona=_persona(record),
+            style=_style(record, context),
+            turns=str(count),
+        )
 
     async def _user_turn(self, record: Record, plan: Plan, talk: Talk, context: Context) -> None:
         """The user's next turn, said or found wrong, or that there is none."""
@@ -347,6 +351,16 @@ class Converse(PerRecord):
 def _goal(record: Record) -> str:
     """What the user of a conversation wants: the words of the record's last user turn."""
     return record.asked.content.strip() if record.asked is not None else ""
+
+
+def _persona(record: Record) -> str:
+    """Who the user is, where an earlier step wrote it; else ""."""
+    given = record.meta.get("persona")
+    return given if isinstance(given, str) and not is_blank(given) else ""
+
+
+def _style(record: Record, context: Context) -> str:
+    return context.random(record.id, "style").choice(styles(record.language))
 
 
 def _bare(text: str) -> str:

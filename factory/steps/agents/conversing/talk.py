@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,8 +19,11 @@ class PlanReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    persona: str
-    plan: list[str] = Field(min_length=1)
+    # Bounds for a server that decodes by the schema; a longer text is as good and not asked for again.
+    persona: str = Field(json_schema_extra={"maxLength": 300})
+    plan: list[Annotated[str, Field(json_schema_extra={"maxLength": 200})]] = Field(
+        min_length=1, json_schema_extra={"maxItems": 20}
+    )
 
 
 class TurnReply(BaseModel):
@@ -37,7 +40,7 @@ class GoalReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str
+    reason: str = Field(json_schema_extra={"maxLength": 300})
     about_goal: bool
 
 
