@@ -142,6 +142,24 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerLogprobs:
+    """What a provider read of an answer behind its context: the answer's own tokens alone.
+
+    logprobs: natural log-probability of each token, given all before it; None where nothing comes before
+    ranks: the place of each token among all that the model might have said there, from 1, the likeliest; () where the
+        provider tells none
+    before: how many tokens stand before the first of them
+    merged: context and answer share a token, which is none of the answer's own
+    """
+
+    logprobs: tuple[float | None, ...]
+    ranks: tuple[int, ...] = ()
+    before: int = 0
+    merged: bool = False
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Generic[Data]):
     """What a step gets: the reply, the fields read from it, and what a record's history says of the call.
 
@@ -169,6 +187,19 @@ class ScoredText:
 
     tokens: tuple[str, ...]
     logprobs: tuple[float | None, ...]
+    model: str
+    keys: tuple[str, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAnswer:
+    """What a step gets of an answer behind its context: see `AnswerLogprobs` and `Answer`."""
+
+    logprobs: tuple[float | None, ...]
+    ranks: tuple[int, ...]
+    before: int
+    merged: bool
     model: str
     keys: tuple[str, ...]
     replayed: bool = False
@@ -307,6 +338,17 @@ class ChatModel(Protocol):
         Raises:
             RecordFailed: the text does not fit the model's context, or could not be scored.
             RunStopped: the model cannot score a given text, or cannot answer anything any more.
+        """
+        ...
+
+    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+        """How likely the model holds each token of `answer` behind `context`, and the token's rank where it tells it.
+
+        Both are taken as they stand and read as one text. Answers to one context that are asked for together are the
+        cheaper: a model in this process reads their context once.
+
+        Raises:
+            RecordFailed, RunStopped: as `score_text`.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from factory.data.record import Message
-from factory.models.base import ChatRequest, Reply, TokenLogprobs, Vectors
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Vectors
 from factory.models.opening import Opening
 
 
@@ -42,6 +42,20 @@ class TextScorer(Protocol):
 
     async def score_text(self, text: str) -> TokenLogprobs:
         """The log-probabilities of the tokens of `text`, taken as it stands, without a chat template.
+
+        Raises:
+            RunStopped: the server has no way to tell them.
+            Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
+        """
+        ...
+
+
+@runtime_checkable
+class AnswerScorer(Protocol):
+    """A chat provider that can also tell of a given answer how likely, and how high in rank, each token of it is."""
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """The log-probabilities and ranks of the tokens of `answer` behind `context`, which are read as one text.
 
         Raises:
             RunStopped: the server has no way to tell them.

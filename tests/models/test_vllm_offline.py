@@ -75,7 +75,7 @@ class LLM:
 
     def enqueue(self, texts, params, use_tqdm):
         (text,) = texts
-        places = [None, *({ord(l): Made(logprob=-1.5, decoded_token=l)} for l in text[1:])]
+        places = [None, *({ord(l): Made(logprob=-1.5, decoded_token=l, rank=3)} for l in text[1:])]
         return self.take(text, prompt_token_ids=[ord(l) for l in text], prompt_logprobs=places)
 
     def step(self):

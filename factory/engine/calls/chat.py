@@ -19,12 +19,21 @@ from factory.engine.batch.chat import BatchChat
 from factory.engine.calls.caller import Caller
 from factory.engine.calls.opening import turn_opener, user_opening
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
-from factory.engine.calls.scoring import score_text
+from factory.engine.calls.scoring import score_answer, score_text
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RecordFailed
-from factory.models.base import Answer, ChatRequest, Reply, Sampling, ScoredText, TokenLogprob, Usage
+from factory.models.base import (
+    Answer,
+    ChatRequest,
+    Reply,
+    Sampling,
+    ScoredAnswer,
+    ScoredText,
+    TokenLogprob,
+    Usage,
+)
 from factory.models.opening import Opening
 from factory.models.provider import ChatProvider
 from factory.models.reply.read import Refused, is_mishap, read_again, unusable
@@ -174,6 +183,10 @@ class JournalledChat(Caller):
     async def score_text(self, text: str) -> ScoredText:
         """See `ChatModel.score_text`."""
         return await self.noted(score_text(self, self.provider, self._journal, text))
+
+    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+        """See `ChatModel.score_answer`."""
+        return await self.noted(score_answer(self, self.provider, self._journal, context, answer))
 
     def call_of(self, request: ChatRequest) -> Call:
         """What the journal knows a request by.

@@ -1,8 +1,10 @@
-"""Log-probabilities of given texts: journalled, limited and retried as every other call to a model."""
+"""Log-probabilities of given texts and answers: journalled, limited and retried as every other call to a model."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import orjson
 
@@ -11,8 +13,11 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import ScoredText, TokenLogprobs, Usage
-from factory.models.provider import ChatProvider, TextScorer
+from factory.models.base import AnswerLogprobs, ScoredAnswer, ScoredText, TokenLogprobs, Usage
+from factory.models.border import answer_logprobs
+from factory.models.provider import AnswerScorer, ChatProvider, TextScorer
+
+Read = TypeVar("Read", TokenLogprobs, AnswerLogprobs)
 
 
 async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, text: str) -> ScoredText:
@@ -25,16 +30,64 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
     if not text:
         return ScoredText((), (), provider.identity, ())
     if not isinstance(provider, TextScorer):
-        raise RunStopped(
-            f"model `{caller.name}` cannot score a given text: name one behind a vLLM server (provider: openai), "
-            "in vLLM itself (provider: vllm), or in transformers (provider: transformers)"
-        )
-    sent = {"text": text}
+        raise _cannot_score(caller)
+    read, key, replayed = await _journalled(
+        caller,
+        provider,
+        journal,
+        {"text": text},
+        text,
+        lambda: provider.score_text(text),
+        _dump_text,
+        _load_text,
+    )
+    return ScoredText(read.tokens, read.logprobs, provider.identity, (key,), replayed)
+
+
+async def score_answer(
+    caller: Caller, provider: ChatProvider, journal: Journal, context: str, answer: str
+) -> ScoredAnswer:
+    """How likely the model behind `provider` holds each token of `answer` behind `context`, and their ranks if it can.
+
+    Raises:
+        RunStopped: the model cannot score a given text.
+        RecordFailed: this answer could not be scored.
+    """
+    if not answer:
+        return ScoredAnswer((), (), 0, False, provider.identity, ())
+    if not isinstance(provider, TextScorer):
+        raise _cannot_score(caller)
+
+    async def ask() -> AnswerLogprobs:
+        if isinstance(provider, AnswerScorer):
+            return await provider.score_answer(context, answer)
+        return answer_logprobs(await provider.score_text(context + answer), (), context, answer)
+
+    sent = {"context": context, "answer": answer}
+    read, key, replayed = await _journalled(
+        caller, provider, journal, sent, context + answer, ask, _dump_answer, _load_answer
+    )
+    return ScoredAnswer(
+        read.logprobs, read.ranks, read.before, read.merged, provider.identity, (key,), replayed
+    )
+
+
+async def _journalled(
+    caller: Caller,
+    provider: ChatProvider,
+    journal: Journal,
+    sent: Mapping[str, str],
+    text: str,
+    ask: Callable[[], Awaitable[Read]],
+    dump: Callable[[Read], bytes],
+    read: Callable[[bytes], Read],
+) -> tuple[Read, str, bool]:
+    """What was read of a text: of the journal where it is there, else asked for; its key, and whether it was there."""
     key = call_key("score", provider.identity, sent)
 
-    def load(stored: bytes) -> TokenLogprobs | None:
+    def load(stored: bytes) -> Read | None:
         try:
-            return _load(stored)
+            return read(stored)
         except (ValueError, LookupError, TypeError):
             journal.refuse(key, stored)
             return None
@@ -42,13 +95,13 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
     row = journal.find(key)
     if row is not None and (known := load(row.reply)) is not None:
         caller.usage.replay(row.server)
-        return _scored(known, provider.identity, key, replayed=True)
+        return known, key.hex(), True
 
-    async def attempt() -> TokenLogprobs:
+    async def attempt() -> Read:
         began = time.monotonic()
-        scores = await provider.score_text(text)
+        scores = await ask()
         caller.usage.busy_seconds += time.monotonic() - began
-        made = _dump(scores)
+        made = dump(scores)
         kept = await journal.put(
             key, "score", provider.identity, orjson.dumps(sent), made, caller.usage.server
         )
@@ -57,22 +110,49 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
         caller.usage.completion_tokens += scores.usage.completion_tokens
         return scores if kept == made else load(kept) or scores
 
-    async def make() -> TokenLogprobs:
-        scores: TokenLogprobs = await caller.send(attempt, estimate_tokens(text))
+    async def make() -> Read:
+        scores: Read = await caller.send(attempt, estimate_tokens(text))
         return scores
 
-    return _scored(await caller.once(key, make), provider.identity, key, replayed=False)
+    return await caller.once(key, make), key.hex(), False
 
 
-def _scored(scores: TokenLogprobs, identity: str, key: bytes, *, replayed: bool) -> ScoredText:
-    return ScoredText(scores.tokens, scores.logprobs, identity, (key.hex(),), replayed)
+def _cannot_score(caller: Caller) -> RunStopped:
+    return RunStopped(
+        f"model `{caller.name}` cannot score a given text: name one behind a vLLM server (provider: openai), "
+        "in vLLM itself (provider: vllm), or in transformers (provider: transformers)"
+    )
 
 
-def _dump(scores: TokenLogprobs) -> bytes:
-    usage = [scores.usage.prompt_tokens, scores.usage.completion_tokens]
-    return orjson.dumps({"tokens": scores.tokens, "logprobs": scores.logprobs, "usage": usage})
+def _dump_text(scores: TokenLogprobs) -> bytes:
+    return orjson.dumps(
+        {"tokens": scores.tokens, "logprobs": scores.logprobs, "usage": _counts(scores.usage)}
+    )
 
 
-def _load(stored: bytes) -> TokenLogprobs:
+def _load_text(stored: bytes) -> TokenLogprobs:
     data = orjson.loads(stored)
     return TokenLogprobs(tuple(data["tokens"]), tuple(data["logprobs"]), Usage(*data["usage"]))
+
+
+def _dump_answer(scores: AnswerLogprobs) -> bytes:
+    told = {
+        "logprobs": scores.logprobs,
+        "ranks": scores.ranks,
+        "before": scores.before,
+        "merged": scores.merged,
+        "usage": _counts(scores.usage),
+    }
+    return orjson.dumps(told)
+
+
+def _load_answer(stored: bytes) -> AnswerLogprobs:
+    data = orjson.loads(stored)
+    ranks, logprobs = tuple(data["ranks"]), tuple(data["logprobs"])
+    if len(ranks) not in (0, len(logprobs)):
+        raise ValueError("a rank for each token, or none")
+    return AnswerLogprobs(logprobs, ranks, data["before"], data["merged"], Usage(*data["usage"]))
+
+
+def _counts(usage: Usage) -> list[int]:
+    return [usage.prompt_tokens, usage.completion_tokens]

@@ -19,7 +19,7 @@ from factory.data.record import Message, Record
 from factory.data.text import estimate_tokens, turn_text
 from factory.engine.calls.chat import SCHEMA_TRIES
 from factory.errors import FactoryError, RecordFailed
-from factory.models.base import Answer, ChatModel, Sampling, ScoredText, TokenLogprob, Vectors
+from factory.models.base import Answer, ChatModel, Sampling, ScoredAnswer, ScoredText, TokenLogprob, Vectors
 from factory.models.naming import resolve_model
 from factory.models.opening import Opening
 from factory.models.wire import estimate_prompt_tokens
@@ -209,6 +209,13 @@ class _DryChat:
             self._book.note(self.name, self._most_tokens(text))
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
+
+    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+        if not answer:
+            return ScoredAnswer((), (), 0, False, self.name, ())
+        before, tokens = estimate_tokens(context), max(1, estimate_tokens(answer))
+        self._book.note(self.name, self._most_tokens(context + answer))
+        return ScoredAnswer((-1.0,) * tokens, (1,) * tokens, before, False, self.name, ())
 
 
 @dataclass(slots=True)

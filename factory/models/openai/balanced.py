@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from factory.data.record import Message
 from factory.errors import RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprobs
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs
 from factory.models.failures import Denied, Unreachable
 from factory.models.opening import Opening
-from factory.models.provider import ChatProvider, SampleSender, TextScorer, TurnOpener
+from factory.models.provider import AnswerScorer, ChatProvider, SampleSender, TextScorer, TurnOpener
 
 Result = TypeVar("Result")
 
@@ -63,6 +63,16 @@ class BalancedChat:
             if not isinstance(provider, TextScorer):
                 raise RunStopped(f"{self.identity} cannot score a given text")
             return provider.score_text(text)
+
+        return await self._balanced(score)
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """See `AnswerScorer`; balanced as `send` is."""
+
+        def score(provider: ChatProvider) -> Awaitable[AnswerLogprobs]:
+            if not isinstance(provider, AnswerScorer):
+                raise RunStopped(f"{self.identity} cannot score a given text")
+            return provider.score_answer(context, answer)
 
         return await self._balanced(score)
 

@@ -16,8 +16,9 @@ import orjson
 
 from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprobs
-from factory.models.openai.completion import read_completion, read_samples, read_scores
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs
+from factory.models.border import answer_logprobs
+from factory.models.openai.completion import read_completion, read_ranks, read_samples, read_scores
 from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
 from factory.models.openai.served_opening import served_opening
 from factory.models.openai.structured import instruct_json, strict_schema
@@ -190,17 +191,47 @@ class OpenAIChat(OpenAIBodies):
 
         Asked of `/completions`, which vLLM and SGLang serve, with `echo` and no token generated.
         """
-        body = {"model": self._options.model, "prompt": text, "echo": True, "max_tokens": 0, "logprobs": 1}
+        scores = read_scores(await self._scored(text, {}))
+        if scores is None:
+            raise self._tells_none("")
+        return scores
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """The log-probabilities of a given answer; see `AnswerScorer`.
+
+        Asked as `score_text` asks, and for vLLM's own `prompt_logprobs`, which tell ranks; a server that refuses these
+        is asked without them from then on.
+        """
+        ranked = "prompt_logprobs" not in self._left_out
         try:
-            scores = read_scores(await self._endpoint.post("/completions", body))
+            data = await self._scored(context + answer, {"prompt_logprobs": 0} if ranked else {})
+        except RecordFailed as refusal:
+            if not ranked or "prompt_logprobs" not in str(refusal):
+                raise
+            self._left_out |= {"prompt_logprobs"}
+            data = await self._scored(context + answer, {})
+        scores = read_scores(data)
+        if scores is None:
+            raise self._tells_none("")
+        return answer_logprobs(scores, read_ranks(data, scores), context, answer)
+
+    async def _scored(self, text: str, more: Mapping[str, Any]) -> dict[str, Any]:
+        """What the server says of a given text."""
+        body = {
+            "model": self._options.model,
+            "prompt": text,
+            "echo": True,
+            "max_tokens": 0,
+            "logprobs": 1,
+            **more,
+        }
+        try:
+            return await self._endpoint.post("/completions", body)
         except NotServed as error:
             raise self._tells_none(f": {error}") from None
         except BadRequest as refusal:
             # This text or any text may be to blame: both are said.
             raise RecordFailed(refusal.kind, f"{refusal}; {_SCORING}") from None
-        if scores is None:
-            raise self._tells_none("")
-        return scores
 
     async def user_opening(self, messages: Sequence[Message]) -> Opening:
         """See `TurnOpener`: asked of what vLLM's and llama.cpp's servers have beside OpenAI's paths."""

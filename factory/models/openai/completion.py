@@ -228,6 +228,25 @@ def read_scores(data: Mapping[str, Any]) -> TokenLogprobs | None:
     return TokenLogprobs(tuple(map(str, tokens)), tuple(logprobs), usage)
 
 
+def read_ranks(data: Mapping[str, Any], scores: TokenLogprobs) -> tuple[int | None, ...]:
+    """The rank of each token that was scored, by vLLM's `prompt_logprobs`; none where they do not tell of these tokens."""
+    places = data["choices"][0].get("prompt_logprobs")
+    if not isinstance(places, list) or len(places) != len(scores.tokens):
+        return ()
+    ranks: list[int | None] = []
+    for place, logprob in zip(places, scores.logprobs, strict=True):
+        # The prompt's own token is the first at its place, before those that were likelier.
+        own = next(iter(place.values()), None) if isinstance(place, dict) else None
+        rank = own.get("rank") if isinstance(own, dict) else None
+        if logprob is None:
+            ranks.append(None)
+        elif type(rank) is int and rank >= 1:
+            ranks.append(rank)
+        else:
+            return ()
+    return tuple(ranks)
+
+
 def read_usage(data: Mapping[str, Any]) -> Usage:
     """The token counts of a reply; 0 where the server did not count."""
     usage = data.get("usage")

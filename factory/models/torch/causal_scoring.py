@@ -7,8 +7,9 @@ each token): logits are computed for a few positions at a time, and of each row 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -20,10 +21,22 @@ _POSITIONS = {"cpu": 64}
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.1, torch.bfloat16: 0.5}
 
 
+Read: TypeAlias = tuple[list[float], list[int]]
+"""The log-probabilities of the tokens wanted, and their ranks from 1; without ranks where nobody wants them."""
+
+
+class Wanted(NamedTuple):
+    """A sequence of tokens, and the first of them that is scored; 1 or more, since nothing precedes token 0."""
+
+    ids: Sequence[int]
+    start: int
+
+
 class CausalScorer:
     """A causal language model and its tokenizer.
 
     context: most tokens of a sequence
+    shares: answers to one prompt can be read behind it, the prompt once
     batch_tokens: tokens that make a good batch on this device
     """
 
@@ -43,17 +56,20 @@ class CausalScorer:
         if not self._tokenizer.is_fast:
             raise ValueError("its tokenizer does not tell where in the text its tokens are")
         wanted = dtype if dtype == "auto" else getattr(torch, dtype)
-        self._model = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=wanted).to(device).eval()
-        self._model.requires_grad_(False)
-        self._device = device
+        self.network = (
+            transformers.AutoModelForCausalLM.from_pretrained(model, dtype=wanted).to(device).eval()
+        )
+        self.network.requires_grad_(False)
+        self.device = device
         if self.on_processor:
             with torch.inference_mode():
-                pack_linear_layers(self._model)
-                use_causal_attention(self._model)
-        self._head = self._model.get_output_embeddings()
-        limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+                pack_linear_layers(self.network)
+                use_causal_attention(self.network)
+        self._head = self.network.get_output_embeddings()
+        limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
         self.context = int(limit or 4096)
         self._plain = self._is_plain()
+        self.shares = self._can_share()
 
     def tokenize(self, text: str) -> tuple[tuple[str, ...], list[int]]:
         """The tokens of `text` as pieces of it, and their ids; those that the tokenizer adds come with their names."""
@@ -66,48 +82,89 @@ class CausalScorer:
             )
         return tuple(pieces), ids
 
-    def score(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Natural log-probability of each token but the first of each sequence, given all before it."""
+    def tokenize_answer(self, context: str, answer: str) -> tuple[list[int], int, int, bool]:
+        """Both as one text: the ids, the first and the end of the answer's own tokens, and whether one is shared.
+
+        A token that holds the end of the context and the beginning of the answer is none of the answer's own, and
+        neither is one that the tokenizer puts behind every text.
+        """
+        encoded = self._tokenizer(context + answer, return_offsets_mapping=True, verbose=False)
+        ids: list[int] = encoded["input_ids"]
+        offsets: list[tuple[int, int]] = encoded["offset_mapping"]
+        border = len(context)
+        own = [at for at, (start, end) in enumerate(offsets) if start >= border and end > start]
+        merged = any(start < border < end for start, end in offsets)
+        return (ids, own[0], own[-1] + 1, merged) if own else (ids, len(ids), len(ids), merged)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """What is computed for many texts at once, in this thread."""
         if self.on_processor:
             torch.set_num_threads(torch.get_num_threads() if self._share_threads else 1)
         with torch.inference_mode():
-            return self._score(sequences)
+            yield
 
-    def _score(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
-        lengths = [len(sequence) for sequence in sequences]
+    def read_whole(self, wanted: Sequence[Wanted], *, ranks: bool) -> list[Read]:
+        """What is wanted of some sequences, each read from its first token."""
+        # The last token foretells nothing that is wanted; a single one is read all the same.
+        ids = padded([sequence[:-1] or sequence for sequence, _ in wanted]).to(self.device)
         # Padding is on the right, where a causal model never looks from the left: it needs no mask.
-        ids = torch.zeros((len(sequences), max(lengths)), dtype=torch.long)
-        for row, sequence in enumerate(sequences):
-            ids[row, : lengths[row]] = torch.as_tensor(sequence)
-        real = torch.arange(ids.shape[1])[None, 1:] < torch.as_tensor(lengths)[:, None]
-        targets = ids[:, 1:][real].to(self._device)
-        ids = ids.to(self._device)
+        return self.read_states(self.states(input_ids=ids, use_cache=False)[0], wanted, 0, ranks=ranks)
+
+    def states(self, **inputs: Any) -> tuple[Any, Any]:
+        """The last hidden states, or logits where they are more than the output layer of these; and the cache."""
         if self._plain:
-            hidden = self._model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-            hidden = hidden[:, :-1][real.to(self._device)]
-        else:
-            hidden = self._model(input_ids=ids, use_cache=False).logits[:, :-1][real.to(self._device)]
-        found = []
+            found = self.network.base_model(**inputs)
+            return found.last_hidden_state, getattr(found, "past_key_values", None)
+        found = self.network(**inputs)
+        return found.logits, getattr(found, "past_key_values", None)
+
+    def read_states(self, states: Any, wanted: Sequence[Wanted], before: int, *, ranks: bool) -> list[Read]:
+        """The log-probabilities, and the ranks, of the tokens wanted of each row.
+
+        states: shape (rows, length, width), of which position 0 is that of the sequence's token `before`
+        """
+        lengths = [len(sequence) - start for sequence, start in wanted]
+        rows = torch.cat([torch.full((length,), row) for row, length in enumerate(lengths)])
+        places = torch.cat([torch.arange(start, len(sequence)) for sequence, start in wanted]) - 1 - before
+        targets = torch.cat([torch.as_tensor(ids[start:], dtype=torch.long) for ids, start in wanted])
+        targets = targets.to(self.device)
+        hidden = states[rows.to(self.device), places.to(self.device)]
+        found, ranked = [], []
         for start in range(0, len(targets), self._positions):
             part = slice(start, start + self._positions)
             logits = (self._head(hidden[part]) if self._plain else hidden[part]).float()
+            own = targets[part, None]
+            if ranks:  # equals are no better, as in the authors' code of RSR
+                ranked.append((logits > logits.gather(1, own)).sum(1) + 1)
             # One pass over each row while it is in the cache; logsumexp makes four.
-            found.append(logits.log_softmax(1).gather(1, targets[part, None])[:, 0])
-        logprobs = torch.cat(found).cpu().tolist() if found else []
-        result, at = [], 0
-        for length in lengths:
-            result.append(logprobs[at : at + length - 1])
-            at += length - 1
-        return result
+            found.append(logits.log_softmax(1).gather(1, own)[:, 0])
+        logprobs = torch.cat(found).cpu().split(lengths) if found else [torch.empty(0)] * len(lengths)
+        places_taken = torch.cat(ranked).cpu().split(lengths) if ranked else [torch.empty(0)] * len(lengths)
+        return [(one.tolist(), other.tolist()) for one, other in zip(logprobs, places_taken, strict=True)]
+
+    def _can_share(self) -> bool:
+        from factory.models.torch.shared_prefix import can_share
+
+        return can_share(self)
 
     def _is_plain(self) -> bool:
         """Whether logits are the output layer of the last hidden state, with no scaling or capping after it."""
         if self._head is None:
             return False
-        ids: Any = torch.arange(5, 13, device=self._device)[None]
+        ids: Any = torch.arange(5, 13, device=self.device)[None]
         with torch.inference_mode():
-            whole = self._model(input_ids=ids, use_cache=False).logits.float()
+            whole = self.network(input_ids=ids, use_cache=False).logits.float()
             parts = self._head(
-                self._model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+                self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
             ).float()
-        return bool((whole - parts).abs().max() <= _TOLERANCE.get(self._model.dtype, 0.5))
+        return bool((whole - parts).abs().max() <= _TOLERANCE.get(self.network.dtype, 0.5))
+
+
+def padded(sequences: Sequence[Sequence[int]], *, left: bool = False) -> torch.Tensor:
+    """Sequences as one table, shape (rows, longest), filled with zeros on the right, or on the left."""
+    ids = torch.zeros((len(sequences), max(map(len, sequences))), dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        at = ids.shape[1] - len(sequence) if left else 0
+        ids[row, at : at + len(sequence)] = torch.as_tensor(sequence, dtype=torch.long)
+    return ids

@@ -1,5 +1,7 @@
 """A transformers model in this process that scores given texts, in batches of like length, in threads of its own.
 
+Answers to one prompt that wait together are read behind it in one batch (`shared_prefix.py`).
+
 On a processor each thread computes a batch alone. Threads that share a batch wait for each other at every
 operation, spinning: on a busy machine of two cores a loop in two threads took three times the processor time of the
 same loop in one, and more than that of the clock.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
 from factory.models.installed import is_installed
 from factory.models.llama.weights import fingerprint
 from factory.models.openai.chat import identity_of
@@ -23,7 +25,7 @@ from factory.models.options import TransformersOptions
 from factory.models.torch.folder import model_place
 
 if TYPE_CHECKING:
-    from factory.models.torch.causal_scoring import CausalScorer
+    from factory.models.torch.causal_scoring import CausalScorer, Read
 
 _GATHER_SECONDS = 0.02
 """How long a batch waits for those who are just about to ask: little beside what it takes to compute."""
@@ -32,13 +34,27 @@ _SLOTS = 8
 
 
 class _Job(NamedTuple):
-    tokens: tuple[str, ...]
+    """A text that waits, scored from its token `start`; an answer with the context that it shares with others."""
+
     ids: list[int]
-    result: asyncio.Future[list[float]]
+    start: int
+    result: asyncio.Future[Read]
+    context: str | None = None
+
+
+class _Batch(NamedTuple):
+    """What is computed at once: texts of like length, or groups of answers, each to a context of its own."""
+
+    groups: list[list[_Job]]
+    shared: bool = False
+
+    @property
+    def jobs(self) -> list[_Job]:
+        return [job for group in self.groups for job in group]
 
 
 class TransformersScorer:
-    """Scores texts; all that wait are sorted by length and computed in batches. Implements `TextScorer`.
+    """Scores texts; all that wait are sorted by length and computed in batches. Implements `TextScorer` and `AnswerScorer`.
 
     The model is loaded with the first text. It runs no code that comes with the model.
 
@@ -88,26 +104,49 @@ class TransformersScorer:
             RecordFailed: the text is longer than the model's context.
             RecipeError: there is no such model, or it cannot be loaded.
         """
-        loop = asyncio.get_running_loop()
-        if self._loading is None:
-            self._loading = loop.run_in_executor(self._threads, self._load)
-        scorer = await asyncio.shield(self._loading)
+        scorer = await self._loaded()
         tokens, ids = scorer.tokenize(text)
+        if not ids:
+            return TokenLogprobs((), ())
+        logprobs, _ = await self._read(scorer, ids, 1, None)
+        return TokenLogprobs(tokens, (None, *logprobs), Usage(len(ids), 0))
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """The log-probabilities and ranks of the tokens of `answer`; see `AnswerScorer`.
+
+        Raises:
+            RecordFailed: both together are longer than the model's context.
+            RecipeError: there is no such model, or it cannot be loaded.
+        """
+        scorer = await self._loaded()
+        ids, start, end, merged = scorer.tokenize_answer(context, answer)
+        alone = start == 0 and end > 0  # nothing comes before its first token
+        first = start + alone
+        if first >= end:
+            return AnswerLogprobs((None,) * alone, (), start, merged, Usage(len(ids), 0))
+        logprobs, ranks = await self._read(scorer, ids[:end], first, context)
+        if alone:
+            return AnswerLogprobs((None, *logprobs), (), start, merged, Usage(len(ids), 0))
+        return AnswerLogprobs(tuple(logprobs), tuple(ranks), start, merged, Usage(len(ids), 0))
+
+    async def _loaded(self) -> CausalScorer:
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().run_in_executor(self._threads, self._load)
+        return await asyncio.shield(self._loading)
+
+    async def _read(self, scorer: CausalScorer, ids: list[int], start: int, context: str | None) -> Read:
         if len(ids) > scorer.context:
             raise RecordFailed(
                 "context_length",
                 f"the text has {len(ids):,} tokens and does not fit the model's context of {scorer.context:,}",
             )
-        if not ids:
-            return TokenLogprobs((), ())
-        job = _Job(tokens, ids, loop.create_future())
+        job = _Job(ids, start, asyncio.get_running_loop().create_future(), context)
         self._waiting.append(job)
         if len(self._working) < (self._slots if scorer.on_processor else 1):
             worker = asyncio.create_task(self._work(scorer))
             self._working.add(worker)
             worker.add_done_callback(self._working.discard)
-        logprobs = await job.result
-        return TokenLogprobs(tokens, (None, *logprobs), Usage(len(ids), 0))
+        return await job.result
 
     async def close(self) -> None:
         """Let go what waits, and free the model once the batches that are being computed are done."""
@@ -125,30 +164,60 @@ class TransformersScorer:
         """Compute what waits, batch after batch, until nothing does."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(_GATHER_SECONDS)
-        while batch := self._take(self._options.batch_tokens or scorer.batch_tokens):
+        most = self._options.batch_tokens or scorer.batch_tokens
+        while (batch := self._take(most, scorer.shares)).groups:
             try:
-                scored = await loop.run_in_executor(self._threads, scorer.score, [job.ids for job in batch])
+                scored = await loop.run_in_executor(self._threads, _compute, scorer, batch, most)
             except Exception as error:
                 problem = _problem(error, self._options.model)
-                for job in batch:
+                for job in batch.jobs:
                     if not job.result.done():
                         job.result.set_exception(problem)
             else:
-                for job, logprobs in zip(batch, scored, strict=True):
+                for job, read in zip(batch.jobs, scored, strict=True):
                     if not job.result.done():
-                        job.result.set_result(logprobs)
+                        job.result.set_result(read)
                 await asyncio.sleep(0)  # those who got one may ask for the next before a batch is taken
 
-    def _take(self, most: int) -> list[_Job]:
-        """The longest texts that wait, as many as fit into `most` tokens when padded to the first; one at least."""
+    def _take(self, most: int, shares: bool) -> _Batch:
+        """The longest texts that wait, as many as fit into `most` tokens when padded to the first; one at least.
+
+        Where the longest is an answer to a context to which others wait, it is these, with more such groups that fit.
+        """
         self._waiting = [job for job in self._waiting if not job.result.done()]  # the others were cancelled
         self._waiting.sort(key=lambda job: len(job.ids))
         if not self._waiting:
-            return []
-        count = max(1, most // len(self._waiting[-1].ids))
-        batch = self._waiting[-count:]
-        del self._waiting[-count:]
-        return batch
+            return _Batch([])
+        together: dict[str | None, list[_Job]] = {}
+        for job in self._waiting:
+            together.setdefault(job.context, []).append(job)
+        longest = self._waiting[-1]
+        if shares and longest.context is not None and len(together[longest.context]) > 1:
+            groups, tokens = [together.pop(longest.context)], len(longest.ids)
+            width, length = longest.start, tokens - longest.start
+            # The next longest ones first, so that contexts are padded the least.
+            for context, group in sorted(together.items(), key=lambda one: -one[1][-1].start):
+                if context is None or len(group) < 2:
+                    continue
+                wide = max(width, *(job.start for job in group))
+                long = max(length, *(len(job.ids) - job.start for job in group))
+                rows = sum(map(len, groups)) + len(group)
+                if wide * (len(groups) + 1) + long * rows <= most:
+                    groups.append(group)
+                    width, length = wide, long
+            taken = {id(job) for group in groups for job in group}
+            self._waiting = [job for job in self._waiting if id(job) not in taken]
+            return _Batch(groups, shared=True)
+        alone = [
+            job
+            for job in self._waiting
+            if not (shares and job.context is not None and len(together[job.context]) > 1)
+        ]
+        texts = [job for job in alone if (job.context is None) == (longest.context is None)]
+        texts = texts[-max(1, most // len(longest.ids)) :]
+        taken = {id(job) for job in texts}
+        self._waiting = [job for job in self._waiting if id(job) not in taken]
+        return _Batch([texts])
 
     def _load(self) -> CausalScorer:
         from factory.models.torch.causal_scoring import CausalScorer
@@ -167,6 +236,18 @@ class TransformersScorer:
                 f"the model {options.model!r} cannot be loaded by transformers ({why}): name a folder with a causal "
                 "language model and its tokenizer, or its name on the Hugging Face hub"
             ) from error
+
+
+def _compute(scorer: CausalScorer, batch: _Batch, most: int) -> list[Read]:
+    """What is wanted of each of the batch's texts, in a thread of its own."""
+    from factory.models.torch.causal_scoring import Wanted
+    from factory.models.torch.shared_prefix import read_groups
+
+    groups = [[Wanted(job.ids, job.start) for job in group] for group in batch.groups]
+    with scorer.computing():
+        if batch.shared:
+            return [read for group in read_groups(scorer, groups, most) for read in group]
+        return scorer.read_whole(groups[0], ranks=batch.groups[0][0].context is not None)
 
 
 def _problem(error: Exception, model: str) -> Exception:

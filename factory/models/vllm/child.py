@@ -6,7 +6,7 @@ as soon as it is there, in any order. When the input ends, so does this process,
     job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, with the chat template's arguments as
         "template" where there are any; with "opening", a text to go on from, in place of the messages; {"id", "text"}
         to have it scored; or {"id", "open": [...]} to have messages written as the chat template does
-    result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "usage"}, or
+    result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "ranks", "usage"}, or
         {"id", "rendered"}, or {"id", "refused": why}
 """
 
@@ -136,6 +136,7 @@ class Engine:
         return {
             "tokens": [self._llm.get_tokenizer().decode(ids[:1]), *(_text(entry) for entry in rest)],
             "logprobs": [None, *(entry.logprob for entry in rest)],
+            "ranks": [None, *(entry.rank for entry in rest)],
             "usage": [len(ids), 1],
         }
 

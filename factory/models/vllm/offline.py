@@ -19,7 +19,8 @@ import orjson
 
 from factory.data.record import Message
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
+from factory.models.border import answer_logprobs
 from factory.models.openai.chat import identity_of
 from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import VLLMOptions
@@ -103,6 +104,12 @@ class VLLMChat:
         """The log-probabilities of a given text; raises as `send`."""
         done = await self._ask({"text": text})
         return TokenLogprobs(tuple(done["tokens"]), tuple(done["logprobs"]), Usage(*done["usage"]))
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """The log-probabilities and ranks of a given answer; see `AnswerScorer`. Raises as `send`."""
+        done = await self._ask({"text": context + answer})
+        scores = TokenLogprobs(tuple(done["tokens"]), tuple(done["logprobs"]), Usage(*done["usage"]))
+        return answer_logprobs(scores, done["ranks"], context, answer)
 
     async def user_opening(self, messages: Sequence[Message]) -> Opening:
         """See `TurnOpener`: vLLM's tokenizer has the template."""

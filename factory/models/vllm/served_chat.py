@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from factory.data.record import Message
 from factory.errors import RunStopped
-from factory.models.base import ChatRequest, Reply, TokenLogprobs
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs
 from factory.models.failures import TransientFailure
 from factory.models.openai.chat import OpenAIChat, identity_of
 from factory.models.opening import Opening
@@ -61,6 +61,10 @@ class ServedChat:
     async def score_text(self, text: str) -> TokenLogprobs:
         """See `TextScorer`."""
         return await self._asked(lambda chat: chat.score_text(text))
+
+    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+        """See `AnswerScorer`."""
+        return await self._asked(lambda chat: chat.score_answer(context, answer))
 
     async def user_opening(self, messages: Sequence[Message]) -> Opening:
         """See `TurnOpener`."""

