@@ -25,6 +25,7 @@ from factory.cli.runs import register as register_runs
 from factory.cli.score import register as register_score
 from factory.cli.serve import register as register_serve
 from factory.cli.steps import register as register_steps
+from factory.cli.teachers import register as register_teachers
 from factory.cli.threshold import register as register_threshold
 from factory.cli.why import register as register_why
 from factory.errors import EXIT_NOTHING_DONE, FactoryError, RunInterrupted, exit_code_of
@@ -48,6 +49,7 @@ register_measure(app)
 register_dedup(app)
 register_export(app)
 register_calibrate(app)
+register_teachers(app)
 register_threshold(app)
 register_why(app)
 register_report(app)

@@ -1,6 +1,6 @@
 """How far a number that is told may be off: intervals of shares, correlations, and of anything else by bootstrap.
 
-All are of 95 % and take rows of one lineage (the answers to one prompt, the variants of one seed) together, since they
+All are of 95 % unless told otherwise, and take rows of one lineage (the answers to one prompt, the variants of one seed) together, since they
 tell less than as many rows of their own: a share and a correlation by how much more the lineages differ than rows
 drawn alone would (the design effect), a bootstrap by drawing whole lineages.
 """
@@ -125,6 +125,7 @@ def bootstrap(
     groups: NDArray[np.int64],
     *,
     seed: int = 0,
+    level: float = 0.95,
 ) -> dict[str, Interval]:
     """Percentile intervals of several statistics by name, drawing whole groups with replacement.
 
@@ -132,6 +133,7 @@ def bootstrap(
 
     statistics: of the rows at these positions, which may stand more than once
     groups: the number of each row's group, from 0, shape (n,)
+    level: how sure each interval is
     """
     rows, draw = len(groups), np.random.default_rng(seed)
     if not rows:
@@ -152,7 +154,7 @@ def bootstrap(
             if value is not None and math.isfinite(value):
                 found.setdefault(name, []).append(value)
     return {
-        name: (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)))
+        name: (float(np.quantile(values, (1 - level) / 2)), float(np.quantile(values, (1 + level) / 2)))
         for name, values in found.items()
         if len(values) >= 0.9 * times
     }

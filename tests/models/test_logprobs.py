@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asking import chat_request
 from scripted_server import Say, ScriptedServer, in_thread, refuse
 
+from factory.api.dataset import load
+from factory.api.steps import model
+from factory.data.record import Candidate, Message, new_record
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import TokenLogprob, TokenLogprobs, Usage
+from factory.models.base import AnswerLogprobs, TokenLogprob, TokenLogprobs, Usage
 from factory.models.failures import TransientFailure
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
-from factory.models.provider import TextScorer
+from factory.models.provider import AnswerScorer, TextScorer
 
 pytestmark = pytest.mark.anyio
 
@@ -167,3 +173,85 @@ async def test_several_servers_score_as_one() -> None:
         assert isinstance(balanced, TextScorer)
         assert (await balanced.score_text("ab")).logprobs == (None, -2.0)
         await balanced.close()
+
+
+def ranked(tokens: list[str], places: Any) -> Say:
+    """A text completion that scored its prompt, with what vLLM tells of the prompt's tokens beside it."""
+    logprobs = [None, *(-float(at) for at in range(1, len(tokens)))]
+    choice = {"logprobs": {"tokens": tokens, "token_logprobs": logprobs}, "prompt_logprobs": places}
+    return Say(body={"choices": [choice], "usage": USAGE})
+
+
+PLACES = [None, {"13": {"logprob": -1.0, "rank": 4}}, {"7": {"logprob": -2.0, "rank": 9}, "8": {"rank": 1}}]
+
+
+async def test_an_answer_is_scored_behind_its_context_with_the_ranks_that_vllm_tells() -> None:
+    with in_thread(ScriptedServer(complete=lambda _: ranked(["Say", "\n", "yes"], PLACES))) as server:
+        chat = provider(server)
+        scores = await chat.score_answer("Say\n", "yes")
+        await chat.close()
+    assert scores == AnswerLogprobs((-2.0,), (9,), 2, False, Usage(3, 0))
+    assert server.requests[-1]["prompt_logprobs"] == 0
+    assert server.requests[-1]["prompt"] == "Say\nyes"
+
+
+@pytest.mark.parametrize(
+    "places",
+    [None, "no", [None, None], [None, {}, {}], [None, None, None], [None, {"1": {}}, {"2": {"rank": 0}}]],
+)
+async def test_ranks_that_are_not_told_or_cannot_be_read_are_none(places: Any) -> None:
+    with in_thread(ScriptedServer(complete=lambda _: ranked(["Say", "\n", "yes"], places))) as server:
+        chat = provider(server)
+        scores = await chat.score_answer("Say\n", "yes")
+        await chat.close()
+    assert (scores.logprobs, scores.ranks) == ((-2.0,), ())
+
+
+async def test_a_server_that_refuses_to_tell_ranks_is_asked_without_them_from_then_on() -> None:
+    def say(request: dict[str, Any]) -> Say:
+        if "prompt_logprobs" in request:
+            return refuse(400, "prompt_logprobs: extra fields not permitted")
+        return echo(["Say", "\n", "yes"], [None, -1.0, -2.0])
+
+    with in_thread(ScriptedServer(complete=say)) as server:
+        chat = provider(server)
+        scores = [await chat.score_answer("Say\n", "yes") for _ in range(2)]
+        await chat.close()
+    assert scores == [AnswerLogprobs((-2.0,), (), 2, False, Usage(3, 0))] * 2
+    assert ["prompt_logprobs" in request for request in server.requests] == [True, False, False]
+
+
+async def test_a_server_that_does_not_score_its_prompt_scores_no_answer_either() -> None:
+    with in_thread(ScriptedServer(complete=lambda _: Say(body={"choices": []}))) as server:
+        chat = provider(server)
+        with pytest.raises(RunStopped, match=r"does not tell the log-probabilities of a given text; .*vLLM"):
+            await chat.score_answer("Say\n", "yes")
+        await chat.close()
+
+
+async def test_several_servers_score_answers_as_one() -> None:
+    with in_thread(ScriptedServer(complete=lambda _: ranked(["Say", "\n", "yes"], PLACES))) as server:
+        balanced = BalancedChat([provider(server), provider(server)])
+        assert isinstance(balanced, AnswerScorer)
+        assert (await balanced.score_answer("Say\n", "yes")).ranks == (9,)
+        await balanced.close()
+
+
+def test_answers_that_were_scored_are_not_asked_for_again(tmp_path: Path) -> None:
+    def say(request: dict[str, Any]) -> Say:
+        tokens = re.findall(r"\S+|\n", request["prompt"])
+        places = [None, *({str(at): {"logprob": -1.0, "rank": at}} for at in range(1, len(tokens)))]
+        return ranked(tokens, places)
+
+    answers = [Candidate((Message("assistant", text),)) for text in ("a b", "c", "a b")]
+    records = [replace(new_record(f"question {at}"), answers=tuple(answers)) for at in range(3)]
+    with in_thread(ScriptedServer(complete=say)) as server:
+        student = model("openai", base_url=server.base_url, model="scripted")
+        runs = [
+            load(records).then("fit", model=student, choose="grape").run(journal=tmp_path / "journal.db")
+            for _ in range(2)
+        ]
+        asked = [request["prompt"] for request in server.requests if request["prompt"].startswith("question")]
+    assert sorted(asked) == sorted(f"question {at}\n{text}" for at in range(3) for text in ("a b", "c"))
+    assert list(runs[0]) == list(runs[1])
+    assert [record.scores for record in runs[0]] == [{"grape": -3.0, "rsr": 1.0}] * 3

@@ -18,7 +18,7 @@ import pytest
 from asking import chat_request
 
 from factory.errors import MissingDependency, RecordFailed, RunStopped
-from factory.models.base import ChatRequest, TokenLogprob, TokenLogprobs, Usage
+from factory.models.base import AnswerLogprobs, ChatRequest, TokenLogprob, TokenLogprobs, Usage
 from factory.models.options import VLLMOptions
 from factory.models.provider import TextScorer
 from factory.models.vllm.offline import VLLMChat
@@ -214,6 +214,11 @@ def test_log_probabilities_are_read_of_generated_and_of_given_text(notes: Any) -
         TokenLogprob("4", -0.5, (("4", -0.5),)),
     )
     assert scores == TokenLogprobs(("巴", "黎"), (None, -1.5), Usage(2, 1))
+
+
+def test_an_answer_is_scored_behind_its_context_with_ranks(notes: Any) -> None:
+    scores = asked(lambda chat: chat.score_answer("巴黎?\n", "对 yes"))
+    assert scores == AnswerLogprobs((-1.5,) * 5, (3,) * 5, 4, False, Usage(9, 1))
 
 
 def test_a_request_that_vllm_refuses_fails_alone(notes: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -38,6 +39,8 @@ from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
 from factory.models.base import Answer, ChatRequest, Sampling
 from factory.models.openai.chat import OpenAIChat
+from factory.models.options import TransformersOptions
+from factory.models.providers import chat_provider
 from factory.models.vllm.server import LocalServer
 
 
@@ -130,6 +133,28 @@ def test_a_given_text_has_the_log_probabilities_that_are_known(vllm: LocalServer
     assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
     chinese = asked(vllm, lambda chat: chat.score_text("法国的首都是巴黎。"))
     assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+
+
+@pytest.mark.parametrize(("context", "answer"), [("The capital of France is\n", "Paris, of course."), ("法国的首都？\n", "巴黎。")])
+def test_an_answer_has_the_ranks_and_log_probabilities_that_torch_finds(
+    vllm: LocalServer, model: str, context: str, answer: str
+) -> None:
+    served = asked(vllm, lambda chat: chat.score_answer(context, answer))
+
+    async def plainly() -> Any:
+        scorer: Any = chat_provider(TransformersOptions(model=model, device="cpu"))
+        try:
+            return await scorer.score_answer(context, answer)
+        finally:
+            await scorer.close()
+
+    here = asyncio.run(plainly())
+    assert (served.before, served.merged) == (here.before, here.merged)
+    assert served.logprobs == pytest.approx(here.logprobs, abs=0.3)
+    # In bfloat16 neighbours in rank change places.
+    assert len(served.ranks) == len(here.ranks) == len(served.logprobs)
+    for one, other in zip(served.ranks, here.ranks, strict=True):
+        assert one == pytest.approx(other, rel=0.3, abs=2)
 
 
 def test_a_user_turn_is_written_by_the_template_of_the_server(vllm: LocalServer) -> None:

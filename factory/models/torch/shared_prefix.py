@@ -17,6 +17,8 @@ from factory.models.torch.causal_scoring import CausalScorer, Read, Wanted, padd
 
 _MEMORY = 8
 """How many times the tokens of a batch may be kept as keys and values behind which a batch is read."""
+_SHORTEST = 0.6
+"""How short an answer may be beside the longest of its batch, on a processor."""
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.2, torch.bfloat16: 1.0}
 """Largest difference of a log-probability, in nats, by which reading a prompt once may differ on the probe."""
 
@@ -41,11 +43,14 @@ def read_groups(scorer: CausalScorer, groups: Sequence[Sequence[Wanted]], most: 
         inputs["position_ids"] = positions.clamp(min=0).to(scorer.device)
     cache = scorer.states(**inputs, use_cache=True)[1]
     rows = [(number, at) for number, group in enumerate(groups) for at in range(len(group))]
-    rows.sort(key=lambda row: len(groups[row[0]][row[1]].ids) - lengths[row[0]])
+    ends = {(number, at): len(groups[number][at].ids) - lengths[number] for number, at in rows}
+    rows.sort(key=ends.__getitem__)
     found: dict[tuple[int, int], Read] = {}
     while rows:
-        longest = len(groups[rows[-1][0]][rows[-1][1]].ids) - lengths[rows[-1][0]]
+        longest = ends[rows[-1]]
         count = max(1, min(most // longest, _MEMORY * most // (longest + width)))
+        if scorer.on_processor:  # padding costs there what it is, and a small batch little
+            count = min(count, sum(ends[row] >= longest * _SHORTEST for row in rows))
         batch, rows = rows[-count:], rows[:-count]
         known = copy.deepcopy(cache) if rows else cache
         known.batch_select_indices(torch.tensor([number for number, _ in batch], device=scorer.device))
