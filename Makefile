@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, checkers, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
+	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make stub    write the stub of a dataset's methods anew from the steps"
@@ -79,7 +80,11 @@ $(VLLM)/smollm2/config.json: $(VLLM)/.installed
 
 test-vllm: $(VLLM)/smollm2/config.json
 	@echo "Running the tests against a real vLLM server; it starts anew several times, about a minute each ..."
-	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py
+	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_shared_prefix.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py
+
+bench-fit: $(VLLM)/smollm2/config.json
+	$(VLLM)/bin/python tests/bench/bench_ifd.py --model $(VLLM)/smollm2
+	$(VLLM)/bin/python tests/bench/bench_fit.py --model $(VLLM)/smollm2
 
 bench-calls: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_calls.py

@@ -30,7 +30,16 @@ from factory.data.prompt import Prompt, load_prompt
 from factory.data.record import Drop, Event, Record
 from factory.data.text import shorten
 from factory.errors import FactoryError, RecipeError, nearest
-from factory.models.base import Answer, ChatModel, Data, EmbeddingModel, Fields, Sampling, ScoredAnswer, ScoredText
+from factory.models.base import (
+    Answer,
+    ChatModel,
+    Data,
+    EmbeddingModel,
+    Fields,
+    Sampling,
+    ScoredAnswer,
+    ScoredText,
+)
 
 if TYPE_CHECKING:
     from factory.data.table import Table

@@ -470,6 +470,33 @@ class StepMethods:
                 user's own (id, url, ...); a name that the format has itself is written as meta.NAME
         """
 
+    def fit(
+        self,
+        *,
+        model: Model = "",
+        choose: Literal["grape", "rsr", "none"] = "none",
+        template: Literal["bare", "alpaca"] = "bare",
+        reasoning: bool = True,
+        max_length: int = 4096,
+        rank_clip: int = 100,
+    ) -> Dataset:
+        """Score how well each of a record's answers fits a student model: by likelihood (GRAPE) and by
+        ranks (RSR).
+
+        Args:
+            model (str, default ""): The student: the model that is to be trained, as it is now.
+            choose (grape | rsr | none, default "none"): Make the answer that fits best the record's: with
+                the highest GRAPE, or the lowest RSR; none: score alone.
+            template (bare | alpaca, default "bare"): How prompt and answer are put together: bare, or
+                alpaca; the scores are then "grape.alpaca", "rsr.alpaca".
+            reasoning (bool, default true): Read what a model thought before its answer, in <think> tags,
+                as part of the answer.
+            max_length (int, >= 2, default 4096): Tokens of prompt and answer that are read; the rest is
+                cut off.
+            rank_clip (int, >= 2, default 100): The rank that a token has at most, in RSR; the authors' is
+                100.
+        """
+
     def from_code(
         self,
         *,

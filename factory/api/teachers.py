@@ -87,7 +87,9 @@ def compare_teachers(
         )
         failures.append(dict(Counter(_why(record) for record in done.dropped).most_common()))
     if not any(answered):
-        raise InputError(f"no teacher answered a prompt: {next(iter(Counter(failures[0])), 'nothing came back')}")
+        raise InputError(
+            f"no teacher answered a prompt: {next(iter(Counter(failures[0])), 'nothing came back')}"
+        )
     together = []
     for at, record in enumerate(numbered):
         answers = tuple(answers[at] for answers in answered if at in answers)
@@ -101,7 +103,9 @@ def compare_teachers(
             name,
             _column(found, name, len(numbered), f"grape{suffix}"),
             _column(found, name, len(numbered), f"rsr{suffix}"),
-            np.array([word_count(answers[at].text) if at in answers else math.nan for at in range(len(numbered))]),
+            np.array(
+                [word_count(answers[at].text) if at in answers else math.nan for at in range(len(numbered))]
+            ),
             failed,
         )
         for name, answers, failed in zip(teachers, answered, failures, strict=True)
@@ -109,7 +113,9 @@ def compare_teachers(
     return compare(columns, seed), ran
 
 
-def _column(found: Mapping[int, Mapping[str, Candidate]], name: str, rows: int, score: str) -> np.ndarray[Any, Any]:
+def _column(
+    found: Mapping[int, Mapping[str, Candidate]], name: str, rows: int, score: str
+) -> np.ndarray[Any, Any]:
     empty = Candidate(())
     return np.array(
         [found.get(at, {}).get(name, empty).scores.get(score, math.nan) for at in range(rows)], np.float64

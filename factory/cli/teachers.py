@@ -33,7 +33,9 @@ def teachers(
     prompts: Annotated[
         int, typer.Option("--prompts", min=1, help="At most so many prompts, drawn by the seed.")
     ] = 200,
-    temperature: Annotated[float, typer.Option("--temperature", min=0, help="The teachers' temperature.")] = 0.7,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="The teachers' temperature.")
+    ] = 0.7,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Most tokens of an answer.")] = 1024,
     template: Annotated[
         str, typer.Option("--template", help="How prompt and answer are put together: bare or alpaca.")

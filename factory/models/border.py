@@ -39,8 +39,8 @@ def answer_logprobs(
 def token_starts(tokens: Sequence[str], text: str) -> list[int] | None:
     """The character of `text` at which each token begins; None where they do not spell it.
 
-    A token may be a part of a character (spelled with a replacement character, or not at all), may lack the space before
-    its word, and the first may be one that the tokenizer puts before every text.
+    A token may be a part of a character (spelled with a replacement character, or not at all), may lack the space
+    before its word, and the first may be one that the tokenizer puts before every text.
     """
     starts: list[int] = []
     at = 0
@@ -57,7 +57,7 @@ def token_starts(tokens: Sequence[str], text: str) -> list[int] | None:
 
 
 def _next(text: str, token: str, at: int) -> int | None:
-    """Where `token` stands, from `at` on, behind nothing but white space and characters that may be of several tokens."""
+    """Where `token` stands, from `at` on, behind nothing but white space and letters that may be of several tokens."""
     while not text.startswith(token, at):
         if at >= len(text) or not (text[at].isspace() or ord(text[at]) > 127):
             return None

@@ -124,17 +124,28 @@ class TeacherFits(NamedTuple):
             rows.append((visible(one.name), f"{one.answers:,}", _told(one.grape), _told(one.rsr), words))
         told = [f"Fit to the student over {self.prompts:,} prompts", *_aligned(rows)]
         for one in self.teachers:
-            told += [f"{visible(one.name)}: {n:,} without answer: {visible(why)}" for why, n in one.failures.items()]
+            told += [
+                f"{visible(one.name)}: {n:,} without answer: {visible(why)}"
+                for why, n in one.failures.items()
+            ]
         if self.pairs:
-            told += ["", f"Pairs, first minus second over the prompts of both ({self.level:.1%} each, 95 % of all)"]
+            told += [
+                "",
+                f"Pairs, first minus second over the prompts of both ({self.level:.1%} each, 95 % of all)",
+            ]
             rows = [("first", "second", "prompts", "GRAPE", "fits better", "RSR", "fits better")]
             for pair in self.pairs:
-                sides = [(_told(getattr(pair, score), "+"), visible(pair.better(score))) for score in ("grape", "rsr")]
+                sides = [
+                    (_told(getattr(pair, score), "+"), visible(pair.better(score)))
+                    for score in ("grape", "rsr")
+                ]
                 names = visible(pair.first), visible(pair.second)
                 rows.append((*names, f"{pair.prompts:,}", *itertools.chain(*sides)))
             told += _aligned(rows)
             if any(pair.prompts < FEWEST for pair in self.pairs):
-                told.append(f"Below {FEWEST} prompts of both nothing is told apart: ask for more with --prompts.")
+                told.append(
+                    f"Below {FEWEST} prompts of both nothing is told apart: ask for more with --prompts."
+                )
         return told
 
 
@@ -167,7 +178,8 @@ def compare(answers: Sequence[Answers], seed: int = 0) -> TeacherFits:
             )
             both = both[~np.isnan(ranks[one, both]) & ~np.isnan(ranks[other, both])]
             found[f"rsr {one} {other}"] = _less(
-                _ratio(ranks[one, both], surprisal[one, both]), _ratio(ranks[other, both], surprisal[other, both])
+                _ratio(ranks[one, both], surprisal[one, both]),
+                _ratio(ranks[other, both], surprisal[other, both]),
             )
         return found
 
@@ -234,4 +246,6 @@ def _told(mean: Mean, sign: str = "") -> str:
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

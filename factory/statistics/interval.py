@@ -1,7 +1,7 @@
 """How far a number that is told may be off: intervals of shares, correlations, and of anything else by bootstrap.
 
-All are of 95 % unless told otherwise, and take rows of one lineage (the answers to one prompt, the variants of one seed) together, since they
-tell less than as many rows of their own: a share and a correlation by how much more the lineages differ than rows
+All are of 95 % unless told otherwise, and take rows of one lineage (the answers to one prompt, the variants of one
+seed) together, since they tell less than as many rows of their own: a share and a correlation by how much more the lineages differ than rows
 drawn alone would (the design effect), a bootstrap by drawing whole lineages.
 """
 

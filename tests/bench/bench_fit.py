@@ -6,7 +6,8 @@
 The loop is the papers' own: one answer at a time behind its prompt, log-probability and rank of each of its tokens,
 with torch's default threads, in float32. The step is measured in the same type, through a run, journal, limits and all;
 loading the model is part of both. Rows are those of Dolly that come with a long passage, as in a set of questions about
-documents, and others without one, of whose prompts there is little to share; the answers are those of neighbouring rows, so that they have the lengths of the set.
+documents, and others without one, of whose prompts there is little to share; the answers are those of neighbouring
+rows, so that they have the lengths of the set.
 """
 
 from __future__ import annotations
@@ -42,10 +43,13 @@ def records_of(rows: int, answers: int, grounded: bool) -> list[Record]:
         seeds = [
             new_record(row["instruction"], input=row.get("input", ""), output=row["output"])
             for row in known
-            if (len(row.get("input", "")) > PASSAGE if grounded else not row.get("input")) and len(row.get("input", "")) + 2 * len(row["output"]) < MOST
+            if (len(row.get("input", "")) > PASSAGE if grounded else not row.get("input"))
+            and len(row.get("input", "")) + 2 * len(row["output"]) < MOST
         ]
     else:
-        seeds = [record for record in load("factory:seeds") if bool(record.input) == grounded and record.output]
+        seeds = [
+            record for record in load("factory:seeds") if bool(record.input) == grounded and record.output
+        ]
     made = []
     for at in range(min(rows, len(seeds))):
         texts = [seeds[(at + step) % len(seeds)].output for step in range(answers)]
@@ -127,7 +131,11 @@ def main() -> None:
                     f"{time.process_time() - processor:>7.1f} {seconds[0] / seconds[-1]:>6.1f}",
                     flush=True,
                 )
-            off = [abs(one - other) for pair in zip(*scores, strict=True) for one, other in zip(*pair, strict=True)]
+            off = [
+                abs(one - other)
+                for pair in zip(*scores, strict=True)
+                for one, other in zip(*pair, strict=True)
+            ]
             print(f"{'':<18} {len(scores[0])} answers, largest difference of a score {max(off):.2g}")
 
 

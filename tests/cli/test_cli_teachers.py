@@ -48,20 +48,26 @@ def factory(folder: Path, *arguments: str, rows: Any = ROWS) -> Result:
 @pytest.fixture
 def named() -> Any:
     """A server of several models, and how its models are written."""
-    with in_thread(ScriptedServer(answering, complete=scoring, models=("pupil", "plain", "wordy", "shy", "other"))) as server:
+    with in_thread(
+        ScriptedServer(answering, complete=scoring, models=("pupil", "plain", "wordy", "shy", "other"))
+    ) as server:
         names: Callable[[str], str] = lambda text: ",".join(  # noqa: E731
             f"openai:{name}@{server.base_url}" for name in text.split(",")
         )
         yield server, names
 
 
-def test_the_teacher_whose_answers_fit_is_told_and_a_second_look_asks_nothing(tmp_path: Path, named: Any) -> None:
+def test_the_teacher_whose_answers_fit_is_told_and_a_second_look_asks_nothing(
+    tmp_path: Path, named: Any
+) -> None:
     server, names = named
     options = ("--student", names("pupil"), "--teachers", names("plain,wordy"), "--seed", "1")
     done = factory(tmp_path, *options)
     assert done.exit_code == 0, done.output
     assert "Fit to the student over 30 prompts" in done.stdout
-    pair = next(line for line in done.stdout.splitlines() if line.startswith(names("plain")) and "wordy" in line)
+    pair = next(
+        line for line in done.stdout.splitlines() if line.startswith(names("plain")) and "wordy" in line
+    )
     # All ranks are alike: the less likely answers have the lower ratio.
     assert re.search(r"\+\S+ \(.*\) +\S+plain\S+ +\+\S+ \(.*\) +\S+wordy", pair)
     asked = len(server.requests)
@@ -75,7 +81,9 @@ def test_the_same_model_twice_cannot_be_told_apart(tmp_path: Path, named: Any) -
     done = factory(tmp_path, "--student", names("pupil"), "--teachers", names("plain,plain,other"), "--json")
     found = json.loads(done.stdout)
     assert [one["name"] for one in found["teachers"]][1] == f"{names('plain')} (2)"
-    assert {pair[score]["better"] for pair in found["pairs"] for score in ("grape", "rsr")} == {"cannot be told"}
+    assert {pair[score]["better"] for pair in found["pairs"] for score in ("grape", "rsr")} == {
+        "cannot be told"
+    }
     assert found["prompts"] == 30
 
 
@@ -84,9 +92,19 @@ def test_prompts_are_drawn_by_the_seed_and_no_old_answer_is_shown(tmp_path: Path
     drawn = []
     for seed in ("1", "1", "2"):
         done = factory(
-            tmp_path, "--student", names("pupil"), "--teachers", names("plain,wordy"), "--prompts", "5", "--seed", seed
+            tmp_path,
+            "--student",
+            names("pupil"),
+            "--teachers",
+            names("plain,wordy"),
+            "--prompts",
+            "5",
+            "--seed",
+            seed,
         )
-        drawn.append({request["messages"][-1]["content"] for request in server.requests if "messages" in request})
+        drawn.append(
+            {request["messages"][-1]["content"] for request in server.requests if "messages" in request}
+        )
     assert len(drawn[0]) == 5
     assert drawn[0] == drawn[1] < drawn[2]
     assert "Below 20 prompts of both nothing is told apart" in done.stdout
@@ -118,7 +136,10 @@ def test_a_student_that_cannot_score_is_found_before_a_teacher_is_asked(tmp_path
     [
         (("--student", "transformers:x", "--teachers", "embedded"), "--teachers: name two or more models"),
         (("--student", "nobody:x", "--teachers", "embedded,local"), "--student: there is no provider"),
-        (("--student", "{model: x}", "--teachers", "embedded,local"), "--student {model: x}: a model in braces names"),
+        (
+            ("--student", "{model: x}", "--teachers", "embedded,local"),
+            "--student {model: x}: a model in braces names",
+        ),
     ],
 )
 def test_what_is_typed_wrong_is_one_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:

@@ -25,7 +25,9 @@ def as_bytes(text: str, spelling: str) -> list[str]:
     return tokens
 
 
-def read(tokens: list[str], context: str, answer: str, ranked: bool = True) -> tuple[list[float | None], int, bool]:
+def read(
+    tokens: list[str], context: str, answer: str, ranked: bool = True
+) -> tuple[list[float | None], int, bool]:
     """What is the answer's, as the numbers of its tokens."""
     numbers = [None, *(-float(at) for at in range(1, len(tokens)))]
     ranks = [None, *range(1, len(tokens))] if ranked else []

@@ -1,4 +1,4 @@
-"""Answers scored behind a prompt that is read once, against one whole pass for each: tiny models with random weights."""
+"""Answers scored behind a prompt that is read once, against a pass for each: tiny models with random weights."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def plainly(model: str, context: str, answer: str) -> tuple[list[float], list[in
     return logprobs, ranks
 
 
-async def scored(model: str, pairs: list[tuple[str, str]], together: bool = True, **options: Any) -> list[Any]:
+async def scored(
+    model: str, pairs: list[tuple[str, str]], together: bool = True, **options: Any
+) -> list[Any]:
     scorer: Any = chat_provider(TransformersOptions(model=model, device="cpu", dtype="float32", **options))
     assert isinstance(scorer, AnswerScorer)
     try:

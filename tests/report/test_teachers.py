@@ -48,7 +48,9 @@ def test_the_same_model_under_several_names_is_seldom_told_apart() -> None:
     """Samples of one distribution: all pairs together are told apart by mistake in about one of twenty comparisons."""
     wrong = 0
     for seed in range(60):
-        found = compare([teacher(str(at), drawn(10 * seed + at), 3 + drawn(10 * seed + 5 + at)) for at in range(3)])
+        found = compare(
+            [teacher(str(at), drawn(10 * seed + at), 3 + drawn(10 * seed + 5 + at)) for at in range(3)]
+        )
         wrong += any(pair.better(score) != UNKNOWN for pair in found.pairs for score in ("grape", "rsr"))
     assert wrong <= 9  # 3 are expected; more than 9 come once in a thousand such tests
 
@@ -57,7 +59,10 @@ def test_with_few_prompts_nothing_is_told_apart_and_more_are_asked_for() -> None
     found = compare([teacher("a", [-1.0] * (FEWEST - 1)), teacher("b", [-2.0] * (FEWEST - 1))])
     assert found.pairs[0].better("grape") == UNKNOWN
     assert any("--prompts" in line for line in found.lines())
-    assert compare([teacher("a", [-1.0] * FEWEST), teacher("b", [-2.0] * FEWEST)]).pairs[0].better("grape") == "a"
+    assert (
+        compare([teacher("a", [-1.0] * FEWEST), teacher("b", [-2.0] * FEWEST)]).pairs[0].better("grape")
+        == "a"
+    )
 
 
 def test_a_pair_is_compared_over_the_prompts_of_both() -> None:

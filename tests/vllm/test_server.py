@@ -135,7 +135,9 @@ def test_a_given_text_has_the_log_probabilities_that_are_known(vllm: LocalServer
     assert "".join(chinese.tokens) == "法国的首都是巴黎。"
 
 
-@pytest.mark.parametrize(("context", "answer"), [("The capital of France is\n", "Paris, of course."), ("法国的首都？\n", "巴黎。")])
+@pytest.mark.parametrize(
+    ("context", "answer"), [("The capital of France is\n", "Paris, of course."), ("法国的首都？\n", "巴黎。")]
+)
 def test_an_answer_has_the_ranks_and_log_probabilities_that_torch_finds(
     vllm: LocalServer, model: str, context: str, answer: str
 ) -> None:

@@ -229,7 +229,7 @@ def read_scores(data: Mapping[str, Any]) -> TokenLogprobs | None:
 
 
 def read_ranks(data: Mapping[str, Any], scores: TokenLogprobs) -> tuple[int | None, ...]:
-    """The rank of each token that was scored, by vLLM's `prompt_logprobs`; none where they do not tell of these tokens."""
+    """The rank of each token that was scored, by vLLM's `prompt_logprobs`; none where these are of other tokens."""
     places = data["choices"][0].get("prompt_logprobs")
     if not isinstance(places, list) or len(places) != len(scores.tokens):
         return ()

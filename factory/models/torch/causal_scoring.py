@@ -28,7 +28,7 @@ Read: TypeAlias = tuple[list[float], list[int]]
 class Wanted(NamedTuple):
     """A sequence of tokens, and the first of them that is scored; 1 or more, since nothing precedes token 0."""
 
-    ids: Sequence[int]
+    ids: list[int]
     start: int
 
 

@@ -54,7 +54,7 @@ class _Batch(NamedTuple):
 
 
 class TransformersScorer:
-    """Scores texts; all that wait are sorted by length and computed in batches. Implements `TextScorer` and `AnswerScorer`.
+    """Scores texts; all that wait are sorted by length and computed in batches. A `TextScorer` and `AnswerScorer`.
 
     The model is loaded with the first text. It runs no code that comes with the model.
 

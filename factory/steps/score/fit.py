@@ -127,7 +127,7 @@ class Fits(PerRecord):
         elif self.choose != "none":
             which = "highest GRAPE" if self.choose == "grape" else "lowest RSR"
             context.tell(
-                f"{context.step}: of a record's answers the one with the {which} becomes its answer, of equals the first"
+                f"{context.step}: the answer with the {which} becomes its record's answer, of equals the first"
             )
 
     def _note(self, values: Sequence[float | Missing], mine: Fit | None) -> str:

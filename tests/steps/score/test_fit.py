@@ -164,7 +164,10 @@ def test_an_empty_answer_is_never_chosen_and_is_counted() -> None:
 def test_a_record_without_any_answer_goes_on_and_says_why_it_has_no_fit() -> None:
     for record in (new_record("Name a city"), several("", chosen=0)):
         done, context, _ = fitted(record, choose="grape")
-        assert {name: why.kind for name, why in done.missing.items()} == {"grape": "no_answer", "rsr": "no_answer"}
+        assert {name: why.kind for name, why in done.missing.items()} == {
+            "grape": "no_answer",
+            "rsr": "no_answer",
+        }
         assert (done.scores, done.dropped, context.facts["no_answer_to_choose"]) == ({}, None, 1)
 
 
@@ -246,8 +249,14 @@ def test_with_the_alpaca_template_the_scores_have_names_of_their_own() -> None:
     assert student.asked[0][0].endswith("### Instruction:\nName a city\n\n### Response:")
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=6), st.randoms(use_true_random=False), st.sampled_from(["grape", "rsr"]))
-def test_the_order_of_the_answers_has_no_say_in_the_fit_of_the_chosen_one(texts: list[str], draw: Any, by: Any) -> None:
+@given(
+    st.lists(TEXTS, min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+    st.sampled_from(["grape", "rsr"]),
+)
+def test_the_order_of_the_answers_has_no_say_in_the_fit_of_the_chosen_one(
+    texts: list[str], draw: Any, by: Any
+) -> None:
     shuffled = draw.sample(texts, len(texts))
     one, other = (fitted(several(*order), choose=by)[0] for order in (texts, shuffled))
     assert one.scores.get(by) == other.scores.get(by)

@@ -1,4 +1,4 @@
-"""How well an answer fits a student: GRAPE and the rank-surprisal ratio (RSR) of its tokens' probabilities and ranks."""
+"""How well an answer fits a student: GRAPE and the rank-surprisal ratio (RSR) of its tokens."""
 
 from __future__ import annotations
 
