@@ -19,7 +19,8 @@ def teachers(
         typer.Option(
             "--student",
             metavar="MODEL",
-            help=f"The model that is to be trained; one that scores given texts, such as transformers:smollm2. {MODEL_FORMS}",
+            help="The model that is to be trained; one that scores given texts, such as transformers:smollm2. "
+            f"{MODEL_FORMS}",
         ),
     ],
     teachers: Annotated[

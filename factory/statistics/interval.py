@@ -1,8 +1,8 @@
 """How far a number that is told may be off: intervals of shares, correlations, and of anything else by bootstrap.
 
 All are of 95 % unless told otherwise, and take rows of one lineage (the answers to one prompt, the variants of one
-seed) together, since they tell less than as many rows of their own: a share and a correlation by how much more the lineages differ than rows
-drawn alone would (the design effect), a bootstrap by drawing whole lineages.
+seed) together, since they tell less than as many rows of their own: a share and a correlation by how much more the
+lineages differ than rows drawn alone would (the design effect), a bootstrap by drawing whole lineages.
 """
 
 from __future__ import annotations
