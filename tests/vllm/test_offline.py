@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -59,13 +60,14 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
             chat.send(request("word " * 5000)),
             chat.score_text(PARIS),
             chat.score_text("法国的首都是巴黎。"),
+            chat.score_answer("法国的首都？\n", "巴黎。"),
             written(chat),
             return_exceptions=True,
         )
         assert not story.done()  # they joined it, and did not wait for its end
         return [*others, await story]
 
-    counted, city, long, scores, chinese, turn, story = asked(model, ask)
+    counted, city, long, scores, chinese, answer, turn, story = asked(model, ask)
     assert counted.text.strip()
     assert story.usage.completion_tokens > city.usage.completion_tokens
     assert len(counted.logprobs) == counted.usage.completion_tokens
@@ -78,6 +80,12 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
     assert "".join(scores.tokens) == PARIS
     assert scores.logprobs[1:] == pytest.approx(PARIS_LOGPROBS, abs=0.1)
     assert "".join(chinese.tokens) == "法国的首都是巴黎。"
+    assert len(answer.ranks) == len(answer.logprobs) >= 3
+    assert answer.before > 3
+    assert all(
+        (rank == 1) <= (value > -math.log(49152))
+        for rank, value in zip(answer.ranks, answer.logprobs, strict=True)
+    )
     assert turn.text.strip()
     assert "<|im_" not in turn.text
     assert not engines()

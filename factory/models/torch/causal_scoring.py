@@ -109,24 +109,22 @@ class CausalScorer:
         # The last token foretells nothing that is wanted; a single one is read all the same.
         ids = padded([sequence[:-1] or sequence for sequence, _ in wanted]).to(self.device)
         # Padding is on the right, where a causal model never looks from the left: it needs no mask.
-        return self.read_states(self.states(input_ids=ids, use_cache=False)[0], wanted, 0, ranks=ranks)
+        return self.read_states(self.states(input_ids=ids, use_cache=False), wanted, ranks=ranks)
 
-    def states(self, **inputs: Any) -> tuple[Any, Any]:
-        """The last hidden states, or logits where they are more than the output layer of these; and the cache."""
+    def states(self, **inputs: Any) -> Any:
+        """The last hidden states, or the logits where they are more than the output layer of these."""
         if self._plain:
-            found = self.network.base_model(**inputs)
-            return found.last_hidden_state, getattr(found, "past_key_values", None)
-        found = self.network(**inputs)
-        return found.logits, getattr(found, "past_key_values", None)
+            return self.network.base_model(**inputs).last_hidden_state
+        return self.network(**inputs).logits
 
-    def read_states(self, states: Any, wanted: Sequence[Wanted], before: int, *, ranks: bool) -> list[Read]:
+    def read_states(self, states: Any, wanted: Sequence[Wanted], *, ranks: bool) -> list[Read]:
         """The log-probabilities, and the ranks, of the tokens wanted of each row.
 
-        states: shape (rows, length, width), of which position 0 is that of the sequence's token `before`
+        states: shape (rows, length, width), of which position 0 is that of each sequence's first token
         """
         lengths = [len(sequence) - start for sequence, start in wanted]
         rows = torch.cat([torch.full((length,), row) for row, length in enumerate(lengths)])
-        places = torch.cat([torch.arange(start, len(sequence)) for sequence, start in wanted]) - 1 - before
+        places = torch.cat([torch.arange(start, len(sequence)) for sequence, start in wanted]) - 1
         targets = torch.cat([torch.as_tensor(ids[start:], dtype=torch.long) for ids, start in wanted])
         targets = targets.to(self.device)
         hidden = states[rows.to(self.device), places.to(self.device)]

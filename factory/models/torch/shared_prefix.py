@@ -41,7 +41,7 @@ def read_groups(scorer: CausalScorer, groups: Sequence[Sequence[Wanted]], most: 
     if gaps.any():
         inputs["attention_mask"] = seen.long().to(scorer.device)
         inputs["position_ids"] = positions.clamp(min=0).to(scorer.device)
-    cache = scorer.states(**inputs, use_cache=True)[1]
+    cache = scorer.network.base_model(**inputs, use_cache=True).past_key_values
     rows = [(number, at) for number, group in enumerate(groups) for at in range(len(group))]
     ends = {(number, at): len(groups[number][at].ids) - lengths[number] for number, at in rows}
     rows.sort(key=ends.__getitem__)
@@ -73,10 +73,8 @@ def _read_behind(
     if not seen.all():
         mask = torch.cat([seen, torch.ones_like(ids, dtype=torch.bool)], 1)
         inputs["attention_mask"] = mask.long().to(scorer.device)
-    states = scorer.states(input_ids=ids.to(scorer.device), past_key_values=known, use_cache=True, **inputs)[
-        0
-    ]
-    return scorer.read_states(states, ends, 0, ranks=True)
+    states = scorer.states(input_ids=ids.to(scorer.device), past_key_values=known, use_cache=True, **inputs)
+    return scorer.read_states(states, ends, ranks=True)
 
 
 def _common(group: Sequence[Wanted]) -> int:

@@ -64,6 +64,7 @@ def calls(plan: DryRun) -> list[dict[str, int]]:
         ({"refine": {"model": "m", "judge": "k", "rounds": 3}}, {"k": 3 * 6, "m": 3 * 6}),
         ({"deita": {"model": "m"}}, {"m": 8}),
         ({"ifd": {"model": "m"}}, {"m": 6}),
+        ({"fit": {"model": "m", "choose": "rsr"}}, {"m": 3}),
         ({"tag": {"model": "m"}}, {"m": 4}),
         ({"evolve": {"model": "m", "rounds": 2}}, {"m": 3 * 2 * 3}),
         (
