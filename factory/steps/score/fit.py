@@ -37,7 +37,8 @@ class Fits(PerRecord):
     why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model that
     tells no ranks gives GRAPE alone. Where prompt and answer share a token, it counts for neither.
 
-    RSR was tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of
+    Fit says nothing of whether an answer is right, and what the student wrote itself fits it best: let go what is wrong
+    before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of
     that); its authors also find that likelihood alone does not choose best. Compare what is chosen with the longest.
 
     Needs a model that scores given texts: `provider: transformers`, which reads the prompt of several answers once,
