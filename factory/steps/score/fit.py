@@ -38,8 +38,9 @@ class Fits(PerRecord):
     tells no ranks gives GRAPE alone. Where prompt and answer share a token, it counts for neither.
 
     Fit says nothing of whether an answer is right, and what the student wrote itself fits it best: let go what is wrong
-    before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of
-    that); its authors also find that likelihood alone does not choose best. Compare what is chosen with the longest.
+    before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
+    of 0.86 with what came of training is of that); they also find that likelihood alone does not choose best. Compare
+    what is chosen with the longest.
 
     Needs a model that scores given texts: `provider: transformers`, which reads the prompt of several answers once,
     `provider: vllm`, or a vLLM server. With `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`
