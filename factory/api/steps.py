@@ -64,6 +64,9 @@ def _name(models: dict[str, ModelEntry], value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
+        if not isinstance(value.get("provider"), str) or not all(isinstance(key, str) for key in value):
+            known = ", ".join(option_classes())
+            raise RecipeError(f"a model given by its options needs a `provider`: {known}")
         entry = model(**value)
     elif isinstance(value, (*option_classes().values(), LangChainChat)):
         entry = cast(ModelEntry, value)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import factory as sft
 from factory.cli.app import app
-from factory.errors import InputError
+from factory.errors import InputError, RecipeError
 
 ROWS = [
     {"id": "a", "instruction": "Name a river.", "output": "Po.", "tags": ["river", "fact"]},
@@ -124,3 +124,10 @@ def test_report_is_the_verb_and_the_room_alike() -> None:
 def test_a_dataset_in_the_place_of_a_run_is_told_what_to_give() -> None:
     with pytest.raises(InputError, match=r"give what sft\.run gave"):
         sft.why("a", sft.load(ROWS))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"model": "x"}, {"provider": 3}, {1: 2, "provider": "local"}, {}])
+def test_a_model_given_by_options_needs_a_provider(options: dict[str, object]) -> None:
+    dataset = sft.load([{"instruction": "Hi."}])
+    with pytest.raises(RecipeError, match="a model given by its options needs a `provider`: openai"):
+        dataset.respond(model=options)
