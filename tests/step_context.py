@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from factory.data.record import Message, Record
 from factory.errors import RecordFailed
-from factory.models.base import Answer, ChatRequest, Reply, Sampling
+from factory.models.base import Answer, ChatRequest, Reply, SamplesFailed, Sampling
 from factory.models.opening import Opening
 from factory.models.reply.read import unusable
 from factory.step import Context, PerRecord
@@ -108,7 +108,16 @@ class ScriptedChat:
     async def ask_many(
         self, messages: Sequence[Message], sampling: Sampling, *, n: int, **options: Any
     ) -> list[Answer[Any]]:
-        return [await self.ask(messages, sampling, sample=sample, **options) for sample in range(n)]
+        results: list[Answer[Any] | RecordFailed] = []
+        for sample in range(n):
+            try:
+                results.append(await self.ask(messages, sampling, sample=sample, **options))
+            except RecordFailed as failure:
+                results.append(failure)
+        answers = [result for result in results if not isinstance(result, RecordFailed)]
+        if len(answers) < n:
+            raise SamplesFailed(results)
+        return answers
 
 
 def scripted_context(script: Script, *, step: str = "01-test", seed: int = 0) -> tuple[Context, ScriptedChat]:

@@ -24,6 +24,7 @@ from typing import (
 from pydantic import BaseModel
 
 from factory.data.record import Message, ToolCall
+from factory.errors import RecordFailed
 from factory.models.opening import Opening
 
 if TYPE_CHECKING:
@@ -181,6 +182,18 @@ class Answer(Generic[Data]):
     calls: tuple[ToolCall, ...] = ()
 
 
+class SamplesFailed(RecordFailed):
+    """Of several samples some are no answer; the others are, and lie in the journal. With the first one's reason.
+
+    results: what came of each sample, in order: its answer, or why there is none
+    """
+
+    def __init__(self, results: Sequence[Answer[Any] | RecordFailed]) -> None:
+        first = next(result for result in results if isinstance(result, RecordFailed))
+        super().__init__(first.kind, str(first))
+        self.results = tuple(results)
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredText:
     """What a step gets of a given text: see `TokenLogprobs` and `Answer`."""
@@ -287,7 +300,8 @@ class ChatModel(Protocol):
         again alone.
 
         Raises:
-            RecordFailed: no usable reply was to be had for one of the samples; the others are journalled.
+            SamplesFailed: no usable reply was to be had for some of the samples; it holds the others.
+            RecordFailed: nothing can be sent.
             RunStopped: as `ask`.
         """
         ...

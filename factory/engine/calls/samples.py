@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from factory.errors import RecordFailed
-from factory.models.base import Answer, ChatRequest, Reply, Usage
+from factory.models.base import Answer, ChatRequest, Reply, SamplesFailed, Usage
 from factory.models.provider import SampleSender
 
 if TYPE_CHECKING:
@@ -42,12 +42,10 @@ async def ask_samples(
             tasks = [group.create_task(answer(call)) for call in calls]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    answers: list[Answer[Any]] = []
-    for task in tasks:
-        result = task.result()
-        if isinstance(result, RecordFailed):
-            raise result
-        answers.append(result)
+    results = [task.result() for task in tasks]
+    answers = [result for result in results if not isinstance(result, RecordFailed)]
+    if len(answers) < len(results):
+        raise SamplesFailed(results)
     return answers
 
 

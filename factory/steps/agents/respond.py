@@ -1,23 +1,29 @@
-"""Have a model answer each instruction."""
+"""Have a model answer each instruction, once or several times, or every turn of its conversation."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from factory.data.answers import answers_of, said, with_chosen
 from factory.data.prompt import Prompt
-from factory.data.record import Message, Record
+from factory.data.record import Candidate, Message, Record
 from factory.data.text import is_blank
-from factory.errors import RecordFailed
+from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Answer, Sampling
-from factory.step import ChatModelName, ChatModelNames, Context, PerRecord
+from factory.step import ChatModelNames, Context, PerRecord
+from factory.steps.agents.answering.choose import FINAL, Choice, graded, longest, verified, voted
+from factory.steps.agents.answering.conversation import answer_all_turns
+from factory.steps.agents.answering.samples import draw_answers
 from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, bad_constraint, stated_constraints
-from factory.steps.judging.constraints.verdicts import one_model
+from factory.steps.judging.constraints.verdicts import Verified, one_model
+from factory.steps.judging.grading.grader import Grader
+from factory.steps.judging.grading.rubric import load_rubric
 from factory.steps.judging.verify import what_failed
 
 
@@ -44,21 +50,47 @@ class Respond(PerRecord):
     with their verdicts; the best ends the conversation. A record none of whose answers meets all is dropped
     ("constraint_failed") unless `unverified` keeps it. One that has no constraints is answered as ever.
 
+    With `samples`, or several models, all whole answers are kept as the record's answers, each with its reasoning and
+    its model, in the order of the models; they are asked for in one request where the server can. `choose` says which
+    ends the conversation: the first; the longest, in words of reasoning and answer together; that of the majority, by
+    the final answer (in a box, behind "answer is" or 答案是, else the last number), whose share is the score
+    "respond.agreement" of each; the one that meets the most constraints (verified; what becomes of a record none of
+    whose answers meets all, `unverified` says); or the best by the grade that `judge` gives each by `rubric`
+    ("judge.quality"). Of equals it is the first. A sample that is no whole answer is counted and left out; where none
+    is one, the record is let go as it is with one sample. The answers that were not chosen stay: `pair` makes pairs of
+    them. OpenThoughts sampled 16 answers to each question, kept them all, and found no clear gain in filtering them. A
+    model that grades its own answers likes its own words best.
+
+    With `re_answer: all` each user turn of the conversation is answered anew, in order, by the new model, which sees
+    its own earlier answers; a conversation in which tools are called is set aside ("tools_called").
+
+    Source: OpenThoughts (arXiv 2506.04178) for several samples, self-consistency (arXiv 2203.11171) for the vote.
+
     Example:
         - respond: {model: teacher, max_tokens: 2048}
         - respond: {model: teacher, until: verified, tries: 3}
+        - respond: {model: [teacher, other], samples: 4, choose: majority}
+        - respond: {model: teacher, re_answer: all}
     """
 
     name: ClassVar[str] = "respond"
 
-    model: ChatModelName = ""
-    """The chat model that answers."""
+    model: ChatModelNames = ""
+    """The chat model that answers, or a list of them, each of which gives so many samples."""
     temperature: float = Field(0.7, ge=0)
     """Sampling temperature."""
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of an answer."""
     overwrite: bool = False
     """Answer records anew that have an answer; without it they pass untouched."""
+    samples: int = Field(1, ge=1)
+    """Answers that are asked of each model; above 1 they need a temperature."""
+    choose: Choice = "first"
+    """Which of several answers ends the conversation: the first, longest, the majority's, verified or best one."""
+    keep_old: bool = False
+    """Keep the answers that a record had beside the new ones, behind them; with `overwrite`."""
+    re_answer: Literal["last", "all"] = "last"
+    """Which turns are answered: the last one, or all, each anew, whether `overwrite` is on or not."""
     system: bool = True
     """Put a system turn before a conversation that has none."""
     allow_truncated: bool = False
@@ -68,15 +100,69 @@ class Respond(PerRecord):
     tries: int = Field(3, ge=1)
     """Most answers that are asked for until one is verified."""
     judge: ChatModelNames = ()
-    """The chat model that judges constraints which no code can check; by default the one that answers."""
+    """The chat model that judges constraints which no code can check, and that grades; by default the (first) one that
+    answers."""
+    rubric: str = "quality"
+    """The rubric by which the best answer is chosen: a shipped one, or the path of a rubric file that ends in .md."""
     unverified: Literal["drop", "keep"] = "drop"
     """What becomes of a record none of whose answers meets all constraints."""
+
+    _grader: Grader = PrivateAttr()
 
     @field_validator("judge")
     @classmethod
     def _one(cls, judge: str | tuple[str, ...]) -> str | tuple[str, ...]:
         one_model(judge)
         return judge
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        models = self._models
+        if not models:
+            raise ValueError("`model` names no model: name one, or leave it out")
+        if len(set(models)) < len(models):
+            raise ValueError("`model` names a model twice: ask it for more `samples`")
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                "several `samples` at temperature 0 are one answer: set a `temperature`, such as 0.7"
+            )
+        if self.keep_old and not self.overwrite:
+            raise ValueError("`keep_old` keeps what is overwritten: set `overwrite` too")
+        if self.choose != "first" and not self._several:
+            raise ValueError(
+                f"`choose: {self.choose}` chooses among several answers: set `samples`, such as 4"
+            )
+        if self._several and self.until == "verified":
+            raise ValueError(
+                "`until: verified` asks for one answer after the other: with several `samples`, models or `keep_old` "
+                "set `choose: verified`"
+            )
+        if self.re_answer == "all" and (self._several or self.until == "verified"):
+            raise ValueError("`re_answer: all` gives each turn one answer, of one model, asked for once")
+        return self
+
+    def model_post_init(self, context: object) -> None:
+        if self.choose != "best":
+            return
+        rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
+        if not rubrics["en"].judges_answer:
+            raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
+        self._grader = Grader(rubrics, (self._judging,))
+
+    @property
+    def _models(self) -> tuple[str, ...]:
+        return (self.model,) if isinstance(self.model, str) else self.model
+
+    @property
+    def _judging(self) -> str:
+        """The model that judges."""
+        judge = one_model(self.judge)
+        return self._models[0] if judge is None else judge
+
+    @property
+    def _several(self) -> bool:
+        """Whether a record may have several answers to choose from."""
+        return self.samples > 1 or len(self._models) > 1 or self.keep_old
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
@@ -87,34 +173,97 @@ class Respond(PerRecord):
         yield await self._answered(record, context, rehearsing=True)
 
     async def _answered(self, record: Record, context: Context, *, rehearsing: bool = False) -> Record:
-        if not is_blank(record.output) and not self.overwrite:
+        if not is_blank(record.output) and not self.overwrite and self.re_answer == "last":
             return record
         if is_blank(record.prompt):
             raise RecordFailed("no_instruction", "there is no user turn to answer")
         sampling = Sampling(self.temperature, self.max_tokens)
+        (model, *_) = self._models
+        if self.re_answer == "all":
+            _, prompt = answering_messages(record, context, system=self.system)
+            return await answer_all_turns(
+                record, model, sampling, context, prompt=prompt, allow_truncated=self.allow_truncated
+            )
+        if self._several:
+            return await self._of_several(record, sampling, context)
         if self.until == "verified" and (stated := _stated(record, context)):
             return await self._until_verified(record, stated, sampling, context, rehearsing)
         made, answer = await answered(
-            record, self.model, sampling, context, operation="respond", system=self.system
+            record, model, sampling, context, operation="respond", system=self.system
         )
         drop = unusable(answer, record, sampling, context)
         cut_is_kept = drop is not None and drop.kind == "truncated" and self.allow_truncated
         return made if drop is None or cut_is_kept else replace(made, dropped=drop)
+
+    async def _of_several(self, record: Record, sampling: Sampling, context: Context) -> Record:
+        """The record with all its answers, of which the one chosen ends the conversation."""
+        # Before any call: constraints that cannot be read fail the record.
+        stated = _stated(record, context) if self.choose == "verified" else ()
+        messages, prompt = answering_messages(record, context, system=self.system)
+        drawn = await draw_answers(
+            record,
+            self._models,
+            self.samples,
+            sampling,
+            context,
+            messages=messages,
+            prompt=prompt,
+            allow_truncated=self.allow_truncated,
+        )
+        old, had = answers_of(record)
+        # Beside a conversation that waits for an answer stand those that were found wanting.
+        wanting = old if had < 0 else ()
+        kept = old if self.keep_old and had >= 0 else ()
+        context.count("old_answers_kept", len(kept) + len(wanting))
+        context.count("old_answers_let_go", len(old) - len(kept) - len(wanting))
+        answers = (*drawn.answers, *kept)
+        asked, events = record.conversation, (*record.events, *drawn.events)
+        if not answers:
+            if not isinstance(drawn.first, tuple):
+                raise drawn.first or RecordFailed("no_answer", "no sample came")
+            turn, drop = drawn.first
+            return replace(record, messages=(*asked, turn), chosen=-1, events=events, dropped=drop)
+        context.count("answers_kept", len(drawn.answers))
+        context.count("answers_equal_to_another", len(answers) - len(set(map(said, answers))))
+        waiting = replace(record, messages=asked, answers=(), chosen=-1, events=events)
+        made = await self._chosen(waiting, answers, stated, context)
+        return replace(made, answers=(*made.answers, *wanting))
+
+    async def _chosen(
+        self, record: Record, answers: tuple[Candidate, ...], stated: Sequence[Stated], context: Context
+    ) -> Record:
+        match self.choose:
+            case "longest":
+                return with_chosen(record, answers, longest(answers))
+            case "majority":
+                told, at = voted(answers)
+                final = FINAL in told[at].verdicts
+                context.count("chosen_by_majority" if final else "without_final_answer")
+                return with_chosen(record, tuple(told), at)
+            case "verified" if stated:
+                made, found = await verified(record, answers, stated, context, self._judging)
+                return self._if_verified(made, found, len(answers), context)
+            case "best":
+                made, without = await graded(record, answers, self._grader, context)
+                context.count("answers_without_grade", without)
+                return made
+        if self.choose == "verified":
+            context.count("records_without_constraints")
+        return with_chosen(record, answers, 0)
 
     async def _until_verified(
         self, record: Record, stated: Sequence[Stated], sampling: Sampling, context: Context, rehearsing: bool
     ) -> Record:
         """The record with the best of its answers, dropped where none meets all constraints."""
         messages, prompt = answering_messages(record, context, system=self.system)
-        judge = one_model(self.judge)
         done = await tries_until_verified(
             record,
             stated,
             context,
             messages=messages,
             prompt=prompt,
-            model=self.model,
-            judge=self.model if judge is None else judge,
+            model=self._models[0],
+            judge=self._judging,
             sampling=sampling,
             tries=self.tries,
             rehearsing=rehearsing,
@@ -122,18 +271,19 @@ class Respond(PerRecord):
         if not done.made:
             assert done.unusable is not None
             return done.unusable
-        made, best = with_tries(record, done), done.best
-        if not best.verified.failed:
-            context.count("verified" if best.met else "without_all_verdicts")
+        return self._if_verified(with_tries(record, done), done.best.verified, len(done.made), context)
+
+    def _if_verified(self, made: Record, found: Verified, answers: int, context: Context) -> Record:
+        """The record with the best of its answers, dropped where that does not meet a constraint."""
+        level = len(found.stated)
+        if not found.failed:
+            context.count("verified" if found.satisfied == level else "without_all_verdicts")
             return made
         context.count("not_verified")
         if self.unverified == "keep":
             return made
-        level = len(stated)
-        reason = (
-            f"{what_failed(best.verified.failed, level, record.language)}; best of {len(done.made)} answers"
-        )
-        numbers = {"share": best.verified.satisfied / level, "answers": float(len(done.made))}
+        reason = f"{what_failed(found.failed, level, made.language)}; best of {answers} answers"
+        numbers = {"share": found.satisfied / level, "answers": float(answers)}
         return made.drop(context.step, "constraint_failed", reason, numbers)
 
 

@@ -20,7 +20,7 @@ from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Answer, ChatRequest, Reply, Usage
+from factory.models.base import Answer, ChatRequest, Reply, SamplesFailed, Usage
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
 from factory.models.options import OpenAIOptions
@@ -159,6 +159,26 @@ async def test_a_request_that_is_refused_for_another_reason_leaves_n_alone(
     server.script = lambda request: f"reply {request['seed']}"
     await ask_many(model, 3)
     assert [request.get("n") for request in server.requests] == [3, None, 3]
+    await model.provider.close()
+
+
+async def test_where_one_sample_is_no_answer_the_error_holds_the_others(
+    server: ScriptedServer, journal: Journal
+) -> None:
+    drawn: list[int] = []
+
+    def script(request: dict[str, Any]) -> Say:
+        drawn.append(request["seed"])
+        return Say(None if len(drawn) in (2, 4) else f"reply {len(drawn)}", finish_reason="length")
+
+    server.script = script
+    model = chat(journal, provider_of(server))
+    with pytest.raises(SamplesFailed) as caught:
+        await ask_many(model, 3)
+    first, second, third = caught.value.results
+    assert isinstance(second, RecordFailed)
+    assert (caught.value.kind, str(caught.value)) == (second.kind, str(second))
+    assert [one.text for one in (first, third) if isinstance(one, Answer)] == ["reply 1", "reply 3"]
     await model.provider.close()
 
 

@@ -133,14 +133,14 @@ def with_tries(record: Record, done: Tries) -> Record:
     made = replace(best.record, events=(*record.events, *events))
     if len(done.made) == 1:
         return made
-    candidates = [_candidate(one, len(record.conversation)) for one in done.made]
+    begins = len(record.conversation)
+    candidates = [as_candidate(one.record, one.verified, one.answer.model, begins) for one in done.made]
     chosen = len(record.answers) + next(at for at, one in enumerate(done.made) if one is best)
     return replace(made, answers=(*record.answers, *candidates), chosen=chosen)
 
 
-def _candidate(one: Try, begins: int) -> Candidate:
-    scores: Mapping[str, float] = {
-        name: one.record.scores[name] for name in (HARD, SOFT) if name in one.record.scores
-    }
-    said = "met" if one.met else "failed" if one.verified.failed else "unknown"
-    return Candidate(one.record.messages[begins:], one.answer.model, scores, {"constraints": said})
+def as_candidate(made: Record, verified: Verified, model: str, begins: int) -> Candidate:
+    """The answer of a record that was verified, as one of several; `begins`: where in its conversation it begins."""
+    scores: Mapping[str, float] = {name: made.scores[name] for name in (HARD, SOFT) if name in made.scores}
+    said = "met" if verified.satisfied == len(verified.stated) else "failed" if verified.failed else "unknown"
+    return Candidate(made.messages[begins:], model, scores, {"constraints": said})

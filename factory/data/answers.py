@@ -1,0 +1,58 @@
+"""Several answers to one prompt: which of them a record has, and having another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from factory.data.record import Candidate, Message, Record
+from factory.data.text import normal_form
+
+PAIR = "pair"
+"""The verdict on an answer that makes a pair with another: "chosen" or "rejected"."""
+
+
+def answers_of(record: Record) -> tuple[tuple[Candidate, ...], int]:
+    """All answers of a record, and the place of the one that it has; -1 where it has none.
+
+    An answer that stands in the conversation alone comes last, with the scores of the record.
+    """
+    if 0 <= record.chosen < len(record.answers):
+        return record.answers, record.chosen
+    if not record.answered:
+        return record.answers, -1
+    own = Candidate(record.messages[record.last_user + 1 :], scores=record.scores)
+    return (*record.answers, own), len(record.answers)
+
+
+def prompt_of(record: Record) -> tuple[Message, ...]:
+    """The turns that a record's answers answer: those before the one it has, tools' results among them."""
+    turns = record.answers[record.chosen].turns if 0 <= record.chosen < len(record.answers) else ()
+    if turns and record.messages[-len(turns) :] == turns:
+        return record.messages[: -len(turns)]
+    return record.conversation
+
+
+def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Record:
+    """`record` with these answers, of which the one at this place ends its conversation.
+
+    Of the scores that answers have of their own it has those of that one.
+    """
+    own = {name for answer in answers for name in answer.scores}
+    scores = {name: value for name, value in record.scores.items() if name not in own}
+    missing = {name: why for name, why in record.missing.items() if name not in answers[at].scores}
+    return replace(
+        record,
+        messages=(*prompt_of(record), *answers[at].turns),
+        answers=answers,
+        chosen=at,
+        scores={**scores, **answers[at].scores},
+        missing=missing,
+    )
+
+
+def said(answer: Candidate) -> str:
+    """What an answer says, without white space, case and width: two that say the same are equal.
+
+    What was thought before has no part in it, since an export may leave it out.
+    """
+    return normal_form(answer.text)
