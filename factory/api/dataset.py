@@ -304,9 +304,10 @@ class Dataset(StepMethods):
         Args:
             path: the file; its ending says how (.jsonl, .json, .csv, .parquet, with .gz or without).
             format: "records" (lossless: read back as it is), "source" (rows as they were read, with their own
-                columns), "messages", "sharegpt", "alpaca", "openai", "preference", "prompt_completion", "kto" or
-                "parquet". By default "records" where any record has scores, tags or a task; else "source" where
-                rows say how they were spelled; else what suits the ending: for JSON "messages".
+                columns), "messages", "sharegpt", "alpaca", "openai", "preference", "dpo", "openai_preference",
+                "prompt_completion", "kto" or "parquet". By default "records" where any record has scores, tags or a
+                task; else "source" where rows say how they were spelled; else what suits the ending: for JSON
+                "messages".
             carry: what travels with each row: "license", "source" and the user's own columns.
             reasoning: what a model thought: as a field of its own, in <think> tags before the text, or left out.
             csv_safe: in CSV, put ' before cells that a spreadsheet would take for a formula.

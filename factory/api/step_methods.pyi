@@ -454,20 +454,26 @@ class StepMethods:
     def export(
         self,
         *,
-        formats: Sequence[Literal["messages", "alpaca", "sharegpt", "parquet", "openai", "preference", "prompt_completion", "kto", "source"]] = ...,
+        formats: Sequence[Literal["messages", "alpaca", "sharegpt", "parquet", "openai", "preference", "dpo", "openai_preference", "prompt_completion", "kto", "source"]] = ...,
         reasoning: Literal["field", "think", "none"] = "field",
         carry: Sequence[str] = ...,
+        reasoning_tokens: int | None = None,
+        twins: bool = False,
     ) -> Dataset:
         """Write the records that live as training data, in the formats asked for.
 
         Args:
-            formats (list of messages | alpaca | sharegpt | parquet | openai | preference |
-                prompt_completion | kto | source, default ["parquet", "messages"]): the formats to write,
-                one folder each
+            formats (list of messages | alpaca | sharegpt | parquet | openai | preference | dpo |
+                openai_preference | prompt_completion | kto | source, default ["parquet", "messages"]):
+                the formats to write, one folder each
             reasoning (field | think | none, default "field"): what a model thought: as a field of its own
                 (reasoning_content), in <think> tags before the text, or not at all
             carry (list of str, default []): columns that travel with each row: license, source, and the
                 user's own (id, url, ...); a name that the format has itself is written as meta.NAME
+            reasoning_tokens (int | none, >= 1, default null): most tokens, about, of what a model
+                thought; the rest of it is cut off
+            twins (bool, default false): write each record that has thoughts a second time without them,
+                and mark both
         """
 
     def fit(
@@ -907,6 +913,32 @@ class StepMethods:
             model (str, default ""): the embedding model; by default the only one, else the embedded one
         """
 
+    def pair(
+        self,
+        *,
+        score: str = "",
+        verdict: str = "",
+        better: Literal["highest", "lowest"] = "highest",
+        margin: float = 0.0,
+        length_ratio: float | None = None,
+        unpaired: Literal["drop", "keep"] = "drop",
+    ) -> Dataset:
+        """Make a pair of each record's answers, by a score or a verdict: the better chosen, the worse
+        rejected.
+
+        Args:
+            score (str, default ""): The answers' score to pair by, such as judge.quality; this or
+                `verdict`.
+            verdict (str, default ""): The answers' verdict to pair by, such as label or constraints:
+                true, met, passed, correct, yes or good is better than false, failed, wrong, incorrect, no
+                or bad; any other is none.
+            better (highest | lowest, default "highest"): Which scores are better.
+            margin (float, >= 0, default 0.0): The least difference of the two scores; they always differ.
+            length_ratio (float | none, >= 1, default null): How many times as long as the shorter of the
+                two, in words, the longer may be; without it all may pair.
+            unpaired (drop | keep, default "drop"): What becomes of a record whose answers make no pair.
+        """
+
     def perplexity(
         self,
         *,
@@ -1021,25 +1053,39 @@ class StepMethods:
     def respond(
         self,
         *,
-        model: Model = "",
+        model: Model | Sequence[Model] = "",
         temperature: float = 0.7,
         max_tokens: int = 1024,
         overwrite: bool = False,
+        samples: int = 1,
+        choose: Literal["first", "longest", "majority", "verified", "best"] = "first",
+        keep_old: bool = False,
+        re_answer: Literal["last", "all"] = "last",
         system: bool = True,
         allow_truncated: bool = False,
         until: Literal["answered", "verified"] = "answered",
         tries: int = 3,
         judge: Model | Sequence[Model] = ...,
+        rubric: str = "quality",
         unverified: Literal["drop", "keep"] = "drop",
     ) -> Dataset:
         """Answer each instruction that has no answer yet, by a model.
 
         Args:
-            model (str, default ""): The chat model that answers.
+            model (str | list of str, default ""): The chat model that answers, or a list of them, each of
+                which gives so many samples.
             temperature (float, >= 0, default 0.7): Sampling temperature.
             max_tokens (int, >= 1, default 1024): Most tokens of an answer.
             overwrite (bool, default false): Answer records anew that have an answer; without it they pass
                 untouched.
+            samples (int, >= 1, default 1): Answers that are asked of each model; above 1 they need a
+                temperature.
+            choose (first | longest | majority | verified | best, default "first"): Which of several
+                answers ends the conversation: the first, longest, the majority's, verified or best one.
+            keep_old (bool, default false): Keep the answers that a record had beside the new ones, behind
+                them; with `overwrite`.
+            re_answer (last | all, default "last"): Which turns are answered: the last one, or all, each
+                anew, whether `overwrite` is on or not.
             system (bool, default true): Put a system turn before a conversation that has none.
             allow_truncated (bool, default false): Keep answers that were cut by the token limit; not
                 those that are to be verified.
@@ -1047,7 +1093,9 @@ class StepMethods:
                 at one that meets the record's constraints.
             tries (int, >= 1, default 3): Most answers that are asked for until one is verified.
             judge (str | list of str, default []): The chat model that judges constraints which no code
-                can check; by default the one that answers.
+                can check, and that grades; by default the (first) one that answers.
+            rubric (str, default "quality"): The rubric by which the best answer is chosen: a shipped one,
+                or the path of a rubric file that ends in .md.
             unverified (drop | keep, default "drop"): What becomes of a record none of whose answers meets
                 all constraints.
         """

@@ -45,6 +45,7 @@ def export(
     from factory.api.steps import make_step
     from factory.data.formats.packed import unpacked_name
     from factory.data.formats.write import write_dataset, write_file
+    from factory.steps.files.thoughts.thoughts import Thoughts
 
     chosen = chosen_options(context).get(STEP, {})
     step = make_step(STEP, dict(chosen), {}).model_dump()
@@ -52,6 +53,10 @@ def export(
     one = unpacked_name(out.name).lower().endswith(_FILES)
     if one and "formats" in chosen and len(formats) > 1:
         raise OutputError(f"--out {out}: a file holds one format: give --formats once, or name a folder")
+    if one and step["twins"] and "formats" not in chosen:
+        raise OutputError(
+            f"--out {out}: --twins wants a format that tells them apart: give --formats messages"
+        )
     dataset, skipped = load_files(files, limit, encoding=encoding, out=out)
     live = [record for record in dataset if record.answered or record.answers]
     if not live:
@@ -61,14 +66,17 @@ def export(
         raise OutputError(f"{out}: there is nothing to write: {why}")
     if len(live) < len(dataset):
         typer.echo(f"warning: {len(dataset) - len(live):,} records without an answer are left out", err=True)
+    thoughts = Thoughts(live, step["reasoning_tokens"], step["twins"])
     place = out.expanduser()
     if one:
         format = formats[0] if "formats" in chosen else None
-        written = write_file(live, place, format, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
+        written = write_file(thoughts, place, format, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
         told = written.told
     else:
-        told = write_dataset(live, place, formats, carry=carry, reasoning=reasoning).told
+        told = write_dataset(thoughts, place, formats, carry=carry, reasoning=reasoning).told
     typer.echo(f"{len(live):,} records written to {out}")
+    for sentence in thoughts.told():
+        typer.echo(f"{out}: {sentence}")
     for sentence in told:
         typer.echo(f"warning: {out}: {sentence}", err=True)
     if skipped:

@@ -104,9 +104,9 @@ def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
     """LLaMA-Factory's dataset_info.json: one entry for each file that it reads.
 
     It reads no tool calls and no lists of parts in messages unless as OpenAI's, and then adds to the system turn of
-    rows without tools: those files have no entry, and sharegpt is the format for them. Nor have preference, kto and
-    prompt_completion, whose turns it takes for texts. It sets every key that is left out of `columns` or `tags` to
-    null, so all keys in use are written.
+    rows without tools: those files have no entry, and sharegpt is the format for them. Nor have preference,
+    openai_preference, kto and prompt_completion, whose turns it takes for texts; its pairs are dpo. It sets every key
+    that is left out of `columns` or `tags` to null, so all keys in use are written.
     """
     names = {
         "sharegpt": ("from", "value", "human", "gpt", "observation", "function_call", "system"),
@@ -133,6 +133,12 @@ def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
                 "columns": columns,
                 "tags": dict(zip(keys, names[layout], strict=True)),
             }
+        elif layout == "dpo":
+            columns = {name: name for name in ("messages", "chosen", "rejected")}
+            columns |= {"tools": "tools"} if "tools" in needs else {}
+            tags_used = dict(zip(keys, names["messages"], strict=True))
+            entries[layout] = {"file_name": path, "formatting": "sharegpt", "ranking": True}
+            entries[layout] |= {"columns": columns, "tags": tags_used}
     return orjson.dumps(entries, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -147,13 +153,13 @@ def _columns(written: Written) -> str:
         text += f", {scores} (empty where a score could not be had)"
     if layout.has_columns:
         names = [name for name, _ in layout.columns(written.held, written.asked)]
-        if layout.name != "openai":
+        if not layout.name.startswith("openai"):
             text += ", `tools` (schemas as JSON text)" * ("tools" in names)
         text += ", `chat_template_kwargs` (for the chat template)" * ("chat_template_kwargs" in names)
         text += "".join(f", `{name}`" for name in ShareGPT.LISTS.values() if name in names)
         text += "".join(f", `{_plain(column)}`" for column in written.carried.names.values())
     if layout.name not in ("alpaca", "sharegpt", "source"):
-        asked = written.asked.reasoning == "field" and layout.name != "openai"
+        asked = written.asked.reasoning == "field" and not layout.name.startswith("openai")
         used = [said for name, said in _USED.items() if name in needs and (asked or name != "reasoning")]
         text += f"; turns also have {', '.join(used)}" if used else ""
     if layout.name == "sharegpt" and "calls" in needs:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from factory.data.answers import PAIR
 from factory.data.formats.carried import Carried, Kinds
 from factory.data.record import Candidate, Message, Record
 
@@ -198,17 +199,18 @@ def losers(record: Record) -> list[Candidate]:
     """The answers that the chosen one won against: others that differ in text, and in what is known of them.
 
     An answer with the very scores and verdicts of the chosen one lost against nothing: two that both passed a test
-    are no pair.
+    are no pair. Where the step `pair` made a pair, it is the one that this rejected.
     """
     if record.chosen < 0:
         return []
     best = record.answers[record.chosen]
-    known: tuple[Mapping[str, Any], ...] = (best.scores, best.verdicts)
-    return [
+    others = [
         other
         for at, other in enumerate(record.answers)
-        if at != record.chosen
-        and other.turns
-        and other.turns != best.turns
-        and not (any(known) and known == (other.scores, other.verdicts))
+        if at != record.chosen and other.turns and other.turns != best.turns
     ]
+    paired = [other for other in others if other.verdicts.get(PAIR) == "rejected"]
+    if paired:
+        return paired
+    known: tuple[Mapping[str, Any], ...] = (best.scores, best.verdicts)
+    return [other for other in others if not (any(known) and known == (other.scores, other.verdicts))]

@@ -14,6 +14,7 @@ from factory.data.formats.carried import Carried, Kinds, carried_value
 from factory.data.formats.layout_base import Asked, Held, Layout, Row, Written, in_turn, needs_of
 from factory.data.formats.layouts_answers import KTO, Preference, PromptCompletion
 from factory.data.formats.layouts_chat import Alpaca, Flat, Messages, OpenAI, ShareGPT
+from factory.data.formats.layouts_pairs import DPO, OpenAIPreference
 from factory.data.formats.layouts_whole import FlatRecords, Records, Source
 from factory.data.formats.mended import mended
 from factory.data.record import Record
@@ -30,6 +31,8 @@ _LAYOUTS: dict[str, Layout] = {
         Flat(),
         OpenAI(),
         Preference(),
+        DPO(),
+        OpenAIPreference(),
         PromptCompletion(),
         KTO(),
         Source(),

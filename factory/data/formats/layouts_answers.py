@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from factory.data.answers import PAIR
 from factory.data.formats.layout_base import (
     Asked,
     Columns,
@@ -119,5 +120,6 @@ class KTO(_Answers):
 
 
 def _label(answer: Candidate) -> bool | None:
-    """Whether an answer was judged good: its verdict `label`."""
-    return {"true": True, "false": False}.get(answer.verdicts.get("label", "").lower())
+    """Whether an answer was judged good: its verdict `label`, else which of a pair it is."""
+    label = {"true": True, "false": False}.get(answer.verdicts.get("label", "").lower())
+    return {"chosen": True, "rejected": False}.get(answer.verdicts.get(PAIR, "")) if label is None else label

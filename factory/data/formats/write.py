@@ -102,7 +102,7 @@ def write_dataset(
             traps = JsonTraps()
             written.append(write_json_lines(records, folder / files[name], facts.layouts[name], traps))
             # Objects of a tool's schema have other keys in each row, which the loader mixes.
-            mixed = name == "openai" and "tools" in facts.layouts[name].held.needs
+            mixed = name.startswith("openai") and "tools" in facts.layouts[name].held.needs
             trapped = trapped or (name != "source" and (traps.sprung or mixed))
     told = [sentence for file in written for sentence in file.told]
     loaded = dict(files)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.data.record import Drop
 from factory.data.table import Table
 from factory.errors import OutputError
 from factory.step import Context, WholeSet
+from factory.steps.files.thoughts.thoughts import TWIN_FORMATS, Thoughts
 
 
 class Export(WholeSet):
@@ -24,11 +25,20 @@ class Export(WholeSet):
     preference wants an answer that lost against a chosen one), and what of a record its row does not carry.
 
     messages, sharegpt and alpaca are what most trainers read; parquet is messages with what is known of each record.
-    openai is for OpenAI's fine-tuning; preference, prompt_completion and kto are for TRL; source gives each row in the
-    shape and spelling that it was read in.
+    openai and openai_preference are for OpenAI's fine-tuning; preference, prompt_completion and kto are for TRL; dpo
+    has pairs for LLaMA-Factory (`ranking`) and Axolotl (`type: chat_template.default`). Pairs are those that the step
+    `pair` made, else each answer that lost against the chosen one. source gives each row in the shape and spelling that
+    it was read in.
+
+    A thought that is longer than `reasoning_tokens` is cut there, and its answer kept, so that a model learns to answer
+    within a budget; what share was cut is told. With `twins` each record that has thoughts is written twice, with them
+    and without, as rows for a model whose thinking is switched on and off: `enable_thinking` among the row's
+    `chat_template_kwargs` says which is which. (Nemotron 3 takes the thoughts from 10 % of its rows and cuts those of
+    3 %; SmolTalk2 writes both ways.)
 
     Example:
         - export: {formats: [messages, alpaca, sharegpt, parquet], carry: [license, url], reasoning: think}
+        - export: {formats: [messages], reasoning_tokens: 2000, twins: true}
     """
 
     name = "export"
@@ -41,6 +51,8 @@ class Export(WholeSet):
             "parquet",
             "openai",
             "preference",
+            "dpo",
+            "openai_preference",
             "prompt_completion",
             "kto",
             "source",
@@ -57,6 +69,25 @@ class Export(WholeSet):
         description="columns that travel with each row: license, source, and the user's own (id, url, ...); a name "
         "that the format has itself is written as meta.NAME",
     )
+
+    reasoning_tokens: int | None = Field(
+        None, ge=1, description="most tokens, about, of what a model thought; the rest of it is cut off"
+    )
+    twins: bool = Field(
+        False, description="write each record that has thoughts a second time without them, and mark both"
+    )
+
+    @model_validator(mode="after")
+    def _twins_told_apart(self) -> Self:
+        if self.twins and self.reasoning == "none":
+            raise ValueError("`twins` writes thoughts and `reasoning: none` leaves them out: choose one")
+        blind = [name for name in self.formats if name not in TWIN_FORMATS]
+        if self.twins and blind:
+            raise ValueError(
+                f"`twins` cannot be told apart in {', '.join(blind)}, which holds no chat_template_kwargs: take of "
+                f"{', '.join(TWIN_FORMATS)}"
+            )
+        return self
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
@@ -76,11 +107,14 @@ class Export(WholeSet):
             context.warn(f"{context.step}: {why}")
             return result
         folder = context.folder
+        thoughts = Thoughts(list(live.records()), self.reasoning_tokens, self.twins)
         written = await asyncio.to_thread(
-            lambda: write_dataset(
-                live.records(), folder, self.formats, carry=self.carry, reasoning=self.reasoning
-            )
+            lambda: write_dataset(thoughts, folder, self.formats, carry=self.carry, reasoning=self.reasoning)
         )
         for sentence in written.told:
             context.warn(f"{context.step}: {sentence}")
+        for sentence in thoughts.told():
+            context.tell(f"{context.step}: {sentence}")
+        for name, number in thoughts.counts().items():
+            context.count(name, number)
         return result

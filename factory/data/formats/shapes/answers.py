@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.data.answers import PAIR
 from factory.data.formats.shapes.base import BadShape, Row
 from factory.data.formats.shapes.order import check_order, says_nothing
 from factory.data.formats.shapes.spelled import decoded, kind_of
@@ -96,7 +97,7 @@ def check_sides(
 
 
 def two_sides(record: Record) -> tuple[Sequence[Message], Sequence[Message], Sequence[Message]]:
-    """The prompt of a record, its chosen answer and the first other one.
+    """The prompt of a record, its chosen answer, and the one that the step `pair` rejected, else the first other one.
 
     Raises:
         BadShape: no answer is chosen, or there is no other.
@@ -108,7 +109,8 @@ def two_sides(record: Record) -> tuple[Sequence[Message], Sequence[Message], Seq
     at = len(record.messages) - len(chosen)
     if not chosen or record.messages[max(at, 0) :] != chosen:
         at = record.last_user + 1
-    return record.messages[:at], record.messages[at:], others[0].turns
+    rejected = next((one for one in others if one.verdicts.get(PAIR) == "rejected"), others[0])
+    return record.messages[:at], record.messages[at:], rejected.turns
 
 
 def labelled(

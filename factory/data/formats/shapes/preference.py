@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.data.answers import PAIR
 from factory.data.formats.shapes.alpaca import (
     INSTRUCTION,
     take_column,
@@ -211,5 +212,6 @@ def _take_scores(row: Row, form: dict[str, Any]) -> tuple[dict[str, float], dict
 
 
 def _ordered(record: Record) -> tuple[Candidate, Candidate]:
-    other = next(answer for at, answer in enumerate(record.answers) if at != record.chosen)
-    return record.answers[record.chosen], other
+    others = [answer for at, answer in enumerate(record.answers) if at != record.chosen]
+    rejected = next((one for one in others if one.verdicts.get(PAIR) == "rejected"), others[0])
+    return record.answers[record.chosen], rejected
