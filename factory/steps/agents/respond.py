@@ -15,7 +15,7 @@ from factory.data.text import is_blank
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import ChatModelNames, Context, PerRecord
-from factory.steps.agents.answering.choose import FINAL, Choice, graded, longest, verified, voted
+from factory.steps.agents.answering.choose import AGREEMENT, FINAL, Choice, graded, longest, verified, voted
 from factory.steps.agents.answering.conversation import answer_all_turns
 from factory.steps.agents.answering.samples import draw_answers
 from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
@@ -237,8 +237,10 @@ class Respond(PerRecord):
                 return with_chosen(record, answers, longest(answers))
             case "majority":
                 told, at = voted(answers)
-                final = FINAL in told[at].verdicts
-                context.count("chosen_by_majority" if final else "without_final_answer")
+                votes = {one.verdicts[FINAL]: one.scores[AGREEMENT] for one in told if FINAL in one.verdicts}
+                tied = [*votes.values()].count(max(votes.values(), default=0.0)) > 1
+                context.count("chosen_by_place_among_equal_votes" if tied else "chosen_by_vote", bool(votes))
+                context.count("without_final_answer", not votes)
                 return with_chosen(record, tuple(told), at)
             case "verified" if stated:
                 made, found = await verified(record, answers, stated, context, self._judging)

@@ -133,7 +133,9 @@ def test_the_majority() -> None:
     made, context, _ = respond(replies("It is 41.", "42", r"\boxed{42}"), samples=3, choose="majority")
     assert (made.output, made.chosen) == ("42", 1)
     assert made.scores == {"respond.agreement": 2 / 3}
-    assert context.facts["chosen_by_majority"] == 1
+    assert (context.facts["chosen_by_vote"], context.facts["without_final_answer"]) == (1, 0)
+    _, context, _ = respond(replies("41", "42"), samples=2, choose="majority")
+    assert context.facts["chosen_by_place_among_equal_votes"] == 1
     made, context, _ = respond(replies("Yes.", "No."), samples=2, choose="majority")
     assert (made.output, made.scores) == ("Yes.", {})
     assert context.facts["without_final_answer"] == 1
