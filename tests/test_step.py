@@ -43,6 +43,7 @@ BUILT_IN = [
     "fuse",
     "invent",
     "judge",
+    "pair",
     "persona",
     "read",
     "respond",

@@ -35,10 +35,14 @@ def prompt_of(record: Record) -> tuple[Message, ...]:
 def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Record:
     """`record` with these answers, of which the one at this place ends its conversation.
 
-    Of the scores that answers have of their own it has those of that one.
+    Of the scores that answers have of their own it has those of that one; notes beside another one's go.
     """
     own = {name for answer in answers for name in answer.scores}
     scores = {name: value for name, value in record.scores.items() if name not in own}
+    same = (
+        record.chosen == at and record.answers[at : at + 1] and record.answers[at].turns == answers[at].turns
+    )
+    notes = record.notes if same else {name: note for name, note in record.notes.items() if name not in own}
     missing = {name: why for name, why in record.missing.items() if name not in answers[at].scores}
     return replace(
         record,
@@ -46,6 +50,7 @@ def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Reco
         answers=answers,
         chosen=at,
         scores={**scores, **answers[at].scores},
+        notes=notes,
         missing=missing,
     )
 

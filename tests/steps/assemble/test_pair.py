@@ -126,6 +126,16 @@ def test_a_pair_made_before_is_made_anew_or_gone() -> None:
     assert marks(kept) == ["", ""]
 
 
+def test_a_note_beside_the_score_of_another_answer_goes() -> None:
+    told = {"judge.quality": "brief", "tag": "why"}
+    record = replace(record_of(answer("a", 1), answer("b", 5)), notes=told)
+    assert paired(record)[0].notes == {"tag": "why"}
+    assert (
+        paired(replace(record, messages=(*record.conversation, *record.answers[1].turns), chosen=1))[0].notes
+        == told
+    )
+
+
 def test_a_tools_answer_before_the_answers_stays() -> None:
     call = Message("assistant", "", calls=(ToolCall("find", "{}"),))
     record = record_of(answer("a", 1), answer("b", 5))

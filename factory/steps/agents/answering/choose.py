@@ -72,7 +72,7 @@ async def verified(
     best, found = made[at]
     # A verdict that the best one lacks is missing, though others have it.
     asked = replace(best, messages=record.messages)
-    chosen = replace(with_chosen(asked, tuple(told), at), missing=best.missing)
+    chosen = replace(with_chosen(asked, tuple(told), at), missing=best.missing, notes=best.notes)
     return replace(chosen, events=(*record.events, *events)), found
 
 
