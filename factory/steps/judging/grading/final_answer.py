@@ -17,7 +17,9 @@ from factory.data.text import word_count
 from factory.steps.judging.grading.numerals import whole_number
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.\d{1,40})?(?:\s*/\s*\d{1,40})?\s*%?")
+_BOXES = 20
+"""Boxes that are looked into, from the last: a text of nothing but open ones takes no longer."""
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3}){1,13}|\d{1,40})(?:\.\d{1,40})?(?:\s*/\s*\d{1,40})?\s*%?")
 _IS_NUMBER = re.compile(r"-?\d+(?:/\d+)?%?")
 _ANSWER = re.compile(
     r"(?:\banswer(?:\s+(?:is|was|would\s+be|equals)\b\s*:?|\s*[:=])"
@@ -54,7 +56,7 @@ def final_answer(text: str) -> str:
 
 def _boxed(text: str) -> str:
     """What stands in the last box whose braces close."""
-    for found in reversed(list(_BOXED.finditer(text))):
+    for found in reversed([*_BOXED.finditer(text)][-_BOXES:]):
         depth = 1
         for at in range(found.end(), min(len(text), found.end() + 1000)):
             depth += (text[at] == "{") - (text[at] == "}")

@@ -64,3 +64,10 @@ def test_any_text_has_one_or_none(text: str) -> None:
 @given(st.text(alphabet="\\boxed{}{0123456789/%.,-答案是分之 =x"))
 def test_nor_does_hostile_text_break_it(text: str) -> None:
     assert isinstance(final_answer(text), str)
+
+
+@pytest.mark.parametrize(
+    "text", ["123,456," * 2000, "1" * 9000, "\\boxed{" * 2000 + "1" * 5000 + "}", "答案是" + "九" * 9000]
+)
+def test_an_endless_number_is_no_error(text: str) -> None:
+    assert isinstance(final_answer(text), str)
