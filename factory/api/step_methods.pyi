@@ -1027,6 +1027,7 @@ class StepMethods:
         rounds: int = 3,
         min_gain: float = 1.0,
         keep_parents: bool = False,
+        critiques: bool = False,
         temperature: float = 0.7,
         max_tokens: int = 2048,
     ) -> Dataset:
@@ -1045,6 +1046,8 @@ class StepMethods:
                 to be kept.
             keep_parents (bool, default false): Give a record whose answer was refined on too, before the
                 new one, for instance to make pairs.
+            critiques (bool, default false): Give each criticism as a record of its own too: to review the
+                answer that it is of.
             temperature (float, >= 0, default 0.7): Sampling temperature of rewriting; criticism and
                 grades are at 0.
             max_tokens (int, >= 1, default 2048): Most tokens of a criticism and of an answer.

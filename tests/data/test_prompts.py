@@ -54,6 +54,7 @@ NEEDED = {
     **{f"constraints/{category}": ("instruction", "constraints") for category in CATEGORIES},
     "respond/again": ("failed",),
     "refine/criticise": ("rubric", "conversation", "answer"),
+    "refine/critique_task": ("conversation", "answer"),
     "refine/rewrite": ("conversation", "answer", "criticism"),
     "deita/complexity": ("instruction",),
     "deita/quality": ("instruction", "answer"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -42,8 +42,11 @@ class Refine(PerRecord):
     A model that judges itself likes its own words best: name another `judge` where there is one. And a judge that
     likes a certain text likes it again: only another model as `check` is a fair one.
 
-    Source: Self-Refine (arXiv 2303.17651) and SELF (arXiv 2310.00533); the stop by a judge's grade is ours,
-    since the models' own word that nothing is left to change comes early or never.
+    With `critiques` each criticism is a new record besides: its instruction shows the question and the answer and asks
+    for a review, its answer is the criticism (Critique Fine-Tuning). Nothing checks whether a criticism is right.
+
+    Source: Self-Refine (arXiv 2303.17651), SELF (arXiv 2310.00533); Critique Fine-Tuning (arXiv 2501.17703). The stop
+    by a judge's grade is ours, since the models' own word that nothing is left to change comes early or never.
 
     Example:
         - refine: {model: teacher, judge: other, rounds: 2}
@@ -67,6 +70,8 @@ class Refine(PerRecord):
     """The least gain in the judge's grade for a rewritten answer to be kept."""
     keep_parents: bool = False
     """Give a record whose answer was refined on too, before the new one, for instance to make pairs."""
+    critiques: bool = False
+    """Give each criticism as a record of its own too: to review the answer that it is of."""
     temperature: float = Field(0.7, ge=0)
     """Sampling temperature of rewriting; criticism and grades are at 0."""
     max_tokens: int = Field(2048, ge=1)
@@ -100,6 +105,8 @@ class Refine(PerRecord):
                 notes = {**record.notes, "refine.after": work.ended}
                 same = replace(same, scores={**same.scores, **grades}, notes=notes)
             yield replace(same, events=(*record.events, *work.events))
+            for critique in self._critiques(work, context):
+                yield critique
             return
         grades, missing = await self._anew(work, context)
         chosen = {"chosen_from": work.before or 0.0, "chosen_to": work.after or 0.0}
@@ -125,6 +132,23 @@ class Refine(PerRecord):
             notes={} if missing else {"refine.after": work.ended},
             events=(*child.events, *rest),
         )
+        for critique in self._critiques(work, context):
+            yield critique
+
+    def _critiques(self, work: _Work, context: Context) -> Iterator[Record]:
+        """A record for each criticism that was made, where they are asked for."""
+        if not self.critiques:
+            return
+        record = work.record
+        conversation = transcript(record.conversation, record.language)
+        # The question is part of the new instruction: nothing stands before it.
+        alone = replace(record, messages=(), tools=(), template_arguments={}, lang=record.language)
+        for answer, criticism, event in work.criticisms:
+            context.count("critiques")
+            asked = context.prompt("refine/critique_task", record).render(
+                conversation=conversation, answer=answer
+            )
+            yield alone.child(asked[-1].content, event, output=criticism)
 
     async def _anew(self, work: _Work, context: Context) -> tuple[dict[str, float], dict[str, Missing]]:
         """The grades of the first and the best answer given after the choice, or why there are none."""
@@ -156,6 +180,8 @@ class Refine(PerRecord):
         if self.keep_parents:
             yield record
         yield record.child(record.instruction, work.events[0], input=record.input, output=work.answer)
+        for critique in self._critiques(work, context):
+            yield critique
 
     async def _rounds(self, work: _Work, context: Context) -> str:
         """Refine until it ends; says why it did."""
@@ -200,6 +226,7 @@ class Refine(PerRecord):
         if said.data.nothing_to_change or not said.data.criticism.strip():
             work.problem = f"the criticism of round {round} finds nothing to change"
             return ""
+        work.criticisms.append((work.answer, said.data.criticism.strip(), event))
         reply, event = await context.ask(
             self.model,
             "refine/rewrite",
@@ -242,6 +269,7 @@ class _Work:
     answer, after: the best so far and its grade
     events: all that was asked; rounds are told by their order, since an event's round is one of evolution
     kept: the last round whose answer was kept
+    criticisms: the answers that were criticised, with what was said of them and the event
     """
 
     record: Record
@@ -250,6 +278,7 @@ class _Work:
     after: float | None = None
     kept: int = 0
     events: list[Event] = field(default_factory=list)
+    criticisms: list[tuple[str, str, Event]] = field(default_factory=list)
     problem: str = ""
     kind: str = ""
     ended: str = ""

@@ -246,3 +246,34 @@ def test_a_true_effect_is_told() -> None:
     low, high = gains(400, 1.0)["gain_graded_anew"]["interval"]
     assert low <= 0.95 <= high, "levels end at 5"
     assert low > 0.5
+
+
+def test_each_criticism_is_a_record_of_its_own_where_that_is_asked_for() -> None:
+    (_, new, first, second), _ = refine(Refine(rounds=2, critiques=True), RECORD, [2, 3, 3, 2, 3])
+    assert new.output == "draft 1 of the answer"
+    for made, answer in ((first, "draft 0"), (second, "draft 1 of the answer")):
+        assert made.output == "Say where it flows."
+        assert [turn.role for turn in made.messages] == ["user", "assistant"]
+        assert made.instruction.startswith("Review the answer")
+        assert (
+            f"Name a river.\n\nIn Europe.\n</conversation>\n<answer>\n{answer}\n</answer>" in made.instruction
+        )
+        assert (made.lang, made.source, made.scores) == ("en", "s", {})
+        assert made.events[-1].operation == "criticise"
+        assert made.events[-1].parents == (RECORD.id,)
+    assert first.id != second.id
+
+
+def test_a_criticism_is_kept_though_its_rewriting_was_no_gain_and_none_where_nothing_is_to_change() -> None:
+    (same, critique), _ = refine(Refine(critiques=True), RECORD, [3, 3])
+    assert (same.output, critique.output) == ("draft 0", "Say where it flows.")
+    assert len(refine(Refine(critiques=True), RECORD, [3], content=True)[0]) == 1
+
+
+def test_a_chinese_critique_is_asked_for_in_chinese_and_shows_the_whole_conversation() -> None:
+    history = (Message("user", "你好"), Message("assistant", "你好！"))
+    record = new_record("说出一条河。", output="长江", lang="zh", history=history)
+    (_, critique), _ = refine(Refine(critiques=True), record, [3, 3])
+    assert critique.instruction.startswith("请评审")
+    assert "你好！" in critique.instruction
+    assert critique.lang == "zh"
