@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from factory.data.answers import with_chosen
 from factory.data.formats.turn_rows import THINK
 from factory.data.record import Candidate, Message, Missing, Record
 from factory.data.text import is_blank, shorten, turn_text
@@ -85,7 +86,7 @@ class Fits(PerRecord):
             context.count("another_answer_chosen", at is not None and at != own)
             context.count("no_answer_to_choose", at is None)
             if at is not None and at != own:
-                record, own = chosen(record, scored, at), at
+                record, own = with_chosen(record, scored, at), at
         for name, values in columns.items():
             mine = (
                 values[own]
@@ -162,20 +163,6 @@ def read_text(turns: Sequence[Message], reasoning: bool) -> str:
     return "\n".join(
         (THINK.format(turn.reasoning) if reasoning and turn.reasoning else "") + turn_text(turn)
         for turn in turns
-    )
-
-
-def chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Record:
-    """`record` with the answer at this place as its own; scores that answers have of their own are now that one's."""
-    own = {name for answer in answers for name in answer.scores}
-    scores = {name: value for name, value in record.scores.items() if name not in own}
-    kept = record.conversation
-    return replace(
-        record,
-        messages=(*kept, *answers[at].turns),
-        answers=answers,
-        chosen=at,
-        scores={**scores, **answers[at].scores},
     )
 
 
