@@ -198,6 +198,7 @@ def test_the_best_has_the_judges_highest_grade() -> None:
     assert made.notes == {"judge.quality": "so"}
     assert [answer.scores.get("judge.quality") for answer in made.answers] == [2.0, 5.0, 5.0, None]
     assert context.facts["answers_without_grade"] == 1
+    assert context.facts["chosen_by_place_among_equal_grades"] == 1
     assert len(asks) == 8
 
 

@@ -98,6 +98,8 @@ async def graded(
     ]
     places = [at for at, grade in enumerate(grades) if grade.score is not None]
     at = max(places, key=lambda place: grades[place].score or 0.0) if places else 0
+    highest = [grades[place].score for place in places].count(grades[at].score)
+    context.count("chosen_by_place_among_equal_grades", len(places) > 1 and highest > 1)
     made = replace(with_chosen(record, told, at), events=(*record.events, *events))
     if not places:
         # A grade that the record had is one of an earlier answer.
