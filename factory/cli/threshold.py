@@ -44,9 +44,9 @@ def calibrate_threshold(
     from factory.api.steps import make_step
     from factory.data.table import Table
     from factory.engine.outside import with_embedder
+    from factory.models.embed_texts import embed_texts
     from factory.models.naming import ModelEntry
     from factory.report.run_files.rows import evenly
-    from factory.steps.dedup.joins.embedding import embed_texts
     from factory.steps.dedup.semantic.threshold import similarity_profile
 
     models: dict[str, ModelEntry] = {}

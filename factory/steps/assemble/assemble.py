@@ -13,12 +13,11 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
+from factory.steps.assemble.select.moved import MOVED, moved
 from factory.steps.assemble.select.quota import equal_quotas
 
 SHOWN = 12
 """Values of the balanced field that are named."""
-MOVED = 0.1
-"""A change of the share of a language, a task or a source by so much is told."""
 
 
 class Assemble(WholeSet):
@@ -127,9 +126,9 @@ class Assemble(WholeSet):
             "before it may drop and add some"
         )
         for field in ("lang", "task", "source"):
-            moved = None if field == self.balance else _will_move(incoming.values(field), values, quotas)
-            if moved is not None:
-                value, was, (low, high) = moved
+            move = None if field == self.balance else _will_move(incoming.values(field), values, quotas)
+            if move is not None:
+                value, was, (low, high) = move
                 becomes = (
                     f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"between {low:.0%} and {high:.0%}"
                 )
@@ -171,9 +170,9 @@ class Assemble(WholeSet):
             )
         for field in ("lang", "task", "source"):
             values = table.values(field) if field != self.balance else []
-            moved = _moved(values, before, chosen) if values else None
-            if moved is not None:
-                value, was, becomes = moved
+            found = moved(values, before, chosen) if values else None
+            if found is not None:
+                value, was, becomes = found
                 context.tell(
                     f"{context.step}: balancing {self.balance} takes {field} {shorten(value, 30) or '(none)'} from "
                     f"{was:.0%} to {becomes:.0%} of the set"
@@ -244,16 +243,3 @@ def _will_move(
     if least[value] / size - was < MOVED:
         return None
     return value, was, (least[value] / size, most[value] / size)
-
-
-def _moved(
-    values: Sequence[str], before: Sequence[int], chosen: Sequence[int]
-) -> tuple[str, float, float] | None:
-    """The value whose share of the records moves most, and its shares; None where no share moves by `MOVED`."""
-    if not chosen:
-        return None
-    had, has = (Counter(values[at] or "" for at in part) for part in (before, chosen))
-    shares = {value: (had[value] / len(before), has[value] / len(chosen)) for value in had}
-    value = max(shares, key=lambda name: (shares[name][1] - shares[name][0], name))
-    was, becomes = shares[value]
-    return (value, was, becomes) if becomes - was >= MOVED else None

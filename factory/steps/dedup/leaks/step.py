@@ -15,9 +15,9 @@ from factory.data.record import Drop, Record
 from factory.data.table import Table
 from factory.data.text import rouge_tokens, shorten
 from factory.errors import InputError
+from factory.models.embed_texts import embed_texts
 from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
-from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import Leak, find_leaks
 from factory.steps.dedup.leaks.rephrased import (

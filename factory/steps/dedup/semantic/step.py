@@ -15,12 +15,12 @@ from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
 from factory.models.base import Contact
+from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent, wilson
 from factory.statistics.loops import load_loops
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.compared import texts_and_inputs
-from factory.steps.dedup.joins.embedding import embed_texts
 from factory.steps.dedup.joins.forms import exact_form
 from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
