@@ -23,6 +23,7 @@ from factory.cli.report import register as register_report
 from factory.cli.run import register as register_run
 from factory.cli.runs import register as register_runs
 from factory.cli.score import register as register_score
+from factory.cli.select import register as register_select
 from factory.cli.serve import register as register_serve
 from factory.cli.steps import register as register_steps
 from factory.cli.teachers import register as register_teachers
@@ -47,6 +48,7 @@ register_score(app)
 register_serve(app)
 register_measure(app)
 register_dedup(app)
+register_select(app)
 register_export(app)
 register_calibrate(app)
 register_teachers(app)

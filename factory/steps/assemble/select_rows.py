@@ -63,7 +63,7 @@ class Select(WholeSet):
     tokens: int | None = Field(
         None, ge=1, description="tokens to choose at most, of prompts and answers (estimated); this or `size`"
     )
-    method: MethodName = Field("random", description="how rows are chosen")
+    method: MethodName = Field("coverage", description="how rows are chosen")
     compare: tuple[MethodName, ...] = Field(
         (), description="methods to show side by side; nothing is dropped then"
     )

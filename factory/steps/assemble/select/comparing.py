@@ -26,6 +26,7 @@ from factory.steps.assemble.select.pool import Choice, Method, Pool
 
 _RANDOM = Method(choose_random, "")
 _LONGEST = Method(choose_longest, "", by=frozenset({"length"}))
+_NEITHER = {name for name, wanted in MEASURES.items() if not wanted}
 _NAMES = {"tags_each": "tags of a row", "nearest": "distance within", "reach": "distance to the pool"}
 
 
@@ -92,7 +93,8 @@ class Comparison:
                 "most frequent tasks": shares(self.pool.tasks, everyone),
             }
         )
-        return found
+        keys = list(dict.fromkeys(key for row in found for key in row))
+        return [{key: row.get(key, "") for key in keys} for row in found]
 
     @property
     def of_pool(self) -> Mapping[str, float]:
@@ -112,9 +114,12 @@ class Comparison:
         for name, outside in self.findings():
             if name == "random":
                 continue
+            one = self.picked[name]
             ahead = [self._said(name, measure) for measure, wanted in outside if wanted]
             behind = [self._said(name, measure) for measure, wanted in outside if not wanted]
-            if not ahead and not behind:
+            if not set(self.bands) - one.method.by - _NEITHER:
+                yield f"{name}: nothing that it does not choose by could be measured, so nothing tells it from chance"
+            elif not ahead and not behind:
                 yield (
                     f"{name}: what it does not choose by lies within the random draws: nothing here tells it from "
                     "chance"

@@ -6,18 +6,88 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from factory.steps.assemble.select.by_tags import choose_complexity_first, choose_mig
+from factory.steps.assemble.select.coverage import choose_cluster_quality, choose_coverage
+from factory.steps.assemble.select.d2 import choose_d2
+from factory.steps.assemble.select.facility import choose_facility_location, choose_qdit
+from factory.steps.assemble.select.k_center import choose_k_center
 from factory.steps.assemble.select.plain import choose_longest, choose_random, choose_top
-from factory.steps.assemble.select.pool import Method
+from factory.steps.assemble.select.pool import Method, Need
+from factory.steps.assemble.select.repr_filter import choose_repr_filter
 
-MethodName = Literal["random", "longest", "top"]
+MethodName = Literal[
+    "coverage",
+    "random",
+    "longest",
+    "top",
+    "k_center",
+    "facility_location",
+    "repr_filter",
+    "d2",
+    "qdit",
+    "complexity_first_diverse",
+    "mig",
+    "cluster_quality",
+]
 """The keys of `METHODS`, for types and help."""
+
+_VECTORS: frozenset[Need] = frozenset({"vectors"})
+_SCORE: frozenset[Need] = frozenset({"score"})
+_TAGS: frozenset[Need] = frozenset({"tags"})
+_BY_VECTORS = frozenset({"nearest", "reach"})
+_BY_TAGS = frozenset({"tags", "tags_each"})
 
 METHODS: Mapping[MethodName, Method] = MappingProxyType(
     {
+        "coverage": Method(
+            choose_coverage,
+            "of each cluster by meaning its share, nearest to the centre first, above floors of length and quality",
+            _VECTORS,
+            _SCORE,
+            _BY_VECTORS | {"length", "score"},
+        ),
         "random": Method(choose_random, "any rows, each as likely as the others"),
-        "longest": Method(choose_longest, "the rows with the longest answers", by=frozenset({"length"})),
-        "top": Method(
-            choose_top, "the rows with the highest score", frozenset({"score"}), by=frozenset({"score"})
+        "longest": Method(choose_longest, "the longest answers", by=frozenset({"length"})),
+        "top": Method(choose_top, "the highest score", _SCORE, by=frozenset({"score"})),
+        "k_center": Method(
+            choose_k_center, "each row the farthest from those before", _VECTORS, by=_BY_VECTORS
+        ),
+        "facility_location": Method(
+            choose_facility_location, "rows that are near to all others", _VECTORS, by=_BY_VECTORS
+        ),
+        "repr_filter": Method(
+            choose_repr_filter,
+            "the highest score first, but rows close to a chosen one (DEITA)",
+            _VECTORS | _SCORE,
+            by=_BY_VECTORS | {"score"},
+        ),
+        "d2": Method(
+            choose_d2,
+            "the highest score after messages between neighbours (D2 pruning)",
+            _VECTORS | _SCORE,
+            by=_BY_VECTORS | {"score"},
+        ),
+        "qdit": Method(
+            choose_qdit,
+            "facility location and score, weighed by alpha (QDIT)",
+            _VECTORS | _SCORE,
+            by=_BY_VECTORS | {"score"},
+        ),
+        "complexity_first_diverse": Method(
+            choose_complexity_first, "most tags first, each row with a new one (InsTag)", _TAGS, by=_BY_TAGS
+        ),
+        "mig": Method(
+            choose_mig,
+            "information gain on the graph of tags (MIG)",
+            _TAGS | {"tag_vectors"},
+            _SCORE,
+            _BY_TAGS | {"score"},
+        ),
+        "cluster_quality": Method(
+            choose_cluster_quality,
+            "the best of each cluster, then the best of all (CaR)",
+            _VECTORS | _SCORE,
+            by=_BY_VECTORS | {"score"},
         ),
     }
 )
