@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-select readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, checkers, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
+	@echo "make bench-select  choosing rows alone: each method that asks no model, up to a million rows, beside the plain way"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make stub    write the stub of a dataset's methods anew from the steps"
@@ -94,7 +95,10 @@ bench-dedup: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_cosine.py
 	$(BIN)/python tests/bench/bench_ray.py
 
-bench: $(VENV)/.installed-dev bench-dedup
+bench-select: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_select.py
+
+bench: $(VENV)/.installed-dev bench-dedup bench-select
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py

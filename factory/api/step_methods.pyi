@@ -1103,6 +1103,62 @@ class StepMethods:
                 all constraints.
         """
 
+    def select(
+        self,
+        *,
+        size: int | None = None,
+        tokens: int | None = None,
+        method: Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality"] = "coverage",
+        compare: Sequence[Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality"]] = ...,
+        score: str = "",
+        stratify: Literal["", "task", "lang", "source"] = "",
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        embedder: Model = "",
+        draws: int = 20,
+        clusters: int | None = None,
+        length_floor: float = 0.1,
+        quality_floor: float = 0.1,
+        neighbours: int = 10,
+        threshold: float = 0.95,
+        alpha: float = 0.5,
+        gamma: float = 1.0,
+    ) -> Dataset:
+        """Choose so many rows by a method, and show beside them what random draws and the longest rows
+        would be.
+
+        Args:
+            size (int | none, >= 1, default null): number of rows to choose; this or `tokens`
+            tokens (int | none, >= 1, default null): tokens to choose at most, of prompts and answers
+                (estimated); this or `size`
+            method (coverage | random | longest | top | k_center | facility_location | repr_filter | d2 |
+                qdit | complexity_first_diverse | mig | cluster_quality, default "coverage"): how rows are
+                chosen
+            compare (list of coverage | random | longest | top | k_center | facility_location |
+                repr_filter | d2 | qdit | complexity_first_diverse | mig | cluster_quality, default []):
+                methods to show side by side; nothing is dropped then
+            score (str, default ""): a score, or a sum of scores such as "judge.quality + 0.5 * ifd";
+                empty: the only judge score, where the method needs one
+            stratify ("" | task | lang | source, default ""): a field whose values keep their shares: it
+                is chosen within each
+            field (instruction | prompt | output | both, default "prompt"): the text that is embedded:
+                instruction, prompt, output, or both
+            embedder (str, default ""): the embedding model; naming one has distances measured where the
+                method needs none
+            draws (int, >= 5, <= 1,000, default 20): random draws that the choice is held against
+            clusters (int | none, >= 1, default null): clusters by meaning; none: the square root of half
+                the rows
+            length_floor (float, >= 0, < 1, default 0.1): share of each language's shortest answers that
+                coverage does not choose from
+            quality_floor (float, >= 0, < 1, default 0.1): share with the lowest `score`, if given, that
+                coverage does not choose from
+            neighbours (int, >= 1, <= 1,000, default 10): nearest neighbours of a row in the graph of
+                facility_location, qdit and d2
+            threshold (float, > -1, <= 1, default 0.95): cosine from which repr_filter takes two rows, and
+                mig two tags, for alike
+            alpha (float, >= 0, <= 1, default 0.5): weight of quality in qdit; the rest is diversity's
+            gamma (float, >= 0, default 1.0): how fast a message of d2 fades with the distance
+        """
+
     def tag(
         self,
         *,

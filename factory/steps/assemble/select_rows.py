@@ -234,6 +234,11 @@ class Select(WholeSet):
                 context.warn(
                     f"{context.step}: {name} chose {rows:,}, not {self.size:,}: {one.choice.why_fewer}"
                 )
+            if one.choice.facts.get("clusters") == 1:
+                context.warn(
+                    f"{context.step}: {name} found one cluster, so it takes the rows nearest to the mean of all: raise "
+                    "`clusters`, or take another method"
+                )
             if not self.compare:
                 self._tell_moved(table, gathered, one, context)
         if not self._embeds:

@@ -17,7 +17,7 @@ DEEPEST = 50
 """Brackets within brackets."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])|(?P<name>[^\W\d][\w.]*)"
-    r"|`(?P<quoted>[^`]+)`|(?P<sign>[-+*/()]))"
+    r"|`(?P<quoted>[^`]+)`|(?P<sign>[-+*/(),]))"
 )
 _BINDS = {"+": 1, "-": 1, "*": 2, "/": 2}
 

@@ -96,7 +96,7 @@ def _in_clusters(vectors: Rows, wanted: int) -> tuple[Rows, Ints]:
     order = np.argsort(own, kind="stable")
     bounds = np.searchsorted(own[order], np.arange(count + 1))
     parts = [
-        np.array_split(order[begin:end], -(-(end - begin) // LARGEST))
+        np.array_split(order[begin:end], -(-(end - begin) // LARGEST)) if end > begin else []
         for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     ]
     cosines = np.full((len(vectors), wanted), -1, np.float32)

@@ -1,0 +1,149 @@
+"""How long each method of `select` that asks no model takes, how much memory, and how that grows with the rows.
+
+    python tests/bench/bench_select.py                # 10,000 to 1,000,000 rows, 1,000 of them chosen
+    python tests/bench/bench_select.py --rows 100000  # up to that many
+    python tests/bench/bench_select.py --only k_center --only mig
+
+The rows are synthetic: 64 numbers around 200 centres, a score, up to eight of 5,000 tags. On the smallest size the
+plain way in numpy and scikit-learn stands beside, where there is one, with what it chose of the same rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+import numpy as np
+from bench_rouge import timed
+from numpy.typing import NDArray
+
+from factory.steps.assemble.select.pool import Pool, Settings, TagLists
+from factory.steps.assemble.select.registry import METHODS
+
+SIZE = 1000
+DIMENSIONS = 64
+CENTRES = 200
+TAGS = 5000
+Chosen = NDArray[np.int64]
+
+
+def synthetic(rows: int) -> Pool:
+    """Rows around centres, whose scores, lengths and tags have nothing to do with where they lie."""
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((CENTRES, DIMENSIONS), np.float32)
+    vectors = centres[random.integers(CENTRES, size=rows)]
+    vectors += 0.8 * random.standard_normal((rows, DIMENSIONS), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    counts = random.integers(0, 9, size=rows)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    tags = (random.zipf(1.3, size=starts[-1]) % TAGS).astype(np.int64)
+    named = random.standard_normal((TAGS, DIMENSIONS), np.float32)
+    named /= np.linalg.norm(named, axis=1, keepdims=True)
+    return Pool(
+        random.integers(1, 500, size=rows),
+        ["en"] * rows,
+        [""] * rows,
+        random.standard_normal(rows),
+        vectors,
+        TagLists(starts, tags, [str(tag) for tag in range(TAGS)]),
+        named,
+    )
+
+
+def plain_k_center(pool: Pool) -> Chosen:
+    """Every row against every new centre."""
+    vectors = pool.known_vectors
+    chosen = [int((vectors @ vectors.mean(axis=0)).argmax())]
+    nearest = vectors @ vectors[chosen[0]]
+    while len(chosen) < SIZE:
+        chosen.append(int(nearest.argmin()))
+        np.maximum(nearest, vectors @ vectors[chosen[-1]], out=nearest)
+    return np.array(chosen)
+
+
+def plain_facility_location(pool: Pool) -> Chosen:
+    """All gains computed anew for each row taken, over all pairs; 50 rows of `SIZE`, as it takes that long."""
+    likeness = np.maximum(pool.known_vectors @ pool.known_vectors.T, 0)
+    nearest, chosen = np.zeros(len(likeness), np.float32), []
+    for _ in range(50):
+        gains = np.array([np.maximum(part - nearest, 0).sum() for part in likeness])
+        chosen.append(int(gains.argmax()))
+        np.maximum(nearest, likeness[chosen[-1]], out=nearest)
+    return np.array(chosen)
+
+
+def plain_coverage(pool: Pool) -> Chosen:
+    """scikit-learn's k-means, and of each cluster its share, nearest first."""
+    from sklearn.cluster import KMeans
+
+    clusters = math.isqrt(len(pool) // 2)
+    means = KMeans(clusters, n_init=1, random_state=0).fit(pool.known_vectors)
+    far = np.linalg.norm(pool.known_vectors - means.cluster_centers_[means.labels_], axis=1)
+    return np.concatenate(
+        [
+            members[np.argsort(far[members])][: round(SIZE * len(members) / len(pool))]
+            for members in (np.flatnonzero(means.labels_ == cluster) for cluster in range(clusters))
+        ]
+    )
+
+
+def plain_repr_filter(pool: Pool) -> Chosen:
+    """One row after another against the chosen ones."""
+    chosen: list[int] = []
+    for row in np.argsort(-pool.known_score).tolist():
+        if not chosen or (pool.known_vectors[chosen] @ pool.known_vectors[row]).max() <= Settings().threshold:
+            chosen.append(row)
+            if len(chosen) == SIZE:
+                break
+    return np.array(chosen)
+
+
+PLAIN: dict[str, Callable[[Pool], Chosen]] = {
+    "coverage": plain_coverage,
+    "k_center": plain_k_center,
+    "facility_location": plain_facility_location,
+    "repr_filter": plain_repr_filter,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000, help="synthetic rows at most")
+    parser.add_argument("--only", action="append", choices=list(METHODS), help="these methods alone")
+    wanted = parser.parse_args()
+    sizes = sorted({min(size, wanted.rows) for size in (10_000, 100_000, wanted.rows)})
+    whole = synthetic(sizes[-1])
+    pools = {size: whole.take(np.arange(size)) for size in sizes}
+    print(f"{SIZE:,} rows chosen; wall seconds, processor seconds, and GB at most\n")
+    print(
+        f"{'method':<26}" + "".join(f"{f'{size:,}':>24}" for size in sizes) + f"{'grows as':>12}", flush=True
+    )
+    for name, method in METHODS.items():
+        if wanted.only and name not in wanted.only:
+            continue
+        method.pick(
+            pools[sizes[0]].take(np.arange(2000)), 500, np.random.default_rng(0), Settings()
+        )  # compiled now
+        cells, walls, first = [], [], np.zeros(0, np.int64)
+        for size, pool in pools.items():
+            choice, took = timed(
+                lambda pool=pool, method=method: method.pick(pool, SIZE, np.random.default_rng(0), Settings())
+            )
+            first = choice.rows if size == sizes[0] else first
+            walls.append(took.wall)
+            cells.append(f"{took.wall:>9.2f} {took.cpu:>8.2f} {took.memory:>5.2f}")
+        grows = f"rows^{math.log(walls[-1] / walls[0], sizes[-1] / sizes[0]):.2f}" if len(sizes) > 1 else ""
+        print(f"{name:<26}{''.join(cells)}{grows:>12}", flush=True)
+        if name in PLAIN:
+            chosen, took = timed(lambda name=name: PLAIN[name](pools[sizes[0]]))
+            same = np.isin(chosen, first).mean()
+            print(
+                f"  plain way: {took.wall:.2f} s, {took.cpu:.2f} s of the processor for {len(chosen):,} rows; "
+                f"{same:.0%} of them chosen by both",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
