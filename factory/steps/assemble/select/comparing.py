@@ -53,6 +53,7 @@ class Comparison:
 
     picked: by name, the longest among them
     draws: how many random draws the bands are of
+    drawn_rows: rows of a draw, on average: with a budget of tokens not those of the choice
     """
 
     pool: Pool
@@ -60,12 +61,12 @@ class Comparison:
     measured: Mapping[str, Measured]
     bands: Mapping[str, Band]
     draws: int
+    drawn_rows: float
 
     def rows(self) -> list[dict[str, Any]]:
         """The table, one row for each choice, then the random ones: their mean, and where chance lies."""
         columns = [name for name in MEASURES if any(name in one.values for one in self.measured.values())]
         first = next(iter(self.picked))
-        chance = len(self.picked[first].choice.rows) / len(self.pool)
         found = []
         for name, one in self.picked.items():
             row = {"rows": len(one.choice.rows), **as_row(name, self.measured[name].values, columns)}
@@ -80,8 +81,12 @@ class Comparison:
             values = {name: float(getattr(band, edge)) for name, band in self.bands.items()}
             row = as_row(label, values, columns)
             if edge == "mean":
-                both = rounded(chance)
-                row |= {f"shared with {first}": both, "shared with longest": both}
+                row["rows"] = round(self.drawn_rows)
+                # Of any rows, those of a choice are so many.
+                for other in (first, "longest"):
+                    row[f"shared with {other}"] = rounded(
+                        len(self.picked[other].choice.rows) / len(self.pool)
+                    )
             found.append(row)
         everyone = np.arange(len(self.pool))
         found.append(
@@ -125,9 +130,9 @@ class Comparison:
                     "chance"
                 )
             if ahead:
-                yield f"{name}: above random draws in what it does not choose by: {', '.join(ahead)}"
+                yield f"{name}: ahead of random draws in what it does not choose by: {', '.join(ahead)}"
             if behind:
-                yield f"{name}: below random draws in what it does not choose by: {', '.join(behind)}"
+                yield f"{name}: behind random draws in what it does not choose by: {', '.join(behind)}"
 
     def _said(self, name: str, measure: str) -> str:
         value, band = self.measured[name].values[measure], self.bands[measure]
@@ -156,4 +161,11 @@ def compare(
         for one in everything.values()
         for name in drawn[0].values
     )
-    return Comparison(pool, everything, measured, bands(drawn, held), draws)
+    return Comparison(
+        pool,
+        everything,
+        measured,
+        bands(drawn, held),
+        draws,
+        float(np.mean([len(one.rows) for one in drawn])),
+    )

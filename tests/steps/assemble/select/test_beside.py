@@ -39,7 +39,7 @@ def test_on_noise_no_method_is_told_from_chance_in_what_it_does_not_choose_by(se
     assert [(name, found) for name, found in comparison.findings() if found] == []
     for sentence in comparison.sentences():
         assert "nothing here tells it from chance" in sentence
-        assert "above" not in sentence
+        assert "ahead" not in sentence
     assert not any("better" in sentence for sentence in comparison.sentences())
 
 
@@ -54,15 +54,16 @@ def test_what_a_method_chooses_by_is_no_finding_however_far_from_chance() -> Non
 def test_a_score_that_goes_with_the_tags_is_found_out() -> None:
     pool = noise_pool(400)
     rich = replace(pool, score=pool.known_tags.counts + 0.01 * pool.known_score)
-    sentences = list(compared(rich, {"top": METHODS["top"]}, size=20).sentences())
-    assert sentences[0].startswith("top: above random draws in what it does not choose by: tags 0.")
+    sentences = list(compared(rich, {"top": METHODS["top"]}, size=15, draws=100).sentences())
+    assert sentences[0].startswith("top: ahead of random draws in what it does not choose by: tags 0.")
 
 
 def test_a_method_that_is_worse_than_chance_is_said_to_be() -> None:
     pool = noise_pool(400)
     poor = replace(pool, score=-pool.known_tags.counts + 0.01 * pool.known_score)
     assert any(
-        "below random draws" in one for one in compared(poor, {"top": METHODS["top"]}, size=20).sentences()
+        "behind random draws" in one
+        for one in compared(poor, {"top": METHODS["top"]}, size=15, draws=100).sentences()
     )
 
 
