@@ -12,10 +12,10 @@ import numpy as np
 from factory.data.record import Drop, Missing
 from factory.data.table import Table
 from factory.data.text import detect_language, estimate_tokens
-from factory.errors import RunStopped
+from factory.errors import RunStopped, nearest
 from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Floats, Ints, Rows
-from factory.step import Context, nearest
+from factory.step import Context
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.pool import Need, Pool, TagLists
 
