@@ -44,6 +44,21 @@ class Select(WholeSet):
     chooses by it differs from chance as a matter of course; of the others it is said where they lie outside what
     random draws give. None of it says that a model trained on the choice is better.
 
+    The methods:
+
+    - coverage: of each cluster by meaning its share, nearest to the centre first, above floors of length and quality
+    - random: any rows, each as likely as the others
+    - longest: the longest answers
+    - top: the highest score
+    - k_center: each row the farthest from those before (DiverseEvol, arXiv 2311.08182)
+    - facility_location: rows that are near to all others (Superfiltering.D, arXiv 2402.00530)
+    - repr_filter: the highest score first, but rows close to a chosen one (DEITA, arXiv 2312.15685)
+    - d2: the highest score after messages between neighbours (D2 pruning, arXiv 2310.07931)
+    - qdit: facility location and score, weighed by alpha (QDIT, arXiv 2311.14736)
+    - complexity_first_diverse: most tags first, each row with a new one (InsTag, arXiv 2308.07074)
+    - mig: information gain on the graph of tags (MIG, arXiv 2504.13835)
+    - cluster_quality: the best of each cluster, then the best of all (CaR, arXiv 2402.18191)
+
     `compare: [a, b, c]` shows several methods and drops nothing.
 
     `score` is the name of a score, or a sum of several ("judge.quality + 0.5 * ifd"). A record without it is set

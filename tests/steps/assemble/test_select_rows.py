@@ -134,6 +134,11 @@ def test_only_methods_that_embed_ask_an_embedder() -> None:
     assert "nearest" in named.facts["beside_random_draws_and_the_longest"][0]
 
 
+def test_the_manual_tells_what_each_method_does() -> None:
+    manual = " ".join((Select.__doc__ or "").split())
+    assert [name for name, method in METHODS.items() if f"- {name}: {method.summary}" not in manual] == []
+
+
 def test_comparing_drops_nothing() -> None:
     done = select(Select(size=20, compare=("top", "coverage", "random")), pool(), Embedder())
     assert len(done.chosen) == 60

@@ -57,35 +57,35 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
         ),
         "repr_filter": Method(
             choose_repr_filter,
-            "the highest score first, but rows close to a chosen one (DEITA)",
+            "the highest score first, but rows close to a chosen one",
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
         ),
         "d2": Method(
             choose_d2,
-            "the highest score after messages between neighbours (D2 pruning)",
+            "the highest score after messages between neighbours",
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
         ),
         "qdit": Method(
             choose_qdit,
-            "facility location and score, weighed by alpha (QDIT)",
+            "facility location and score, weighed by alpha",
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
         ),
         "complexity_first_diverse": Method(
-            choose_complexity_first, "most tags first, each row with a new one (InsTag)", _TAGS, by=_BY_TAGS
+            choose_complexity_first, "most tags first, each row with a new one", _TAGS, by=_BY_TAGS
         ),
         "mig": Method(
             choose_mig,
-            "information gain on the graph of tags (MIG)",
+            "information gain on the graph of tags",
             _TAGS | {"tag_vectors"},
             _SCORE,
             _BY_TAGS | {"score"},
         ),
         "cluster_quality": Method(
             choose_cluster_quality,
-            "the best of each cluster, then the best of all (CaR)",
+            "the best of each cluster, then the best of all",
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
         ),
