@@ -65,8 +65,8 @@ def _name(models: dict[str, ModelEntry], value: Any) -> str:
         return value
     if isinstance(value, Mapping):
         if not isinstance(value.get("provider"), str) or not all(isinstance(key, str) for key in value):
-            known = ", ".join(option_classes())
-            raise RecipeError(f"a model given by its options needs a `provider`: {known}")
+            providers = ", ".join(option_classes())
+            raise RecipeError(f"a model given by its options needs a `provider`: {providers}")
         entry = model(**value)
     elif isinstance(value, (*option_classes().values(), LangChainChat)):
         entry = cast(ModelEntry, value)
