@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from factory.api.costly_measures import PARSED, VENDI, vendi_of, verb_noun_of
+from factory.api.costly_measures import PARSED, VENDI, embedded_of, verb_noun_of
 from factory.api.dataset import Dataset, load
 from factory.api.showing import live
 from factory.data.table import Table
@@ -85,13 +85,13 @@ def measure(
     limit: int | None = None,
     journal: str | Path | None = None,
 ) -> Measures:
-    """Measure a set: words, languages, tasks, verb-noun pairs, Vendi score, tags, diversity and complexity.
+    """Measure a set: words, languages, tasks, verb-noun pairs, diversity of words and of meaning, tags, complexity.
 
     Args:
         data: a `Dataset`, what `run` gave or a run's folder, or whatever `load` takes.
         pool: the set, in any of these forms, whose tags diversity is a share of.
-        vendi: embed so many instructions, evenly spaced, for the Vendi score; 0: none. By default `VENDI`, where the
-            embedded model is there.
+        vendi: embed so many instructions, evenly spaced, for the Vendi score, NovelSum, k-NN distance, radius and
+            log-determinant; 0: none. By default `VENDI`, where the embedded model is there.
         verb_noun: count verb-noun pairs. By default in `PARSED` instructions, where spaCy's model is installed.
         limit: take only the first so many records.
         journal: where embeddings are kept; by default outputs/journal.db.
@@ -111,7 +111,7 @@ def measure(
         place = Path(journal) if journal is not None else None
         progress = RunProgress()
         with live(progress, None, brief=True):
-            found["vendi"] = vendi_of(table, vendi or VENDI, place, vendi is not None, progress)
+            found |= embedded_of(table, vendi or VENDI, place, vendi is not None, progress)
     return found
 
 

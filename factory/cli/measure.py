@@ -38,8 +38,8 @@ def measure(
         typer.Option(
             "--vendi",
             min=0,
-            help=f"Embed N instructions, evenly spaced, for the Vendi score, which is the mean over random halves of "
-            f"them; 0: none. Default: {VENDI}.",
+            help=f"Embed N instructions, evenly spaced, for the Vendi score, NovelSum, k-NN distance, radius and "
+            f"log-determinant, each the mean over random halves of them; 0: none. Default: {VENDI}.",
         ),
     ] = None,
     verb_noun: Annotated[
@@ -58,8 +58,8 @@ def measure(
         Path | None, typer.Option("--journal", help="Where embeddings are kept. Default: outputs/journal.db.")
     ] = None,
 ) -> None:
-    """Measure a set: words, languages, tasks, verb-noun pairs, Vendi score, tags, diversity and complexity."""
-    from factory.api.costly_measures import vendi_of, verb_noun_of
+    """Measure a set: words, languages, tasks, verb-noun pairs, diversity of words and of meaning, tags, complexity."""
+    from factory.api.costly_measures import embedded_of, verb_noun_of
     from factory.report.measures import measure_lines, measures
     from factory.steps.tags.tag_sets.measure import tag_counts
 
@@ -74,9 +74,7 @@ def measure(
         found["verb_noun"] = verb_noun_of(table, needed=verb_noun is True)
     if vendi != 0:
         with shown_progress() as progress:
-            found["vendi"] = vendi_of(
-                table, vendi or VENDI, journal, needed=vendi is not None, progress=progress
-            )
+            found |= embedded_of(table, vendi or VENDI, journal, needed=vendi is not None, progress=progress)
     typer.echo("\n".join(measure_lines(found)))
     if out is not None:
         import orjson

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from factory.data.text import shorten
 from factory.report.plain import count, visible
-from factory.report.run_files.rows import open_rows
+from factory.report.run_files.rows import evenly, open_rows
+from factory.statistics.dispersion import sampled
+from factory.statistics.interval import number
+from factory.statistics.lexical import FEWEST_TOKENS, compression_ratio, text_diversity
 from factory.statistics.words import distinct_n, language_mix, lengths
 from factory.steps.tags.tag_sets.measure import (
     Lineages,
@@ -32,6 +35,19 @@ if TYPE_CHECKING:
 NAME_CHARACTERS = 44
 SHOWN = 10
 DISTINCT = (1, 2, 3)
+READ = 1000
+"""Texts that lexical diversity is measured on at most, evenly spaced: it takes no longer for a million rows."""
+HEAD = 4000
+"""Characters of each of these that are read."""
+TITLES = {
+    "verb_noun": "verb-noun pairs",
+    "vendi": "Vendi score",
+    "novelsum": "NovelSum",
+    "knn_distance": "k-NN distance",
+    "radius": "radius",
+    "log_determinant": "log-determinant",
+}
+"""Measures that say themselves what they found, in the order in which they are printed."""
 
 
 class TaggedSet(NamedTuple):
@@ -94,6 +110,8 @@ def measures(table: Table, name: str, pool: Collection[str] | None = None) -> di
             field: (found._asdict() if (found := lengths(rows)) else None) for field, rows in texts.items()
         },
         "distinct": {field: {str(n): distinct_n(rows, n) for n in DISTINCT} for field, rows in texts.items()},
+        "mtld": {field: _mtld(rows) for field, rows in texts.items()},
+        "compression": {field: _compression(rows) for field, rows in texts.items()},
         "pool": None if pool is None else len(set(pool)),
         "tags": [asdict(row) for row in tagged.summaries(counts if pool is None else pool)],
         "coverage": [point._asdict() for point in coverage_curve(tagged.tag_lists, 10)],
@@ -101,6 +119,37 @@ def measures(table: Table, name: str, pool: Collection[str] | None = None) -> di
         "rare_tags": [list(item) for item in rare_tags(counts)],
         "top_pairs": [list(pair) for pair in top_pairs(tagged.tag_lists)],
     }
+
+
+def _mtld(texts: Sequence[str]) -> dict[str, Any]:
+    """The mean MTLD of at most `READ` texts, evenly spaced, of the beginning of each."""
+    some = _some(texts)
+    found = text_diversity(some)
+    said = number(found.mean, found.interval, ".1f") if found.mean is not None else "none"
+    said += f", of {found.texts:,} of {len(some):,} texts"
+    if found.short:
+        said += f"; {found.short:,} have fewer than {FEWEST_TOKENS} words"
+    if found.unrepeated:
+        said += f"; {found.unrepeated:,} say no word twice"
+    return {**found._asdict(), "of": len(some), "said": said}
+
+
+def _compression(texts: Sequence[str]) -> dict[str, Any]:
+    """How many times smaller gzip makes random halves of at most `READ` texts, evenly spaced."""
+    some = _some(texts)
+    if not some:
+        return {"mean": None, "deviation": None, "size": 0, "of": 0, "said": "none: there is no text"}
+    halves = sampled(
+        lambda at: compression_ratio(some[row] for row in at.tolist()) or 0.0, len(some), -(-len(some) // 2)
+    )
+    spread = f" ± {halves.deviation:.3f}" if halves.size < len(some) else ""
+    said = f"{halves.mean:.3f}{spread}, of random halves of {len(some):,} texts, a number of the whole set"
+    return {**halves._asdict(), "of": len(some), "said": said}
+
+
+def _some(texts: Sequence[str]) -> list[str]:
+    written = [text for text in texts if text.strip()]
+    return [written[at][:HEAD] for at in evenly(len(written), READ)]
 
 
 def _ordered(counts: Counter[str]) -> dict[str, int]:
@@ -122,7 +171,10 @@ def measure_lines(found: dict[str, Any]) -> Iterator[str]:
     yield " ".join([f"{'distinct':<14}", *(f"{f'{n}-grams':>10}" for n in DISTINCT)])
     for field, row in found["distinct"].items():
         yield " ".join([f"{field:<14}", *(f"{_share(row[str(n)]):>10}" for n in DISTINCT)])
-    for key, title in (("verb_noun", "verb-noun pairs"), ("vendi", "Vendi score")):
+    for key, title in (("mtld", "MTLD"), ("compression", "gzip ratio")):
+        for field, row in found[key].items():
+            yield f"{title} of the {field}s: {row['said']}"
+    for key, title in TITLES.items():
         if key in found:
             yield f"{title}: {found[key]['said']}"
     yield ""
