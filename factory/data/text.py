@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Scripts written without spaces between words. Each of their characters is a token of its own: Han (with its
 # extensions and compatibility forms), Hiragana, Katakana, Bopomofo, Hangul syllables, and Thai/Lao/Khmer/Myanmar.
-_UNSPACED = (
+UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
     "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fd-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"
@@ -22,7 +22,7 @@ _UNSPACED = (
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ACCENTS = "\u0300-\u036f"  # those that are left as characters of their own, where no letter has them
-_ANY_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:[{_ACCENTS}]+[^\W_{_UNSPACED}]*)*")
+_ANY_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENTS}]+[^\W_{UNSPACED}]*)*")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
 _KANA = re.compile("[\u3041-\u30ff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
