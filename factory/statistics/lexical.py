@@ -18,7 +18,7 @@ FEWEST_TOKENS = 50
 
 
 def mtld(tokens: Sequence[str], factor: float = FACTOR) -> float | None:
-    """The measure of textual lexical diversity: the mean length of stretches whose type-token ratio stays above `factor`.
+    """The measure of textual lexical diversity: the mean stretch whose type-token ratio stays above `factor`.
 
     The text is read token by token; where the share of different tokens falls to the factor a stretch ends and the
     count begins anew. The unfinished last one counts as the part of the way that it has gone. Read forwards and

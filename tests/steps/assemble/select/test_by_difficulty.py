@@ -62,7 +62,7 @@ def trajectories(sizes: dict[str, list[int]], noise: float = 0.01) -> tuple[np.n
     for source, clusters in sizes.items():
         for kind, number in enumerate(clusters):
             losses += [
-                [10.0 * kind, 5.0 * kind + 1, kind] + random.normal(0, noise, 3) for _ in range(number)
+                [10.0 * kind, 5.0 * kind + 1, kind, *random.normal(0, noise, 3)] for _ in range(number)
             ]
             sources += [source] * number
             kinds += [kind] * number

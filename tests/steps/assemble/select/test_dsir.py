@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 
 import numpy as np
@@ -34,7 +35,7 @@ def plain_counts(text: str) -> NDArray[np.int64]:
     """The features as the authors' program counts them: NLTK's WordPunct, unigrams, bigrams."""
     words = re.findall(r"\w+|[^\w\s]+", text.lower())
     counts = np.zeros(10_000, np.int64)
-    for gram in [*words, *(" ".join(pair) for pair in zip(words, words[1:], strict=False))]:
+    for gram in [*words, *(" ".join(pair) for pair in itertools.pairwise(words))]:
         counts[bucket(gram)] += 1
     return counts
 
