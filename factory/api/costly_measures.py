@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
     from factory.data.table import Table
     from factory.engine.progress import RunProgress
     from factory.models.base import Vectors
+    from factory.statistics.arrays import Ints
 
 NAMED = 3
 """Pairs of verb and noun that are printed."""
@@ -114,8 +117,12 @@ def _spread(vectors: Vectors) -> dict[str, dict[str, Any]]:
         ("radius", radius, "geometric mean of the dimensions' deviations"),
         ("log_determinant", log_determinant, "of the cosines, for each row; 0 where all are at right angles"),
     ):
-        of = sampled(lambda at, measure=measure: measure(vectors[at]), rows, size)
+        of = sampled(functools.partial(_of_rows, measure, vectors), rows, size)
         spread = f" ± {of.deviation:.4f}" if size < rows else ""
         said = f"{of.mean:.4f}{spread} of {of.size:,} instructions, a number of the whole set ({note})"
         found[name] = {**of._asdict(), "texts": rows, "said": said}
     return found
+
+
+def _of_rows(measure: Callable[[Vectors], float], vectors: Vectors, at: Ints) -> float:
+    return measure(vectors[at])

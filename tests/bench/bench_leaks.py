@@ -27,7 +27,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
+from factory.data.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import find_leaks
 
 DATA = Path(__file__).parents[2] / "../shared/data"

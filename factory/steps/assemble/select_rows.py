@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from factory.data.text import shorten
 from factory.errors import RunStopped
 from factory.statistics.arrays import Rows
 from factory.step import Context, EmbeddingModelName, WholeSet
+from factory.steps.assemble.select.aiming import NEEDED_FILES, Files, aim
 from factory.steps.assemble.select.comparing import Comparison, Picked, compare, timed
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.gather import (
@@ -122,6 +124,27 @@ class Select(WholeSet):
     alpha: float = Field(0.5, ge=0, le=1, description="weight of quality in qdit; the rest is diversity's")
     gamma: float = Field(1.0, ge=0, description="how fast a message of d2 fades with the distance")
 
+    target: tuple[str, ...] = Field(
+        (),
+        description="files of what to be like, rows or a benchmark, for nearest and dsir: their questions are compared "
+        "with `field`",
+    )
+    good: str = Field("", description="a file of good examples, for classifier")
+    bad: str = Field("", description="a file of bad examples, for classifier")
+    losses: str = Field(
+        "",
+        description='a file of rows {"id", "losses"}: a list, one for each checkpoint of a small model, for s2l',
+    )
+    solved: tuple[str, ...] = Field(
+        (),
+        description="scores above 0.5 where a reference model solves a record: these records are set aside, as s1 does",
+    )
+
+    @field_validator("target", "solved", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) and value else value
+
     @field_validator("score")
     @classmethod
     def _reads(cls, text: str) -> str:
@@ -135,6 +158,16 @@ class Select(WholeSet):
             raise ValueError("give either `size` or `tokens`")
         if self.compare and "method" in self.model_fields_set:
             raise ValueError("`compare` shows several methods and chooses none: leave out `method`")
+        for name, method in self._methods.items():
+            for need, fields in NEEDED_FILES.items():
+                if need in method.needs and not all(getattr(self, field) for field in fields):
+                    raise ValueError(
+                        f"{name} needs {' and '.join(f'`{field}`' for field in fields)}: name a file"
+                    )
+        if self.target and self.field not in ("prompt", "instruction"):
+            raise ValueError(
+                "a target's questions are compared with a prompt: set `field` to prompt or instruction"
+            )
         return self
 
     @property
@@ -143,6 +176,14 @@ class Select(WholeSet):
 
     def _needs(self, need: Need) -> bool:
         return any(need in method.needs for method in self._methods.values())
+
+    @property
+    def _files(self) -> Files:
+        return Files(self.target, self.good, self.bad, self.losses, self.solved, self.field, self.embedder)
+
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return self._files.paths()
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """See `Step.models_of`: only some methods embed."""
@@ -179,6 +220,7 @@ class Select(WholeSet):
         score = pick_score(table, self.score, needy, context)
         needed = frozenset(need for method in self._methods.values() for need in method.needs)
         gathered = gather(table, needed, score, context)
+        await aim(table, gathered, self._files, needed, context)
         if self._embeds:
             await embed(table, gathered, self.field, self.embedder, context)
         if self._needs("tag_vectors"):

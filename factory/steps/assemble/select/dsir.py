@@ -17,6 +17,9 @@ BUCKETS = 10_000
 """Buckets that n-grams are hashed into, as published."""
 SMALL = 1e-8
 """What is added to a share before its logarithm is taken, as in the authors' code."""
+PRIOR = 10.0
+"""With it, a thousand of 30,000 rows lay nearer to the whole of a benchmark than without and, but for one case, than
+random ones, whether the target was all of MT-Bench, GSM8K or Chinese seed tasks, ten items or one."""
 RANDOM_DRAWS = 5
 """Random draws that the draw's divergence from the target is held against."""
 _BATCH = 1 << 24
@@ -83,16 +86,16 @@ def log_weights(pool: Grams, target: Grams, prior: float = 0.0) -> Floats:
 
     log w = sum over its n-grams of log(target share + 1e-8) - log(pool share + 1e-8), as published, where `prior` is 0.
 
-    prior: n-grams, spread as those of the pool, that are added to the target's. A small target has few of the n-grams
-        of its own language: without a prior each of the others counts -9 or so, whatever it is, and the rows of a word
-        or two win. With one, what the target does not tell of is as likely as in the pool (a Dirichlet prior).
+    prior: n-grams, spread as those of the pool, that are added to the target's, for each one it has. A small target
+        has few of the n-grams of its own language: without a prior each of the others counts -9 or so, whatever it is,
+        and the rows of a word or two win. With one, what the target does not tell of is about as likely as in the pool
+        (a Dirichlet prior).
 
     Raises:
         ValueError: the target, or the pool, holds no word.
     """
     wanted, raw = target.shares(), pool.shares()
-    number = len(target.buckets)
-    wanted = (wanted * number + raw * prior) / (number + prior)
+    wanted = (wanted + prior * raw) / (1 + prior)
     differ = np.log(wanted + SMALL) - np.log(raw + SMALL)
     sums = np.concatenate([[0.0], np.cumsum(differ[pool.buckets])])
     weights: Floats = sums[pool.starts[1:]] - sums[pool.starts[:-1]]
@@ -129,7 +132,7 @@ class Drawn(NamedTuple):
     at_random: float | None
 
 
-def dsir(pool: Grams, target: Grams, size: int, random: np.random.Generator, prior: float = BUCKETS) -> Drawn:
+def dsir(pool: Grams, target: Grams, size: int, random: np.random.Generator, prior: float = PRIOR) -> Drawn:
     """Draw rows of the pool without replacement, by importance weights of hashed n-grams.
 
     Two things are otherwise than in the published program, which is made for texts cut to one length and for large

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.target import Aim
 
-Need = Literal["vectors", "score", "tags", "tag_vectors"]
+Need = Literal["vectors", "score", "tags", "tag_vectors", "target", "target_vectors", "examples", "losses"]
 """A column of a `Pool` that is not always there."""
 
 
@@ -64,6 +65,7 @@ class Pool:
     vectors: of length 1, finite, shape (rows, dimensions)
     tag_vectors: one of length 1 for each name of `tags`
     languages, tasks: "" where a row has none
+    aim: what is chosen for
     """
 
     lengths: Ints
@@ -73,6 +75,7 @@ class Pool:
     vectors: Rows | None = None
     tags: TagLists | None = None
     tag_vectors: Rows | None = None
+    aim: Aim | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -87,6 +90,7 @@ class Pool:
             None if self.vectors is None else self.vectors[rows],
             None if self.tags is None else self.tags.take(rows),
             self.tag_vectors,
+            None if self.aim is None else self.aim.take(rows),
         )
 
     @property
@@ -100,6 +104,12 @@ class Pool:
         """The embeddings of a method that needs them."""
         assert self.vectors is not None
         return self.vectors
+
+    @property
+    def known_aim(self) -> Aim:
+        """The aim of a method that needs one."""
+        assert self.aim is not None
+        return self.aim
 
     @property
     def known_tags(self) -> TagLists:

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from factory.steps.assemble.select.aimed import (
+    choose_by_example,
+    choose_dsir,
+    choose_nearest,
+    choose_s1,
+    choose_s2l,
+)
 from factory.steps.assemble.select.by_tags import choose_complexity_first, choose_mig
 from factory.steps.assemble.select.coverage import choose_cluster_quality, choose_coverage
 from factory.steps.assemble.select.d2 import choose_d2
@@ -28,6 +35,11 @@ MethodName = Literal[
     "complexity_first_diverse",
     "mig",
     "cluster_quality",
+    "nearest",
+    "dsir",
+    "classifier",
+    "s1",
+    "s2l",
 ]
 """The keys of `METHODS`, for types and help."""
 
@@ -88,6 +100,33 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
             "the best of each cluster, then the best of all",
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
+        ),
+        "nearest": Method(
+            choose_nearest,
+            "the rows nearest to a target, each of its items taking one in turn (RDS+)",
+            _VECTORS | {"target_vectors"},
+            by=_BY_VECTORS,
+        ),
+        "dsir": Method(
+            choose_dsir,
+            "rows drawn so that their words are spread as the target's (DSIR)",
+            frozenset({"target"}),
+        ),
+        "classifier": Method(
+            choose_by_example,
+            "the rows most like good examples and unlike bad ones (phi-1)",
+            _VECTORS | {"examples"},
+            by=_BY_VECTORS,
+        ),
+        "s1": Method(
+            choose_s1,
+            "tasks drawn alike, and in each the longest answers most likely (s1)",
+            by=frozenset({"length", "tasks"}),
+        ),
+        "s2l": Method(
+            choose_s2l,
+            "of each source and each cluster of a small model's losses an equal share (S2L)",
+            frozenset({"losses"}),
         ),
     }
 )

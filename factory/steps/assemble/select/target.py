@@ -1,21 +1,52 @@
-"""A target that rows are to be like: a file of rows, or a benchmark."""
+"""What methods are given beside the pool: a target to be like, examples to tell good from bad, losses, sources."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from factory.data.text import normal_form, shorten
-from factory.statistics.arrays import Ints
+from factory.statistics.arrays import Floats, Ints, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is chosen for. What no method asked for is empty.
+
+    texts: of each row of the pool, as they are compared with the target
+    sources: of each row of the pool
+    losses: of each row of the pool at each checkpoint of a small model, shape (rows, checkpoints)
+    target: the texts of the target's items
+    target_vectors: their embeddings, of length 1, shape (items, dimensions)
+    good, bad: embeddings of examples, of length 1
+    """
+
+    texts: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    losses: Floats | None = None
+    target: Sequence[str] = ()
+    target_vectors: Rows | None = None
+    good: Rows | None = None
+    bad: Rows | None = None
+
+    def take(self, rows: Ints) -> Aim:
+        """For some rows of the pool, in that order."""
+        return replace(
+            self,
+            texts=[self.texts[row] for row in rows.tolist()] if self.texts else (),
+            sources=[self.sources[row] for row in rows.tolist()] if self.sources else (),
+            losses=None if self.losses is None else self.losses[rows],
+        )
 
 
 class Leaked(NamedTuple):
-    """Rows of the pool that hold an item of the target, word for word.
+    """Rows of the pool that are an item of the target, word for word.
 
     rows: of the pool
-    items: how many different items they hold
+    items: how many different items they are
     example: the beginning of one
     """
 

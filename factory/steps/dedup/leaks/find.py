@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from factory.data.benchmark import Item
 from factory.data.text import rouge_tokens, shorten
-from factory.steps.dedup.leaks.benchmark import Item
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from factory.data.benchmark import Item
 from factory.data.text import rouge_tokens
-from factory.steps.dedup.leaks.benchmark import Item
 from factory.steps.dedup.leaks.families import families_of
 from factory.steps.dedup.leaks.tokens import (
     ACCENT,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from factory.data.benchmark import Item
 from factory.data.prompt import Prompt, load_prompt
 from factory.data.text import detect_language
 from factory.errors import RecordFailed
 from factory.models.base import Answer, ChatModel, Sampling
-from factory.steps.dedup.leaks.benchmark import Item
 
 if TYPE_CHECKING:
     from factory.models.base import Vectors

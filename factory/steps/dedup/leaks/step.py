@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from factory.data.benchmark import Item, benchmark_items
 from factory.data.named_files import named_files
 from factory.data.record import Drop, Record
 from factory.data.table import Table
@@ -18,7 +19,6 @@ from factory.errors import InputError
 from factory.models.embed_texts import embed_texts
 from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
-from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import Leak, find_leaks
 from factory.steps.dedup.leaks.rephrased import (
     JUDGED_CHARACTERS,

@@ -110,17 +110,15 @@ def test_what_cannot_be_drawn_is_not() -> None:
 
 
 def test_a_pool_comes_nearer_to_its_target_and_short_rows_are_not_left_out() -> None:
-    pool = hashed_grams([*MATHS * 20, *POETRY * 20, "   ", "…"])
-    drawn = dsir(
-        pool, hashed_grams(["a poem of the moon", "the sea and the moon"]), 30, np.random.default_rng(0), 10
-    )
-    assert len(set(drawn.rows.tolist())) == 30
+    pool = hashed_grams([*MATHS * 60, *POETRY * 5, "   ", "…"])
+    drawn = dsir(pool, hashed_grams(POETRY), 12, np.random.default_rng(0))
+    assert len(set(drawn.rows.tolist())) == 12
     assert drawn.divergence is not None
     assert drawn.at_random is not None
     assert drawn.divergence < drawn.at_random
     assert drawn.wordless == 1, "a blank row has no word; dots are one, as published"
-    share = np.mean((drawn.rows >= 60) & (drawn.rows < 120))
-    assert share > 0.9, "all these texts have fewer than a hundred tokens"
+    share = np.mean((drawn.rows >= 180) & (drawn.rows < 195))
+    assert share > 0.6, "of 8 % of the pool; all these texts have fewer than a hundred tokens"
 
 
 def test_a_small_target_does_not_draw_the_rows_of_a_word_or_two() -> None:
@@ -132,7 +130,7 @@ def test_a_small_target_does_not_draw_the_rows_of_a_word_or_two() -> None:
     random = np.random.default_rng(0)
     published = dsir(pool, target, 3, random, prior=0)
     assert sorted(published.rows.tolist()) == [320, 321, 322]
-    smoothed = dsir(pool, target, 10, random, prior=100)
+    smoothed = dsir(pool, target, 10, random)
     assert (smoothed.rows < 20).all()
     assert smoothed.divergence is not None
     assert published.divergence is not None

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_leaks import lightly_edited, planted
 
+from factory.data.benchmark import Item, benchmark_items
 from factory.data.text import rouge_tokens
-from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
 from factory.steps.dedup.leaks.find import BATCH, Leak, find_leaks
 from factory.steps.dedup.leaks.index import alphabet, code_points, make_room
 from factory.steps.dedup.leaks.tokens import tokenise_one

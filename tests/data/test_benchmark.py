@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from factory.steps.dedup.leaks.benchmark import Item, benchmark_items
+from factory.data.benchmark import Item, benchmark_items
 
-DATA = Path(__file__).parents[4] / "../shared/data/eval_targets"
+DATA = Path(__file__).parents[2] / "../shared/data/eval_targets"
 
 CODE = 'def half(n):\n    """Return half of n.\n    >>> half(4)\n    2\n    """\n'
 

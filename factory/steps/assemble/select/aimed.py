@@ -1,0 +1,108 @@
+"""The methods that choose towards a target, by example or by difficulty, as the registry takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from factory.errors import RunStopped
+from factory.statistics.arrays import Ints, Rows
+from factory.statistics.interval import percent
+from factory.steps.assemble.select.by_example import judge_by_example
+from factory.steps.assemble.select.dsir import dsir, hashed_grams
+from factory.steps.assemble.select.nearest import nearest_in_turn
+from factory.steps.assemble.select.plain import highest_first
+from factory.steps.assemble.select.pool import Choice, Pool, Settings
+from factory.steps.assemble.select.s1 import sample_by_domain
+from factory.steps.assemble.select.s2l import CLUSTERS, s2l
+
+_SAMPLE = 1000
+"""Random rows whose nearness to the target is told beside that of the chosen ones."""
+
+
+def choose_nearest(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """The rows nearest to the target, each of its items taking one in turn."""
+    vectors, target = pool.known_vectors, pool.known_aim.target_vectors
+    assert target is not None
+    taken = nearest_in_turn(vectors, target, size)
+    sample = np.sort(random.permutation(len(pool))[:_SAMPLE])
+    facts = {
+        "items_of_the_target": len(target),
+        "cosine_with_its_item": _four(taken.cosines),
+        "cosine_of_random_rows_with_their_nearest_item": _four(_nearest_cosine(vectors[sample], target)),
+        "times_an_item_found_its_next_row_taken": taken.refused,
+    }
+    return Choice(taken.rows, facts)
+
+
+def choose_dsir(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """Rows drawn by how much likelier their words are under the target than in the pool."""
+    aim = pool.known_aim
+    try:
+        drawn = dsir(hashed_grams(aim.texts), hashed_grams(aim.target), size, random)
+    except ValueError as error:
+        raise RunStopped(f"dsir compares words: {error}") from None
+    facts: dict[str, float] = {"items_of_the_target": len(aim.target), "rows_without_a_word": drawn.wordless}
+    if drawn.divergence is not None and drawn.at_random is not None:
+        facts |= {
+            "kl_divergence_of_the_target_from_the_choice": round(drawn.divergence, 4),
+            "kl_divergence_from_random_rows": round(drawn.at_random, 4),
+        }
+    fewer = f"{drawn.wordless:,} rows have no word" if len(drawn.rows) < size else ""
+    return Choice(drawn.rows, facts, fewer)
+
+
+def choose_by_example(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """The rows that a classifier finds most like the good examples, if it can tell these from the bad ones."""
+    aim = pool.known_aim
+    assert aim.good is not None
+    assert aim.bad is not None
+    try:
+        judged = judge_by_example(pool.known_vectors, aim.good, aim.bad, int(random.integers(1 << 31)))
+    except ValueError as error:
+        raise RunStopped(str(error)) from None
+    found = judged.validated
+    said = percent(found.accuracy, (found.low, found.high))
+    if not judged.proven:
+        raise RunStopped(
+            f"the classifier cannot tell `good` from `bad`: it is right for {said} of examples that it has not seen, "
+            f"and always saying the commoner kind is for {found.majority:.1%}: give more examples, or others"
+        )
+    facts: dict[str, str | float] = {
+        "accuracy_on_unseen_examples": said,
+        "always_the_commoner_kind": round(found.majority, 4),
+    }
+    rows = highest_first(judged.good)[:size]
+    facts["least_probability_of_good"] = round(float(judged.good[rows[-1]]), 4)
+    return Choice(rows, facts)
+
+
+def choose_s1(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """Rows of tasks drawn alike, in each the longest answers most likely (s1)."""
+    if not any(pool.tasks):
+        raise RunStopped(
+            "s1 draws a domain and then a row of it, and no record has a task: put `task` before it"
+        )
+    return Choice(sample_by_domain(pool.tasks, pool.lengths, size, random), {"domains": len(set(pool.tasks))})
+
+
+def choose_s2l(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """Of each source, and in it of each cluster of loss trajectories, an equal share (S2L)."""
+    aim = pool.known_aim
+    assert aim.losses is not None
+    found = s2l(aim.losses, aim.sources, size, random, settings.clusters or CLUSTERS)
+    told = {
+        source or "(none)": f"{chosen:,} of {rows:,} in {clusters:,} clusters"
+        for source, (rows, chosen, clusters) in found.sources.items()
+    }
+    return Choice(found.rows, {"checkpoints": aim.losses.shape[1], "sources": told})
+
+
+def _nearest_cosine(rows: Rows, target: Rows) -> Rows:
+    best: Rows = np.full(len(rows), -1.0, np.float32)
+    for start in range(0, len(target), _SAMPLE):
+        best = np.maximum(best, (rows @ target[start : start + _SAMPLE].T).max(axis=1))
+    return best
+
+
+def _four(values: Rows | Ints | np.ndarray) -> float:
+    return round(float(np.mean(values)), 4) if len(values) else 0.0
