@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from factory.errors import RecipeError
 from factory.models.options import (
     OPENAI_HOST,
+    HiddenStatesOptions,
     LangChainOptions,
     LocalEmbeddingOptions,
     LocalOptions,
@@ -27,7 +28,7 @@ EMBEDDED = "embedded"
 ModelEntry: TypeAlias = ModelOptions | ChatProvider
 """What a name stands for: a recipe's options, or in Python a provider that was made already."""
 
-EMBEDDING_OPTIONS = (LocalEmbeddingOptions, OpenAIEmbeddingOptions)
+EMBEDDING_OPTIONS = (LocalEmbeddingOptions, HiddenStatesOptions, OpenAIEmbeddingOptions)
 
 
 def resolve_model(models: Mapping[str, ModelEntry], name: str, kind: str) -> str:
@@ -100,7 +101,9 @@ def _scores(entry: ModelEntry) -> bool:
             return OPENAI_HOST not in hosts or "babbage-002" in entry.model or "davinci-002" in entry.model
         case VLLMOptions() | TransformersOptions():
             return True
-        case LocalOptions() | LangChainOptions() | LocalEmbeddingOptions() | OpenAIEmbeddingOptions():
+        case LocalOptions() | LangChainOptions():
+            return False
+        case LocalEmbeddingOptions() | HiddenStatesOptions() | OpenAIEmbeddingOptions():
             return False
         case _:
             return isinstance(entry, TextScorer)

@@ -305,6 +305,27 @@ class LocalEmbeddingOptions(_Options):
         return 1
 
 
+class HiddenStatesOptions(_Options):
+    """Position-weighted means of a causal model's last hidden states, through transformers and torch (RDS+)."""
+
+    provider: Literal["hidden_states"] = "hidden_states"
+    model: str = Field(min_length=1, description="a folder with a model, or its name on the Hugging Face hub")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="type of the weights; auto: the one that they are stored in"
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
+        description="cpu, cuda, cuda:1, mps; auto: a GPU if any",
+    )
+    batch_size: int = Field(32, ge=1, description="texts embedded in one go")
+
+    @property
+    def concurrency(self) -> int:
+        """Batches in flight: one, since a batch already uses the device."""
+        return 1
+
+
 class OpenAIEmbeddingOptions(OpenAIClientOptions):
     """An embedding model behind an OpenAI-compatible server."""
 
@@ -317,6 +338,6 @@ class OpenAIEmbeddingOptions(OpenAIClientOptions):
 
 
 ChatOptions: TypeAlias = OpenAIOptions | LocalOptions | LangChainOptions | VLLMOptions | TransformersOptions
-EmbeddingOptions: TypeAlias = LocalEmbeddingOptions | OpenAIEmbeddingOptions
+EmbeddingOptions: TypeAlias = LocalEmbeddingOptions | HiddenStatesOptions | OpenAIEmbeddingOptions
 ModelOptions = Annotated[ChatOptions | EmbeddingOptions, Field(discriminator="provider")]
 """One entry of a recipe's `models:` section."""

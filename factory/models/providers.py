@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from factory.models.options import (
     ChatOptions,
     EmbeddingOptions,
+    HiddenStatesOptions,
     LangChainOptions,
     LocalEmbeddingOptions,
     LocalOptions,
@@ -79,6 +80,10 @@ def embedding_provider(options: EmbeddingOptions) -> EmbeddingProvider:
             from factory.models.local_embeddings import LocalEmbeddings
 
             return LocalEmbeddings(options)
+        case HiddenStatesOptions():
+            from factory.models.torch.hidden_states import HiddenStates
+
+            return HiddenStates(options)
         case OpenAIEmbeddingOptions():
             from factory.models.openai.embeddings import OpenAIEmbeddings
 

@@ -14,6 +14,7 @@ from factory.models.llama.weights import (
     check_model_folder,
     download,
     find_smollm2,
+    fingerprint,
     smollm2,
 )
 
@@ -45,6 +46,12 @@ def model_place(model: str) -> str:
         )
     download(model, "config.json")
     return model
+
+
+def name_of_weights(model: str, place: str) -> str:
+    """A model's name with the fingerprints of its weights, where they lie in a folder: other weights, another name."""
+    weights = sorted(Path(place).glob("*.safetensors"))
+    return f"{Path(model).name}@{'+'.join(fingerprint(path) for path in weights)}" if weights else model
 
 
 def cached_smollm2() -> Path:

@@ -12,17 +12,16 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
 from factory.models.installed import is_installed
-from factory.models.llama.weights import fingerprint
 from factory.models.openai.chat import identity_of
 from factory.models.options import TransformersOptions
-from factory.models.torch.folder import model_place
+from factory.models.torch.device import check_device
+from factory.models.torch.folder import model_place, name_of_weights
 
 if TYPE_CHECKING:
     from factory.models.torch.causal_scoring import CausalScorer, Read
@@ -69,15 +68,13 @@ class TransformersScorer:
                 raise MissingDependency(
                     f"the transformers provider needs {package}: pip install 'sft-factory[torch]'"
                 )
-        _check_device(options.device)
+        check_device(options.device)
         self._options = options
         self._place = model_place(options.model)
-        name = options.model
-        weights = sorted(Path(self._place).glob("*.safetensors"))
-        if weights:
-            name = f"{Path(options.model).name}@{'+'.join(fingerprint(path) for path in weights)}"
         self.identity = identity_of(
-            "transformers", name, {"dtype": "" if options.dtype == "auto" else options.dtype}
+            "transformers",
+            name_of_weights(options.model, self._place),
+            {"dtype": "" if options.dtype == "auto" else options.dtype},
         )
         self.concurrency = options.concurrency
         self._slots = 1 if options.device not in ("auto", "cpu") else min(_cores(), _SLOTS)
@@ -256,25 +253,6 @@ def _problem(error: Exception, model: str) -> Exception:
             f"{model}: there is not enough memory for a batch: set a smaller `batch_tokens`, or another `device`"
         )
     return RecordFailed("call_failed", f"{model}: {type(error).__name__}: {shorten(str(error), 160)}")
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that this machine lacks; torch is loaded only for one that it may lack."""
-    if device in ("auto", "cpu"):
-        return
-    import torch
-
-    kind, _, number = device.partition(":")
-    if kind == "mps":
-        if not torch.backends.mps.is_available():
-            raise RecipeError("`device: mps`: this machine has none; use `device: auto`")
-        return
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(number or 0) >= count:
-        has = (
-            f"its GPUs are numbered from 0 to {count - 1}" if count else "torch finds no GPU on this machine"
-        )
-        raise RecipeError(f"`device: {device}`: {has}; use `device: auto`")
 
 
 def _cores() -> int:
