@@ -1108,8 +1108,8 @@ class StepMethods:
         *,
         size: int | None = None,
         tokens: int | None = None,
-        method: Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality"] = "coverage",
-        compare: Sequence[Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality"]] = ...,
+        method: Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "nearest", "dsir", "classifier", "s1", "s2l"] = "coverage",
+        compare: Sequence[Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "nearest", "dsir", "classifier", "s1", "s2l"]] = ...,
         score: str = "",
         stratify: Literal["", "task", "lang", "source"] = "",
         field: Literal["instruction", "prompt", "output", "both"] = "prompt",
@@ -1122,6 +1122,11 @@ class StepMethods:
         threshold: float = 0.95,
         alpha: float = 0.5,
         gamma: float = 1.0,
+        target: Sequence[str] = ...,
+        good: str = "",
+        bad: str = "",
+        losses: str = "",
+        solved: Sequence[str] = ...,
     ) -> Dataset:
         """Choose so many rows by a method, and show beside them what random draws and the longest rows
         would be.
@@ -1131,11 +1136,12 @@ class StepMethods:
             tokens (int | none, >= 1, default null): tokens to choose at most, of prompts and answers
                 (estimated); this or `size`
             method (coverage | random | longest | top | k_center | facility_location | repr_filter | d2 |
-                qdit | complexity_first_diverse | mig | cluster_quality, default "coverage"): how rows are
-                chosen
+                qdit | complexity_first_diverse | mig | cluster_quality | nearest | dsir | classifier | s1
+                | s2l, default "coverage"): how rows are chosen
             compare (list of coverage | random | longest | top | k_center | facility_location |
-                repr_filter | d2 | qdit | complexity_first_diverse | mig | cluster_quality, default []):
-                methods to show side by side; nothing is dropped then
+                repr_filter | d2 | qdit | complexity_first_diverse | mig | cluster_quality | nearest |
+                dsir | classifier | s1 | s2l, default []): methods to show side by side; nothing is
+                dropped then
             score (str, default ""): a score, or a sum of scores such as "judge.quality + 0.5 * ifd";
                 empty: the only judge score, where the method needs one
             stratify ("" | task | lang | source, default ""): a field whose values keep their shares: it
@@ -1157,6 +1163,14 @@ class StepMethods:
                 mig two tags, for alike
             alpha (float, >= 0, <= 1, default 0.5): weight of quality in qdit; the rest is diversity's
             gamma (float, >= 0, default 1.0): how fast a message of d2 fades with the distance
+            target (list of str, default []): files of what to be like, rows or a benchmark, for nearest
+                and dsir: their questions are compared with `field`
+            good (str, default ""): a file of good examples, for classifier
+            bad (str, default ""): a file of bad examples, for classifier
+            losses (str, default ""): a file of rows {"id", "losses"}: a list, one for each checkpoint of
+                a small model, for s2l
+            solved (list of str, default []): scores above 0.5 where a reference model solves a record:
+                these records are set aside, as s1 does
         """
 
     def tag(

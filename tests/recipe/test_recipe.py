@@ -586,5 +586,5 @@ def test_every_option_of_every_step_and_model_is_described() -> None:
 
 def test_the_providers_are_known_by_their_names() -> None:
     chat = ["openai", "local", "langchain", "vllm", "transformers"]
-    embedding = ["local_embeddings", "openai_embeddings"]
+    embedding = ["local_embeddings", "hidden_states", "openai_embeddings"]
     assert list(option_classes()) == chat + embedding
