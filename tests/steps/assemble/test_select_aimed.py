@@ -110,6 +110,14 @@ def test_each_item_of_a_target_has_its_turn(tmp_path: Path) -> None:
     assert Counter(id[0] for id in found.chosen) == {"s": 5, "p": 5}
 
 
+def test_chance_decides_which_items_have_a_turn_where_there_are_too_many(tmp_path: Path) -> None:
+    items = [{"question": "A sum?"}] * 30 + [{"question": "A poem?"}] * 30
+    target = lines(tmp_path / "many.jsonl", *items)
+    found = select([*POEMS, *SUMS], size=10, method="nearest", target=target)
+    assert found.facts["nearest_found"]["items_without_a_turn"] == 50
+    assert {id[0] for id in found.chosen} == {"s", "p"}, "not the head of the file alone"
+
+
 def test_the_choice_does_not_depend_on_the_order_of_the_file_but_on_the_seed(tmp_path: Path) -> None:
     target = lines(tmp_path / "t.jsonl", {"question": "sum poem"})
     for method in ("nearest", "dsir"):

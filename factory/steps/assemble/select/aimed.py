@@ -20,13 +20,18 @@ _SAMPLE = 1000
 
 
 def choose_nearest(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
-    """The rows nearest to the target, each of its items taking one in turn."""
+    """The rows nearest to the target, each of its items taking one in turn.
+
+    Where there are more items than rows to choose, chance decides which have a turn, not the order of their file.
+    """
     vectors, target = pool.known_vectors, pool.known_aim.target_vectors
     assert target is not None
-    taken = nearest_in_turn(vectors, target, size)
+    having = np.sort(random.permutation(len(target))[:size])
+    taken = nearest_in_turn(vectors, target[having], size)
     sample = np.sort(random.permutation(len(pool))[:_SAMPLE])
     facts = {
         "items_of_the_target": len(target),
+        "items_without_a_turn": len(target) - len(having),
         "cosine_with_its_item": _four(taken.cosines),
         "cosine_of_random_rows_with_their_nearest_item": _four(_nearest_cosine(vectors[sample], target)),
         "times_an_item_found_its_next_row_taken": taken.refused,

@@ -117,7 +117,7 @@ def _bucket(
     _compress(state, block, w)
     left = 0
     for i in range(8):
-        left = ((left << 32) + np.int64(state[i])) % buckets
+        left = ((left << 32) + int(state[i])) % buckets
     return left
 
 
@@ -150,16 +150,16 @@ def hash_grams(
             kind, size = SPACE, 1
             if at < end:
                 lead = text[at]
-                point = np.int64(lead)
+                point = int(lead)
                 if lead >= 0xF0:
-                    size, point = 4, np.int64(lead & 0x07)
+                    size, point = 4, int(lead & 0x07)
                 elif lead >= 0xE0:
-                    size, point = 3, np.int64(lead & 0x0F)
+                    size, point = 3, int(lead & 0x0F)
                 elif lead >= 0xC0:
-                    size, point = 2, np.int64(lead & 0x1F)
+                    size, point = 2, int(lead & 0x1F)
                 for i in range(1, size):
-                    point = (point << 6) | np.int64(text[at + i] & 0x3F)
-                kind = np.int64(kinds[point])
+                    point = (point << 6) | int(text[at + i] & 0x3F)
+                kind = int(kinds[point])
             if start >= 0 and (kind != kind_of_run or kind == SINGLE):
                 grams[found] = _bucket(text, start, at, 0, 0, buckets, state, block, w)
                 found += 1
