@@ -68,8 +68,13 @@ class Select(WholeSet):
     matter, and of equals the first goes first. Those chosen stay in the order of the set; the others are dropped
     ("not_selected").
 
+    Towards a `target` choose `nearest`, where each item takes the nearest row in turn (RDS+, arXiv 2503.01807, where
+    `embedder` is of provider `hidden_states`), and `dsir`, by words (arXiv 2302.03169). A record that is an item of
+    the target is told. By difficulty choose `s1` (arXiv 2501.19393) and `s2l` (arXiv 2403.07384).
+
     Example:
         - select: {size: 1000, method: coverage}
+        - select: {size: 1000, method: nearest, target: wanted.jsonl}
         - select: {size: 1000, method: top, score: judge.quality + 0.5 * ifd, stratify: task}
         - select: {size: 1000, score: judge.quality, compare: [coverage, top, qdit]}
     """

@@ -17,6 +17,7 @@ from factory.data.record import Missing, Record, Tag, new_record
 from factory.data.table import Table
 from factory.errors import RecordFailed, RunStopped, TextsFailed
 from factory.step import Context
+from factory.steps.assemble.select.aiming import NEEDED_FILES
 from factory.steps.assemble.select.registry import METHODS
 from factory.steps.assemble.select_rows import Select
 
@@ -97,7 +98,11 @@ def select(step: Select, records: Sequence[Record], embedder: Embedder | None = 
     return Done(list(table.records()), told, warned, context.facts)
 
 
-@pytest.mark.parametrize("method", METHODS)
+WITHOUT_FILES = [name for name, method in METHODS.items() if not method.needs & NEEDED_FILES.keys()]
+"""Methods that need no more than the records."""
+
+
+@pytest.mark.parametrize("method", WITHOUT_FILES)
 def test_every_method_chooses_so_many_and_drops_the_rest_with_numbers(method: Any) -> None:
     done = select(Select(size=20, method=method, threshold=1.0), pool(), Embedder())
     assert len(done.chosen) == 20
@@ -110,7 +115,7 @@ def test_every_method_chooses_so_many_and_drops_the_rest_with_numbers(method: An
     assert any(f"{method} chooses 20 of 60 records" in sentence for sentence in done.told)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", WITHOUT_FILES)
 def test_the_order_of_the_file_does_not_matter_nor_does_a_second_run(method: Any) -> None:
     step = Select(size=15, method=method, threshold=1.0)
     records = pool()

@@ -5,11 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from factory.steps.assemble.select.pool import Pool, TagLists
+from factory.steps.assemble.select.target import Aim
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """These rows, of length 1."""
     return np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def noise_aim(rows: int, dimensions: int, random: np.random.Generator) -> Aim:
+    """A target, examples and losses that have nothing to do with the rows; good and bad examples can be told apart."""
+    apart = np.zeros(dimensions)
+    apart[0] = 3.0
+    return Aim(
+        texts=[" ".join(f"w{word}" for word in random.integers(50, size=12)) for _ in range(rows)],
+        sources=[f"source {at}" for at in random.integers(3, size=rows)],
+        losses=random.standard_normal((rows, 4)),
+        target=["w1 w2 w3", "w3 w4", "w9"],
+        target_vectors=unit(random.standard_normal((3, dimensions))),
+        good=unit(random.standard_normal((20, dimensions)) + apart),
+        bad=unit(random.standard_normal((20, dimensions)) - apart),
+    )
 
 
 def noise_pool(rows: int, seed: int = 0, dimensions: int = 8) -> Pool:
@@ -27,4 +43,5 @@ def noise_pool(rows: int, seed: int = 0, dimensions: int = 8) -> Pool:
         unit(random.standard_normal((rows, dimensions))),
         TagLists.read(lists),
         unit(random.standard_normal((len({name for found in lists for name in found}), dimensions))),
+        noise_aim(rows, dimensions, random),
     )
