@@ -97,11 +97,11 @@ bench-dedup: $(VENV)/.installed-dev
 
 bench-select: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_select.py
+	$(BIN)/python tests/bench/bench_target.py
 
 bench: $(VENV)/.installed-dev bench-dedup bench-select
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
-	$(BIN)/python tests/bench/bench_target.py
 	$(BIN)/python tests/bench/bench_tags.py
 	$(BIN)/python tests/bench/bench_verify.py
 	$(BIN)/python tests/bench/bench_memory.py
