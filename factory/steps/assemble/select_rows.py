@@ -60,6 +60,14 @@ class Select(WholeSet):
     - complexity_first_diverse: most tags first, each row with a new one (InsTag, arXiv 2308.07074)
     - mig: information gain on the graph of tags (MIG, arXiv 2504.13835)
     - cluster_quality: the best of each cluster, then the best of all (CaR, arXiv 2402.18191)
+    - nearest: the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807, where
+      `embedder` is of provider `hidden_states`)
+    - dsir: rows drawn so that their words are spread as the target's (DSIR, arXiv 2302.03169)
+    - classifier: the rows most like `good` examples and unlike `bad` ones (phi-1, arXiv 2306.11644)
+    - s1: tasks drawn alike, and in each the longest answers most likely (s1, arXiv 2501.19393)
+    - s2l: of each source and each cluster of a small model's `losses` an equal share (S2L, arXiv 2403.07384)
+
+    A record that is an item of the target is told.
 
     `compare: [a, b, c]` shows several methods and drops nothing.
 
@@ -67,10 +75,6 @@ class Select(WholeSet):
     aside, neither low nor high. Rows are taken in the order of their ids, so that the order of the file does not
     matter, and of equals the first goes first. Those chosen stay in the order of the set; the others are dropped
     ("not_selected").
-
-    Towards a `target` choose `nearest`, where each item takes the nearest row in turn (RDS+, arXiv 2503.01807, where
-    `embedder` is of provider `hidden_states`), and `dsir`, by words (arXiv 2302.03169). A record that is an item of
-    the target is told. By difficulty choose `s1` (arXiv 2501.19393) and `s2l` (arXiv 2403.07384).
 
     Example:
         - select: {size: 1000, method: coverage}
