@@ -60,8 +60,8 @@ class Select(WholeSet):
     - complexity_first_diverse: most tags first, each row with a new one (InsTag, arXiv 2308.07074)
     - mig: information gain on the graph of tags (MIG, arXiv 2504.13835)
     - cluster_quality: the best of each cluster, then the best of all (CaR, arXiv 2402.18191)
-    - nearest: the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807, where
-      `embedder` is of provider `hidden_states`)
+    - nearest: the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807);
+      as there where `embedder` is of provider `hidden_states`
     - dsir: rows drawn so that their words are spread as the target's (DSIR, arXiv 2302.03169)
     - classifier: the rows most like `good` examples and unlike `bad` ones (phi-1, arXiv 2306.11644)
     - s1: tasks drawn alike, and in each the longest answers most likely (s1, arXiv 2501.19393)

@@ -103,29 +103,29 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
         ),
         "nearest": Method(
             choose_nearest,
-            "the rows nearest to a target, each of its items taking one in turn (RDS+)",
+            "the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807)",
             _VECTORS | {"target_vectors"},
             by=_BY_VECTORS,
         ),
         "dsir": Method(
             choose_dsir,
-            "rows drawn so that their words are spread as the target's (DSIR)",
+            "rows drawn so that their words are spread as the target's (DSIR, arXiv 2302.03169)",
             frozenset({"target"}),
         ),
         "classifier": Method(
             choose_by_example,
-            "the rows most like good examples and unlike bad ones (phi-1)",
+            "the rows most like `good` examples and unlike `bad` ones (phi-1, arXiv 2306.11644)",
             _VECTORS | {"examples"},
             by=_BY_VECTORS,
         ),
         "s1": Method(
             choose_s1,
-            "tasks drawn alike, and in each the longest answers most likely (s1)",
+            "tasks drawn alike, and in each the longest answers most likely (s1, arXiv 2501.19393)",
             by=frozenset({"length", "tasks"}),
         ),
         "s2l": Method(
             choose_s2l,
-            "of each source and each cluster of a small model's losses an equal share (S2L)",
+            "of each source and each cluster of a small model's `losses` an equal share (S2L, arXiv 2403.07384)",
             frozenset({"losses"}),
         ),
     }
