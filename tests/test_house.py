@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import factory
@@ -20,3 +21,9 @@ def test_no_file_is_longer_than_four_hundred_lines() -> None:
 
 def test_there_are_under_fifteen_names_at_the_top() -> None:
     assert len([path for path in HOUSE.iterdir() if path.name != "__pycache__"]) < 15
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by name, and would collect the first of two alone, or none."""
+    names = Counter(path.name for path in (HOUSE.parent / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
