@@ -1,0 +1,164 @@
+"""Whether a response's final answer is the reference: as options, as numbers, as formulas, or as a word."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from factory.data.record import Missing
+from factory.data.text import shorten
+from factory.steps.judging.verifying.answers import PASSED, Verdict
+from factory.steps.judging.verifying.maths.choice import named_options, reference_options
+from factory.steps.judging.verifying.maths.final_answer import Found, final_answer
+from factory.steps.judging.verifying.maths.quantity import (
+    Quantity,
+    plain,
+    quantities_in,
+    read_quantity,
+)
+from factory.steps.judging.verifying.worker.pool import JobFailed, do_job
+
+FAILED, NO_FINAL_ANSWER = "failed", "no_final_answer"
+_MOST_FORMULA = 1000
+_SAID = 80
+_EQUALS = re.compile(r"[=≈]|等于|约为")
+# Of several numbers in a sentence the one right behind its verb: 6排一共有48人.
+_VERB = re.compile(
+    r"(?:有|是|为|要|需|剩|得|等于|\b(?:is|are|has|have|had|equals|be)\b)\s*(?=[-−$€£¥]?\s?[\d一二三四五六七八九十两百千])"
+)
+_WORD = re.compile(r"(?<!\\)(?<![A-Za-z\\])[A-Za-z]{3,}|[\u4e00-\u9fff]")
+_MATHS = re.compile(r"\\[a-zA-Z]+")
+_FUNCTIONS = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|arcsin|arccos|arctan|max|min|mod)\b")
+_HAN = re.compile(r"[\u4e00-\u9fff，。；：、？！（）]+")
+_INLINE = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+
+
+class Reference(NamedTuple):
+    """What a response's final answer is held against, as it is read: the first of these that it is."""
+
+    said: str
+    options: frozenset[str] | None
+    quantity: Quantity | None
+
+
+def read_reference(text: str) -> Reference | Missing:
+    """A reference: a final answer by itself, or a solution that marks it (####, \\boxed, "The answer is")."""
+    text = text.strip()
+    found = final_answer(text)
+    if found is None:
+        return Missing("no_reference", "its reference says nothing")
+    if found.how == "last_line" and "\n" in text:
+        return Missing("bad_reference", f"its reference marks no final answer: {shorten(text, _SAID)}")
+    said = found.phrase if found.how != "last_line" else text
+    if len(said) > _MOST_FORMULA:
+        return Missing("bad_reference", f"its reference has {len(said):,} characters, too many for an answer")
+    return Reference(said, reference_options(said), read_quantity(said))
+
+
+async def compare(response: str, reference: Reference, seconds: float) -> Verdict:
+    """The verdict on a response."""
+    found = final_answer(response)
+    if found is None:
+        return Verdict(NO_FINAL_ANSWER, "it says nothing")
+    if reference.options is not None:
+        named = named_options(found)
+        if named is None:
+            return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
+        return _verdict(named == reference.options, ", ".join(sorted(named)), reference)
+    if reference.quantity is not None:
+        quantity = answered_quantity(found, response)
+        if quantity is not None:
+            return _verdict(quantity.equals(reference.quantity), quantity.said, reference)
+        if found.how == "last_line" or not _is_formula(_formula(found, response)):
+            return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
+    if not _is_formula(reference.said):
+        return _as_words(found, reference)
+    return await _as_formulas(_formula(found, response), reference, seconds)
+
+
+def answered_quantity(found: Found, response: str) -> Quantity | None:
+    """The number that a final answer says, or that the last lines of a response come to; None: it says none."""
+    parts = [found.phrase]
+    if len(split := _EQUALS.split(found.phrase)) > 1:
+        parts.append(split[-1])
+    for part in parts:
+        if (whole := read_quantity(part)) is not None:
+            return whole
+    if found.how == "boxed":
+        # What stands in a box is the answer, whole: a formula is no number in it.
+        return None
+    numbers = quantities_in(found.phrase)
+    if len(parts) > 1 and (results := quantities_in(parts[-1])):
+        return results[0]
+    if len(numbers) > 1 and found.how != "last_line":
+        said = plain(found.phrase)
+        *_, result = _VERB.split(said)
+        if result != said and (results := quantities_in(result)):
+            return results[0]
+        begins = said.startswith(numbers[0].said)
+        return numbers[0] if begins else numbers[-1]
+    if numbers:
+        return numbers[-1]
+    for line in reversed(response[-4000:].splitlines()):
+        *_, result = _EQUALS.split(line)
+        if result != line and (numbers := quantities_in(result)):
+            return numbers[0]
+        if numbers := quantities_in(line):
+            return numbers[-1]
+    return None
+
+
+def _verdict(equal: bool, said: str, reference: Reference) -> Verdict:
+    return Verdict(PASSED, said) if equal else Verdict(FAILED, _differs(said, reference))
+
+
+def _differs(said: str, reference: Reference) -> str:
+    return f"{shorten(said, _SAID)!r}, where the reference is {shorten(reference.said, _SAID)!r}"
+
+
+def _is_formula(said: str) -> bool:
+    """Whether a text is mathematics rather than words."""
+    return not _WORD.search(_FUNCTIONS.sub("", _MATHS.sub(" ", said)))
+
+
+def _as_words(found: Found, reference: Reference) -> Verdict:
+    """A reference in words: the same words are the same answer; other words may say the same."""
+    ours = re.findall(r"\w+", plain(reference.said).casefold())
+    first = re.split(r"[,，;；.。:：]", plain(found.phrase))[0]
+    theirs = [re.findall(r"\w+", text.casefold()) for text in (plain(found.phrase), first)]
+    if ours and ours in theirs:
+        return Verdict(PASSED, shorten(found.phrase, _SAID))
+    if len(ours) == 1 and ours[0] not in plain(found.phrase).casefold():
+        return Verdict(FAILED, _differs(found.phrase, reference))
+    why = f"the reference is in words, which no rule compares: {shorten(reference.said, _SAID)}"
+    return Verdict(Missing("in_words", why), shorten(found.phrase, _SAID))
+
+
+def _formula(found: Found, response: str) -> str:
+    """The formula of a final answer: the last one set as such, or all of it."""
+    if found.how == "boxed":
+        return found.phrase
+    inline = _INLINE.findall(found.phrase)
+    if not inline and found.how == "last_line":
+        inline = _INLINE.findall(response[-4000:])
+    if inline:
+        return "".join(map(str, inline[-1]))
+    # Of 比是3:4 the last piece without Chinese.
+    pieces = [piece for piece in _HAN.split(found.phrase) if re.search(r"\w", piece)]
+    return pieces[-1].strip(" .") if pieces else found.phrase.strip(" .。")
+
+
+async def _as_formulas(formula: str, reference: Reference, seconds: float) -> Verdict:
+    if len(formula) > _MOST_FORMULA:
+        return Verdict(FAILED, f"{len(formula):,} characters, too many for an answer")
+    gold = _formula(Found(reference.said, "marked"), "")
+    try:
+        told = await do_job("formula", {"gold": gold, "answer": formula}, seconds)
+    except JobFailed as error:
+        return Verdict(Missing(error.kind, str(error)), shorten(formula, _SAID))
+    if not told["gold"]:
+        why = f"its reference cannot be read as mathematics: {shorten(reference.said, _SAID)}"
+        return Verdict(Missing("bad_reference", why), shorten(formula, _SAID))
+    if not told["answer"]:
+        return Verdict(NO_FINAL_ANSWER, _differs(formula, reference))
+    return _verdict(bool(told["equal"]), formula, reference)

@@ -1,0 +1,206 @@
+"""A number with its unit, as a final answer says it, and when two of them are the same.
+
+Equal are two whose numbers are equal and whose units are the same, or of which one has none. Nothing is converted: 5 km
+is not 5000 m. A percent sign may be left out: 20 % equals 20, and 0.2. Numbers are compared as fractions, exactly. Only
+where one has no end as a decimal (1/3) and the other is a decimal, that one may be rounded, to four digits or more.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+from typing import NamedTuple
+
+from factory.steps.judging.verifying.maths.numerals import CHARACTERS, chinese_number
+from factory.steps.judging.verifying.maths.units import SIGNS, Unit, read_unit
+
+FEWEST_DIGITS = 4
+"""Digits, from the first that is not 0, of a decimal that may stand for a fraction without end."""
+_MOST = 400
+_SIGN = "|".join(re.escape(one) for one in sorted(SIGNS, key=len, reverse=True))
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,60})"
+_NUMBER = (
+    rf"(?P<mixed>{_WHOLE}\s+\d{{1,9}}\s?/\s?\d{{1,9}})|(?P<fraction>{_WHOLE}\s?/\s?{_WHOLE}(?!\.?\d))"
+    rf"|(?P<decimal>{_WHOLE}(?:\.\d{{1,60}})?|\.\d{{1,60}})"
+    r"(?:\s?(?:[x×*]|\\times|\\cdot)\s?10\s?\^\s?\{?(?P<power>[+-]?\d{1,2})\}?|[eE](?P<exponent>[+-]?\d{1,2})(?![A-Za-z]))?"
+)
+# 3千克 is three kilograms; 成 is a tenth behind a numeral alone.
+_PLAIN = "".join(sorted(set(CHARACTERS) - set("千成")))
+_C = rf"(?:[{_PLAIN}]|千(?![米克瓦])|(?<=[一二三四五六七八九十])成(?![为功绩本人立]))"
+_HAN = (
+    rf"(?P<han>(?=[\d.]*(?:{_C}|[负又]|分之|个半))负?(?:{_C}|分之|[点又\d.]|个(?=半))*(?:{_C}|\d))"
+    r"(?![\d.]*\d)"
+)
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = rf"(?:\s*(?P<scale>{'|'.join(_SCALES)})\b)?"
+_PERCENT = r"(?:\s*(?P<percent>%|％|percent\b|per cent\b|个百分点))?"
+_QUANTITY = re.compile(
+    rf"(?P<minus>[-−–]\s?)?(?P<sign>{_SIGN})?\s?(?P<minus2>[-−–])?"
+    rf"(?:{_HAN}|(?:{_NUMBER})(?:(?P<wan>[万亿]|百万|千万)(?!一))?){_SCALE}{_PERCENT}",
+    re.IGNORECASE,
+)
+# Words that begin with a numeral and are no number.
+_NO_NUMBER = re.compile(
+    r"一(?=[共起样些定般直旦致切边律同方只下])|(?<=[第统唯之同专万每另某任])一|十分(?!之)|千万(?=别|不|要)|半(?=径|年|球|圆|天)|百分比"
+)
+_LATEX = (
+    (re.compile(r"\\[dtc]?frac\s*\{([^{}]{1,60})\}\s*\{([^{}]{1,60})\}"), r" \1/\2 "),
+    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r" \1/\2 "),
+    (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|operatorname)\s*\{([^{}]{0,80})\}"), r" \1 "),
+    (re.compile(r"\^\s*\{?\s*\\circ\s*\}?"), "°"),
+    (re.compile(r"\^\{([23])\}"), r"^\1"),
+    (re.compile(r"\\left|\\right|\\displaystyle|\\boldsymbol"), ""),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\[!,;:\s]|~|\\quad"), " "),
+    (re.compile(r"\\([%$&#])"), r"\1"),
+    (re.compile(r"\\[()\[\]]"), " "),
+)
+_MARKS = re.compile(r"\*\*|__|`|\$(?!\s?[-.\d])|(?<=[\d%})])\$")
+_DOLLARS = re.compile(r"\$([^$\n]{1,200})\$")
+
+
+class Quantity(NamedTuple):
+    """A number and what is said of it.
+
+    digits: how many digits a decimal has from the first that is not 0; 0 where it has no decimal point
+    said: as it was written
+    """
+
+    value: Fraction
+    percent: bool = False
+    unit: Unit = Unit()
+    digits: int = 0
+    said: str = ""
+
+    def equals(self, other: Quantity) -> bool:
+        """Whether the two are the same by the rule above."""
+        if self.unit.differs(other.unit):
+            return False
+        if self.percent == other.percent:
+            return _same(self, other)
+        whole = other._replace(value=other.value * (100 if other.percent else Fraction(1, 100)))
+        return _same(self, other) or _same(self, whole)
+
+
+def _same(one: Quantity, two: Quantity) -> bool:
+    if one.value == two.value:
+        return True
+    for exact, rounded in ((one, two), (two, one)):
+        if _ends(exact.value) or rounded.digits < FEWEST_DIGITS:
+            continue
+        places = _places(rounded)
+        if round(exact.value * 10**places) == rounded.value * 10**places:
+            return True
+    return False
+
+
+def _ends(value: Fraction) -> bool:
+    """Whether a number has finitely many digits as a decimal."""
+    below = value.denominator
+    for prime in (2, 5):
+        while below % prime == 0:
+            below //= prime
+    return below == 1
+
+
+def _places(decimal: Quantity) -> int:
+    """After how many digits behind the point a decimal ends."""
+    below, places = decimal.value.denominator, 0
+    while below > 1 and 10**places % below:
+        places += 1
+    # Zeros at its end were digits too.
+    value = abs(decimal.value)
+    whole = len(str(int(value))) if value >= 1 else 0
+    return max(places, decimal.digits - whole)
+
+
+def plain(text: str) -> str:
+    """`text` with full-width characters, markdown and simple LaTeX of numbers written plainly."""
+    text = unicodedata.normalize("NFKC", text.replace("\\[", " ").replace("\\]", " ")).replace("⁄", "/")
+    for pattern, by in _LATEX:
+        text = pattern.sub(by, text)
+    text = _DOLLARS.sub(r" \1 ", text)
+    return " ".join(_MARKS.sub("", text).split())
+
+
+def read_quantity(text: str) -> Quantity | None:
+    """The number that `text` is, with its unit and whatever words stand behind; None where it is none.
+
+    Before the number may stand "x =", "about" no: what is not sure is no number.
+    """
+    text = plain(text[:_MOST]).strip(" .。,，;；:：!！")
+    text = re.sub(r"^[A-Za-z]\w?\s*=\s*", "", text)
+    match = _QUANTITY.match(text)
+    if match is None or _NO_NUMBER.match(text):
+        return None
+    rest = text[match.end() :]
+    # More numbers, or an operator, make it something else: a list, a formula, a sentence.
+    if re.match(r"\s*[-+*/^=<>×÷√\\(\[{_:]", rest) or quantities_in(_units_out(rest)):
+        return None
+    if re.match(r"[A-Za-z]\b", rest) and read_unit(rest).name == "":
+        return None
+    return _quantity(match, text)
+
+
+def _units_out(rest: str) -> str:
+    return re.sub(r"[a-z]\^?[23](?!\d)", "", rest)
+
+
+def quantities_in(text: str) -> list[Quantity]:
+    """All numbers in a sentence, in order; those in Chinese words only where there are none in digits."""
+    text = plain(text)
+    found = [(match, quantity) for match in _QUANTITY.finditer(text) if (quantity := _quantity(match, text))]
+    in_digits = [quantity for match, quantity in found if re.search(r"\d", match[0])]
+    if in_digits:
+        return in_digits
+    no_number = {match.start() for match in _NO_NUMBER.finditer(text)}
+    return [quantity for match, quantity in found if match.start() not in no_number]
+
+
+def _quantity(match: re.Match[str], text: str) -> Quantity | None:
+    negative = (bool(match["minus"]) and not _takes_away(match, text)) != bool(match["minus2"])
+    percent, digits = bool(match["percent"]), 0
+    value: Fraction | None
+    if match["han"]:
+        number = chinese_number(match["han"])
+        if number is None:
+            return None
+        value, percent = number.value, percent or number.percent
+        if match["percent"]:
+            value /= 100
+    else:
+        value, digits = _arabic(match)
+        if value is None:
+            return None
+        if match["wan"]:
+            value *= {"万": 10**4, "亿": 10**8, "百万": 10**6, "千万": 10**7}[match["wan"]]
+        if match["percent"]:
+            value /= 100
+    if match["scale"]:
+        value *= _SCALES[match["scale"].lower()]
+    unit = read_unit(text[match.end() : match.end() + 40], (match["sign"] or "").upper())
+    return Quantity(-value if negative else value, percent, unit, digits, match[0].strip())
+
+
+def _takes_away(match: re.Match[str], text: str) -> bool:
+    """Whether a minus stands between two numbers or letters ("5-3", "x - 3") rather than before one ("is -3")."""
+    before = text[: match.start()]
+    if before.endswith(" "):
+        return match["minus"].endswith(" ") and bool(re.search(r"[0-9)]\s*$", before))
+    return bool(re.search(r"[0-9A-Za-z)]$", before))
+
+
+def _arabic(match: re.Match[str]) -> tuple[Fraction | None, int]:
+    """The number in digits that was matched, and how many digits of a decimal."""
+    if match["mixed"]:
+        whole, rest = match["mixed"].split(None, 1)
+        above, below = (int(part) for part in rest.split("/"))
+        return (Fraction(int(whole.replace(",", ""))) + Fraction(above, below) if below else None), 0
+    if match["fraction"]:
+        above, below = (int(part.replace(",", "")) for part in match["fraction"].split("/"))
+        return (Fraction(above, below) if below else None), 0
+    said = match["decimal"].replace(",", "")
+    power = int(match["power"] or match["exponent"] or 0)
+    digits = len(said.replace(".", "").lstrip("0")) if "." in said else 0
+    return Fraction(said) * Fraction(10) ** power, digits

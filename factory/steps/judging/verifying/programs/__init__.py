@@ -1,0 +1,1 @@
+"""Code in an answer, the tests of its row, and what came of running both in the sandbox."""

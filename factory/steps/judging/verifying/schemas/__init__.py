@@ -1,0 +1,1 @@
+"""JSON in an answer, and the schema that it is to fit."""

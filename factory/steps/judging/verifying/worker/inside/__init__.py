@@ -1,0 +1,1 @@
+"""What runs in a verifier's process; imports nothing of factory."""
