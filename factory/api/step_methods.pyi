@@ -1313,6 +1313,94 @@ class StepMethods:
                 wrote: first (part of Python, works everywhere), or second (all of it, on Linux).
         """
 
+    def verify_code(
+        self,
+        *,
+        keep: Literal["all", "verified"] = "all",
+        choose: Literal["as_it_is", "verified"] = "as_it_is",
+        keep_pass_rate: str | None = None,
+        tests: str = "",
+        sandbox: Literal["first", "second"] = "first",
+        seconds: float = 5.0,
+        most_tests: int = 100,
+    ) -> Dataset:
+        """Run the code of each answer with the tests of its row, in the sandbox alone.
+
+        Args:
+            keep (all | verified, default "all"): Keep all records, or those alone whose answer, the one
+                that ends the conversation, is verified.
+            choose (as_it_is | verified, default "as_it_is"): Which of several answers ends the
+                conversation: that which does, or a verified one (the first, unless that which does is
+                verified). A record that has none stays as it is.
+            keep_pass_rate (ShareRange | none, default null): Keep the records whose pass rate lies in
+                this range, ends included, such as "0.1..0.9": neither too hard nor too easy for the model
+                that answered.
+            tests (str, default ""): The column that holds the tests; "" looks for the usual ones.
+            sandbox (first | second, default "first"): The tier of the sandbox: first (part of Python,
+                works everywhere), or second (all of it, on Linux).
+            seconds (float, > 0, <= 600, default 5.0): Most time that the code, and each of its tests by
+                data, may take.
+            most_tests (int, >= 1, default 100): Most tests by data (inputs with outputs) that are run for
+                an answer; those beyond are counted and told.
+        """
+
+    def verify_json(
+        self,
+        *,
+        keep: Literal["all", "verified"] = "all",
+        choose: Literal["as_it_is", "verified"] = "as_it_is",
+        keep_pass_rate: str | None = None,
+        json_schema: Mapping[str, str] | None = None,
+        column: str = "",
+        bare: bool = False,
+        seconds: float = 5.0,
+    ) -> Dataset:
+        """Hold the JSON of each answer against a JSON schema, and the arguments of its calls against its
+        tools' schemas.
+
+        Args:
+            keep (all | verified, default "all"): Keep all records, or those alone whose answer, the one
+                that ends the conversation, is verified.
+            choose (as_it_is | verified, default "as_it_is"): Which of several answers ends the
+                conversation: that which does, or a verified one (the first, unless that which does is
+                verified). A record that has none stays as it is.
+            keep_pass_rate (ShareRange | none, default null): Keep the records whose pass rate lies in
+                this range, ends included, such as "0.1..0.9": neither too hard nor too easy for the model
+                that answered.
+            json_schema (mapping of str to Any | none, default null): The schema of all answers; without
+                it each row's own.
+            column (str, default ""): The column that holds the schema; "" looks for the usual ones.
+            bare (bool, default false): Take only answers that are JSON and nothing else, without a fence
+                or words around it.
+            seconds (float, > 0, <= 600, default 5.0): Most time that holding one value against a schema
+                may take.
+        """
+
+    def verify_math(
+        self,
+        *,
+        keep: Literal["all", "verified"] = "all",
+        choose: Literal["as_it_is", "verified"] = "as_it_is",
+        keep_pass_rate: str | None = None,
+        reference: str = "",
+        seconds: float = 5.0,
+    ) -> Dataset:
+        """Hold the final answer of each response against a reference: numbers, multiple choice, formulas.
+
+        Args:
+            keep (all | verified, default "all"): Keep all records, or those alone whose answer, the one
+                that ends the conversation, is verified.
+            choose (as_it_is | verified, default "as_it_is"): Which of several answers ends the
+                conversation: that which does, or a verified one (the first, unless that which does is
+                verified). A record that has none stays as it is.
+            keep_pass_rate (ShareRange | none, default null): Keep the records whose pass rate lies in
+                this range, ends included, such as "0.1..0.9": neither too hard nor too easy for the model
+                that answered.
+            reference (str, default ""): The column that holds the reference answer; "" looks for the
+                usual ones.
+            seconds (float, > 0, <= 600, default 5.0): Most time that comparing two formulas may take.
+        """
+
     def write_checkers(
         self,
         *,
