@@ -10,15 +10,16 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from factory.data.named_files import named_file
-from factory.data.record import Event, Record
+from factory.data.record import Drop, Event, Record
 from factory.data.text import is_blank
 from factory.errors import InputError, RecordFailed
 from factory.models.base import Sampling
 from factory.step import ChatModelName, Context, PerRecord
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, truncation_flaw
+from factory.steps.agents.flaws.answer import checked_answer
+from factory.steps.agents.flaws.eliminate import Flaw, truncation_flaw
+from factory.steps.agents.flaws.yields import note_yield, tell_yield
 from factory.steps.agents.ladder.choose import keeps_arguments, next_checked, requirement_flaw
 from factory.steps.agents.ladder.words import CHINESE, ENGLISH
-from factory.steps.agents.respond import answered
 from factory.steps.judging.constraints.conflicts import conflict
 from factory.steps.judging.constraints.constraint import (
     CATEGORIES,
@@ -59,8 +60,9 @@ class Constrain(PerRecord):
     A level that the model wrote is let go, marked with its reason, where the constraint is "empty", "unchanged" (the
     instruction, or a constraint that is there), a "template_leak", a "refusal", "too_long", in an "other_language" or
     cut ("truncated"); it is tried `tries` times, and then from the registry where that has one that fits. Where no
-    constraint fits any more the ladder ends, which is counted. An answer that is cut, empty or a refusal lets its
-    level go, and the ladder goes on without it.
+    constraint fits any more the ladder ends, which is counted. An answer that is cut, empty, a refusal, the
+    prompt again or a loop lets its level go, and the ladder goes on without it. The facts tell how many levels were
+    asked for and kept, and what the others were let go for.
 
     Source: FollowBench (arXiv 2310.20410), section 3; arguments as IFEval (arXiv 2311.07911) draws them.
 
@@ -129,6 +131,25 @@ class Constrain(PerRecord):
             raise bad_constraint(error, context) from None
         if self.keep_parents:
             yield record
+        kept, dropped = 0, list[Drop]()
+        async for level in self._levels(record, stated, context):
+            yield level
+            if level.dropped is None:
+                kept += 1
+            else:
+                dropped.append(level.dropped)
+        note_yield(context, kept, dropped)
+        if not kept and not dropped and not self.keep_parents:
+            raise RecordFailed("no_constraint", "no constraint of these kinds fits the instruction")
+
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`."""
+        tell_yield(context)
+
+    async def _levels(
+        self, record: Record, stated: Sequence[Stated], context: Context
+    ) -> AsyncIterator[Record]:
+        """All levels of a record, kept or dropped, and the tries that failed."""
         categories = context.random(record.id, "categories").sample(self.categories, len(self.categories))
         ladder = _Ladder(record, record, stated)
         for level in range(1, self.levels + 1):
@@ -145,8 +166,6 @@ class Constrain(PerRecord):
             if added is None:
                 context.count("ladders_that_end_early")
                 context.count("levels_not_made", self.levels - level + 1)
-                if level == 1 and not self.keep_parents:
-                    raise RecordFailed("no_constraint", "no constraint of these kinds fits the instruction")
                 return
             ladder = ladder._replace(parent=added, stated=stated_constraints(added))
 
@@ -291,7 +310,7 @@ class Constrain(PerRecord):
         said = asked.answer.data.constraint.strip()
         flaw = truncation_flaw(asked.answer, "the constraint")
         flaw = flaw or requirement_flaw(said, ladder.seed.instruction, have, prompt, language)
-        constraint = make_constraint(kind, {"requirement": said or "-"})
+        constraint = make_constraint(kind, {"requirement": "-" if is_blank(said) else said})
         if flaw is None and (why := conflict([*(one.constraint for one in ladder.stated), constraint])):
             flaw = Flaw("conflict", why)
         child = ladder.child(Stated(constraint, said), asked.event)
@@ -301,14 +320,9 @@ class Constrain(PerRecord):
         """A level with its answer, kept or dropped."""
         sampling = Sampling(self.temperature, self.answer_max_tokens)
         try:
-            made, answer = await answered(
-                child, self.model, sampling, context, operation="answer", round=level
-            )
+            made, flaw = await checked_answer(child, self.model, sampling, context, round=level)
         except RecordFailed as error:
             return child.drop(context.step, error.kind, str(error), failed=True)
-        flaw = truncation_flaw(answer, "the answer")
-        if flaw is None and not answer.calls:
-            flaw = answer_flaw(answer.text.strip(), f"{child.system}\n{child.instruction}".strip())
         return made if flaw is None else made.drop(context.step, *flaw)
 
 

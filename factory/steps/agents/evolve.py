@@ -25,6 +25,7 @@ from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.comments import without_comment
 from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, truncation_flaw
 from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
+from factory.steps.agents.flaws.repetition import loop_flaw
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 
 ATTEMPT = 1000
@@ -53,7 +54,9 @@ class Evolve(PerRecord):
       refuses to evolve in such words ("refusal");
     - its answer holds nothing but punctuation and stop words, and is no option, yes or no, or sign that was asked
       for ("empty_answer");
-    - it copies words of the evolving prompt, or an example in it ("template_leak");
+    - it copies words of the evolving prompt, or an example in it ("template_leak"), or its answer says the prompt
+      again ("echo");
+    - it, or its answer, says little but the same words again and again, unasked ("repetition");
     - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
       "unchanged", "truncated");
     - with `max_words` or `max_demands`, it has grown beyond that ("too_long", "too_many_demands"); with
@@ -273,6 +276,7 @@ class Evolve(PerRecord):
         """What can be told of an evolved instruction without a model."""
         return (
             instruction_flaw(_words(child), _words(parent), prompt)
+            or loop_flaw(_words(child), _words(parent), "the evolved instruction")
             or self._limits.flaw(_words(child))
             or self._language(
                 language_flaw(_words(child), _words(parent), "the evolved instruction"), context

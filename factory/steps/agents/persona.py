@@ -26,7 +26,7 @@ from factory.steps.agents.inventing.personas import (
     with_persona,
 )
 from factory.steps.agents.inventing.pool import Pool, made_from
-from factory.steps.agents.inventing.single import answered_task, task_flaw
+from factory.steps.agents.inventing.single import answered_task, copy_flaw, task_flaw
 
 _EXAMPLE = "A baker in a mountain village who sells bread to hikers."
 
@@ -113,9 +113,10 @@ class PersonaTasks(MakesTasks):
             await infer_personas(texts, self.relations, personas, self.model, self._sampling, context)
         personas.tell(context)
         if not personas.kept:
-            dropped = context.facts.get("personas_dropped")
+            dropped = context.facts.get("personas_dropped") or {}
+            why = ", ".join(f"{kind} {number:,}" for kind, number in dropped.items()) or "nothing came"
             raise FactoryError(
-                f"{context.step}: no persona could be inferred from {len(personas.rows):,} texts ({dropped}): "
+                f"{context.step}: no persona could be inferred from {len(personas.rows):,} texts ({why}): "
                 "name a stronger `model`, other texts, or a file of `personas`"
             )
         context.random("order").shuffle(personas.kept)
@@ -152,6 +153,7 @@ class PersonaTasks(MakesTasks):
             made_from(persona.parents, task, event, str(number), persona.text, **own), persona
         )
         flaw = task_flaw(task, reply, [persona.text], {detect_language(persona.text)}, prompt)
+        flaw = flaw or copy_flaw(task, persona.text)
         return made if flaw is None else made.drop(context.step, *flaw)
 
     async def answered(self, task: Record, context: Context) -> Record:

@@ -53,7 +53,7 @@ class Tree(PerRecord):
     - the instruction lacks a new node ("node_missing") or old words ("word_lost"), is a copy, empty, cut, a refusal, a
       loop, in another language, or speaks of its making ("unchanged", "empty", "truncated", "refusal", "repetition",
       "other_language", "template_leak");
-    - its answer is empty, cut, a refusal or in another language.
+    - its answer is empty, cut, a refusal, a loop, the prompt again or in another language.
 
     A record gives a child for each number in `nodes`. The input of an instruction goes along as it is, and so do the
     turns before it: the tree is of the last instruction alone. The prompts ask for 100 words at most; that is told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +379,25 @@ def test_a_model_is_named_only_where_it_is_asked() -> None:
     assert list(Constrain(by="code").models_of("chat")) == []
     for options in ({}, {"by": "code", "reword": True}, {"by": "code", "answer": True}, {"by": "model"}):
         assert list(Constrain(**options).models_of("chat")) == [("model", "")]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\u200b", "\u200b \u3000\n", "\u2060\ufeff"])
+def test_a_constraint_that_shows_nothing_is_empty_and_ends_no_record(nothing: str) -> None:
+    records, _ = made(levels=1, by="model", tries=1, categories=("style",), script=writes(nothing))
+    assert kinds(records) == [None, "empty"]
+
+
+def test_an_answer_that_is_the_prompt_again_lets_its_level_go() -> None:
+    records, _ = made(levels=1, by="code", answer=True, script=lambda ask: ask.messages[-1].content)
+    assert kinds(records) == [None, "echo"]
+
+
+def test_what_was_reached_is_told_with_what_most_were_let_go_for() -> None:
+    told: list[str] = []
+    context, _ = scripted_context(lambda ask: "I'm sorry, but I can't help.", step="02-constrain")
+    context = replace(context, tell=told.append, warn=told.append)
+    step = Constrain(levels=2, by="code", answer=True)
+    process(step, SEED, context)
+    step.finish(context)
+    assert told[0].startswith("02-constrain: 0 of 2 children were kept, 0.0% (95 % interval ")
+    assert told[1].startswith("02-constrain: 2 of the 2 let go are refusal: the model refuses: ")

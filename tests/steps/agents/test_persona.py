@@ -111,7 +111,7 @@ def test_a_person_that_came_up_before_is_left_out_and_kept_in_the_list() -> None
     ],
 )
 def test_where_no_persona_comes_of_any_text_it_says_why_and_what_would_do(said: Said, kind: str) -> None:
-    with pytest.raises(FactoryError, match=rf"from 4 texts \(\{{'{kind}': 4\}}\): name a stronger `model`"):
+    with pytest.raises(FactoryError, match=rf"from 4 texts \({kind} 4\): name a stronger `model`"):
         run(PersonaTasks(size=1), script(behind=lambda text: said))
 
 
@@ -124,6 +124,7 @@ def test_where_no_persona_comes_of_any_text_it_says_why_and_what_would_do(said: 
         ("请告诉我怎么切玻璃才不会裂。", "other_language"),
         ("What only somebody with this knowledge, trade or worry would ask for.", "template_leak"),
         ("Why is the sea salty?", "near_duplicate"),
+        ("Say it: " + "and then again the same thing " * 20, "repetition"),
         (RecordFailed("timeout", "no answer in time"), "timeout"),
     ],
 )

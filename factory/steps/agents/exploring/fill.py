@@ -22,7 +22,8 @@ from factory.steps.agents.exploring.grow import listed, seed, stand_in
 from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS
 from factory.steps.agents.exploring.tree import Plan, Task
 from factory.steps.agents.exploring.words import clean_line, instruction_flaw
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, truncation_flaw
+from factory.steps.agents.flaws.answer import checked_answer
+from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.respond import answered
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 
@@ -239,13 +240,11 @@ class Filling:
 
     async def _answered(self, record: Record, round: int, context: Context) -> Record:
         try:
-            record, answer = await answered(
-                record, self.model, self.answer_sampling, context, operation="answer", round=round
+            record, flaw = await checked_answer(
+                record, self.model, self.answer_sampling, context, round=round
             )
         except RecordFailed as error:
             return record.drop(context.step, error.kind, str(error), failed=True)
-        flaw = truncation_flaw(answer, "the answer")
-        flaw = flaw or (None if answer.calls else answer_flaw(answer.text.strip(), record.prompt))
         return record if flaw is None else record.drop(context.step, *flaw)
 
     def _record(self, text: str, call: _Call, event: Event) -> Record:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from factory.data.record import Record
 from factory.models.base import Sampling
 from factory.step import Context
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, truncation_flaw
+from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, echo_flaw, truncation_flaw
+from factory.steps.agents.flaws.repetition import loop_flaw
 from factory.steps.agents.respond import answered
 
 
 async def checked_answer(
     child: Record, model: str, sampling: Sampling, context: Context, *, sample: int = 0, round: int = 0
 ) -> tuple[Record, Flaw | None]:
-    """`child` answered by the model of this name, and the answer's flaw: cut, empty, a refusal.
+    """`child` answered by the model of this name, and the answer's flaw: cut, empty, the prompt again, a loop, a refusal.
 
     Raises:
         RecordFailed: the call failed, or its reply is no answer.
@@ -21,5 +22,8 @@ async def checked_answer(
         child, model, sampling, context, operation="answer", sample=sample, round=round
     )
     flaw = truncation_flaw(answer, "the answer")
-    asked = f"{child.system}\n{child.asked.content if child.asked is not None else ''}".strip()
-    return child, flaw or (None if answer.calls else answer_flaw(answer.text.strip(), asked))
+    if flaw is not None or answer.calls:
+        return child, flaw
+    text, asked = answer.text.strip(), child.asked.content if child.asked is not None else ""
+    said = f"{child.system}\n{asked}".strip()
+    return child, echo_flaw(text, asked) or answer_flaw(text, said) or loop_flaw(text, said, "the answer")

@@ -111,13 +111,22 @@ def _prompt_runs(turns: tuple[tuple[str, str], ...], size: int) -> frozenset[Run
     return frozenset(run for _, text in turns for run in _runs(text, size))
 
 
+def echo_flaw(answer: str, prompt: str) -> Flaw | None:
+    """The answer only says again what was asked."""
+    if not answer.strip() or answer.strip() != prompt.strip():
+        return None
+    return Flaw("echo", "the model's answer is the prompt again")
+
+
 def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
-    """What is wrong with an answer to `instruction` by its text alone: rules (b) and (c).
+    """What is wrong with an answer to `instruction` by its text alone: the prompt again, and rules (b) and (c).
 
     The paper's words for these are "sorry" in fewer than 80 words, and nothing but punctuation and stop words.
     Here an apology that was asked for, or that does not open the answer, is no refusal (`refusals.refusal`), and
     an option, a yes or no, a sign that was asked for is an answer (`short_answers.is_short_answer`).
     """
+    if flaw := echo_flaw(answer, instruction):
+        return flaw
     if not has_content(answer) and not is_short_answer(answer, instruction):
         return Flaw("empty_answer", "the answer holds nothing but punctuation and stop words")
     words = word_count(answer)

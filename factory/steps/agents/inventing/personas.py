@@ -16,7 +16,7 @@ from factory.statistics.rouge.novelty import NoveltyIndex
 from factory.step import Context
 from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.eliminate import Flaw
-from factory.steps.agents.inventing.single import task_flaw
+from factory.steps.agents.inventing.single import copy_flaw, task_flaw
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 
 TEXT_CHARACTERS = 4000
@@ -181,6 +181,7 @@ async def _persona(
         return start._replace(text=""), Flaw(error.kind, str(error))
     told = " ".join(clean_instruction(reply.text).split())
     flaw = task_flaw(told, reply, [text], {detect_language(text)}, prompt, "persona")
+    flaw = flaw or copy_flaw(told, text, "persona")
     return start._replace(text=told, events=(*start.events, event)), flaw
 
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from factory.data.prompt import Prompt
 from factory.data.record import Record
-from factory.data.text import detect_language, rouge_tokens, shorten
+from factory.data.text import detect_language, normal_form, rouge_tokens, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import Context
+from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.eliminate import (
     Flaw,
-    answer_flaw,
     sentence_leak,
     tag_leak,
     template_leak,
     truncation_flaw,
 )
 from factory.steps.agents.flaws.refusals import refusal
-from factory.steps.agents.respond import answered
+from factory.steps.agents.flaws.repetition import loop_flaw
 
 
 def task_flaw(
@@ -32,9 +32,8 @@ def task_flaw(
 ) -> Flaw | None:
     """What is wrong with a task that a reply holds, or with what else it is, by its text alone.
 
-    Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages`
-    (`detect_language`) that may be ("other_language"), or copied from the prompt, and not from what was given with it
-    ("template_leak").
+    Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages` (`detect_language`) that may be ("other_language"), copied from the prompt,
+    and not from what was given with it ("template_leak"), or a loop ("repetition").
     """
     if flaw := truncation_flaw(reply, f"the {what}"):
         return flaw
@@ -45,7 +44,14 @@ def task_flaw(
         return Flaw("refusal", f"the {what} says {refused!r}")
     if detect_language(task) not in languages | {""}:
         return Flaw("other_language", "it is written in another language than what it was made from")
-    return leak_flaw(task, said, prompt, what)
+    return leak_flaw(task, said, prompt, what) or loop_flaw(task, said, f"the {what}")
+
+
+def copy_flaw(task: str, given: str, what: str = "task") -> Flaw | None:
+    """That a task is no more than what it was to be made from."""
+    if normal_form(task) != normal_form(given):
+        return None
+    return Flaw("unchanged", f"the {what} is what it was to be made from")
 
 
 def leak_flaw(text: str, said: str, prompt: Prompt, what: str = "task") -> Flaw | None:
@@ -57,10 +63,9 @@ def leak_flaw(text: str, said: str, prompt: Prompt, what: str = "task") -> Flaw 
 
 
 async def answered_task(task: Record, model: str, sampling: Sampling, context: Context) -> Record:
-    """The task answered by a model, or marked where the answer is none: cut, empty, a refusal, a failed call."""
+    """The task answered by a model, or marked where the answer is none: cut, empty, the prompt again, a loop, a refusal, a failed call."""
     try:
-        made, answer = await answered(task, model, sampling, context, operation="answer")
+        made, flaw = await checked_answer(task, model, sampling, context)
     except RecordFailed as error:
         return task.drop(context.step, error.kind, str(error), failed=True)
-    flaw = truncation_flaw(answer, "the answer") or answer_flaw(answer.text.strip(), task.prompt)
     return made if flaw is None else made.drop(context.step, *flaw)

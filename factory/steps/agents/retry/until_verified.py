@@ -11,6 +11,7 @@ from factory.data.text import is_blank
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import Context
+from factory.steps.agents.flaws.eliminate import echo_flaw
 from factory.steps.judging.constraints.constraint import is_chinese
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.verdicts import Verified, verify_answer
@@ -109,8 +110,8 @@ def unusable(answer: Answer[None], record: Record, sampling: Sampling, context: 
     if is_blank(answer.text) and not answer.calls:
         return context.drop("empty_answer", "the model's answer is empty")
     if answer.finish_reason != "length":
-        echoes = not answer.calls and answer.text.strip() == record.prompt.strip()
-        return context.drop("echo", "the model's answer is the prompt again") if echoes else None
+        flaw = None if answer.calls else echo_flaw(answer.text, record.prompt)
+        return None if flaw is None else context.drop(flaw.kind, flaw.reason)
     limit = sampling.max_tokens
     return context.drop("truncated", f"the answer was cut at {limit} tokens", {"max_tokens": limit})
 

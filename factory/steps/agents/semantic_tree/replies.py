@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.prompt import Prompt
-from factory.data.text import normal_form, rouge_tokens, shorten
+from factory.data.text import normal_form, shorten
 from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw
 from factory.steps.agents.flaws.language import language_flaw
+from factory.steps.agents.flaws.repetition import repeated
 from factory.steps.agents.semantic_tree.tree import (
     ROLES,
     BadTree,
@@ -25,8 +26,6 @@ from factory.steps.agents.semantic_tree.words import holds, more_often, new_term
 
 WORDS_CHARACTERS, MOST_NODES = 40, 40
 """Bounds of a node's words and of a tree where the server decodes by the schema: a small model may go on for ever."""
-LOOP = 6
-"""So many words in a row that stand three times are a loop."""
 
 _LEAK = re.compile(
     r"\b(?:new|added?|adding|extra|original|old)\s+(?:\w+\s+)?nodes?\b|\bsemantic\s+trees?\b|\btree-?[12]\b"
@@ -149,7 +148,7 @@ def written_flaw(text: str, instruction: str, prompt: Prompt, least: float) -> F
         return Flaw("template_leak", f"the new instruction speaks of its making: {shorten(leak[0], 60)!r}")
     if (flaw := language_flaw(text, instruction, "the new instruction")) is not None:
         return flaw
-    if loop := _loop(text, instruction):
+    if loop := repeated(text, instruction):
         return Flaw("repetition", f"the new instruction repeats {shorten(loop, 60)!r} three times and more")
     share = share_held(instruction, text)
     if share < least:
@@ -166,17 +165,3 @@ def missing_nodes(text: str, nodes: Sequence[Node]) -> Flaw | None:
     named = shorten(", ".join(missing), 80)
     reason = f"{len(missing)} of {len(nodes)} new nodes are not in the new instruction: {named}"
     return Flaw("node_missing", reason, {"missing": len(missing), "nodes": len(nodes)})
-
-
-def _loop(text: str, instruction: str) -> str:
-    """The words that a text repeats for no reason of the instruction's, or ""."""
-    counts: dict[tuple[str, ...], int] = {}
-    for run in _runs(text):
-        counts[run] = counts.get(run, 0) + 1
-    said = set(_runs(instruction))
-    return " ".join(next((run for run, number in counts.items() if number >= 3 and run not in said), ()))
-
-
-def _runs(text: str) -> list[tuple[str, ...]]:
-    words = rouge_tokens(text)
-    return [tuple(words[at : at + LOOP]) for at in range(len(words) - LOOP + 1)]
