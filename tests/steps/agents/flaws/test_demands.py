@@ -53,3 +53,9 @@ def test_the_count_rises_with_the_number_of_constraints_that_were_added(language
     assert means == sorted(means)
     assert means[5] - means[0] > 4
     assert spearmanr([row["level"] for row in rows], counts)[0] > 0.5
+
+
+@pytest.mark.parametrize("unit", ["一", "1", "一 ", "O(", "at ", " ", "分", "用"])
+def test_a_huge_text_is_counted_in_time_that_grows_with_its_length(unit: str) -> None:
+    """A count whose time grew with the square took minutes here, and ran into the limit of a test."""
+    assert demand_count(unit * (40_000 // len(unit))) in (0, 1)
