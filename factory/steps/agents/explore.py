@@ -56,9 +56,8 @@ class Explore(WholeSet):
     Chinese characters ("too_short", "too_long"), the name of its task ("unchanged"), a refusal ("refusal"), in
     another language than the domain ("other_language"), copied from the prompt ("template_leak"), above `threshold`
     with one kept before, of whatever task ("duplicate"), or more than the plan asks for ("not_needed"). With
-    `answer` each is answered too, and one whose answer is cut, empty, a loop,
-    the prompt again or a refusal is let go and does not count. The
-    facts of the step have the yield with its interval, and planned against made for each task.
+    `answer` each is answered too, and one whose answer is cut, empty, a loop, the prompt again or a refusal is let go
+    and does not count. The facts of the step have the yield with its interval, and planned against made for each task.
 
     Source: Explore-Instruct (arXiv 2310.09168), whose published code samples pruned tasks, looks for close
     instructions within one task alone, and asks on forever where nothing comes; #InsTag (arXiv 2308.07074) for tags.

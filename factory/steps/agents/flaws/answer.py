@@ -13,7 +13,9 @@ from factory.steps.agents.respond import answered
 async def checked_answer(
     child: Record, model: str, sampling: Sampling, context: Context, *, sample: int = 0, round: int = 0
 ) -> tuple[Record, Flaw | None]:
-    """`child` answered by the model of this name, and the answer's flaw: cut, empty, the prompt again, a loop, a refusal.
+    """`child` answered by the model of this name, and what is wrong with the answer.
+
+    It is cut, empty, the prompt again, a loop, or a refusal.
 
     Raises:
         RecordFailed: the call failed, or its reply is no answer.

@@ -27,7 +27,7 @@ def repeated(text: str, said: str) -> str:
 
 
 def loop_flaw(text: str, said: str, what: str) -> Flaw | None:
-    """`what` (such as "the answer") says little but the same words again and again, and `said` neither does nor asks for it."""
+    """`what` (such as "the answer") says little but the same words again and again, which `said` does not ask for."""
     if _ASKED_FOR.search(said):
         return None
     runs, known = _runs(text), set(_runs(said))

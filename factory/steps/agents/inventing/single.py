@@ -32,8 +32,9 @@ def task_flaw(
 ) -> Flaw | None:
     """What is wrong with a task that a reply holds, or with what else it is, by its text alone.
 
-    Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages` (`detect_language`) that may be ("other_language"), copied from the prompt,
-    and not from what was given with it ("template_leak"), or a loop ("repetition").
+    Cut by the token limit ("truncated"), without words ("empty"), a refusal ("refusal"), in none of the `languages`
+    (`detect_language`) that may be ("other_language"), copied from the prompt, and not from what was given with it
+    ("template_leak"), or a loop ("repetition").
     """
     if flaw := truncation_flaw(reply, f"the {what}"):
         return flaw
@@ -63,7 +64,7 @@ def leak_flaw(text: str, said: str, prompt: Prompt, what: str = "task") -> Flaw 
 
 
 async def answered_task(task: Record, model: str, sampling: Sampling, context: Context) -> Record:
-    """The task answered by a model, or marked where the answer is none: cut, empty, the prompt again, a loop, a refusal, a failed call."""
+    """The task answered by a model, or marked where the answer is none (see `checked_answer`), or the call failed."""
     try:
         made, flaw = await checked_answer(task, model, sampling, context)
     except RecordFailed as error:
