@@ -11,12 +11,14 @@ SECONDS = 4.0
 
 
 def load_loops(kernel: str, note: Callable[[str], None]) -> None:
-    """Load the loops of this module, such as `factory.statistics.rouge.kernel`; say so where they are being compiled.
+    """Load the loops of this module, such as `factory.statistics.rouge.kernel`; say so where it takes long.
 
     They are kept on disk, beside the package or in numba's folder, so that it happens once for each version of factory.
     """
     name = kernel.split(".")[-2]
-    sentence = f"compiling the {name} comparison for this machine: takes up to a minute, once"
+    sentence = (
+        f"loading the {name} comparison; where it is new here it is compiled first: up to a minute, once"
+    )
     told = Timer(SECONDS, note, (sentence,))
     told.daemon = True
     told.start()

@@ -10,7 +10,7 @@ import pytest
 from factory.statistics import loops
 
 
-def test_loops_that_are_being_compiled_are_told_and_those_at_hand_are_not(
+def test_loops_that_take_long_are_told_and_those_at_hand_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[str] = []
@@ -29,4 +29,6 @@ def test_loops_that_are_being_compiled_are_told_and_those_at_hand_are_not(
     monkeypatch.setattr(importlib, "import_module", slow)
     monkeypatch.setattr(loops, "SECONDS", 0.001)
     loops.load_loops("factory.statistics.rouge.kernel", note)
-    assert told == ["compiling the rouge comparison for this machine: takes up to a minute, once"]
+    assert told == [
+        "loading the rouge comparison; where it is new here it is compiled first: up to a minute, once"
+    ]

@@ -10,6 +10,7 @@ from pydantic import Field
 from factory.data.record import Record
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.judging.constraints.constraint import Judged
 from factory.steps.judging.constraints.registry import BadConstraint
@@ -17,6 +18,18 @@ from factory.steps.judging.constraints.stated import Stated, stated_constraints,
 from factory.steps.judging.sandbox.program import Tier
 from factory.steps.judging.sandbox.second import check_tier
 from factory.steps.judging.written.write import Agreement, Draft, Plan, Written, write_checkers
+
+_LOST = (
+    "draft_failed",
+    "draft_copied",
+    "function_broken",
+    "function_refused",
+    "function_rejected",
+    "case_rejected",
+    "back_translation_contradiction",
+    "back_translation_failed",
+)
+"""The counts of what was written and let go."""
 
 
 class WriteCheckers(PerRecord):
@@ -90,6 +103,20 @@ class WriteCheckers(PerRecord):
             for name, number in found.counts().items():
                 context.count(name, number)
         yield self._judged(with_constraints(record, done), written, context)
+
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`: says how many constraints got a checker, and what most often came in between."""
+        facts = context.facts
+        wanted, got = facts.get("constraints_to_write_for", 0), facts.get("constraints_with_checkers", 0)
+        if not wanted:
+            return
+        share = percent(got / wanted, wilson(got, wanted))
+        told = f"{context.step}: {got:,} of {wanted:,} constraints got a checker, {share}"
+        lost = {name: facts[name] for name in _LOST if facts.get(name)}
+        if got < wanted and lost:
+            most = max(lost, key=lambda name: lost[name])
+            told += f"; most often {most.replace('_', ' ')}, {lost[most]:,} times: see the records' notes"
+        (context.tell if got else context.warn)(told)
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: every function is kept and put back into words; nothing is run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,3 +269,24 @@ def test_a_row_may_bring_checkers_of_its_own_which_reach_nothing() -> None:
     assert asks == 1
     assert facts["constraints_whose_checkers_say_nothing"] == 1
     assert judged.scores["verify.hsr"] == 1
+
+
+def test_what_was_reached_is_said_in_one_sentence_with_what_most_often_came_in_between() -> None:
+    told: list[str] = []
+    warned: list[str] = []
+    context, _ = scripted_context(
+        script(RecordFailed("bad_reply", "no"), draft(GOOD)), step="02-write_checkers"
+    )
+    context = replace(context, tell=told.append, warn=warned.append)
+    step = WriteCheckers(drafts=2, back_translate=False)
+    step.finish(context)
+    process(WriteCheckers(drafts=1), row(REQUIREMENT), context)
+    step.finish(context)
+    assert not told
+    assert warned == [
+        "02-write_checkers: 0 of 1 constraints got a checker, 0.0% (95 % interval 0.0% to 79.3%); "
+        "most often draft failed, 1 times: see the records' notes"
+    ]
+    process(step, row(REQUIREMENT), context)
+    step.finish(context)
+    assert told[0].startswith("02-write_checkers: 1 of 2 constraints got a checker, 50.0% (95 % interval ")
