@@ -85,7 +85,10 @@ def apply(
     for sentence in not_scored(result):
         typer.echo(f"    {sentence}")
     if out is not None:
-        save_result(result, out, csv_safe=csv_safe)
+        if len(result):
+            save_result(result, out, csv_safe=csv_safe)
+        else:
+            typer.echo(f"warning: {out} is not written: no record is left", err=True)
         if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
             typer.echo(
                 f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "

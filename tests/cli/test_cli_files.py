@@ -12,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from factory.cli.app import app
-from factory.errors import FactoryError
+from factory.errors import EXIT_NOTHING_DONE, FactoryError
 
 ROWS = [
     {"id": f"mine-{at}", "instruction": text, "output": output, "url": "u"}
@@ -170,3 +170,15 @@ def test_the_commands_that_look_read_several_files_too(here: Path, words: list[s
     assert done.exit_code == 0, done.output
     assert "12" in done.output
     assert command(name, "graded", *options).output.split()[-5:] == done.output.split()[-5:]
+
+
+def test_where_apply_keeps_nothing_what_was_let_go_is_still_written(tmp_path: Path) -> None:
+    given, out, dropped = (tmp_path / name for name in ("in.jsonl", "out.jsonl", "dropped.jsonl"))
+    given.write_text('{"instruction": "Say hi.", "output": "hi", "constraints": "no commas"}\n')
+    done = CliRunner().invoke(
+        app, ["apply", "verify", str(given), "--out", str(out), "--dropped", str(dropped)]
+    )
+    assert done.exit_code == EXIT_NOTHING_DONE
+    assert f"{out} is not written: no record is left" in done.output
+    assert not out.exists()
+    assert "bad_constraint" in dropped.read_text()
