@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from factory.data.text import shorten
+from factory.steps.judging.grading.explained import counts_things, taken_back
 from factory.steps.judging.grading.numerals import NUMBER, whole_number
 
 _LABEL = (
@@ -116,9 +117,10 @@ def parse_score(reply: str, minimum: int, maximum: int) -> ParsedScore:
     its own ("[[4]]", "<score>4</score>"), in a sentence that says no more ("The final score is 4.", "最终评分为4分"),
     or is the whole reply. Nothing is guessed: a number without a label, two scores that differ, a range, a
     fraction, a percentage, another scale ("8/10" where the highest level is 5), a score that is denied or
-    supposed ("not 4", "to get a score of 5"), and a number outside the scale are no score. Nothing is clamped, and no
-    digit is taken out of a longer number (a reply of "Score: 728" passed as a 7 in one published filter). Takes time
-    in proportion to the length of the reply.
+    supposed ("not 4", "to get a score of 5"), a level of a scale that is explained ("1 = bad, 5 = good"), a score that
+    is then changed ("5, no wait, 3"; see `taken_back`), and a number outside the scale are no score. Nothing is
+    clamped, and no digit is taken out of a longer number (a reply of "Score: 728" passed as a 7 in one published
+    filter). Takes time in proportion to the length of the reply.
     """
     if not reply.strip():
         return ParsedScore(None, "is empty")
@@ -202,6 +204,8 @@ def _read(reply: str, match: re.Match[str], minimum: int, maximum: int) -> Parse
         if whole_number(most) != maximum:
             return ParsedScore(None, f"states {shown!r} on a scale to {shorten(most, 20)}, not {maximum}")
         end = out_of.end()
+        if counts_things(reply[end : end + _LINE]):
+            return ParsedScore(None, f"states how many of {most}, not a score")
     several = _SEVERAL.match(reply, end)
     if several is not None:
         return ParsedScore(None, f"states several numbers: {shorten(said + several[0], 30)!r}")
@@ -211,7 +215,10 @@ def _read(reply: str, match: re.Match[str], minimum: int, maximum: int) -> Parse
     value = whole_number(said)
     if value is None:
         return ParsedScore(None, f"states {shown!r}, not a whole number")
-    line = reply[end : end + _LINE].partition("\n")[0]
+    behind = reply[end : end + _LINE]
+    line = behind.partition("\n")[0]
+    if problem := taken_back(behind, value):
+        return ParsedScore(None, f"states {problem}: {shorten(said + line, 30)!r}")
     for other in re.finditer(
         rf"(?<![0-9０-９.])({NUMBER})[ ]?(?:[/／]|out of)[ ]?({NUMBER})", line, re.IGNORECASE
     ):
