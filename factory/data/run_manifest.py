@@ -85,6 +85,7 @@ class ModelFacts(_Part):
 
     server: the address that its replies came from, "" where it ran in the process itself
     replayed_from: how many replies in the journal came from another server, by its address
+    noted: what was taken off the texts of its replies, or taken for granted, and how often, by its kind
     """
 
     model: str = ""
@@ -97,6 +98,7 @@ class ModelFacts(_Part):
     cost: float | None = None
     server: str = ""
     replayed_from: dict[str, int] = {}
+    noted: dict[str, int] = {}
 
 
 class Bound(_Part):

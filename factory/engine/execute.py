@@ -30,6 +30,7 @@ from factory.engine.stream import Stream
 from factory.errors import FactoryError, InputError, RunInterrupted, RunStopped
 from factory.models.naming import ModelEntry, resolve_model
 from factory.models.options import LocalOptions
+from factory.models.reply.noted import told
 from factory.recipe.recipe import NO_BUDGET, Budget
 from factory.step import Context, PerRecord, Source, Step, WholeSet
 
@@ -141,6 +142,11 @@ class Execution:
                 if not path.is_file():
                     raise _gone(path)
             pool.batches.settle()
+            for name, usage in sorted(self.progress.models.items()):
+                if usage.noted:
+                    self.progress.tell(
+                        f"{name}: of its replies were taken off or for granted: {told(usage.noted)}"
+                    )
             return kept
         except asyncio.CancelledError:
             if self._gate.reason:

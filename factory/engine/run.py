@@ -332,6 +332,7 @@ def _model_facts(usage: ModelUsage) -> ModelFacts:
     told: dict[str, Any] = {
         **({"server": usage.server} if usage.server else {}),
         **({"replayed_from": dict(usage.replayed_from)} if usage.replayed_from else {}),
+        **({"noted": dict(sorted(usage.noted.items()))} if usage.noted else {}),
     }
     return ModelFacts(
         model=usage.model,

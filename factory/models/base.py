@@ -119,6 +119,7 @@ class Reply:
         (`reply.read.unusable`)
     logprobs: one for each generated token, those of reasoning and of the end among them; () if not asked for
     calls: the tools that the model calls, whether any were offered or not
+    noted: what reading it took off its text or took for granted, one of `reply.noted.KINDS` each time
     """
 
     text: str
@@ -127,6 +128,7 @@ class Reply:
     reasoning: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
     calls: tuple[ToolCall, ...] = ()
+    noted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,8 @@ class JournalledChat(Caller):
             reply, replayed = (fresh, False) if fresh is not None else await self.reply(call)
             fresh = None
             keys.append(call.key.hex())
+            if reply.noted:
+                self.usage.noted.update(reply.noted)
             reason = unusable(reply, request)
             if reason is not None:
                 raise RecordFailed(reason.kind, f"{self.name}: {reason}")
@@ -348,6 +350,8 @@ def _dump_reply(reply: Reply) -> bytes:
         stored["logprobs"] = [list(place) for place in reply.logprobs]
     if reply.calls:
         stored["calls"] = [list(call) for call in reply.calls]
+    if reply.noted:
+        stored["noted"] = reply.noted
     return orjson.dumps(stored)
 
 
@@ -358,4 +362,5 @@ def _load_reply(stored: bytes) -> Reply:
         for token, logprob, top in data.get("logprobs", ())
     )
     calls = tuple(ToolCall(*call) for call in data.get("calls", ()))
-    return Reply(data["text"], data["finish"], Usage(*data["usage"]), data["reasoning"], logprobs, calls)
+    usage, noted = Usage(*data["usage"]), tuple(data.get("noted", ()))
+    return Reply(data["text"], data["finish"], usage, data["reasoning"], logprobs, calls, noted)

@@ -19,6 +19,7 @@ class ModelUsage:
     to_embed, embedded: texts of the requests for embeddings at work now, and how many of them have one
     server: the address that replies come from, "" where the model runs in this process
     replayed_from: how many of the replayed replies another server gave, by its address
+    noted: what was taken off the replies' texts, or taken for granted, by its kind (`Reply.noted`)
     """
 
     model: str = ""
@@ -39,6 +40,7 @@ class ModelUsage:
     embedded: int = 0
     server: str = ""
     replayed_from: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
 
     def replay(self, server: str | None) -> None:
         """Count a reply that came from the journal, which this server gave; None: which one was not noted."""

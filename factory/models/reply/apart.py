@@ -14,8 +14,9 @@ import orjson
 
 from factory.data.record import ToolCall
 from factory.models.base import ChatRequest
-from factory.models.reply.gate import may_hold_mark
-from factory.models.reply.labels import may_hold_label, without_labels
+from factory.models.reply.forms import form_left, without_form
+from factory.models.reply.gate import may_hold_any, may_hold_mark
+from factory.models.reply.labels import without_labels
 from factory.models.reply.marks import CALL, CONTROL, ESCAPED, THOUGHT, UNDECODED, Doubt, Text, thought_of
 
 _TAIL_CHARACTERS = 400
@@ -78,12 +79,16 @@ _WEAK_ENDS = frozenset({"</s>", "<pad>", "[pad]", "[/inst]", "[eos]", "<eos>"})
 
 
 class Parts(NamedTuple):
-    """What a reply's text holds. ended: the model wrote the token that ends its turn; what came behind is cut."""
+    """What a reply's text holds. ended: the model wrote the token that ends its turn; what came behind is cut.
+
+    noted: what was taken off that is neither reasoning nor a call, one of `noted.KINDS` each time
+    """
 
     text: str
     reasoning: str = ""
     calls: tuple[ToolCall, ...] = ()
     ended: bool = False
+    noted: tuple[str, ...] = ()
 
 
 def take_apart(text: str, request: ChatRequest | None, *, thought: bool = False) -> Parts:
@@ -91,17 +96,18 @@ def take_apart(text: str, request: ChatRequest | None, *, thought: bool = False)
 
     thought: the server told the model's reasoning apart already
     """
-    if not (may_hold_mark(text) or may_hold_label(text)):
+    if not may_hold_any(text):
         return Parts(text)
     work = _Work(text, request, thought)
     work.run()
-    return Parts(work.text, "\n\n".join(work.thoughts), tuple(work.calls), work.ended)
+    noted = tuple(work.noted) if work.text != text else ()
+    return Parts(work.text, "\n\n".join(work.thoughts), tuple(work.calls), work.ended, noted)
 
 
 def mark_left(text: str, request: ChatRequest | None) -> tuple[str, str]:
     """The first mark in an answer that nothing explains, and its kind: "thought", "control", "token", "call" or ""."""
     if not may_hold_mark(text):
-        return "", ""
+        return form_left(text, request)
     doubt = Doubt(request)
     if doubt.schema:
         return "", ""
@@ -123,7 +129,7 @@ def mark_left(text: str, request: ChatRequest | None) -> tuple[str, str]:
             if kind == "control" and found[0].lower() == "</s>" and _is_struck(text, found.start()):
                 continue
             return found[0], kind
-    return "", ""
+    return form_left(text, request)
 
 
 class _Work:
@@ -137,12 +143,14 @@ class _Work:
         self.thoughts: list[str] = []
         self.calls: list[ToolCall] = []
         self.ended = False
+        self.noted: list[str] = []
 
     def run(self) -> None:
         """Take apart until nothing is left to take."""
         for _ in range(_ROUNDS):
             before = self.text
-            if may_hold_mark(before):
+            self._forms()
+            if may_hold_mark(self.text):
                 self._channels()
                 self._head()
                 self._leading_thoughts()
@@ -150,14 +158,33 @@ class _Work:
                 self._later_thoughts()
                 self._wrapper()
                 self._tool_calls()
-            self.text, ended = without_labels(self.text, self.request)
-            self.ended |= ended
+            self._labels()
             if self.text == before:
                 return
+
+    def _labels(self) -> None:
+        """The label before an answer, and the turns that it goes on with."""
+        text, ended = without_labels(self.text, self.request)
+        if ended:
+            self.noted.append("next_turn")
+        if text != self.text and not (ended and self.text.startswith(text)):
+            self.noted.append("label")
+        self.text, self.ended = text, self.ended or ended
+
+    def _forms(self) -> None:
+        """What surrounds an answer without a mark."""
+        form = without_form(self.text, self.request)
+        self._think(form.reasoning)
+        self.noted += form.noted
+        self.text, self.ended = form.text, self.ended or form.ended
 
     def _think(self, said: str) -> None:
         if said.strip():
             self.thoughts.append(said.strip())
+
+    def _note(self, kind: str, taken: str) -> None:
+        if taken.strip():
+            self.noted.append(kind)
 
     def _channels(self) -> None:
         """gpt-oss's channels, and thoughts and answer under headings."""
@@ -190,6 +217,7 @@ class _Work:
             found = _HEAD.match(self.text)
             if found is None:
                 return
+            self._note("template", found[0])
             self.text = self.text[found.end() :]
 
     def _leading_thoughts(self) -> None:
@@ -223,6 +251,7 @@ class _Work:
         """The token that ends the turn, and whatever the model wrote behind it."""
         tail = self._tail()
         if tail < len(self.text) and self._may_cut(tail):
+            self._note("end_mark", self.text[tail:])
             self.text, self.ended = self.text[:tail], True
         if self.doubt.about or CONTROL.search(self.text) is None:
             return
@@ -231,6 +260,7 @@ class _Work:
                 continue
             if found[0].lower() in _WEAK_ENDS and not _begins_turn(self.text, found.end()):
                 continue
+            self.noted.append("behind_end" if self.text[found.end() :].strip() else "end_mark")
             self.text, self.ended = self.text[: found.start()].rstrip(), True
             return
 
@@ -330,6 +360,7 @@ class _Work:
         """<answer> around an answer (Hunyuan, R1's recipe), where nobody asked for it."""
         if not self.doubt.about and _TOKEN_WRAPPERS.search(self.text) is not None:
             for mark in reversed(Text(self.text).found(_TOKEN_WRAPPERS)):
+                self._note("template", mark[0])
                 self.text = self.text[: mark.start()] + self.text[mark.end() :]
         found = _WRAPPED.match(self.text)
         if found is None or self.doubt.asks_for(found["name"]):
@@ -342,6 +373,7 @@ class _Work:
         inside, rest = found["inside"].strip(), (found["rest"] or "").strip()
         if rest and not thought:
             return
+        self.noted.append("wrapper")
         self.text = f"{inside}\n\n{rest}" if rest else inside
 
     def _tool_calls(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from factory.models.base import ChatRequest
+from factory.models.reply.gate import may_hold_label
 
 _ASSISTANT = r"(?:Assistant|ASSISTANT|助手|助理)[ \t]*[:：]|#{2,3} ?(?:Response|Assistant|Output|回答|回复)[ \t]*[:：]?"
 _USER = r"(?:User|USER|Human|HUMAN|用户|人类)[ \t]*[:：]|#{2,3} ?(?:Instruction|Input|Human|User|指令|用户)[ \t]*[:：]"
@@ -25,23 +26,6 @@ _ASKED_FOR = re.compile(
     r"|对话|聊天|访谈|剧本|台词|提示词|模板|微调",
     re.IGNORECASE,
 )
-
-
-def may_hold_label(text: str) -> bool:
-    """Whether a text is worth a closer look: a fast test that every text with a label passes."""
-    if "##" in text or text.lstrip()[:9] == "assistant":
-        return True
-    return (":" in text or "：" in text) and (
-        "ssistant" in text
-        or "ASSISTANT" in text
-        or "User" in text
-        or "USER" in text
-        or "uman" in text
-        or "HUMAN" in text
-        or "助" in text
-        or "用户" in text
-        or "人类" in text
-    )
 
 
 def without_labels(text: str, request: ChatRequest | None) -> tuple[str, bool]:

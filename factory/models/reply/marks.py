@@ -20,7 +20,7 @@ _OWN_TAGS = (
     "(?:[a-z]{2,12}[:_])?think|thinking|antthinking|think(?:ing)?_process|inner_thoughts?|inner_monologue"
     "|思考|思考过程|推理过程"
 )
-_LOOSE_TAGS = "thoughts?|thought_process|chain_of_thought|cot|reasoning|reflection|scratchpad|推理"
+_LOOSE_TAGS = "thoughts?|thought_process|chain_of_thought|cot|reasoning|reflection|scratchpad|analysis|推理"
 # The begin and the end of a thought in the other formats, by their first character.
 _PAIRS = (
     (("[", r"THINK\]"), ("[", r"/THINK\]")),

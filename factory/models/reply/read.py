@@ -26,8 +26,7 @@ from factory.models.reply.ends import (
     normal_end,
     told_end,
 )
-from factory.models.reply.gate import may_hold_mark
-from factory.models.reply.labels import may_hold_label
+from factory.models.reply.gate import may_hold_any
 
 _UNCOUNTED = Usage()
 UNUSABLE = frozenset(
@@ -68,6 +67,7 @@ def read_reply(
     """What a provider was sent, as a reply: its end in one spelling; reasoning, calls and control marks apart.
 
     end: how the server says the reply ended, in its own words
+        (where it says nothing, a reply of all the tokens that it might have was cut, and another counts as whole)
     request: what was asked; where its answer may speak of such marks, less is taken apart
     refusal: the words with which the model says apart from its answer that it gives none
 
@@ -82,19 +82,28 @@ def read_reply(
     if refusal or kind in (FILTERED, REFUSED):
         told, text = (REFUSED, refusal) if refusal else (told, text)
         raise Refused(_refusal(told, text), usage)
-    return read_again(Reply(text, told, usage, reasoning, logprobs, calls), request)
+    noted: tuple[str, ...] = ()
+    if not told:
+        noted = ("end_not_told",)
+        if request is not None and 0 < request.sampling.max_tokens <= usage.completion_tokens:
+            told = CUT  # nobody says so, but it has all the tokens that it might have
+    return read_again(Reply(text, told, usage, reasoning, logprobs, calls, noted), request)
 
 
 def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
     """A reply as it was stored, read as one is read today; one that was read so is given back as it is."""
     end = normal_end(reply.finish_reason)
-    if not (may_hold_mark(reply.text) or may_hold_label(reply.text)):
+    if not may_hold_any(reply.text):
         if reply.calls and end == WHOLE:
             end = CALLS
         return reply if end == reply.finish_reason else replace(reply, finish_reason=end)
     from factory.models.reply.apart import take_apart
 
-    parts = take_apart(reply.text, request, thought=bool(reply.reasoning))
+    text, half = reply.text, ()
+    if end == CUT and text.endswith("\ufffd"):
+        # The limit fell within a character of several tokens.
+        text, half = text.rstrip("\ufffd"), ("half_character",)
+    parts = take_apart(text, request, thought=bool(reply.reasoning))
     if end == CUT and parts.ended:
         end = WHOLE  # what was cut is what the model wrote behind its answer
     calls = reply.calls + parts.calls
@@ -103,7 +112,8 @@ def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
     if parts.text == reply.text and end == reply.finish_reason and calls == reply.calls:
         return reply
     reasoning = "\n\n".join(thought for thought in (reply.reasoning, parts.reasoning) if thought)
-    return replace(reply, text=parts.text, finish_reason=end, reasoning=reasoning, calls=calls)
+    noted = (*reply.noted, *half, *parts.noted)
+    return replace(reply, text=parts.text, finish_reason=end, reasoning=reasoning, calls=calls, noted=noted)
 
 
 def is_mishap(reply: Reply) -> bool:
@@ -208,7 +218,7 @@ def _silent(reply: Reply) -> RecordFailed | None:
 
 def _mark_left(text: str, request: ChatRequest) -> tuple[str, str]:
     # Of a reply that must fit a schema its JSON alone is used.
-    if request.schema is not None or not may_hold_mark(text):
+    if request.schema is not None or not may_hold_any(text):
         return "", ""
     from factory.models.reply.apart import mark_left
 
@@ -221,12 +231,12 @@ def _marked(reply: Reply, request: ChatRequest) -> RecordFailed | None:
         return RecordFailed(
             "called_a_tool",
             f"the answer calls a tool as text ({shorten(mark, 30)!r}), which cannot be read: start the server with the "
-            "parser for its model's calls",
+            "parser for its model's calls, or ask a model that answers without tools",
         )
     if kind == "token":
         return RecordFailed(
             "control_marks",
-            f"the answer holds {shorten(mark, 30)!r}, a token that its server did not turn into text",
+            f"the answer holds {shorten(mark, 30)!r}, a token that was not turned into text",
         )
     if kind:
         of = "thoughts" if kind == "thought" else "a chat template"

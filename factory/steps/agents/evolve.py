@@ -26,6 +26,7 @@ from factory.steps.agents.flaws.comments import without_comment
 from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, truncation_flaw
 from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
 from factory.steps.agents.flaws.repetition import loop_flaw
+from factory.steps.agents.flaws.rewriting import rewriting_flaw, without_question_label
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 
 ATTEMPT = 1000
@@ -57,8 +58,10 @@ class Evolve(PerRecord):
     - it copies words of the evolving prompt, or an example in it ("template_leak"), or its answer says the prompt
       again ("echo");
     - it, or its answer, says little but the same words again and again, unasked ("repetition");
-    - it is empty, the same as its parent, or was cut by the token limit, as its answer may be ("empty",
-      "unchanged", "truncated");
+    - it is empty, the same as its parent, or was cut by the token limit, as its answer may be, or breaks off within a
+      sentence ("empty", "unchanged", "truncated");
+    - the model gives several ("several_instructions"), or tells how it rewrites ("working"), or answers in place of
+      rewriting ("answered"), by rules that see the plain cases;
     - with `max_words` or `max_demands`, it has grown beyond that ("too_long", "too_many_demands"); with
       `keep_language`, it or its answer is in another language ("other_language").
 
@@ -175,6 +178,11 @@ class Evolve(PerRecord):
     def finish(self, context: Context) -> None:
         """See `PerRecord.finish`."""
         tell_yield(context)
+        if taken := context.facts.get("comments_taken_off"):
+            context.tell(
+                f"{context.step}: {taken:,} replies said something about their instruction (a label, a comment), which "
+                "was taken off"
+            )
         if left_out := context.facts.get("rounds_at_limit"):
             context.tell(
                 f"{context.step}: {left_out:,} rounds were left out, since their instructions have all the words or "
@@ -234,7 +242,7 @@ class Evolve(PerRecord):
             sample = round + ATTEMPT * attempt
             reply = await self._evolved(prompt, parent, sample, context)
             event = context.event(operation, reply, prompt=prompt, round=round)
-            evolved = without_comment(clean_instruction(reply.text), _words(parent))
+            evolved = _read(reply.text, _words(parent), context)
             child = _child(parent, evolved, event, attempt)
             scores = {}
             if operation != "breadth":
@@ -277,6 +285,7 @@ class Evolve(PerRecord):
         return (
             instruction_flaw(_words(child), _words(parent), prompt)
             or loop_flaw(_words(child), _words(parent), "the evolved instruction")
+            or rewriting_flaw(_words(child), _words(parent))
             or self._limits.flaw(_words(child))
             or self._language(
                 language_flaw(_words(child), _words(parent), "the evolved instruction"), context
@@ -328,6 +337,17 @@ class Comparison(BaseModel):
 def _words(record: Record) -> str:
     """What is evolved: the words of the last user turn; its pictures stay with the child as they are."""
     return record.asked.content if record.asked is not None else ""
+
+
+def _read(reply: str, parent: str, context: Context) -> str:
+    """The instruction in a reply; what is said about it is taken off, and counted."""
+    cleaned = clean_instruction(reply)
+    evolved = without_question_label(without_comment(cleaned, parent), parent)
+    if cleaned != reply.strip():
+        context.count("wrappers_taken_off")
+    if evolved != cleaned:
+        context.count("comments_taken_off")
+    return evolved
 
 
 def _child(parent: Record, instruction: str, event: Event, attempt: int) -> Record:

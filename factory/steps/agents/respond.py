@@ -36,13 +36,15 @@ class Respond(PerRecord):
     thought is kept apart from what it said, and an answer that only calls tools is a whole one.
 
     A record whose answer is empty is dropped ("empty_answer"), and so is one whose answer only says the prompt again
-    ("echo"), or was cut by the token limit ("truncated"), unless `allow_truncated`. Set aside as failed is a record
-    whose reply is no answer: the model or a filter refused ("refused"), the limit cut it before it had said a word
-    ("truncated"), it only thought ("only_reasoning"), it calls a tool though none was offered ("called_a_tool") or in a
-    way that cannot be carried out ("broken_call"), it repeats itself ("repetition"), it ended for an unknown reason
-    ("unknown_end"), or it holds marks of a chat template that cannot be taken out
-    ("control_marks"). So is one that shows a file of this machine ("media_not_sent"): no file is opened because a
-    row names it.
+    ("echo"), holds "[Your answer here]" in place of one ("placeholder"), or was cut by the token limit ("truncated"),
+    unless `allow_truncated`. Set aside as failed is a record whose reply is no answer: the model or a filter refused
+    ("refused"), the limit cut it before it had said a word ("truncated"), it only thought ("only_reasoning"), it calls
+    a tool though none was offered ("called_a_tool") or in a way that cannot be carried out ("broken_call"), it repeats
+    itself ("repetition"), it ended for an unknown reason ("unknown_end"), or it holds marks of a chat template, or
+    broken characters, that cannot be taken out ("control_marks"). So is one that shows a file of this machine
+    ("media_not_sent"): no file is opened because a row names it.
+
+    Labels, a user's next turn and wrappers that nobody asked for are taken off an answer; how often, the run tells.
 
     With `until: verified` an answer is held against the record's constraints (see `verify`), and where it does not meet
     one, the model is sent its answer and told which, with what was found, until an answer meets all or `tries` answers

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from factory.data.record import Message
 from factory.engine.calls import caller
-from factory.engine.calls.chat import JournalledChat
+from factory.engine.calls.chat import JournalledChat, _dump_reply
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RecordFailed
@@ -120,6 +120,24 @@ async def test_what_is_refused_is_counted_and_asked_for_again_by_the_next_run_al
 async def test_a_cut_answer_is_an_answer_that_says_so(tmp_path: Path) -> None:
     provider = Provider(lambda n: (HALF, "MAX_TOKENS"))
     assert (await chat(tmp_path, provider).ask(ASKED, Sampling(0, 9))).finish_reason == "length"
+
+
+async def test_what_is_taken_off_a_reply_is_counted_when_it_comes_and_when_it_is_replayed(
+    tmp_path: Path,
+) -> None:
+    provider = Provider(lambda n: ("Assistant: The moon.\nUser: More?\nAssistant: No.", ""))
+    for _ in range(2):
+        model = chat(tmp_path, provider)
+        assert (await model.ask(ASKED, Sampling(0, 9))).text == "The moon."
+        assert model.usage.noted == {"label": 1, "next_turn": 1, "end_not_told": 1}
+    assert provider.sent == 1
+
+
+async def test_a_plain_reply_is_stored_without_a_word_of_it(tmp_path: Path) -> None:
+    model = chat(tmp_path, Provider(lambda n: ("The moon.", "stop")))
+    await model.ask(ASKED, Sampling(0, 9))
+    assert not model.usage.noted
+    assert b"noted" not in _dump_reply(Reply("The moon."))
 
 
 async def test_a_sample_that_broke_off_is_asked_for_again_alone(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_thought_that_was_cut_is_all_reasoning(text: str) -> None:
 )
 @pytest.mark.parametrize("before", ["", " ", "\n"])
 def test_the_token_that_ends_a_turn_is_cut_off(end: str, before: str) -> None:
-    assert apart(EN + before + end) == (EN, "", (), True)
+    assert apart(EN + before + end)[:4] == (EN, "", (), True)
     assert apart(EN + before + end + end + "\n").text == EN
     assert apart("```python\nprint(1)\n```" + end).text == "```python\nprint(1)\n```"
 
@@ -174,7 +174,7 @@ def test_the_token_that_ends_a_turn_is_cut_off(end: str, before: str) -> None:
     ],
 )
 def test_what_a_model_wrote_behind_its_turn_is_cut_off(more: str) -> None:
-    assert apart(EN + more) == (EN, "", (), True)
+    assert apart(EN + more)[:4] == (EN, "", (), True)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ QUOTED = [
 @pytest.mark.parametrize("text", QUOTED)
 @pytest.mark.parametrize("asked", [ASK, ABOUT])
 def test_what_quotes_marks_stays(text: str, asked: str) -> None:
-    assert apart(text, asked) == (text, "", (), False)
+    assert apart(text, asked)[:4] == (text, "", (), False)
     assert left(text, asked) == ""
 
 
@@ -223,7 +223,7 @@ def test_what_quotes_marks_stays(text: str, asked: str) -> None:
     ],
 )
 def test_an_answer_to_a_question_about_marks_may_hold_them(text: str) -> None:
-    assert apart(text, ABOUT) == (text, "", (), False)
+    assert apart(text, ABOUT)[:4] == (text, "", (), False)
     assert left(text, ABOUT) == ""
 
 
@@ -343,4 +343,4 @@ def test_no_word_is_made_up_and_none_moved(pieces: list[str]) -> None:
 @given(st.text(alphabet=st.characters(exclude_characters="<>[]◁▷【】|｜"), max_size=200))
 def test_a_text_without_marks_is_its_own_answer(text: str) -> None:
     if not text.lstrip().startswith(("Here", "analysis")):
-        assert apart(text) == (text, "", (), False)
+        assert apart(text)[:4] == (text, "", (), False)

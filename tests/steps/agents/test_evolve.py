@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -347,3 +347,30 @@ def test_cleaning_twice_is_cleaning_once(reply: str) -> None:
     once = clean_instruction(reply)
     assert clean_instruction(once) == once
     assert once in reply
+
+
+@pytest.mark.parametrize(
+    ("evolved", "kind"),
+    [
+        ("Option 1: Name two rivers.\nOption 2: Name a lake.", "several_instructions"),
+        ("The longest river is the Nile. It ends in the sea.", "answered"),
+        ("Name a river and", "truncated"),
+    ],
+)
+def test_a_child_that_is_no_single_whole_instruction_is_let_go(evolved: str, kind: str) -> None:
+    context, _ = scripted_context(Evolver(lambda round: evolved))
+    (child,) = process(Evolve(rounds=1, keep_parents=False), SEED, context)
+    assert kinds([child]) == [kind]
+
+
+def test_what_a_reply_says_about_its_instruction_is_taken_off_counted_and_told() -> None:
+    told: list[str] = []
+    said = "Question: Name two rivers.\n\nExplanation: I added a number."
+    context, _ = scripted_context(Evolver(lambda round: said, answer=lambda _: "The Rhine and the Elbe."))
+    context = replace(context, tell=told.append)
+    step = Evolve(rounds=1, keep_parents=False, check_gain=False)
+    (child,) = process(step, SEED, context)
+    step.finish(context)
+    assert child.prompt == "Name two rivers."
+    assert context.facts["comments_taken_off"] == 1
+    assert any("1 replies said something about their instruction" in sentence for sentence in told)

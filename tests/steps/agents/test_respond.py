@@ -100,3 +100,10 @@ def test_hostile_text_is_sent_unchanged() -> None:
     (answered,) = process(Respond(), new_record(hostile), context)
     assert chat.asks[0].text == hostile
     assert answered.output == hostile
+
+
+def test_an_answer_that_leaves_its_place_open_is_dropped() -> None:
+    context, _ = scripted_context(lambda ask: "[Your answer here]")
+    (left,) = process(Respond(), new_record("Name a river."), context)
+    assert left.dropped is not None
+    assert left.dropped.kind == "placeholder"

@@ -17,6 +17,8 @@ _COMMENT = re.compile(
       (?:(?:i|we)(?:['’]ve|\s+have)?\s+(?:\w+\s+)?{_DID}\b
       |(?:the|this|my)\s+{_NEW}\s+(?:prompt|instruction|version|question)\b
       |(?:this|the\s+above)\s+(?:prompt|instruction|version|rewrite)\s+(?:now\s+)?(?:adds|asks|requires|increases|is|includes|keeps))
+    |added\s+(?:constraint|requirement|detail)s?[\s*_]*[:：]
+    |新增的?(?:约束|限制)(?:条件)?\s*[:：]
     |would\s+you\s+like\s+me\s+to\b
     |let\s+me\s+know\s+if\s+you(?:['’]d|\s+would)\s+like\b
     |(?:改写|修改|重写|演化|改动|改編|改寫)(?:的?)(?:说明|解释|理由|思路|要点|說明)\s*[:：]

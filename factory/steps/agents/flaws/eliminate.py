@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, rouge_tokens, shorten, word_count
 from factory.models.base import Answer
+from factory.steps.agents.flaws.placeholders import placeholder
 from factory.steps.agents.flaws.refusals import REFUSAL_WORDS, refusal
 from factory.steps.agents.flaws.short_answers import is_short_answer
 from factory.steps.agents.flaws.stop_words import has_content
@@ -129,6 +130,8 @@ def answer_flaw(answer: str, instruction: str = "") -> Flaw | None:
         return flaw
     if not has_content(answer) and not is_short_answer(answer, instruction):
         return Flaw("empty_answer", "the answer holds nothing but punctuation and stop words")
+    if left := placeholder(answer, instruction):
+        return Flaw("placeholder", f"the answer holds {shorten(left, 40)!r} in place of what was asked")
     words = word_count(answer)
     if words < REFUSAL_WORDS and (refused := refusal(answer, instruction)):
         return Flaw("refusal", f"the answer says {refused!r} in {words} words", {"words": words})

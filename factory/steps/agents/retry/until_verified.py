@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from factory.data.prompt import Prompt
 from factory.data.record import Candidate, Drop, Message, Record
-from factory.data.text import is_blank
+from factory.data.text import is_blank, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.step import Context
 from factory.steps.agents.flaws.eliminate import echo_flaw
+from factory.steps.agents.flaws.placeholders import placeholder
 from factory.steps.judging.constraints.constraint import is_chinese
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.verdicts import Verified, verify_answer
@@ -106,12 +107,16 @@ async def tries_until_verified(
 
 
 def unusable(answer: Answer[None], record: Record, sampling: Sampling, context: Context) -> Drop | None:
-    """Why an answer is let go that is empty, the prompt again, or cut by the token limit; None where it is whole."""
+    """Why an answer is let go that is empty, the prompt again, a placeholder, or cut; None where it is whole."""
     if is_blank(answer.text) and not answer.calls:
         return context.drop("empty_answer", "the model's answer is empty")
     if answer.finish_reason != "length":
-        flaw = None if answer.calls else echo_flaw(answer.text, record.prompt)
-        return None if flaw is None else context.drop(flaw.kind, flaw.reason)
+        if not answer.calls and (flaw := echo_flaw(answer.text, record.prompt)) is not None:
+            return context.drop(flaw.kind, flaw.reason)
+        if left := placeholder(answer.text, f"{record.system}\n{record.prompt}"):
+            said = shorten(left, 40)
+            return context.drop("placeholder", f"the answer holds {said!r} in place of what was asked")
+        return None
     limit = sampling.max_tokens
     return context.drop("truncated", f"the answer was cut at {limit} tokens", {"max_tokens": limit})
 

@@ -18,14 +18,16 @@ _MEANS = re.compile(
     re.IGNORECASE,
 )
 _SUM = re.compile(
-    rf"{_GAP}{_UNIT}{_GAP}(?:[+＋×÷≤≥≠]|[<>][ \t]?(?=[0-9])|[x*][ \t]?(?=[0-9])|(?:plus|minus|times|divided[ ]by)\b|[加减乘])",
+    rf"{_GAP}{_UNIT}{_GAP}(?:[+＋×÷≤≥≠]|[<>][ \t]?(?=[0-9])|[x*][ \t]?(?=[0-9])"
+    r"|(?:plus|minus|times|divided[ ]by)\b|[加减乘])",
     re.IGNORECASE,
 )
 # What may be a grade's own gloss ("4: good", "4 (good)"), and is a scale where another number has the same.
 _GLOSS = re.compile(rf"{_GAP}{_UNIT}{_GAP}(?P<sign>[:：]|[(（]|[-–—](?=[ \t])|(?:for|is)\b)", re.IGNORECASE)
 _SIGNS = {"：": "[:：]", ":": "[:：]", "(": "[(（]", "（": "[(（]", "-": "[-–—]", "–": "[-–—]", "—": "[-–—]"}
 _LIST = re.compile(
-    rf"{_GAP}{_UNIT}(?:{_GAP}[,，、;；|｜/]{_GAP}(?:(?:or|and)[ ]|或|和)?(?:{NUMBER}){_UNIT}){{2}}", re.IGNORECASE
+    rf"{_GAP}{_UNIT}(?:{_GAP}[,，、;；|｜/]{_GAP}(?:(?:or|and)[ ]|或|和)?(?:{NUMBER}){_UNIT}){{2}}",
+    re.IGNORECASE,
 )
 _SPAN = re.compile(
     rf"{_GAP}{_UNIT}{_GAP}(?:\.{{2,6}}|…{{1,2}}|(?:through|thru|up[ ]to)\b){_GAP}(?:{NUMBER})", re.IGNORECASE
@@ -35,10 +37,10 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _CHANGED = re.compile(
-    rf"(?:\b(?:no|wait|actually|sorry|correction|changed|lowered|raised|reduced|increased|adjusted|corrected"
+    r"(?:\b(?:no|wait|actually|sorry|correction|changed|lowered|raised|reduced|increased|adjusted|corrected"
     r"|revised|downgraded|upgraded|now|(?:should|would)[ ](?:be|say|give)|make[ ](?:it|that))\b"
     r"|不[，,对是]|改[为成到]|而是|调整[为到]|[降升提]高?低?[为到至]|其实|实际上|更正|应[为该])"
-    rf"[^\n0-9０-９]{{0,20}}(?P<number>[0-9０-９]{{1,3}}|[一二三四五六七八九十](?=分))"
+    r"[^\n0-9０-９]{0,20}(?P<number>[0-9０-９]{1,3}|[一二三四五六七八九十](?=分))"
     r"[ \t*_]{0,4}(?:分|/[0-9]{1,3})?[ \t*_]{0,4}(?:[.,;!?)）\]。，；！]|\n|\Z)",
     re.IGNORECASE,
 )
@@ -67,7 +69,9 @@ def taken_back(behind: str, value: int) -> str:
         line, _, below = behind.partition("\n")
         another = rf"(?<![0-9０-９.])(?P<number>{NUMBER}){_GAP}{_UNIT}{_GAP}{sign}"
         for text, pattern in ((line[gloss.end() :], another), (below, rf"\A[ \t]*[-*•]?[ \t]*{another}")):
-            if any(whole_number(one["number"]) not in (None, value) for one in re.finditer(pattern, text, re.I)):
+            if any(
+                whole_number(one["number"]) not in (None, value) for one in re.finditer(pattern, text, re.I)
+            ):
                 return "what the levels of a scale mean, not a score"
     changed = _CHANGED.search(behind.partition("\n")[0])
     less = _LESS.search(behind.partition("\n")[0])

@@ -21,6 +21,9 @@ NEW = "Explain tides, and give two reasons."
         "\nThis version now adds a constraint.",
         "\n\nWould you like me to make it even harder?",
         "\n\nLet me know if you'd like another version!",
+        "\n\nAdded constraint: two reasons.",
+        "\n**Added requirements:** two reasons.",
+        "\n\n新增约束：两个理由。",
         " (9 words added)",
         "\n\n改写说明：增加了限制条件。",
         "\n（注：我增加了两个要求。）",
@@ -37,6 +40,7 @@ def test_a_comment_behind_the_instruction_is_taken_off(comment: str) -> None:
     "text",
     [
         "Explain tides.\n\nNote: answer in under 100 words.",
+        "Write a page.\n\nAdditional requirements: cite two sources.",
         "Write a page.\n\nExplanation: one line each.",
         "Explain tides (in 50 words).",
         "用两句话解释潮汐（50字以内）。",
