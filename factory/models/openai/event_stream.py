@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 _EVENTS = re.compile(rb"\s*(?:(?:data|event|id|retry):|:)")
+_LONG_PIECE = 40
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -22,7 +24,8 @@ def is_event_stream(raw: bytes) -> bool:
 def join_events(raw: bytes, loads: Callable[[bytes], Any]) -> dict[str, Any] | None:
     """The completion whose pieces a whole stream holds; an event that is itself a whole reply or an error, as it is.
 
-    None where a piece is not JSON, or the stream ended before `[DONE]` and before its choices did.
+    None where a piece is not JSON, or the stream ended before `[DONE]` and before its choices did. A server that
+    sends in each event all that it has said so far is told by its texts: each goes on from the one before.
     """
     whole: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
@@ -83,15 +86,14 @@ class _Choice:
     def __init__(self) -> None:
         self.finish_reason: Any = None
         self._texts: defaultdict[str, list[str]] = defaultdict(list)
-        self._logprobs: list[Any] | None = None
+        self._logprobs: list[list[Any]] = []
         self._calls: dict[int, _Call] = {}
 
     def add(self, part: Mapping[str, Any]) -> None:
         self.finish_reason = part.get("finish_reason") or self.finish_reason
         logprobs = part.get("logprobs")
         if isinstance(logprobs, dict) and isinstance(logprobs.get("content"), list):
-            self._logprobs = self._logprobs or []
-            self._logprobs += logprobs["content"]
+            self._logprobs.append(logprobs["content"])
         delta = part.get("delta")
         if not isinstance(delta, dict):
             return
@@ -107,11 +109,29 @@ class _Choice:
                 self._calls.setdefault(index, _Call()).add(call)
 
     def joined(self) -> dict[str, Any]:
-        message: dict[str, Any] = {name: "".join(texts) for name, texts in self._texts.items()}
+        message: dict[str, Any] = {name: _joined(texts) for name, texts in self._texts.items()}
         if self._calls:
             message["tool_calls"] = [self._calls[index].joined() for index in sorted(self._calls)]
-        logprobs = None if self._logprobs is None else {"content": self._logprobs}
+        so_far = any(_grows(texts) for texts in self._texts.values())
+        told = self._logprobs[-1:] if so_far else self._logprobs
+        logprobs = {"content": [place for places in told for place in places]} if told else None
         return {"message": message, "finish_reason": self.finish_reason, "logprobs": logprobs}
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return max(texts, key=len) if _grows(texts) else "".join(texts)
+
+
+def _grows(texts: Sequence[str]) -> bool:
+    """Whether each text is all that was said so far: pieces that begin, three in a row, with all before them are none.
+
+    Two do not tell it ("Ha", "Haha"), unless the first is longer than a piece is.
+    """
+    said = [text for text in texts if text]
+    different = len(set(said))
+    if different < 2 or (different == 2 and len(said[0]) < _LONG_PIECE):
+        return False
+    return all(later.startswith(earlier) for earlier, later in pairwise(said))
 
 
 class _Call:
