@@ -14,6 +14,7 @@ is everywhere, and a long one is known by its question.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -56,8 +57,23 @@ def benchmark_items(name: str, rows: Iterable[tuple[int, Mapping[str, Any]]]) ->
             yield f"row {place} has no question, only {columns}: name its column 'question' or 'prompt'"
 
 
+def without_entities(text: str) -> str:
+    """A text with HTML's entities ("&lt;", "&#39;") as the characters that they stand for."""
+    return html.unescape(text) if "&" in text else text
+
+
+def _unescaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_entities(value)
+    if isinstance(value, list | tuple):
+        return [_unescaped(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key: _unescaped(one) for key, one in value.items()}
+    return value
+
+
 def _items(name: str, place: int, row: Mapping[str, Any]) -> list[Item]:
-    row = {key.lower(): value for key, value in row.items()}
+    row = {key.lower(): _unescaped(value) for key, value in row.items()}
     id = next((str(row[key]) for key in _ID if isinstance(row.get(key), (str, int))), str(place))
     if isinstance(row.get("subject"), str):  # MMLU numbers its questions within a subject
         id = f"{row['subject']}/{id}"

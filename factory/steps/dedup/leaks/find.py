@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from factory.data.benchmark import Item
+from factory.data.benchmark import Item, without_entities
 from factory.data.text import rouge_tokens, shorten
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def find_leaks(
     """The benchmark items that stand in records; a record is its texts, such as its turns.
 
     Words are lower-case runs of letters and digits, and single characters in scripts without spaces, so that
-    case, punctuation and white space do not count. An n-gram that several items have is no evidence for any of
+    case, punctuation and white space do not count, nor do HTML's entities, traditional or simplified characters, and
+    Cyrillic letters that look Latin (`index.alphabet`). An n-gram that several items have is no evidence for any of
     them, unless they are near-identical, as those of two versions of one benchmark are
     (`families.families_of`). An item is found in a text that has
 
@@ -128,7 +129,8 @@ def _batches(
     places: list[int] = []
     size = 0
     for number, record in enumerate(records):
-        for place, text in enumerate(record):
+        for place, written in enumerate(record):
+            text = without_entities(written)
             if size + len(text) > BATCH and texts:
                 yield texts, owners, places
                 texts, owners, places, size = [], [], [], 0

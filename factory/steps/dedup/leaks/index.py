@@ -17,7 +17,7 @@ import functools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,8 @@ _NUMBER_WORDS = re.findall(
 _CAPITALISED = re.compile(r"\b[A-Z][a-z]{2,}\b")
 _MIDDLE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b")
 _LOWER_CASE = re.compile(r"\b[a-z]{3,}\b")
+# Cyrillic letters that no eye tells from Latin ones (Unicode TR39), both cases alike, and the Greek omicron.
+_LOOK_ALIKES = dict(zip("аеорсухіјѕһԁԛԝӏкмнтвο", "aeopcyxijshdqwlkmhtbo", strict=True))
 _NUMERALS = "零〇一二三四五六七八九十百千万亿两萬億兩"
 
 
@@ -90,7 +92,9 @@ class Index(NamedTuple):
 def alphabet() -> Alphabet:
     """The class of each code point (letter, digit, ...), and the letter it is compared as: lower case, no accent.
 
-    Tokens made by it are those of `text.rouge_tokens` after NFKC, but for accents.
+    Tokens made by it are those of `text.rouge_tokens` after NFKC, but for accents, for Cyrillic letters that look Latin
+    (compared as these, in Russian too: both sides are) and for traditional characters (compared as simplified ones,
+    one by one, by OpenCC's table).
     """
     kind = np.zeros(LAST_CODE, np.uint8)
     fold = np.arange(LAST_CODE, dtype=np.uint32)
@@ -107,15 +111,30 @@ def alphabet() -> Alphabet:
         tokens = len(rouge_tokens(folded + folded))
         if tokens:
             kind[code] = UNSPACED if tokens == 2 else DIGIT if folded.isdecimal() else LETTER
-            fold[code] = ord(folded)
+            fold[code] = ord(_LOOK_ALIKES.get(folded, folded))
         elif len(character.splitlines()[0]) == 0:
             kind[code] = LINE_END
+    simplified = np.arange(LAST_CODE, dtype=np.uint32)
+    for traditional, simple in _simplified():
+        simplified[traditional] = simple
+    fold = simplified[fold]
     kind[[ord(accent) for accent in _ACCENTS]] = ACCENT
     for numeral in _NUMERALS:
         kind[ord(numeral)] = NUMERAL
     empty = Alphabet(kind, fold, np.zeros(2, np.uint64))
     hashes = [_tokens(word, empty)[0][0] for word in _NUMBER_WORDS]
     return Alphabet(kind, fold, _hash_set(hashes))
+
+
+def _simplified() -> Iterator[tuple[int, int]]:
+    """Each traditional character, and the simplified one that stands for it."""
+    from opencc import OpenCC
+
+    characters = [chr(code) for code in (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))]
+    converted = OpenCC("t2s").convert("\n".join(characters)).split("\n")
+    for character, simple in zip(characters, converted, strict=True):
+        if simple != character and len(simple) == 1 and ord(simple) < LAST_CODE:
+            yield ord(character), ord(simple)
 
 
 def _hash_set(hashes: Sequence[int]) -> Words:

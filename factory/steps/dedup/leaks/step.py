@@ -41,7 +41,11 @@ class Decontaminate(WholeSet):
     """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
 
     All turns are searched, each by itself. Case, punctuation and white space do not count, and each Chinese
-    character is a word. An item is found where a record has `ngram` of its words in a row (GPT-3, arXiv
+    character is a word; traditional characters are compared as simplified ones, HTML's entities as what they stand for,
+    and Cyrillic letters that look Latin as these. Other disguises (Greek or mathematical look-alikes, letters spelled
+    out, words of Taiwan for those of the mainland, base64) are not seen.
+
+    An item is found where a record has `ngram` of its words in a row (GPT-3, arXiv
     2005.14165), more than `coverage` of its own words by 8-grams (Tulu 3, arXiv 2411.15124), all of it but
     for the share `edits` of its words ("near": a name may be any other, another number counts as another word;
     where most numbers differ, fewer words may), or, for an item of 3 to 7 words, all of it as a line of its own.

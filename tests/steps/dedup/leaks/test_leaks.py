@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import random
 import re
 from collections.abc import Callable
@@ -382,3 +383,37 @@ def test_planted_items_of_three_benchmarks_are_found_among_clean_rows(
     # With every number another one and two words more, a question of a dozen words is another question.
     assert sum(lost.values()) <= 0.002 * sum(map(len, items.values()))
     assert max(alarms.values()) <= 0.001
+
+
+TRADITIONAL = (
+    "小明每天早上騎自行車去學校，路上要經過三座橋和兩個紅綠燈。"
+    "如果每個紅綠燈平均等待四十秒，他一週上學五天一共要等多少秒？"
+)
+
+
+@pytest.mark.parametrize(
+    ("disguise", "item"),
+    [
+        (html.escape(CODE), ITEMS[2]),
+        (DUCKS.replace("'", "&#x27;").replace("$", "&dollar;").replace(" ", "&nbsp;"), ITEMS[0]),
+        (DUCKS.translate(str.maketrans("aceopxyCT", "асеорхуСТ")), ITEMS[0]),
+        (TRADITIONAL, ITEMS[3]),
+    ],
+    ids=["entities", "spaces", "Cyrillic", "traditional"],
+)
+def test_an_item_in_other_characters_is_found(disguise: str, item: Item) -> None:
+    leak = the_leak(disguise)
+    assert (leak.item, leak.coverage) == (item, 1)
+
+
+def test_an_item_that_a_benchmark_writes_with_entities_or_in_traditional_characters_is_found() -> None:
+    rows = [(1, {"question": html.escape(DUCKS)}), (2, {"question": TRADITIONAL})]
+    items = [item for item in benchmark_items("b", rows) if isinstance(item, Item)]
+    assert [the_leak(text, items).item.id for text in (DUCKS, CHINESE)] == ["1", "2"]
+
+
+def test_russian_is_compared_with_russian() -> None:
+    russian = (
+        "Каждое утро Клара собирает яйца, готовит три на завтрак и продаёт остальные на рынке по два рубля."
+    )
+    assert the_leak(russian.upper(), [Item("ru", "1", russian)]).coverage == 1
