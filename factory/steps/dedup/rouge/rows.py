@@ -12,6 +12,7 @@ import numpy as np
 from factory.data.table import Table
 from factory.data.text import rouge_tokens
 from factory.steps.dedup.joins.compared import Compared
+from factory.steps.dedup.joins.differences import Difference, signature
 from factory.steps.dedup.joins.forms import exact_form
 from factory.steps.dedup.joins.signs import Signs, differ_in_signs_alone, number_signs
 
@@ -61,11 +62,14 @@ class Rows(NamedTuple):
         mark = hashlib.blake2b(self.inputs[index].encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         return [f"{word} {mark}" for word in words]
 
-    def groups(self, scope: str) -> list[list[int]]:
-        """The records to be compared with each other, by task, or all; those of the reference come first."""
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+    def groups(self, scope: str, guard: Sequence[Difference] = ()) -> list[list[int]]:
+        """The records to be compared with each other, by task, or all; those of the reference come first.
+
+        guard: those that differ in one of these are not compared
+        """
+        groups: defaultdict[object, list[int]] = defaultdict(list)
         for index, task in enumerate(self.tasks):
-            groups[task if scope == "task" else ""].append(index)
+            groups[task if scope == "task" else "", signature(self.texts[index], guard)].append(index)
         return list(groups.values())
 
     def compared_by_words(self, one: int, other: int) -> bool:

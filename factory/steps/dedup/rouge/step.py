@@ -19,6 +19,7 @@ from factory.models.base import Contact
 from factory.statistics.loops import load_loops
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
+from factory.steps.dedup.joins.differences import Difference, noted, tell_differences
 from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
@@ -41,6 +42,10 @@ class DedupRouge(WholeSet):
     dashes between words, their Chinese forms, Markdown's marks). The step counts the records that their signs kept.
     A text without any word, of signs or emoji alone, is never close to anything, and counted; by `both`, so is
     one whose prompt has none.
+
+    To ROUGE-L "the least of 7 km" is close to "the largest of 8 cm", too. How many of the dropped differ in numbers,
+    units, a "not" or such from what they lost against is counted and told; `guard: [numbers, units]` keeps them apart.
+    It is off by default, as in the paper, and since it also keeps true duplicates.
 
     With `reference`, a record too close to one of those files' records is dropped as well, so that nothing
     comes back that the seeds or an earlier release hold.
@@ -69,6 +74,11 @@ class DedupRouge(WholeSet):
     )
     scope: Literal["set", "task"] = Field(
         "set", description="what a record is compared with: the whole set, or the records of its own task"
+    )
+    guard: tuple[Difference, ...] = Field(
+        (),
+        description="records that differ in one of these are no duplicates: numbers, units, negation, opposites (min "
+        "and max, the languages of a translation), operators (== and !=); by lists of words, English and Chinese",
     )
     engine: Literal["local", "ray"] = Field(
         "local",
@@ -121,13 +131,13 @@ class DedupRouge(WholeSet):
                 "that names tasks, before this one"
             )
         drops = await asyncio.to_thread(self._all_drops, rows, context)
-        return table.drop(
-            {row - rows.references: self._drop(rows, near, context) for row, near in drops.items()}
-        )
+        dropped = {row - rows.references: self._drop(rows, row, near, context) for row, near in drops.items()}
+        tell_differences(context, len(dropped))
+        return table.drop(dropped)
 
     def _all_drops(self, rows: Rows, context: Context) -> dict[int, Near]:
         """Of each dropped record, by number, that which it is too close to."""
-        groups = rows.groups(self.scope)
+        groups = rows.groups(self.scope, self.guard)
         if rows.ids:
             load_loops("factory.statistics.rouge.kernel", context.tell)
         if self.engine == "ray":
@@ -166,11 +176,12 @@ class DedupRouge(WholeSet):
                 near = int(matches.nearest[at]) + (0 if matches.in_reference[at] else known)
                 yield group[known + at], Near(group[near], float(matches.f[at]))
 
-    def _drop(self, rows: Rows, near: Near, context: Context) -> Drop:
+    def _drop(self, rows: Rows, row: int, near: Near, context: Context) -> Drop:
         known_before = near.kept < rows.references
         where = " of the reference" if known_before else ""
         id, text = rows.ids[near.kept], rows.texts[near.kept]
         reason = f"ROUGE-L {near.f:.2f} with {id}{where} ({shorten(text, 60)})"
+        reason = noted(reason, rows.texts[row], text, context)
         numbers = {"rouge_l": near.f, **(IN_REFERENCE if known_before else {})}
         return context.drop("near_duplicate", reason, numbers, against=id)
 
