@@ -345,7 +345,7 @@ class Dataset(StepMethods):
 
     def _layout(self, path: Path) -> str | None:
         """The layout that keeps most in a file of this name; None for what suits its ending."""
-        ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+        ending = _ending(path)
         if ending not in ("json", "jsonl", "parquet"):
             return self.as_read(path)
         if self.annotations():
@@ -355,7 +355,7 @@ class Dataset(StepMethods):
 
     def as_read(self, path: Path) -> str | None:
         """Whether rows go back into the shapes they came in: "source" where they fit and no step added to them."""
-        ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+        ending = _ending(path)
         table = self.run()._table
         made = any(table.values("scores")) or (self.annotations() and any(table.values("events")))
         spelled = len(table) > 0 and all(table.values("form"))
@@ -389,3 +389,9 @@ class Dataset(StepMethods):
             write_whole(place, data)
             written.append(place)
         return written
+
+
+def _ending(path: Path) -> str:
+    """The ending of a file's name, without .gz; .ndjson is another name of .jsonl."""
+    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    return "jsonl" if ending == "ndjson" else ending

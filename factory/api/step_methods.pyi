@@ -251,6 +251,7 @@ class StepMethods:
         field: Literal["instruction", "prompt", "output", "both"] = "prompt",
         reference: str | Sequence[str] = ...,
         scope: Literal["set", "task"] = "set",
+        guard: Sequence[Literal["numbers", "units", "negation", "opposites", "operators"]] = ...,
         engine: Literal["local", "ray"] = "local",
         workers: int = 1,
         check: int = 0,
@@ -266,6 +267,10 @@ class StepMethods:
                 others, or a list of files, in any format that `read` reads, or `factory:seeds`
             scope (set | task, default "set"): what a record is compared with: the whole set, or the
                 records of its own task
+            guard (list of numbers | units | negation | opposites | operators, default []): records that
+                differ in one of these are no duplicates: numbers, units, negation, opposites (min and
+                max, the languages of a translation), operators (== and !=); by lists of words, English
+                and Chinese
             engine (local | ray, default "local"): where it is compared: in this process, or by Ray, on
                 the cluster at RAY_ADDRESS or else started here; the result is the same
             workers (int, >= 1, default 1): threads that compare, or processors for a Ray started here;
@@ -287,6 +292,7 @@ class StepMethods:
         semdedup_keep: Literal["hard", "easy", "random"] = "hard",
         semdedup_rows: int = 200000,
         approximate: bool = False,
+        guard: Sequence[Literal["numbers", "units", "negation", "opposites", "operators"]] = ...,
         engine: Literal["local", "ray"] = "local",
         workers: int = 1,
     ) -> Dataset:
@@ -309,6 +315,10 @@ class StepMethods:
                 found from, at most; random ones where there are more
             approximate (bool, default false): look for close records in an inverted file, which misses
                 some, and tell the recall
+            guard (list of numbers | units | negation | opposites | operators, default []): records that
+                differ in one of these are no duplicates: numbers, units, negation, opposites (min and
+                max, the languages of a translation), operators (== and !=); by lists of words, English
+                and Chinese
             engine (local | ray, default "local"): where it is compared exactly: in this process, or by
                 Ray, on the cluster at RAY_ADDRESS or else started here; the result is the same
             workers (int, >= 1, default 1): threads that compare exactly, or processors for a Ray started

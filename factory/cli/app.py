@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -29,7 +30,7 @@ from factory.cli.steps import register as register_steps
 from factory.cli.teachers import register as register_teachers
 from factory.cli.threshold import register as register_threshold
 from factory.cli.why import register as register_why
-from factory.errors import EXIT_NOTHING_DONE, FactoryError, RunInterrupted, exit_code_of
+from factory.errors import EXIT_INTERRUPTED, EXIT_NOTHING_DONE, FactoryError, RunInterrupted, exit_code_of
 
 app = typer.Typer(
     name="factory",
@@ -94,6 +95,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
+        if error.errno == errno.EIO and _terminal_is_gone():
+            # It was closed while something was said; nobody is there to be told.
+            for number in (1, 2):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            sys.exit(EXIT_INTERRUPTED)
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"error: {where}{error.strerror or error}", err=True)
         sys.exit(EXIT_NOTHING_DONE)
@@ -106,3 +112,18 @@ def main() -> None:
             err=True,
         )
         sys.exit(EXIT_NOTHING_DONE)
+
+
+def _terminal_is_gone() -> bool:
+    """Whether what is said goes to a terminal that was closed."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        return False
+    for number in (1, 2):
+        try:
+            termios.tcgetattr(number)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                return True
+    return False

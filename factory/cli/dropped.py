@@ -23,7 +23,7 @@ DroppedOption = Annotated[
     ),
 ]
 
-_ENDINGS = (".jsonl", ".json", ".csv")
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv")
 _CHARACTERS = 200
 """Of an instruction that is shown."""
 

@@ -13,7 +13,7 @@ from factory.cli.options import StepCommand, StepOption, chosen_options, options
 from factory.errors import EXIT_SOME_RECORDS_FAILED, OutputError
 
 STEP = "export"
-_FILES = (".jsonl", ".json", ".csv", ".parquet")
+_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 
 class ExportCommand(StepCommand):

@@ -35,6 +35,10 @@ def stats(journal: JournalOption = None) -> None:
     total = sum(group.replies for group in found)
     typer.echo(f"{path}: {_size(file_size(path))}, {total:,} replies")
     if not found:
+        typer.echo(
+            f"Where it was copied from a run that had not ended, replies lie in the log beside the original, "
+            f"{path.name}-wal: copy that too"
+        )
         return
     rows = [("kind", "model", "replies", "size", "oldest", "newest", "server")]
     for group in found:

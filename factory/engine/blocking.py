@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -37,15 +38,26 @@ async def _with_signals(
     if stop is None or sys.platform == "win32":
         return await make()
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
-        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+        terminals = [number for number in (1, 2) if os.isatty(number)]
+        loop.add_signal_handler(signal.SIGHUP, _hung_up, terminals, stop)
     try:
         return await make()
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def _hung_up(terminals: Sequence[int], stop: Callable[[], None]) -> None:
+    """The terminal is closed: what is still said goes nowhere, rather than to end what is left to do."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in terminals:
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    stop()
 
 
 def _in_thread(make: Callable[[], Coroutine[Any, Any, Result]], stop: Callable[[], None] | None) -> Result:

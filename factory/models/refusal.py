@@ -18,7 +18,7 @@ from factory.data.text import shorten
 from factory.errors import RecordFailed, RunStopped
 from factory.models import refusal_table as table
 from factory.models.failures import Denied, Overloaded, TransientFailure
-from factory.models.refusal_reply import UNKNOWN, Told, read_error
+from factory.models.refusal_reply import PAGE, UNKNOWN, Told, read_error
 from factory.models.refusal_table import Meaning
 
 _KEY_WORD = r"[^\s'\",;:)}\]]*"
@@ -168,6 +168,12 @@ def raise_for(
         case None:
             pass
     alone = f"the server refused the request with HTTP {status}: {words}"
+    if status == 403 and PAGE in told.codes:
+        raise Denied(
+            f"{address} refused access with {http}, as a web page ({words}): what stands before the model server did, "
+            "such as a firewall or nginx, and a key may not help; look at base_url, and ask whoever runs it",
+            alone,
+        )
     if status in (401, 403):
         raise Denied(_bad_key(http, status, words, address, key, key_env), alone)
     if 300 <= status < 400:

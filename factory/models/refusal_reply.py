@@ -13,6 +13,8 @@ import orjson
 
 UNKNOWN = 0
 """The status of a failure that has none."""
+PAGE = "html_page"
+"""The code of an error that came as a web page: no model server wrote it."""
 _DEEPEST = 6
 _FINE = (0, "0", None)
 _MESSAGES = (
@@ -59,7 +61,8 @@ def read_error(body: bytes) -> Told:
     if data is None:
         # An HTML page says nothing that helps at a terminal, except its title.
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return Told(title[1].strip() if title else "" if "<html" in text.lower() else text)
+        page = title is not None or "<html" in text.lower()
+        return Told(title[1].strip() if title else "" if page else text, (PAGE,) if page else ())
     parts = list(_parts(data, 0))
     messages = [message for part in parts if (message := _message(part))]
     codes = dict.fromkeys(code for part in parts for code in _codes(part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import sqlite3
 import struct
 import subprocess
@@ -73,6 +74,19 @@ def test_stats_counts_replies_by_kind_and_model(folder: Path) -> None:
         ["chat", "openai:old", "300"],
         ["embedding", "e5", "50"],
     ]
+
+
+def test_a_copy_without_its_log_is_told_where_its_replies_are(tmp_path: Path) -> None:
+    running = Journal(tmp_path / "journal.db")
+    try:
+        add_rows(running._connection, [chat_row(n, "openai:new", 1) for n in range(3)])
+        shutil.copy(tmp_path / "journal.db", tmp_path / "copied.db")
+        done = factory("journal", "stats", "--journal", "copied.db", cwd=tmp_path)
+    finally:
+        running.close()
+    assert "copied.db: " in done.stdout
+    assert "0 replies" in done.stdout
+    assert "replies lie in the log beside the original, copied.db-wal: copy that too" in done.stdout
 
 
 @pytest.mark.slow

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +98,21 @@ def test_a_log_that_cannot_be_written_is_a_sentence(recipe: Path) -> None:
     assert "--log .: cannot be written" in done.stderr
     plan = factory("run", "r.yaml", "--json", "--dry-run", cwd=recipe)
     assert (plan.returncode, "leave out --dry-run" in plan.stderr) == (2, True)
+
+
+def test_a_terminal_that_is_closed_while_something_is_said_ends_the_command_as_interrupted() -> None:
+    script = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from factory.cli import app\n"
+        "def say_on():\n"
+        "    while True: print('said', flush=True)\n"
+        "app.app = say_on\n"
+        "app.main()\n"
+    )
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    os.read(terminal, 10)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +41,33 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed() -> None:
         assert run_blocking(lambda: work(), lambda: pytest.fail("it was stopped")) == "all"
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_ends_nothing_that_is_still_said(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    script = f"""
+import asyncio, sys
+from pathlib import Path
+from factory.engine.blocking import run_blocking
+
+async def work():
+    stopped = asyncio.Event()
+    ask.append(stopped.set)
+    print("at work", flush=True)
+    await stopped.wait()
+
+ask = []
+run_blocking(lambda: work(), lambda: ask[0]())
+print("to nobody", flush=True)
+sys.stderr.write("to nobody")
+Path({str(done)!r}).write_text("done")
+"""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    said = b""
+    while b"\n" not in said:
+        said += os.read(terminal, 1000)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert done.read_text() == "done"

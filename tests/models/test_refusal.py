@@ -438,3 +438,17 @@ def test_another_librarys_exception_is_read_as_its_reply_would_be(
     assert found == status
     assert meaning_of(found, told) == meaning
     assert headers == ({"retry-after": "3"} if "response" in fields and "slow" in words else {})
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><head><title>403 Forbidden</title></head><body><center>nginx</center></body></html>",
+        "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head></html>",
+        "<html><body>no</body></html>",
+    ],
+)
+def test_a_web_page_that_refuses_is_not_taken_for_a_server_that_asks_for_a_key(page: str) -> None:
+    with pytest.raises(Denied, match=r"as a web page .* a firewall or nginx") as caught:
+        raise_for_status(403, {}, page.encode(), address="http://x", key="", key_env="")
+    assert "asks for a key" not in str(caught.value)

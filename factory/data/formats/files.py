@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import difflib
 import errno
 import io
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import AnyStr, BinaryIO, cast
@@ -71,6 +74,7 @@ _OTHERS = (
     ),
 )
 """How files begin that hold no rows which could be read, and what to do with them."""
+_WAIT_SECONDS = 3.0
 _HEAD = 4096
 
 
@@ -175,24 +179,32 @@ def check_file(path: Path) -> None:
             raise InputError(f"{path} does not exist: {_nearest(path)}")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty: it needs at least one row")
-        with path.open("rb"):
+        with _waiting(path), path.open("rb"):
             pass
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise InputError(f"{path} cannot be opened: {_why(error)}") from error
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked where gzip, bzip2, xz or zstd packed them, whatever the name says.
+    """The file's bytes, unpacked where gzip, bzip2, xz or zstd packed them, once or twice, whatever the name says.
+
+    A pipe that nobody writes into is waited for, and the person is told so.
 
     Raises:
         InputError: the name ends in .gz but the file is not gzip, or so for another packing; or it cannot be opened.
     """
     try:
-        raw = path.open("rb")
+        with _waiting(path):
+            raw = path.open("rb")
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {_why(error)}") from error
     if packing := packed_by(raw.peek(6)[:6]):
-        return unpacked(raw, packing)
+        stream = unpacked(raw, packing)
+        try:
+            again = packed_by(cast(io.BufferedReader, stream).peek(6)[:6])
+        except DAMAGED:
+            return stream  # said when it is read
+        return unpacked(stream, again) if again else stream
     if (said := packing_named(path)) and path.suffix.lower() != ".lzma":  # which has no mark
         raw.close()
         ending = path.suffix
@@ -200,6 +212,22 @@ def open_bytes(path: Path) -> BinaryIO:
             f"{path} is named {ending} but is not {said}: rename it without {ending}, or fetch it again"
         )
     return unpacked(raw, said) if said else raw
+
+
+@contextlib.contextmanager
+def _waiting(path: Path) -> Iterator[None]:
+    """Say after `_WAIT_SECONDS` what is waited for, where `path` is a pipe without a writer."""
+    if not path.is_fifo():
+        yield
+        return
+    told = f"{path} is a pipe: waiting for what writes into it (Ctrl-C ends it)\n"
+    timer = threading.Timer(_WAIT_SECONDS, sys.stderr.write, (told,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_packed(stream: BinaryIO) -> bool:

@@ -50,7 +50,7 @@ def unpacked(raw: BinaryIO, packing: str) -> BinaryIO:
     """The bytes that were packed, as a stream that can be peeked into."""
     stream: Any
     if packing == "gzip":
-        stream = gzip.GzipFile(fileobj=raw)
+        stream = gzip.GzipFile(fileobj=raw, mode="rb")
     elif packing == "bzip2":
         stream = bz2.BZ2File(raw)
     elif packing == "xz":
@@ -70,7 +70,7 @@ class Unpacking(io.BufferedReader):
 
     def __init__(self, stream: Any, packed: BinaryIO) -> None:
         super().__init__(stream, buffer_size=1 << 18)
-        self.packed = packed
+        self.packed: BinaryIO = getattr(packed, "packed", packed)  # of what was packed twice, the file
 
 
 class _Whole(io.RawIOBase):

@@ -199,6 +199,7 @@ def _file_layout(path: Path, format: str | None) -> tuple[str, bool, str]:
     """The ending of a file without .gz, whether it has that, and the layout of its rows."""
     packed = path.name.lower().endswith(".gz")
     ending = os.path.splitext(path.name[:-3] if packed else path.name)[1].lower()
+    ending = ".jsonl" if ending == ".ndjson" else ending
     if ending not in _FITTING or (packed and ending == ".parquet"):
         raise OutputError(
             f"{path}: the name does not tell how to write it: end it in .jsonl, .json, .csv or .parquet"

@@ -10,62 +10,16 @@ import bisect
 import re
 from typing import NamedTuple
 
-import orjson
-
 from factory.data.record import ToolCall
 from factory.models.base import ChatRequest
 from factory.models.reply.forms import form_left, without_form
 from factory.models.reply.gate import may_hold_any, may_hold_mark
+from factory.models.reply.hermes import read_call
 from factory.models.reply.labels import without_labels
 from factory.models.reply.marks import CALL, CONTROL, ESCAPED, THOUGHT, UNDECODED, Doubt, Text, thought_of
+from factory.models.reply.templates import HARMONY, HEAD, HEADINGS, TOKEN_WRAPPERS, WRAPPED
 
 _TAIL_CHARACTERS = 400
-_HEAD = re.compile(
-    r"\s*(?:<think\s*/>|<bos>|<\|begin_of_text\|>|<[|｜]begin▁of▁sentence[|｜]>|\[/INST\]|<s>(?!.*</s>.)"
-    r"|<\|im_start\|>\s*assistant\b|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
-    r"|<start_of_turn>\s*model\b|<\|turn>\s*model\b|<[|｜]assistant[|｜]>|<\|START_RESPONSE\|>"
-    r"|<\|START_OF_TURN_TOKEN\|>(?:<\|CHATBOT_TOKEN\|>)?|\[\|assistant\|\]|<reserved_10[37]>)[ \t]*\n*",
-    re.IGNORECASE | re.DOTALL,
-)
-_WRAPPED = re.compile(
-    r"\s*<(?P<name>answer|final_answer|final|response|output|solution|回答|答案)>(?P<inside>.*?)"
-    r"(?:</(?P=name)>\s*(?P<rest>.*))?\Z",
-    re.DOTALL | re.IGNORECASE,
-)
-_TOKEN_WRAPPERS = re.compile(
-    r"<\|(?:begin|end)_of_(?:box|solution|answer|response)\|>|<\|(?:START|END)_RESPONSE\|>", re.IGNORECASE
-)
-_HARMONY = re.compile(
-    r"(?:<\|start\|>\s*+)?(?:assistant)?\s*+(?:<\|channel\|>)?\s*+(?P<channel>analysis|commentary|final)\b"
-    r"(?P<to>[^<]{0,80})(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>"
-    r"(?P<body>.*?)(?P<end><\|(?:end|return|call)\|>|(?=<\|start\|>|<\|channel\|>)|\Z)\s*",
-    re.DOTALL,
-)
-# gpt-oss as some servers give it: without its special tokens, but with the words between them.
-_HARMONY_WORDS = re.compile(
-    r"\A\s*analysis(?=[A-Z\s\W\u4e00-\u9fff])(?P<body>.*?)assistant\s?final(?P<final>.*)\Z", re.DOTALL
-)
-# Thoughts and answer under headings: Granite, Apriel, Ollama's terminal, Open WebUI.
-_HEADINGS = (
-    _HARMONY_WORDS,
-    re.compile(
-        r"\A\s*Here(?: is|'s) my thought process:(?P<body>.*?)(?:Here(?: is|'s) my response:\s*(?P<final>.*))?\Z",
-        re.DOTALL,
-    ),
-    re.compile(
-        r"\A(?:\s*Here are my reasoning steps:)?(?P<body>.*?)\[BEGIN FINAL RESPONSE\]\s*"
-        r"(?P<final>.*?)(?:\[END FINAL RESPONSE\].*)?\Z",
-        re.DOTALL,
-    ),
-    re.compile(
-        r"\A\s*Thinking\.\.\.[ \t]*\n(?P<body>.*?)\n\.\.\.done thinking\.\s*(?P<final>.*)\Z", re.DOTALL
-    ),
-    re.compile(
-        r"\A\s*<details type=\"reasoning\"[^>]{0,200}>(?:\s*<summary>[^<]{0,200}</summary>)?(?P<body>.*?)</details>\s*"
-        r"(?P<final>.*)\Z",
-        re.DOTALL,
-    ),
-)
 _SPACE = re.compile(r"\s*")
 _HERMES = re.compile("<tool_call>")
 _SENTENCE_END = frozenset(".!?。！？…:：;；)）]*\"”'」\n")
@@ -188,12 +142,12 @@ class _Work:
 
     def _channels(self) -> None:
         """gpt-oss's channels, and thoughts and answer under headings."""
-        words = next(filter(None, (form.match(self.text) for form in _HEADINGS)), None)
+        words = next(filter(None, (form.match(self.text) for form in HEADINGS)), None)
         if words is not None and not self.doubt.about:
             self._think(words["body"])
             self.text = (words["final"] or "").rstrip()
             return
-        found = _HARMONY.match(self.text)
+        found = HARMONY.match(self.text)
         if found is None:
             return
         text, said = self.text, ""
@@ -208,13 +162,13 @@ class _Work:
                 break
             else:
                 self._think(found["body"])
-            found = _HARMONY.match(text, at)
+            found = HARMONY.match(text, at)
         self.text = said or ("" if self.calls else text[at:])
 
     def _head(self) -> None:
         """What a template writes before an answer, and a model repeated."""
         for _ in range(_ROUNDS):
-            found = _HEAD.match(self.text)
+            found = HEAD.match(self.text)
             if found is None:
                 return
             self._note("template", found[0])
@@ -358,11 +312,11 @@ class _Work:
 
     def _wrapper(self) -> None:
         """<answer> around an answer (Hunyuan, R1's recipe), where nobody asked for it."""
-        if not self.doubt.about and _TOKEN_WRAPPERS.search(self.text) is not None:
-            for mark in reversed(Text(self.text).found(_TOKEN_WRAPPERS)):
+        if not self.doubt.about and TOKEN_WRAPPERS.search(self.text) is not None:
+            for mark in reversed(Text(self.text).found(TOKEN_WRAPPERS)):
                 self._note("template", mark[0])
                 self.text = self.text[: mark.start()] + self.text[mark.end() :]
-        found = _WRAPPED.match(self.text)
+        found = WRAPPED.match(self.text)
         if found is None or self.doubt.asks_for(found["name"]):
             return
         thought = bool(self.thoughts) or self.thought
@@ -386,7 +340,7 @@ class _Work:
             if mark.start() < done:
                 return
             end = self.text.find("</tool_call>", mark.end())
-            call = None if end < 0 else _read_call(self.text[mark.end() : end])
+            call = None if end < 0 else read_call(self.text[mark.end() : end])
             if call is None:
                 return
             calls.append(call)
@@ -413,14 +367,3 @@ def _begins_turn(text: str, at: int) -> bool:
 def _is_struck(text: str, at: int) -> bool:
     """Whether a </s> ends a piece of HTML that is struck through."""
     return text.count("<s>", 0, at) > text.count("</s>", 0, at)
-
-
-def _read_call(text: str) -> ToolCall | None:
-    try:
-        call = orjson.loads(text)
-        name, arguments = call["name"], call.get("arguments", {})
-    except (ValueError, LookupError, TypeError):
-        return None
-    if not isinstance(name, str) or not name or not isinstance(arguments, dict | str):
-        return None
-    return ToolCall(name, arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,13 +23,21 @@ _OPEN, _CLOSED = "tag/instag", "tag/instag_closed"
 TAG_CHARACTERS = 60
 """A longer tag is a sentence or a model that repeats itself, and is not used."""
 
+# What stands for a tag where there is none: a schema's words given back, an empty value.
+_NO_TAG = re.compile(
+    r"\W*(?:n/?a|none|null|nil|string|str|tags?(?:_?\d+|[ _-]name)?|unknown|undefined|untagged|no tags?"
+    r"|placeholder|empty|无|暂无|没有|未知|标签\d*|标签名|字符串|空)?\W*",
+    re.IGNORECASE,
+)
+
 
 class TagIntents(PerRecord):
     """Tag each record with the intentions of its instruction, each with an explanation (InsTag).
 
     Each user turn is a query of its own, as in the paper; the record gets the tags of all of them, in
     order, each once whatever its case. Tags are open: any phrase. They are kept as the model wrote them but
-    for white space; `normalize_tags` brings different names of one intention together.
+    for white space and the # of a hashtag, and what is no tag ("N/A", "string") is not used; `normalize_tags` brings
+    different names of one intention together.
 
     With `vocabulary`, the tag map of another set or a list of tags, the model chooses among its tags alone, so
     that both sets can be compared. Of a large tag set it is shown the `shown` tags nearest to the query in
@@ -37,9 +46,9 @@ class TagIntents(PerRecord):
     A record that cannot be tagged, or one of whose turns cannot, goes on without tags: its history says
     "untagged", and `missing` says why under "tag". A part of its tags would count as low complexity. With
     `required` it is set aside as failed instead. How many were tagged, how many not and why, and how many single
-    tags were too long to be one or came after the first `max_tags`, is in the manifest and the report. So is how
-    many queries have `max_tags` tags: theirs are cut, or were where the server decodes by the schema, and so is the
-    complexity that is measured by them.
+    tags could not be used (too long, no tag) or came after the first `max_tags`, is in the manifest and the report. So
+    is how many queries have `max_tags` tags: theirs are cut, or were where the server decodes by the schema, and so is
+    the complexity that is measured by them.
 
     Source: #InsTag (arXiv 2308.07074), section 3.
 
@@ -198,11 +207,17 @@ def clean_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
     """The tags with white space collapsed, without empty and overlong ones, each once whatever its case."""
     kept: dict[str, Tag] = {}
     for tag in tags:
-        name = " ".join(tag.name.split())
+        name = _name(tag.name)
         if _usable(name):
             kept.setdefault(name.casefold(), Tag(name, " ".join(tag.explanation.split())))
     return tuple(kept.values())
 
 
-def _usable(name: str) -> bool:
-    return 0 < len(" ".join(name.split())) <= TAG_CHARACTERS
+def _name(said: str) -> str:
+    """A tag's name without the # of a hashtag."""
+    return " ".join(said.lstrip("#＃ \t\n").split())
+
+
+def _usable(said: str) -> bool:
+    name = _name(said)
+    return 0 < len(name) <= TAG_CHARACTERS and not _NO_TAG.fullmatch(name)

@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -567,3 +568,35 @@ def test_data_files_further_down_in_a_folder_are_told_as_left_out(tmp_path: Path
     assert [sentence.split(": ", 1)[1] for sentence in told] == [
         "left out are the data files in the folders below it: more"
     ]
+
+
+def test_a_file_that_was_packed_twice_is_read(tmp_path: Path) -> None:
+    rows = b'{"instruction": "Explain tides.", "output": "The moon."}\n'
+    for name, packed in (
+        ("rows.jsonl.gz", gzip.compress(gzip.compress(rows))),
+        ("rows.jsonl.xz", lzma.compress(gzip.compress(rows))),
+    ):
+        path = tmp_path / name
+        path.write_bytes(packed)
+        assert [record.output for record in read_records(path)] == ["The moon."]
+
+
+def test_a_pipe_that_nobody_writes_into_is_told_of_while_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(files, "_WAIT_SECONDS", 0.0)
+    pipe = tmp_path / "rows.jsonl"
+    os.mkfifo(pipe)
+    told = ""
+
+    def write_once_told() -> None:
+        nonlocal told
+        while "waiting for what writes into it" not in told:
+            told += capsys.readouterr().err
+        pipe.write_bytes(b"{}\n")
+
+    writer = threading.Thread(target=write_once_told)
+    writer.start()
+    with files.open_bytes(pipe) as stream:
+        assert stream.read() == b"{}\n"
+    writer.join()

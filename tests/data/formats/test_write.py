@@ -323,3 +323,14 @@ def test_a_negative_number_and_white_space_are_no_formula(tmp_path: Path) -> Non
         read = [row["output"] for row in csv.DictReader(file)]
     assert read == [*cells[:6], *(f"'{cell}" for cell in cells[6:])]
     assert written.guarded == 4
+
+
+@pytest.mark.parametrize("name", ["set.ndjson", "set.NDJSON", "set.ndjson.gz"])
+def test_ndjson_is_another_name_of_jsonl(tmp_path: Path, name: str) -> None:
+    made = [new_record("Name a river.", output="The Rhine.")]
+    write_file(made, tmp_path / name)
+    write_file(made, tmp_path / "set.jsonl")
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(tmp_path / name, "rb") as file:
+        assert file.read() == (tmp_path / "set.jsonl").read_bytes()
+    assert [record.output for record in read_records(tmp_path / name)] == ["The Rhine."]

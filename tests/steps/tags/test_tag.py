@@ -169,3 +169,20 @@ def test_cleaning_tags_twice_is_cleaning_them_once(tags: list[Tag]) -> None:
     assert clean_tags(once) == once
     assert len({tag.name.casefold() for tag in once}) == len(once)
     assert all(0 < len(tag.name) <= TAG_CHARACTERS for tag in once)
+
+
+@pytest.mark.parametrize(
+    "said", ["N/A", "n/a.", "None", "string", "tag", "tag1", "tag_name", "...", "#", "无", "标签1"]
+)
+def test_what_stands_for_a_tag_where_there_is_none_is_not_used_and_counted(said: str) -> None:
+    context, _ = scripted_context(lambda ask: reply(said, "#tides"))
+    (tagged,) = process(TagIntents(), new_record("Explain tides."), context)
+    assert [tag.name for tag in tagged.tags] == ["tides"]
+    assert context.facts["unusable_tags"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["C#", "string manipulation", "none of the above", "无人机", "explanation", "C++"]
+)
+def test_what_only_looks_like_no_tag_is_kept(name: str) -> None:
+    assert clean_tags([Tag(name)]) == (Tag(name),)
