@@ -99,7 +99,8 @@ def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
         return reply if end == reply.finish_reason else replace(reply, finish_reason=end)
     from factory.models.reply.apart import take_apart
 
-    text, half = reply.text, ()
+    text = reply.text
+    half: tuple[str, ...] = ()
     if end == CUT and text.endswith("\ufffd"):
         # The limit fell within a character of several tokens.
         text, half = text.rstrip("\ufffd"), ("half_character",)

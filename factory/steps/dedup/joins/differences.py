@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from factory.step import Context
@@ -141,7 +141,7 @@ def _named(terms: re.Pattern[str], names: Sequence[str], text: str) -> tuple[str
     return tuple(names[(match.lastindex or 1) - 1] for match in terms.finditer(text))
 
 
-_PARTS = {
+_PARTS: Mapping[Difference, Callable[[str], tuple[str, ...]]] = {
     "numbers": _numbers,
     "units": lambda text: _named(_UNIT_TERMS, _UNIT_NAMES, text),
     "negation": lambda text: ("not",) if _NEGATION.search(text) else (),
