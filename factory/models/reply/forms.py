@@ -44,7 +44,7 @@ _ASKS_USER = re.compile(
 )
 _JSON_FENCE = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\s*\Z", re.DOTALL)
 _ASKS_JSON = re.compile(
-    r"json|\bdict|\bobjects?\b|\bkeys?\b|\bfields?\b|schema|structured|yaml|format|字典|对象|字段|格式|结构化|键",
+    r"json|\{|\bdict|\bobjects?\b|\bkeys?\b|\bfields?\b|schema|structured|yaml|字典|对象|字段|结构化|键值",
     re.IGNORECASE,
 )
 _KEYS = {"answer", "response", "output", "reply", "result", "text", "content", "final_answer"}

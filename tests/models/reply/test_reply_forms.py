@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from asking import chat_request
 
+from factory.data.prompt import load_prompt
 from factory.data.record import Message
 from factory.models.base import Usage
 from factory.models.reply.gate import may_hold_any
@@ -14,6 +15,8 @@ from factory.models.reply.read import read_again, read_reply, unusable
 EN = "Tides are caused by the pull of the moon."
 ZH = "潮汐是由月球引起的。"
 ASK = chat_request("Explain tides.")
+SHIPPED = [load_prompt("respond/answer", language).render() for language in ("en", "zh")]
+"""The turns that `respond` puts before a conversation."""
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,9 @@ def test_what_surrounds_an_answer_is_taken_off_and_noted(
     assert set(reply.noted) <= set(KINDS)
     assert unusable(reply, ASK) is None
     assert read_again(reply, ASK) is reply
+    for before in SHIPPED:
+        request = chat_request((*before, *ASK.messages))
+        assert read_reply(text, "stop", request) == reply
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_what_surrounds_an_answer_is_taken_off_and_noted(
         ('{"answer": "Four.", "why": "2 + 2"}', "Add 2 and 2."),
         ('{"city": "Berlin"}', "Which city?"),
         ('{"answer": 4}', "Add 2 and 2."),
+        ('{"answer": "Four."}', 'Add 2 and 2. Write {"answer": ...}.'),
         ("[draw(x=1)]", "Write a Python list with one call of draw."),
         ("Dear [Your Name],\nthank you.", "Write a letter."),
         ("Thought: x\nAction: look", "Write a ReAct trace."),
@@ -99,6 +106,9 @@ def test_what_is_no_answer_though_no_mark_says_so_is_let_go(text: str, kind: str
     failure = unusable(read_reply(text, "stop", ASK), ASK)
     assert failure is not None
     assert failure.kind == kind
+    for before in SHIPPED:
+        request = chat_request((*before, *ASK.messages))
+        assert unusable(read_reply(text, "stop", request), request) is not None
 
 
 def test_what_a_system_turn_asks_for_in_json_stays_json() -> None:
