@@ -78,7 +78,7 @@ def alike(one: Record, other: Record) -> bool:
 
     Why a score is missing was a note; it is a fact of its own now, with the same sentence. How a row was spelled was
     not noted. Refined answers were not graded anew after the choice, and the level that a judge stated was not kept
-    beside the expectation.
+    beside the expectation. The sentence of a near duplicate says more today.
     """
     plain, others = (
         {**vars_of(record), **SET_APART, "notes": sentences(record), "events": events(record)}
@@ -86,7 +86,11 @@ def alike(one: Record, other: Record) -> bool:
     )
     return (
         plain == others
-        and (one.dropped and one.dropped[:3]) == (other.dropped and other.dropped[:3])
+        and (one.dropped and one.dropped[:2]) == (other.dropped and other.dropped[:2])
+        and (
+            one.dropped is None
+            or one.dropped.reason.startswith(other.dropped.reason if other.dropped else "-")
+        )
         and {name for name in one.scores if not name.startswith("judge_level.")} == other.scores.keys()
         and all(math.isclose(one.scores[name], value) for name, value in other.scores.items())
     )

@@ -252,7 +252,7 @@ def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | No
         case "boolean":
             return False
         case _:
-            return "..." if "maxLength" in schema else text
+            return "reply" if "maxLength" in schema else text
 
 
 async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:

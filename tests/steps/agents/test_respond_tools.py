@@ -149,7 +149,8 @@ def test_an_evolved_instruction_whose_answer_calls_a_tool_out_of_nowhere_is_let_
 def test_the_words_of_a_turn_are_evolved_and_its_picture_stays_with_the_child() -> None:
     shown = (Media("image", "https://example.org/a.png"),)
     seed = replace(new_record("?"), messages=(Message("user", "What is this?", media=shown),))
-    context, chat = scripted_context(lambda ask: "What is this, and which two parts of it are older?")
+    evolved = "What is this, and which two parts of it are older?"
+    context, chat = scripted_context(lambda ask: "The roof." if ask.text == evolved else evolved)
     (child,) = process(Evolve(rounds=1, check_gain=False, keep_parents=False), seed, context)
     assert child.dropped is None
     evolving, answering = chat.asks
