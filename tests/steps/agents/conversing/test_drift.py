@@ -13,16 +13,16 @@ from factory.steps.agents.conversing.drift import Drift, assistant_drift, is_ref
 from factory.steps.agents.conversing.voices import is_closing
 
 GOAL = "Keep a basil plant alive on a kitchen window in winter."
-ZIEL = "让厨房窗台上的罗勒安全过冬，不掉叶子。"
+GOAL_ZH = "让厨房窗台上的罗勒安全过冬，不掉叶子。"
 BEFORE = (
     Message("user", "how do i keep basil alive on a window?"),
     Message("assistant", "Give it six hours of light a day, and water it only when the soil is dry."),
 )
-VORHER = (
+BEFORE_ZH = (
     Message("user", "罗勒放在窗台上怎么养活？"),
     Message("assistant", "每天晒足六小时，土干了再浇水。"),
 )
-DATA = Path("/work/shared/data/pool/oasst_zh.jsonl.gz")
+DATA = Path(__file__).parents[4] / "../shared/data/pool/oasst_zh.jsonl.gz"
 
 
 def kind(drift: Drift | None) -> str:
@@ -71,7 +71,7 @@ def test_a_users_turn_that_asks_or_tells_is_in_order(turn: str) -> None:
     ],
 )
 def test_a_chinese_users_turn_that_asks_or_tells_is_in_order(turn: str) -> None:
-    assert of_user(turn, ZIEL, VORHER) == ""
+    assert of_user(turn, GOAL_ZH, BEFORE_ZH) == ""
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_users_turn_that_leaves_its_course_is_told(turn: str, expected: str) -
     ],
 )
 def test_a_chinese_users_turn_that_leaves_its_course_is_told(turn: str, expected: str) -> None:
-    assert of_user(turn, ZIEL, VORHER) == expected
+    assert of_user(turn, GOAL_ZH, BEFORE_ZH) == expected
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_an_answer_that_leaves_its_course_is_told(turn: str, expected: str) -> N
     ],
 )
 def test_a_chinese_answer_is_told_likewise(turn: str, expected: str) -> None:
-    assert of_assistant(turn, "多久一次？", ZIEL, VORHER) == expected
+    assert of_assistant(turn, "多久一次？", GOAL_ZH, BEFORE_ZH) == expected
 
 
 def test_the_users_own_words_are_no_answer() -> None:
