@@ -84,8 +84,9 @@ class _ChatOptions(_Options):
 
     def sampling(self, asked: Sampling) -> Sampling:
         """What a request asks for, with these options in place of its own where they are set."""
-        chosen = self.overrides()
-        return replace(asked, **chosen) if chosen else asked
+        if self.temperature is self.top_p is self.max_tokens is None:  # most often, for each call of a run
+            return asked
+        return replace(asked, **self.overrides())
 
     def overrides(self) -> dict[str, Any]:
         """The sampling options that are set: they change replies, so a provider's identity holds them."""

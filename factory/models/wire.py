@@ -17,6 +17,7 @@ _NO_ARGUMENTS = frozenset({"chat_template", "tokenize"})
 _SENT_MEDIA = ("image", "audio", "video")
 _TOOL_KEYS = {"input_schema": "parameters"}  # as Anthropic spells it
 _SENT_ADDRESSES = ("http://", "https://", "data:")
+_TEXT_ALONE = Message("", "")[2:]
 
 
 def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -31,6 +32,8 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         RecordFailed: a turn shows a file of this machine, which is never opened for a row's sake, or a kind of
             media that no server takes.
     """
+    if all(turn[2:] == _TEXT_ALONE for turn in messages):  # nearly all that a run sends, several times as fast
+        return [{"role": role, "content": content} for role, content, *_ in messages]
     free = _free_ids(messages)
     waiting: list[str] = []
     return [_message(turn, waiting, free) for turn in messages]
