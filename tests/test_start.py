@@ -49,6 +49,7 @@ def imported(*arguments: str) -> tuple[str, set[str]]:
     return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["apply", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     printed, modules = imported(*arguments)

@@ -135,6 +135,7 @@ print(*(context.random("r1", 3, "中文\\ud800").random() for _ in range(2)), co
 """
 
 
+@pytest.mark.slow
 def test_random_draws_are_the_same_in_another_process() -> None:
     told = subprocess.run([sys.executable, "-c", DRAWS], capture_output=True, text=True, check=True).stdout
     here = context("02-evolve", 7)

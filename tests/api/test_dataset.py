@@ -112,6 +112,7 @@ def test_it_leaves_as_pandas_polars_and_arrow_with_a_column_for_each_score(serve
     assert "reason" in sft.load([*ROWS, {"output": "x"}]).dropped.to_pandas()
 
 
+@pytest.mark.slow
 def test_frames_tables_and_records_come_in_again(tmp_path: Path) -> None:
     import datasets
     import pandas as pd

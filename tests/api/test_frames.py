@@ -81,6 +81,7 @@ def test_reasons_stand_in_a_column_of_their_own_beside_the_scores() -> None:
     assert "why" not in repr(dataset.run()).splitlines()[1]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.dictionaries(

@@ -101,6 +101,7 @@ def test_the_table_of_a_run_ends_with_the_last_counts(kernel: Kernel) -> None:
     assert "<td>01-dedup_exact</td>" in states[-1]._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_recipe_shows_its_progress_too_and_its_result_in_a_line(kernel: Kernel) -> None:
     sft.load(ROWS).save("rows.jsonl")
     recipe = {

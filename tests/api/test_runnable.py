@@ -149,6 +149,7 @@ def test_a_call_that_is_cancelled_ends_and_the_next_is_answered(server: Scripted
     assert record.output.startswith("Reply ")
 
 
+@pytest.mark.slow
 def test_a_runnable_that_is_no_longer_used_leaves_no_thread(server: ScriptedServer) -> None:
     before = set(threading.enumerate())
     runnable = sft.as_runnable("respond", model=teacher(server))

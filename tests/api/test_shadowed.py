@@ -73,6 +73,7 @@ def python(packages: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [COMMAND, SCRIPT], ids=["python -m factory", "factory"])
 @pytest.mark.parametrize(
     ("happened", "code", "said"),

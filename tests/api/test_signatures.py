@@ -46,6 +46,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "_entry_points", lambda: entries)
 
 
+@pytest.mark.slow
 def test_the_stub_is_that_of_the_steps() -> None:
     assert STUB.read_text(encoding="utf-8") == stub(), "run `make stub`"
 

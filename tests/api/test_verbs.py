@@ -39,6 +39,7 @@ def said(*words: str) -> str:
     return "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_why_gives_the_record_and_tells_what_the_command_tells(result: Any) -> None:
     why = sft.why("b")
     assert why.record.dropped is not None
@@ -53,6 +54,7 @@ def test_why_gives_the_record_and_tells_what_the_command_tells(result: Any) -> N
         sft.why("no-such")
 
 
+@pytest.mark.slow
 def test_text_from_data_stays_text_where_it_is_shown(result: Any) -> None:
     shown = sft.why("b")._repr_html_()
     assert "&lt;b&gt;Po&lt;/b&gt;" in shown
@@ -60,6 +62,7 @@ def test_text_from_data_stays_text_where_it_is_shown(result: Any) -> None:
     assert "\x1b" not in shown + repr(sft.why("b"))
 
 
+@pytest.mark.slow
 def test_report_writes_the_page_and_gives_the_counts(result: Any) -> None:
     result.folder.joinpath("report.html").unlink()
     report = sft.report()
@@ -70,6 +73,7 @@ def test_report_writes_the_page_and_gives_the_counts(result: Any) -> None:
     assert "exact_duplicate 1" in report._repr_html_()
 
 
+@pytest.mark.slow
 def test_runs_lists_the_runs_the_latest_first(result: Any) -> None:
     assert len(sft.runs("elsewhere")) == 0
     assert "holds no run yet" in repr(sft.runs("elsewhere"))
@@ -80,6 +84,7 @@ def test_runs_lists_the_runs_the_latest_first(result: Any) -> None:
     assert len(found[:0]) == 0
 
 
+@pytest.mark.slow
 def test_measure_takes_a_file_a_run_a_dataset_or_rows(result: Any) -> None:
     found = sft.measure("rows.jsonl", vendi=0, verb_noun=False)
     assert found["records"] == 3
@@ -98,6 +103,7 @@ def test_rows_that_cannot_be_read_are_told_by_a_warning() -> None:
         assert sft.measure([*ROWS, {"output": "x"}], vendi=0, verb_noun=False)["records"] == 3
 
 
+@pytest.mark.slow
 def test_compare_puts_two_sets_side_by_side(result: Any) -> None:
     sft.load(ROWS[:2]).save("few.jsonl")
     both = sft.compare("rows.jsonl", "few.jsonl")

@@ -151,6 +151,7 @@ def test_what_cannot_be_exported_is_told_by_its_cause(here: Path) -> None:
     assert "1 records without an answer are left out" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

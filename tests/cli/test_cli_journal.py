@@ -63,6 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_stats_counts_replies_by_kind_and_model(folder: Path) -> None:
     done = factory("journal", "stats", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -76,6 +77,7 @@ def test_stats_counts_replies_by_kind_and_model(folder: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_copy_without_its_log_is_told_where_its_replies_are(tmp_path: Path) -> None:
     running = Journal(tmp_path / "journal.db")
     try:
@@ -107,6 +109,7 @@ def test_prune_removes_by_model_and_age_and_gives_the_space_back(folder: Path) -
     journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -197,6 +200,7 @@ def test_all_of_it_works_while_another_process_writes(folder: Path) -> None:
     assert counts == {"openai:other": written, "openai:new": 100, "e5": 50}
 
 
+@pytest.mark.slow
 def test_stats_tells_how_many_replies_have_no_checksum(folder: Path) -> None:
     said = "of 450 replies were stored before replies had checksums"
     assert f"50 {said}" in factory("journal", "stats", cwd=folder).stdout
@@ -207,6 +211,7 @@ def test_stats_tells_how_many_replies_have_no_checksum(folder: Path) -> None:
     assert "checksum" not in factory("journal", "stats", cwd=folder).stdout
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_is_mended_before_it_is_counted(folder: Path) -> None:
     path = folder / "outputs" / "journal.db"
     os.truncate(path, path.stat().st_size // 2)

@@ -189,6 +189,7 @@ def test_a_model_is_reached_by_its_short_form(rows: str, server: Any) -> None:
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", step_names())
 def test_the_manual_of_a_step_tells_how_its_models_are_typed(
     name: str, capsys: pytest.CaptureFixture[str]

@@ -20,6 +20,7 @@ def factory(*arguments: str) -> str:
     return done.output
 
 
+@pytest.mark.slow
 def test_who_uses_a_prompt_is_read_from_the_steps() -> None:
     users = prompt_users()
     assert list(users) == shipped_prompts()
@@ -32,6 +33,7 @@ def test_who_uses_a_prompt_is_read_from_the_steps() -> None:
     assert [name for name, steps in users.items() if not steps] == ["repair/json"]
 
 
+@pytest.mark.slow
 def test_all_are_listed_with_their_versions_and_users() -> None:
     lines = factory("list").splitlines()
     assert [line.split()[0] for line in lines] == shipped_prompts()
@@ -45,6 +47,7 @@ def test_one_is_shown_as_its_file_is(language: str) -> None:
     assert factory("show", "tag/task", "--language", language) == text
 
 
+@pytest.mark.slow
 def test_a_shipped_prompt_begins_an_own_one_and_the_difference_is_told(tmp_path: Path) -> None:
     own = tmp_path / "mine" / "zh" / "tag" / "task.md"
     assert str(own) in factory("show", "tag/task", "-l", "zh", "--own", str(tmp_path / "mine"))

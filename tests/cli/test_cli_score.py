@@ -61,6 +61,7 @@ def test_scores_that_are_there_are_compared_without_any_model(scored: Path, tmp_
     assert any(line[:2] == ["tags", "16"] for line in lines)
 
 
+@pytest.mark.slow
 def test_only_what_can_choose_rows_is_compared(tmp_path: Path) -> None:
     """Not how sure a judge was, nor a score that no row has."""
     event = Event("02-deita", "deita")

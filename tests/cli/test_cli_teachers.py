@@ -57,6 +57,7 @@ def named() -> Any:
         yield server, names
 
 
+@pytest.mark.slow
 def test_the_teacher_whose_answers_fit_is_told_and_a_second_look_asks_nothing(
     tmp_path: Path, named: Any
 ) -> None:
@@ -76,6 +77,7 @@ def test_the_teacher_whose_answers_fit_is_told_and_a_second_look_asks_nothing(
     assert len(server.requests) == asked
 
 
+@pytest.mark.slow
 def test_the_same_model_twice_cannot_be_told_apart(tmp_path: Path, named: Any) -> None:
     _, names = named
     done = factory(tmp_path, "--student", names("pupil"), "--teachers", names("plain,plain,other"), "--json")
@@ -87,6 +89,7 @@ def test_the_same_model_twice_cannot_be_told_apart(tmp_path: Path, named: Any) -
     assert found["prompts"] == 30
 
 
+@pytest.mark.slow
 def test_prompts_are_drawn_by_the_seed_and_no_old_answer_is_shown(tmp_path: Path, named: Any) -> None:
     server, names = named
     drawn = []
@@ -111,6 +114,7 @@ def test_prompts_are_drawn_by_the_seed_and_no_old_answer_is_shown(tmp_path: Path
     assert "an old answer" not in json.dumps(server.requests)
 
 
+@pytest.mark.slow
 def test_prompts_that_a_teacher_does_not_answer_are_counted_for_it_alone(tmp_path: Path, named: Any) -> None:
     _, names = named
     done = factory(tmp_path, "--student", names("pupil"), "--teachers", names("shy,plain"), "--json")

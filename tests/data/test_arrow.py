@@ -55,6 +55,7 @@ def test_a_lone_surrogate_is_refused() -> None:
         to_array(["\ud800"], pa.string())
 
 
+@pytest.mark.slow
 def test_records_are_written_and_exported_without_importing_pandas() -> None:
     pytest.importorskip("pandas", reason="without pandas there is nothing to see")
     code = """

@@ -79,6 +79,7 @@ def test_a_row_without_a_question_is_named_with_what_it_has(row: dict[str, Any])
     assert all(key in sentence for key in row)
 
 
+@pytest.mark.slow
 def test_every_row_of_the_shared_benchmarks_is_an_item() -> None:
     files = sorted(DATA.glob("*.jsonl.gz"))
     if not files:

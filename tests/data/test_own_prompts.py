@@ -62,6 +62,7 @@ def test_two_runs_at_once_each_have_their_own(tmp_path: Path) -> None:
     assert asyncio.run(both()) == [True, False]
 
 
+@pytest.mark.slow
 def test_every_shipped_prompt_can_be_put_in_place_of_itself(tmp_path: Path) -> None:
     for name in shipped_prompts():
         for language in ("en", "zh"):

@@ -268,6 +268,7 @@ def test_what_people_can_answer_is_asked_for_and_not_what_laymen_can(language: s
         assert "普通人" not in rules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 @pytest.mark.parametrize(
     "close", ["</{}>", "</ {} >", "</{}", "<{}>", "</{}-00000000>", "＜/{}＞", "{upper}"]
@@ -357,6 +358,7 @@ def test_json_in_a_template_is_text() -> None:
     assert lint_template('{"a": {"b": [1, {"c": 2}]}} {{{v}}}}') == []
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(

@@ -44,6 +44,7 @@ def test_records_come_back_from_arrow_and_from_parquet_as_they_were(originals: l
         assert list(Table.read(Path(folder) / "a.parquet").records()) == originals
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(sets, st.data())
 def test_the_texts_of_a_table_are_the_views_of_its_records(
@@ -95,6 +96,7 @@ def test_a_score_is_nan_where_it_is_missing(all_scores: list[dict[str, float]]) 
         np.testing.assert_array_equal(column, np.array(expected, dtype=np.float64))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(sets, st.data())
 def test_a_drop_marks_its_rows_and_leaves_every_other_as_it_was(
@@ -109,6 +111,7 @@ def test_a_drop_marks_its_rows_and_leaves_every_other_as_it_was(
     assert [record.messages for record in result] == [record.messages for record in originals]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(sets)
 def test_a_split_parts_the_living_from_the_dropped_in_their_order(originals: list[Record]) -> None:
@@ -142,6 +145,7 @@ def test_an_empty_table_is_a_table(tmp_path: Path) -> None:
         assert empty.arrow.schema == record_schema()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 5])
 def test_records_written_one_by_one_or_as_a_table_are_the_same_bytes(tmp_path: Path, count: int) -> None:
     rows = numbered(count)
@@ -166,6 +170,7 @@ def write_and_break_off(path: Path, rows: list[Record], error: BaseException) ->
         raise error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, BATCH + 1])
 def test_a_writer_that_is_broken_off_leaves_no_file_behind(tmp_path: Path, count: int) -> None:
     path = tmp_path / "kept.parquet"

@@ -54,6 +54,7 @@ def run(data: dict[str, Any], folder: Path, **options: Any) -> Any:
     return sft.run(data, out=folder / "run", journal=folder / "j.db", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 4, 400])
 def test_the_first_records_that_all_fail_alike_stop_the_run_with_the_servers_words(
     server: ScriptedServer, tmp_path: Path, concurrency: int
@@ -135,18 +136,21 @@ def test_many_that_are_denied_in_a_row_stop_a_run_that_went_well_before(
     assert len(server.requests) - paid <= 450 + 4  # what was answered is not asked again
 
 
+@pytest.mark.slow
 def test_what_fails_for_some_records_alike_is_set_aside(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = lambda request: refuse(400, WORDS) if number_of(request) % 2 else "It is."
     result = run(recipe(server, tmp_path, 200, concurrency=16), tmp_path)
     assert (result.kept, result.failed) == (100, 100)
 
 
+@pytest.mark.slow
 def test_told_otherwise_a_run_goes_on_whatever_fails(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = lambda request: refuse(400, WORDS)
     result = run(recipe(server, tmp_path, 60), tmp_path, stop_after_alike=0)
     assert (result.kept, result.failed, len(server.requests)) == (0, 60, 60)
 
 
+@pytest.mark.slow
 def test_no_credit_stops_at_once_and_what_was_paid_is_kept(server: ScriptedServer, tmp_path: Path) -> None:
     gone = refuse(429, "您的账户已欠费，请充值后重试。", code="1113")
     server.script = lambda request: "It is." if len(server.requests) <= 20 else gone
@@ -173,6 +177,7 @@ def test_a_step_that_fails_for_all_stops_though_another_step_goes_well(
         run(data, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_judge_that_never_gives_json_stops_the_run_after_the_first_records(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -185,6 +190,7 @@ def test_a_judge_that_never_gives_json_stops_the_run_after_the_first_records(
     assert len(server.requests) < 300
 
 
+@pytest.mark.slow
 def test_a_whole_set_step_that_fails_for_all_stops(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = judged(lambda request: refuse(400, WORDS))
     steps = [{"respond": {}}, {"judge_cascade": {"keep": ">= 4", "labels": 60, "embeddings": False}}]
@@ -195,6 +201,7 @@ def test_a_whole_set_step_that_fails_for_all_stops(server: ScriptedServer, tmp_p
     )  # twice: a schema that is refused is asked for in words
 
 
+@pytest.mark.slow
 def test_inspection_of_contents_costs_one_call_a_record_in_a_step_with_a_schema(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -257,6 +264,7 @@ def test_a_run_of_few_records_that_all_fail_says_why(server: ScriptedServer, tmp
     assert WORDS in told.output
 
 
+@pytest.mark.slow
 def test_the_command_line_stops_with_4_and_goes_on_when_told(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = lambda request: refuse(400, WORDS)
     words = write(recipe(server, tmp_path, 40), tmp_path)

@@ -214,6 +214,7 @@ def test_a_waiting_run_can_be_finished_online(server: ScriptedServer, tmp_path: 
     assert len(server.requests) == 4  # the judge's
 
 
+@pytest.mark.slow
 def test_results_under_a_name_of_their_own_answer_the_requests_they_name(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_results_under_a_name_of_their_own_answer_the_requests_they_name(
     assert not list((tmp_path / "files").glob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_what_a_batch_answered_is_counted_and_paid_for_once(server: ScriptedServer, tmp_path: Path) -> None:
     data = small(server, tmp_path, price={"input": 1, "output": 1})
     with pytest.raises(BatchWaiting):
@@ -262,6 +264,7 @@ def test_a_killed_writer_leaves_no_request_file_and_the_next_run_writes_it_whole
     assert len(requests_in(tmp_path / "files")) == 4
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_files_asks_nothing_twice(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +294,7 @@ def test_a_run_killed_between_its_files_asks_nothing_twice(
     assert run(data, tmp_path).kept == 4
 
 
+@pytest.mark.slow
 def test_a_request_that_can_never_succeed_sets_its_record_aside(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -314,6 +318,7 @@ def test_a_request_that_can_never_succeed_sets_its_record_aside(
     ]
 
 
+@pytest.mark.slow
 def test_a_request_that_fails_in_every_batch_is_given_up_after_a_few(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -415,6 +420,7 @@ def test_request_files_are_the_same_bytes_each_time(server: ScriptedServer, tmp_
     assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
 
 
+@pytest.mark.slow
 def test_a_budget_of_calls_holds_for_what_a_run_writes_and_not_for_what_it_takes_in(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -431,6 +437,7 @@ def test_a_budget_of_calls_holds_for_what_a_run_writes_and_not_for_what_it_takes
     assert run(data, tmp_path).kept == 4
 
 
+@pytest.mark.slow
 def test_a_probe_of_a_batch_model_is_refused_in_one_sentence_and_writes_nothing(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

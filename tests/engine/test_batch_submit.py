@@ -80,6 +80,7 @@ def test_run_wait_run_gives_the_bytes_of_the_same_recipe_asked_online(
     assert all(name.endswith(".done") for name in left), left
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_made_but_whose_id_was_lost_is_found_and_not_paid_twice(
     batches: ScriptedBatches, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_batch_that_was_made_but_whose_id_was_lost_is_found_and_not_paid_twice
     assert len(batches.batches) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["expired", "cancelled"])
 def test_what_a_batch_did_not_answer_is_handed_in_again(
     batches: ScriptedBatches, tmp_path: Path, status: str
@@ -119,6 +121,7 @@ def test_what_a_batch_did_not_answer_is_handed_in_again(
     assert len(sent) == 12 + 3, "what was answered is not asked again"
 
 
+@pytest.mark.slow
 def test_a_batch_with_no_result_at_all_is_handed_in_again(batches: ScriptedBatches, tmp_path: Path) -> None:
     recipe = data(batches, tmp_path)
     waits(recipe, tmp_path)
@@ -128,6 +131,7 @@ def test_a_batch_with_no_result_at_all_is_handed_in_again(batches: ScriptedBatch
     assert len(batches.batches) == 2
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_refused_stops_with_the_servers_words_and_a_way_on_that_works(
     batches: ScriptedBatches, tmp_path: Path
 ) -> None:
@@ -168,6 +172,7 @@ def test_a_state_that_is_damaged_says_how_to_go_on(batches: ScriptedBatches, tmp
         go(recipe, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_process_killed_before_the_results_have_their_name_fetches_them_again(
     batches: ScriptedBatches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

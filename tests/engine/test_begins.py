@@ -77,6 +77,7 @@ def recipe(url: str = "http://127.0.0.1:1/v1", size: int = 5, **more: Any) -> Re
     return build_recipe({"name": "begun", "models": {"teacher": teacher}, "steps": steps}, "begun")
 
 
+@pytest.mark.slow
 def test_a_recipe_may_begin_with_it_and_no_file_is_read(tmp_path: Path) -> None:
     with in_thread(ScriptedServer()) as server:
         result = sft.run(recipe(server.base_url), out=tmp_path / "run", journal=tmp_path / "journal.db")

@@ -49,6 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_the_folder_of_a_run_in_progress_is_left_alone(
     overwrite: bool, server: ScriptedServer, tmp_path: Path
@@ -96,6 +97,7 @@ def test_a_run_whose_files_are_removed_under_it_ends_with_an_error(
     assert sft.run(data, out=out, journal=tmp_path / "j.db").kept == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "left",
     [
@@ -116,6 +118,7 @@ def test_what_a_run_leaves_that_was_killed_at_its_first_write_is_its_own(
     assert not list(out.rglob(".*.part"))
 
 
+@pytest.mark.slow
 def test_parts_that_a_killed_run_left_deep_inside_are_removed(server: ScriptedServer, tmp_path: Path) -> None:
     out = tmp_path / "run"
     data = recipe(server, tmp_path)
@@ -159,6 +162,7 @@ def test_overwrite_that_is_killed_on_the_way_leaves_a_folder_that_is_still_a_run
         assert [entry.name for entry in out.iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 def test_a_journal_in_the_run_s_folder_is_no_output(server: ScriptedServer, tmp_path: Path) -> None:
     out = tmp_path / "run"
     data = recipe(server, tmp_path)

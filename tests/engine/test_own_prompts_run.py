@@ -47,6 +47,7 @@ def write(folder: Path, server: ScriptedServer | None = None, **more: Any) -> Pa
     return path
 
 
+@pytest.mark.slow
 def test_the_own_prompt_is_sent_recorded_and_kept_for_the_next_run(folder: Path) -> None:
     sent: list[str] = []
 

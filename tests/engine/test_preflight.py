@@ -124,6 +124,7 @@ def test_a_plan_and_an_estimate_ask_for_no_key(rows: Path, server: ScriptedServe
     assert any("calls" in line for line in told.lines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [{"decontaminate": {"against": {"b": "rows.jsonl"}}}, {"tag": {"model": "teacher"}},

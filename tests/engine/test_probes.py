@@ -107,6 +107,7 @@ def test_all_that_later_steps_cannot_have_is_told_together(server: ScriptedServe
     assert second.startswith("04-dedup_semantic, `model`: ")
 
 
+@pytest.mark.slow
 def test_a_probe_is_asked_once_told_and_leaves_nothing_and_a_replay_asks_nobody(
     server: ScriptedServer, scorer: ScriptedServer, folder: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_probe_is_asked_once_told_and_leaves_nothing_and_a_replay_asks_nobody(
     assert not any("one word" in said for said in again.facts.notices)
 
 
+@pytest.mark.slow
 def test_a_model_that_has_scored_before_is_not_asked_whether_it_can(
     server: ScriptedServer, scorer: ScriptedServer, folder: Path
 ) -> None:

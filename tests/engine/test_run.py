@@ -101,6 +101,7 @@ def result_bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_makes_a_set_and_accounts_for_every_record(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     result = run(recipe_data(server, seeds(tmp_path / "seeds.jsonl")), tmp_path)
@@ -202,6 +203,7 @@ def test_kill_9_at_random_moments_loses_at_most_what_was_in_flight(
     assert len(server.requests) <= needed + kills * 8
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_read_are_set_aside_and_named(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     path = seeds(tmp_path / "seeds.jsonl", 3)
@@ -251,6 +253,7 @@ def test_a_server_that_is_not_there_stops_the_run_with_its_address(tmp_path: Pat
     assert "stopped" in json.loads((tmp_path / "run" / "manifest.json").read_text())["status"]
 
 
+@pytest.mark.slow
 def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -271,6 +274,7 @@ def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(
     assert result.kept > 0
 
 
+@pytest.mark.slow
 def test_a_run_never_overwrites_another_unasked(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     path = seeds(tmp_path / "seeds.jsonl", 3)
@@ -319,6 +323,7 @@ def test_the_recipe_in_the_folder_runs_to_the_same_result(server: ScriptedServer
     assert result_bytes(again.folder) == result_bytes(first.folder)
 
 
+@pytest.mark.slow
 def test_a_run_in_which_nothing_survives_says_where_everything_went(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -422,6 +427,7 @@ def test_a_probe_measures_on_a_few_records_whose_replies_the_run_then_has(
     assert probe(recipe, 4, journal=tmp_path / "journal.db").seconds is None
 
 
+@pytest.mark.slow
 def test_what_steps_tell_and_hand_out_is_in_the_runs_folder(tmp_path: Path) -> None:
     rows = [
         {"instruction": f"Name {n}", "output": "x", "tags": [tag]}

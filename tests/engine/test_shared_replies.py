@@ -176,6 +176,7 @@ def test_replies_of_another_server_are_told_by_the_manifest_and_why_and_can_be_f
         assert {orjson.loads(line)["server"] for line in exported} == {shown}
 
 
+@pytest.mark.slow
 def test_an_address_that_gave_nothing_is_refused_with_the_nearest(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -155,6 +155,7 @@ for made in (False, True):
 """
 
 
+@pytest.mark.slow
 def test_a_journal_that_finds_no_descriptor_says_so_however_many_are_left(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", EXHAUSTED, str(tmp_path / "journal.db")],

@@ -231,6 +231,7 @@ def test_a_reply_becomes_what_the_table_says(case: Case) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_aiohttp_makes_of_it_what_the_table_says(case: Case) -> None:
     expected = case.ours if case.aiohttp is None else case.aiohttp

@@ -121,6 +121,7 @@ async def test_nothing_is_written_to_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @needs_weights
 def test_the_identity_names_the_file_and_what_changes_a_reply() -> None:
     names = {LocalChat(LocalOptions(**fields)).identity for fields in ({}, {"slots": 3}, {"threads": 2})}

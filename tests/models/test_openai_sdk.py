@@ -49,6 +49,7 @@ def says(reply: Say | str) -> Callable[[dict[str, Any]], Say | str]:
     return lambda _: reply
 
 
+@pytest.mark.slow
 async def test_both_clients_send_the_same_body_and_give_the_same_reply(server: ScriptedServer) -> None:
     replies = [await send(server, client, model="scripted") for client in ("factory", "openai")]
     assert replies[0] == replies[1]

@@ -141,6 +141,7 @@ def test_no_proxy_in_small_letters_wins(monkeypatch: pytest.MonkeyPatch) -> None
     assert named(monkeypatch) is None
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_value_of_no_proxy_can_be_read(no_proxy: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

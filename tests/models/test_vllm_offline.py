@@ -269,6 +269,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(notes: Any) -> None:
         asked(lambda chat: chat.send(request("hi")), model="broken")
 
 
+@pytest.mark.slow
 def test_the_engine_ends_with_its_starter_even_where_that_is_killed(notes: Any) -> None:
     code = (
         "import asyncio, sys\n"

@@ -26,6 +26,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_it_cleans_a_pool_and_draws_from_what_is_left() -> None:
     rows = [
         {"id": f"row{at}", "instruction": text, "output": f"Answer {at}.", "url": f"u{at}"}

@@ -346,6 +346,7 @@ def test_a_key_pasted_behind_set_is_not_shown(field: str) -> None:
     assert SECRET not in mistake(text, f"models.techer.{field}={SECRET}")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.text(st.sampled_from("abc:-[]{}&*!|>'\"# \n\t,?%@`<~1.0é中\ud800"), max_size=40))
 def test_any_text_is_a_recipe_or_one_sentence(text: str) -> None:
@@ -575,6 +576,7 @@ def test_what_ran_is_read_back_under_its_own_name(tmp_path: Path) -> None:
 # -- what help texts show -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_option_of_every_step_and_model_is_described() -> None:
     for kind in (*(find_step(name) for name in step_names()), *option_classes().values()):
         for name, annotation, default, description in option_rows(kind):

@@ -51,6 +51,7 @@ def test_the_order_of_the_rows_does_not_matter_and_a_blocks_edge_neither(
         assert measure(turned) == pytest.approx(measure(vectors), rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_block_are_measured_as_one_matrix_would_be() -> None:
     vectors = unit(1100, 5, np.random.default_rng(1))
     cosines = vectors.astype(np.float64) @ vectors.T.astype(np.float64)

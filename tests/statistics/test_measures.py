@@ -80,6 +80,7 @@ def cone(rows: int, columns: int, common: float, seed: int = 0) -> NDArray[np.fl
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_direction_that_all_texts_share_does_not_hide_how_far_they_differ() -> None:
     """As e5-small's cosines of 0.8 do, by which a hundred different instructions came to 3.9 of 100."""
     vectors = cone(100, 384, common=2.0)
@@ -91,6 +92,7 @@ def test_a_direction_that_all_texts_share_does_not_hide_how_far_they_differ() ->
     assert found.deviation == 0, "there is one sample of all rows"
 
 
+@pytest.mark.slow
 def test_a_set_of_few_things_lies_far_below_its_null_and_the_spread_over_samples_is_told() -> None:
     few = np.repeat(cone(5, 384, common=2.0), 40, axis=0)
     found = sampled_vendi(few, 100)

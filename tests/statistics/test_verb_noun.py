@@ -54,12 +54,14 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory.statistics.verb_noun.PARSER", str(tmp_path / "model"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("model")
 def test_pairs_are_read_from_spacys_documents() -> None:
     texts = ["Write a Poem", "writing poems", "Please list the rivers .", "sleep", "Write it", "", "诗"]
     assert verb_noun_pairs(texts) == {("write", "poem"): 2, ("list", "rivers"): 1}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("model")
 def test_a_later_sentence_does_not_count_though_the_first_has_no_verb() -> None:
     assert verb_noun_pairs(["A text . Write a poem .", "Write a poem . List rivers ."]) == {
@@ -67,6 +69,7 @@ def test_a_later_sentence_does_not_count_though_the_first_has_no_verb() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("model")
 def test_a_text_of_a_million_characters_is_parsed_at_its_beginning() -> None:
     assert verb_noun_pairs(["write a poem . " + "x" * 1_100_000]) == {("write", "poem"): 1}
@@ -83,6 +86,7 @@ def test_a_model_that_is_no_model_is_told_in_one_sentence(
             spacy_parser()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("model")
 def test_a_thousand_texts_are_parsed_as_a_stream_in_their_order() -> None:
     texts = ("write poems" if at % 2 else f"list thing{at}" for at in range(1000))

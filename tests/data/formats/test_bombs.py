@@ -31,6 +31,7 @@ def bomb(path: Path, length: int, byte: bytes = b" ") -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     "name", ["x.jsonl.gz", "x.json.gz", "x.csv.gz", "x.tsv.gz", "x.parquet.gz", "x.jsonl"]

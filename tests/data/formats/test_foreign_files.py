@@ -140,6 +140,7 @@ def test_a_packed_file_is_read_whatever_its_name_says(
         read(write(tmp_path / f"plain.jsonl{ending}", LINES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress), (".zst", _zstd)]
 )
@@ -301,6 +302,7 @@ def test_turns_in_a_cell_are_read_and_the_cell_is_written_as_it_was(tmp_path: Pa
     assert json.loads((tmp_path / "b.jsonl").read_text()) == {"id": "7", "messages": cell}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.recursive(

@@ -221,6 +221,7 @@ def test_lone_surrogates_are_mended_and_counted_wherever_they_are() -> None:
     assert mended(clean) == (clean, 0)
 
 
+@pytest.mark.slow
 @given(any_record(), st.sampled_from(("field", "think", "none")))
 def test_any_record_with_a_request_is_written_or_left_out_with_a_count(
     record: Record, reasoning: Any

@@ -193,6 +193,7 @@ def test_each_key_of_a_row_is_in_the_record_or_in_meta(shape: str, data: st.Data
                 assert same(read.meta[key], row[key])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(turns=conversation(), own=st.dictionaries(WORDS.map("own ".__add__), VALUES, min_size=1, max_size=2))
 def test_each_key_of_a_turn_that_we_do_not_know_is_in_its_extra(
@@ -208,6 +209,7 @@ def test_each_key_of_a_turn_that_we_do_not_know_is_in_its_extra(
                 assert key in message.extra or key in form  # a key that is null in every turn is a spelling
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(turns=conversation(), answer=WORDS, prompt=WORDS)
 def test_a_conversation_that_a_step_has_changed_is_written_as_it_is_now(

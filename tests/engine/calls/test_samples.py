@@ -340,6 +340,7 @@ async def test_what_ends_a_run_ends_it_for_all_samples(journal: Journal) -> None
         await ask_many(chat(journal, Single(dead)), 3)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(known=st.sets(st.integers(0, 5)), n=st.integers(0, 6))
 def test_whatever_is_known_each_sample_is_paid_for_once(

@@ -116,6 +116,7 @@ DAMAGE: Mapping[str, tuple[Callable[[Path], None], float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_file_is_set_aside_and_what_can_be_read_is_recovered(
     kind: str, whole: Whole, tmp_path: Path
@@ -342,6 +343,7 @@ def test_replies_behind_damage_in_the_log_are_recovered(at: int, tmp_path: Path)
     journal.close()
 
 
+@pytest.mark.slow
 def test_no_bit_that_flips_in_the_log_gives_a_wrong_reply(tmp_path: Path) -> None:
     wanted = {row[:5] for row in rows(60)}
     path = live_copy(tmp_path, rows(60))
@@ -415,6 +417,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_that_another_process_has_open_is_not_pulled_from_under_it(
     whole: Whole, tmp_path: Path
 ) -> None:
@@ -449,6 +452,7 @@ except OutputError as error:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_find_the_damage_together_mend_it_once(whole: Whole, tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(whole.data)
@@ -487,6 +491,7 @@ def test_a_recovery_that_was_killed_is_ended_by_the_next_run(
     assert not (tmp_path / "journal.db.recovered").exists()
 
 
+@pytest.mark.slow
 def test_no_room_for_the_recovered_file_is_said_and_the_damaged_one_stays(
     whole: Whole, tmp_path: Path
 ) -> None:
@@ -534,6 +539,7 @@ def test_a_run_over_a_damaged_journal_warns_once_and_asks_only_what_was_lost(
     assert any("was damaged" in warning for warning in result.progress.warnings)
 
 
+@pytest.mark.slow
 def test_a_stored_reply_that_makes_no_sense_is_asked_for_again_and_told(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def test_of_two_hundred_copies_with_flipped_bits_none_gives_a_wrong_reply(tmp_pa
     assert missing > 50  # what is flipped in a reply is found
 
 
+@pytest.mark.slow
 def test_a_damaged_reply_is_asked_for_again_once_counted_told_and_replaced(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

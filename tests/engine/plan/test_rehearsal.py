@@ -183,6 +183,7 @@ def test_no_run_makes_more_calls_than_were_told_however_the_replies_fall(
     assert 0.5 < told["calls"]["ratio"] <= 1
 
 
+@pytest.mark.slow
 def test_embeddings_count_neither_as_told_nor_as_asked(tmp_path: Path, server: ScriptedServer) -> None:
     server.script = lambda request: '{"reason": "so", "score": 4}'
     at = {"base_url": server.base_url, "model": "scripted"}
@@ -212,6 +213,7 @@ def test_an_estimate_counts_all_rows_of_any_format(tmp_path: Path, rows: int) ->
     assert told.lines()[0].startswith(f"{rows:,} records: at most {rows:,} calls")
 
 
+@pytest.mark.slow
 def test_an_estimate_says_that_it_does_not_know_how_many_records_there_are(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv.gz"
     text = "instruction,output\n" + "".join(f"Why {at}?,x\n" for at in range(99_999))
@@ -221,6 +223,7 @@ def test_an_estimate_says_that_it_does_not_know_how_many_records_there_are(tmp_p
     assert first.startswith("how many records there are is unknown; for the first 64: at most 64 calls")
 
 
+@pytest.mark.slow
 def test_a_probe_never_says_more_than_the_bound_which_says_what_it_counts(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

@@ -325,6 +325,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(st.lists(PIECES, max_size=14), st.sampled_from([ASK, ABOUT, "写一首诗"]))
 def test_what_was_taken_apart_is_taken_apart_no_further(pieces: list[str], asked: str) -> None:

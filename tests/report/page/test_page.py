@@ -248,6 +248,7 @@ def test_kept_rows_are_spread_over_the_file(tmp_path: Path) -> None:
     assert (sample[0].instruction, sample[-1].instruction) == ("row 0", "row 2999")
 
 
+@pytest.mark.slow
 def test_composition_counts_what_a_look_at_every_record_counts(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 700)
     path = folder / "steps" / "07-export" / "kept.parquet"
@@ -290,6 +291,7 @@ def test_every_length_is_in_a_column(words: list[int]) -> None:
     assert sum(int(n.replace(",", "")) for n in re.findall(r"words: ([\d,]+)<", svg)) == len(words)
 
 
+@pytest.mark.slow
 def test_a_score_is_shown_with_its_correlation_with_length(tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
     event = Event("05-judge", "judge.quality")

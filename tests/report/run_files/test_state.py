@@ -95,6 +95,7 @@ def test_a_run_that_stopped_counts_what_lives(server: ScriptedServer, tmp_path: 
     assert "survived" not in shown
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_no_more(server: ScriptedServer, tmp_path: Path) -> None:
     run = Run(
         build_recipe(recipe(server, tmp_path)), RunOptions(out=tmp_path / "run", journal=tmp_path / "j.db")

@@ -182,6 +182,7 @@ def test_two_sources_with_the_same_row_id_are_told_apart_by_record_id(tmp_path: 
         explain(tmp_path, "7")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["", "abc", "ffffffffffffffff", "row-", "行-1", "\x1b[2J", '"', "%"])
 def test_an_unknown_id_says_how_many_records_there_are_and_where_ids_are(
     run_folder: Path, wanted: str

@@ -56,6 +56,7 @@ def streams(draw: st.DrawFn, longest: int = 20) -> list[tuple[bool, str]]:
     return [(draw(st.booleans()), " ".join(text)) for text in order]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(streams(), thresholds)
 @example([(True, "a b c d e f g"), (False, "a b c d e f g h i j k l m")], 0.7)
@@ -88,6 +89,7 @@ def test_texts_of_hundreds_of_words_are_compared_as_exactly(seed: int, threshold
         added.append(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(streams(), thresholds)
 def test_what_is_only_looked_for_leaves_nothing_behind(

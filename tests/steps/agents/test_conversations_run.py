@@ -68,6 +68,7 @@ def written(folder: Path) -> list[bytes]:
     return found.read_bytes().splitlines()
 
 
+@pytest.mark.slow
 def test_a_replay_asks_nothing_and_gives_the_same_bytes(
     tmp_path: Path, goals: Path, server: ScriptedServer
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_replay_asks_nothing_and_gives_the_same_bytes(
         assert len(roles) >= 6
 
 
+@pytest.mark.slow
 def test_the_order_of_replies_changes_nothing(tmp_path: Path, goals: Path) -> None:
     outputs = []
     for order in (1, 2):
@@ -94,6 +96,7 @@ def test_the_order_of_replies_changes_nothing(tmp_path: Path, goals: Path) -> No
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_no_run_asks_more_than_its_estimate(tmp_path: Path, goals: Path, server: ScriptedServer) -> None:
     server.script = script
     made = recipe(server, goals)

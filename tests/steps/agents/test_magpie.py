@@ -168,6 +168,7 @@ def test_options_that_cannot_be_are_refused(options: dict[str, object], words: s
         Magpie(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_it_and_a_replay_asks_nothing(tmp_path: Path) -> None:
     def complete(request: dict[str, object]) -> Say:
         choice = {"index": 0, "text": f"What is {request['seed']}?", "finish_reason": "stop"}

@@ -273,6 +273,7 @@ def test_an_empty_set_is_assembled_without_a_word() -> None:
     assert assemble(Assemble(size=3, balance="task", score="judge.quality"), []) == ([], [])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(
@@ -348,6 +349,7 @@ def test_a_step_that_moves_nothing_has_nothing_to_say() -> None:
     assert Assemble(size=10, balance="source").foretells()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["zh", "en"])), min_size=1, max_size=60),

@@ -188,6 +188,7 @@ def test_the_files_are_inputs_of_the_step(tmp_path: Path) -> None:
     assert list(map(str, by_example.inputs())) == paths[1:]
 
 
+@pytest.mark.slow
 def test_rows_like_good_examples_are_chosen_where_the_classifier_can_tell(tmp_path: Path) -> None:
     good = lines(
         tmp_path / "g.jsonl", *({"instruction": f"What is the sum {at}?", "output": "x"} for at in range(15))

@@ -115,6 +115,7 @@ def test_every_method_chooses_so_many_and_drops_the_rest_with_numbers(method: An
     assert any(f"{method} chooses 20 of 60 records" in sentence for sentence in done.told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", WITHOUT_FILES)
 def test_the_order_of_the_file_does_not_matter_nor_does_a_second_run(method: Any) -> None:
     step = Select(size=15, method=method, threshold=1.0)

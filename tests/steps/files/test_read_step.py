@@ -159,6 +159,7 @@ def files_of(folder: Path, turns: list[dict[str, str]]) -> dict[str, int]:
     return {path.name: len(turns) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(st.integers(1, 150))
 def test_the_rows_of_every_format_are_counted_ahead(number: int) -> None:

@@ -88,6 +88,7 @@ def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decision
     assert facts["recall"][1] <= facts["recall"][0] <= facts["recall"][2]
 
 
+@pytest.mark.slow
 def test_a_record_says_who_decided_it() -> None:
     judged, _, _ = run(STEP, records(1000))
     asked = [record for record in judged if "judge_cascade.quality" in record.scores]
@@ -150,6 +151,7 @@ def test_a_judge_that_grades_nothing_is_said_so_and_not_blamed_on_the_cheap_mode
     assert all(record.dropped is not None and record.dropped.failed for record in judged)
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_counted_in_calls_where_a_record_takes_several() -> None:
     """Every answer of a conversation is judged by itself."""
     first = (Message("user", "Question?"), Message("assistant", "An answer worth 5 points."))
@@ -163,6 +165,7 @@ def test_what_is_saved_is_counted_in_calls_where_a_record_takes_several() -> Non
     assert int(found[1].replace(",", "")) == 1500 - calls > 0
 
 
+@pytest.mark.slow
 def test_one_cheap_score_needs_no_list() -> None:
     one = JudgeCascade.model_validate({**STEP.model_dump(), "cheap": "judge.quality"})
     assert run(one, records(600))[2] == run(STEP, records(600))[2]

@@ -135,6 +135,7 @@ def test_both_answers_may_be_columns_and_their_text_is_sent_unchanged() -> None:
     assert judged.events[0].prompt == "zh/judge/pair@1"
 
 
+@pytest.mark.slow
 def test_results_keep_the_order_of_the_rows_and_a_stop_stops() -> None:
     records = [row(at) for at in range(700)]
     judged, _ = run(STEP, records, prefer("good"))

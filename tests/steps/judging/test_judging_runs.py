@@ -76,6 +76,7 @@ def test_a_server_that_tells_no_log_probabilities_gives_stated_scores_and_says_s
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 def test_a_cascade_asks_the_strong_judge_for_some_rows_and_decides_all(server: ScriptedServer) -> None:
     def script(request: dict[str, Any]) -> str:
         found = re.search(r"worth (\d)", request["messages"][-1]["content"])

@@ -90,6 +90,7 @@ def topics() -> NDArray[np.int64]:
     return np.load(Path(__file__).parent / "alpaca_clusters.npz")["clusters"].astype(np.int64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "approximate", "percent", "overlap"),
     [
@@ -255,6 +256,7 @@ def test_a_set_of_one_record_or_none_is_kept(records: int) -> None:
     assert [record.dropped for record in of(step, pool()[:records], by_topic)[0]] == [None] * records
 
 
+@pytest.mark.slow
 def test_clusters_are_those_of_the_directions_and_the_same_each_time() -> None:
     chance = np.random.default_rng(0)
     centres = np.eye(8)[:5]

@@ -110,6 +110,7 @@ def clouds(
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("labels", ["ab", "abcd"])
 def test_labels_that_lie_apart_are_learnt(method: Method, labels: str) -> None:
@@ -148,6 +149,7 @@ def test_fewer_examples_than_folds_are_validated_on_as_many_folds_as_there_are(m
     assert 0 <= validated.accuracy <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["logistic", "ridge"])
 def test_the_penalty_is_chosen_without_the_examples_that_are_held_out(
     method: Method, monkeypatch: pytest.MonkeyPatch
@@ -222,6 +224,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_records_get_the_task_of_their_like(method: Method) -> None:
     records = [new_record("A poem please"), new_record("一首诗"), new_record("sum 1 and 2", task="own")]
@@ -235,6 +238,7 @@ def test_records_get_the_task_of_their_like(method: Method) -> None:
     assert step.inputs() == (Path("labelled.jsonl"),)
 
 
+@pytest.mark.slow
 def test_an_unsure_guess_is_not_made() -> None:
     step = TaskByExample(examples=Path("labelled.jsonl"), min_certainty=0.999)
     (record,), facts, _ = run(step, [new_record("neither")], EXAMPLES)
@@ -242,6 +246,7 @@ def test_an_unsure_guess_is_not_made() -> None:
     assert facts["unsure"] == 1
 
 
+@pytest.mark.slow
 def test_labels_come_from_the_column_that_is_named() -> None:
     examples = [
         replace(record, task="", meta={"class": f" {record.task} ", "n": at})
@@ -255,6 +260,7 @@ def test_labels_come_from_the_column_that_is_named() -> None:
         run(TaskByExample(examples=Path("labelled.jsonl"), column="n"), [], examples)
 
 
+@pytest.mark.slow
 def test_a_task_with_one_example_is_left_out_with_a_word() -> None:
     examples = [*EXAMPLES, new_record("odd", task="odd")]
     _, _, said = run(TaskByExample(examples=Path("labelled.jsonl")), [new_record("sum")], examples)

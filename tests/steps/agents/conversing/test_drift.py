@@ -241,6 +241,7 @@ def test_the_threshold_of_repetitions_is_the_callers() -> None:
     assert user_drift("how do i ever keep basil alive on a window?", BEFORE, GOAL, 1.0) is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="the shared conversations of people are not here")
 def test_what_people_and_assistants_said_to_each_other_is_nearly_always_in_order() -> None:
     turns, found = 0, 0

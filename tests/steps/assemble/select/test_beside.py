@@ -33,6 +33,7 @@ def compared(
     return compare(pool, [timed(name, method, choose) for name, method in methods.items()], choose, draws)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_on_noise_no_method_is_told_from_chance_in_what_it_does_not_choose_by(seed: int) -> None:
     comparison = compared(noise_pool(400, seed), dict(METHODS), seed=seed)

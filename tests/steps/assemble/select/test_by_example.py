@@ -14,6 +14,7 @@ def cloud(rows: int, centre: float, seed: int) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_rows_like_the_good_examples_are_likelier_good() -> None:
     pool = np.concatenate([cloud(20, 3, 0), cloud(20, -3, 1)])
     judged = judge_by_example(pool, cloud(30, 3, 2), cloud(30, -3, 3))
@@ -23,6 +24,7 @@ def test_rows_like_the_good_examples_are_likelier_good() -> None:
     assert judged.validated.low <= judged.validated.accuracy <= judged.validated.high
 
 
+@pytest.mark.slow
 def test_examples_that_cannot_be_told_apart_prove_nothing() -> None:
     judged = judge_by_example(cloud(5, 0, 0), cloud(60, 0, 1), cloud(20, 0, 2))
     assert not judged.proven

@@ -45,6 +45,7 @@ def test_the_names_for_types_are_those_of_the_registry() -> None:
     assert all(method.by <= set(MEASURES) and method.summary for method in METHODS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [1, 7, 60, 119])
 def test_it_chooses_so_many_rows_and_none_twice(method: str, size: int) -> None:
@@ -53,11 +54,13 @@ def test_it_chooses_so_many_rows_and_none_twice(method: str, size: int) -> None:
     assert set(found) <= set(range(len(POOL)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_seed_chooses_the_same(method: str) -> None:
     assert rows(method, POOL, 30) == rows(method, POOL, 30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(set(METHODS) - DRAWN))
 def test_only_clusters_and_random_draws_have_chance_in_them(method: str) -> None:
     assert rows(method, POOL, 30, seed=1) == rows(method, POOL, 30, seed=2)
@@ -68,6 +71,7 @@ def test_a_smaller_choice_begins_a_larger_one(method: str) -> None:
     assert rows(method, POOL, 40)[:15] == rows(method, POOL, 15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_what_it_does_not_ask_for_is_not_looked_at(method: str) -> None:
     kind = METHODS[method]  # type: ignore[index]
@@ -76,6 +80,7 @@ def test_what_it_does_not_ask_for_is_not_looked_at(method: str) -> None:
     assert len(rows(method, bare, 20)) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_that_are_all_alike_are_taken_in_their_order_or_drawn(method: str) -> None:
     alike = Pool(
@@ -95,6 +100,7 @@ def test_rows_that_are_all_alike_are_taken_in_their_order_or_drawn(method: str) 
             assert half == sorted(half) or method == "d2"
 
 
+@pytest.mark.slow
 def test_it_is_chosen_within_groups_by_their_shares() -> None:
     groups = ["a"] * 60 + ["b"] * 40 + ["c"] * 20
     for method in METHODS.values():
@@ -108,6 +114,7 @@ def test_more_groups_than_rows_are_refused() -> None:
         choose_within(METHODS["random"], POOL, 12, np.random.default_rng(0), LOOSE, groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("budget", [500, 3000, 10_000])
 def test_tokens_are_never_more_than_asked_for_and_not_far_below(method: str, budget: int) -> None:

@@ -35,6 +35,7 @@ def dense(graph: Graph) -> np.ndarray:
     return matrix
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 12), seeds)
 def test_the_graph_joins_each_row_to_its_nearest_both_ways(rows: int, neighbours: int, seed: int) -> None:
@@ -52,6 +53,7 @@ def test_the_graph_joins_each_row_to_its_nearest_both_ways(rows: int, neighbours
     assert np.allclose(matrix[matrix != 0], cosines[matrix != 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_graph_within_clusters_finds_nearly_all_and_tells_how_many() -> None:
     centres = random_rows(20, 0, 16)[np.random.default_rng(1).integers(20, size=3000)]
     vectors = unit(centres + 0.2 * random_rows(3000, 2, 16))
@@ -108,6 +110,7 @@ def test_facility_location_is_within_its_bound_of_the_best(
     assert (np.diff(taken.gains) <= 1e-9).all()  # no gain grows
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(3, 25), seeds)
 def test_the_lazy_choice_is_that_of_computing_every_gain(rows: int, seed: int) -> None:

@@ -76,6 +76,7 @@ def run(
     return list(result.records()), chat.asks, warned
 
 
+@pytest.mark.slow
 def test_a_leaked_record_is_dropped_with_benchmark_item_words_and_numbers(tmp_path: Path) -> None:
     records = [
         new_record("Name a river.", output="The Rhine."),
@@ -255,6 +256,7 @@ def test_items_too_short_to_be_looked_for_are_told(tmp_path: Path) -> None:
     assert warned[0] == ("b: 3 of its 4 items, of fewer than 3 words, cannot be looked for by their words")
 
 
+@pytest.mark.slow
 def test_what_was_found_of_each_benchmark_is_kept_with_the_run(tmp_path: Path) -> None:
     rows = [{"instruction": text, "output": "a"} for text in (ITEM, f"Hm. {ITEM}", OTHER)]
     pool = benchmark(tmp_path, *rows, name="pool.jsonl")
@@ -290,6 +292,7 @@ def recipe(pool: Path, against: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_names_the_benchmark_among_its_inputs_and_sees_that_it_changed(tmp_path: Path) -> None:
     pool = benchmark(
         tmp_path,
@@ -375,6 +378,7 @@ def test_what_is_let_pass_as_a_phrase_is_counted_and_listed_with_its_text(tmp_pa
     assert kept.facts["passages_let_pass_as_phrases"] == 0
 
 
+@pytest.mark.slow
 def test_prompt_and_output_are_embedded_each_by_itself(tmp_path: Path) -> None:
     records = [
         new_record(OTHER, output=REPHRASED),

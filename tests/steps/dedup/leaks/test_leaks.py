@@ -229,6 +229,7 @@ def test_two_versions_of_a_benchmark_do_not_hide_a_leak_of_either(again: Callabl
         assert leak.record == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 3), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_more_versions_of_an_item_never_hide_it(number: int, versions: int, chance: random.Random) -> None:
@@ -315,6 +316,7 @@ def test_the_compiled_tokens_are_those_of_the_project(text: str) -> None:
     assert [text[start:end].lower() for start, end in spans] == rouge_tokens(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(

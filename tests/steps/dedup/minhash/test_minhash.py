@@ -90,6 +90,7 @@ def test_nothing_is_dropped_for_less_than_the_threshold(seed: int, num_perm: int
         assert matches.jaccard[at] == similarity > 0.6
 
 
+@pytest.mark.slow
 def test_the_recall_is_what_comparing_all_pairs_finds() -> None:
     texts = [*documents(240), "", "!"]
     short = minhash_join(texts, 0.6, num_perm=16)
@@ -161,6 +162,7 @@ def test_an_input_is_not_the_same_as_its_words_in_the_instruction() -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_with_inputs_both_parts_decide_and_the_recall_is_what_comparing_all_pairs_finds(seed: int) -> None:

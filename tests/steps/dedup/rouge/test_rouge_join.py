@@ -69,6 +69,7 @@ def test_the_join_equals_comparing_every_pair(rows: Rows, threshold: float) -> N
     assert as_list(rouge_join(rows, threshold)) == every_pair(rows, threshold)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(rows=families(longest=8), seed=st.integers(0, 99), known=st.integers(0, 6), threshold=thresholds)
 def test_pairs_that_differ_in_signs_alone_are_never_close(
@@ -272,6 +273,7 @@ def test_a_threshold_that_no_f_can_have_is_refused(threshold: float) -> None:
         rouge_join([["a"]], threshold)
 
 
+@pytest.mark.slow
 def test_joins_run_side_by_side_without_the_interpreter_lock() -> None:
     from factory.statistics.rouge.kernel import search
 

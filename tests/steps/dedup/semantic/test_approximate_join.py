@@ -31,6 +31,7 @@ def assert_sound(matches: CosineMatches, rows: NDArray[np.float32]) -> None:
     assert np.isnan(matches.cosine[matches.nearest < 0]).all()
 
 
+@pytest.mark.slow
 def test_a_set_of_one_list_is_joined_as_the_exact_join_does() -> None:
     rows = near_duplicates(3000)
     found = ivf_join(rows, THRESHOLD)
@@ -91,6 +92,7 @@ def test_semdedup_drops_as_the_authors_code_does(keep: Any) -> None:
     assert (matches.clusters, matches.trained_on) == (1, 340)
 
 
+@pytest.mark.slow
 def test_semdedup_finds_its_clusters_from_as_many_rows_as_it_is_told() -> None:
     rows = near_duplicates(900)
     assert semdedup(rows, THRESHOLD)[2:] == (30, 900)
@@ -111,6 +113,7 @@ def test_semdedup_in_groups_never_drops_across_them() -> None:
     assert (groups[dropped] == groups[nearest[dropped]]).all()
 
 
+@pytest.mark.slow
 def test_semdedup_in_many_clusters_is_the_same_each_time_and_finds_most() -> None:
     rows = near_duplicates(3000)
     matches = semdedup(rows, THRESHOLD)

@@ -53,6 +53,7 @@ def away_from_ties(rows: Rows, threshold: float) -> bool:
     return bool(np.abs(exact @ exact.T - threshold).min() > TIE)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     st.integers(0, 2**32 - 1),
@@ -153,6 +154,7 @@ def test_of_thousands_of_equal_rows_the_first_is_kept() -> None:
             assert rows[at].tobytes() == rows[matches.nearest[at]].tobytes()
 
 
+@pytest.mark.slow
 def test_at_threshold_one_nothing_is_dropped_whatever_the_rounding() -> None:
     """No cosine is greater than 1, but the inner product of a rounded row with itself may be."""
     rows = np.repeat(unit(np.random.default_rng(3).normal(size=(200, 384))), 2, axis=0)

@@ -28,6 +28,7 @@ def constraint_of(row: dict[str, Any]) -> Checked:
     return constraint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']}-{row['language']}")
 def test_an_answer_of_the_table_is_told_as_a_reader_tells_it(row: dict[str, Any]) -> None:
     constraint = constraint_of(row)
@@ -197,6 +198,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_no_answer_takes_a_checker_long(piece: str) -> None:
     """Each is linear in the answer: these would take minutes where one were not, and the test's time-out ends it."""

@@ -106,6 +106,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", FORGERIES.values(), ids=FORGERIES)
 def test_code_that_fakes_its_result_has_not_passed(code: str) -> None:
     outcome = run(code, "assert 1 == 2")
@@ -153,6 +154,7 @@ def test_no_file_outside_is_read_or_changed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_its_folder_is_empty_bounded_and_gone_afterwards() -> None:
     code = (
         "import os, tempfile\n"
@@ -170,6 +172,7 @@ def test_its_folder_is_empty_bounded_and_gone_afterwards() -> None:
     assert attempt("open('one', 'wb').write(bytes(17 << 20))") == "OSError"
 
 
+@pytest.mark.slow
 def test_no_socket_can_be_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as unix:
         port = server.getsockname()[1]
@@ -255,6 +258,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ENDLESS.values(), ids=ENDLESS)
 def test_what_does_not_end_is_ended(code: str) -> None:
     assert run(code, limits=SHORT).verdict == "timeout"
@@ -264,6 +268,7 @@ def test_standard_input_is_empty() -> None:
     assert value("import sys\ndef f(): return sys.stdin.read()") == ""
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     assert run("x = []\nwhile True: x.append(bytes(1 << 20))").verdict == "memory"
     assert run("x = bytes(1 << 40)").verdict == "memory"

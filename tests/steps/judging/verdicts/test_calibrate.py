@@ -38,6 +38,7 @@ def command(*arguments: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_scores_that_follow_the_labels_correlate_and_separate() -> None:
     found = calibrate_scores([1, 2, 3, 4, 5, 5] * 4, [0, 0, 0, 1, 1, 1] * 4, lengths=[9, 8, 7, 3, 2, 1] * 4)
     assert found.auc == found.validated == 1.0
@@ -48,6 +49,7 @@ def test_scores_that_follow_the_labels_correlate_and_separate() -> None:
     assert found.length_of_score < -0.9
 
 
+@pytest.mark.slow
 def test_a_missing_score_is_left_out_and_counted_never_taken_for_zero() -> None:
     scores, labels = [1.0, 2.0, np.nan, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0, np.nan]
     found = calibrate_scores(scores, labels)
@@ -55,6 +57,7 @@ def test_a_missing_score_is_left_out_and_counted_never_taken_for_zero() -> None:
     assert found.spearman == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_condition_says_which_labels_are_good() -> None:
     found = calibrate_scores([1, 2, 3, 4] * 5, [1, 3, 4, 5] * 5, good=Condition.parse(">= 4"))
     assert found.auc == 1.0
@@ -73,6 +76,7 @@ def test_labels_of_one_kind_separate_nothing() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scores", "labels", "good", "says"),
     [
@@ -164,6 +168,7 @@ def test_human_labels_of_pairs_are_held_against_a_length_heuristic(
     assert "confusion" in said
 
 
+@pytest.mark.slow
 def test_the_command_reads_scores_of_a_runs_records(tmp_path: Path) -> None:
     event = Event("02-judge", "judge.quality")
     records = [
@@ -255,6 +260,7 @@ def test_what_cannot_be_calibrated_is_one_sentence_and_no_number(
         command(str(path), "--score", "score", "--label", "human", *options)
 
 
+@pytest.mark.slow
 def test_a_text_label_that_is_good_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     rows = [{"score": at, "human": "好" if at > 2 else "差", "output": "字" * at} for at in range(1, 5)]
@@ -397,6 +403,7 @@ def test_winners_written_as_1_and_0_are_asked_for_never_guessed(tmp_path: Path) 
     assert "accuracy 10.0%" in other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "accuracy"),
     [((1, 2, 0), "100.0%"), ((1, 0, 0.5), "100.0%"), ((1, -1, 0), "100.0%"), (("A", "B", "tie"), "100.0%")],

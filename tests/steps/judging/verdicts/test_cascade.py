@@ -133,6 +133,7 @@ def test_a_cheap_model_that_knows_saves_most_calls() -> None:
     assert one.agreement(found) >= 0.95
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(2, 400), st.integers(1, 4), st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_each_row_is_asked_once_at_the_most_and_decided(

@@ -22,6 +22,7 @@ async def test_many_jobs_at_once_have_their_own_replies() -> None:
     assert await asyncio.gather(*map(fits, values)) == [value > 0 for value in values]
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_job_that_fails_is_said_and_the_next_one_is_done() -> None:
     with pytest.raises(JobFailed, match="nested too deeply") as failed:
