@@ -129,16 +129,21 @@ among them: it was named."""
 
 def exit_code_of(error: FactoryError) -> int:
     """The code that a command ends with: that of a mistake only where no fault of the machine led to the error."""
-    if error.exit_code != EXIT_USAGE:
+    if error.exit_code != EXIT_USAGE or of_the_machine(error) is None:
         return error.exit_code
+    return EXIT_NOTHING_DONE
+
+
+def of_the_machine(error: BaseException) -> OSError | None:
+    """The fault of the machine that an error is, or that led to it; None where none did."""
     behind: BaseException | None = error
     seen: set[int] = set()
     while behind is not None and id(behind) not in seen:
         if isinstance(behind, OSError) and behind.errno in _OF_THE_MACHINE:
-            return EXIT_NOTHING_DONE
+            return behind
         seen.add(id(behind))
         behind = behind.__cause__ or behind.__context__
-    return error.exit_code
+    return None
 
 
 MOST_NAMES = 20

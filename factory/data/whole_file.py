@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -21,6 +22,8 @@ NO_DESCRIPTORS = "no file descriptor is left: raise the limit with `ulimit -n 65
 
 _SQLITE_FULL = 13
 _BUFFER = 1 << 16
+_LONGEST_WAIT = 60.0
+"""Seconds that the writer of a file waits for another writer of the same one."""
 
 
 def part_of(path: Path) -> Path:
@@ -61,33 +64,81 @@ def whole_file(path: Path, mend: str = MEND) -> Iterator[BinaryIO]:
         OutputError: the disk is full (`DiskFailed`), or the place cannot be written.
     """
     part = part_of(path)
-    try:
+    with contextlib.ExitStack() as held:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            raw = _Part(part, "wb")
+            held.callback(os.close, _hold(part, path))
         except OSError as error:
             raise cannot_write(path, error, mend) from error
-        with raw:
-            file = io.BufferedWriter(raw, _BUFFER)
+        try:
             try:
-                yield cast(BinaryIO, file)
-            except OSError as error:
-                if raw.failed is None:
-                    raise
-                raise cannot_write(path, raw.failed, mend) from error
-            try:
-                file.flush()
-                os.fsync(raw.fileno())
+                raw = _Part(part, "wb")
             except OSError as error:
                 raise cannot_write(path, error, mend) from error
+            with raw:
+                file = io.BufferedWriter(raw, _BUFFER)
+                try:
+                    yield cast(BinaryIO, file)
+                except OSError as error:
+                    if raw.failed is None:
+                        raise
+                    raise cannot_write(path, raw.failed, mend) from error
+                try:
+                    file.flush()
+                    os.fsync(raw.fileno())
+                except OSError as error:
+                    raise cannot_write(path, error, mend) from error
+            if os.name == "nt":  # what is open has no name to lose there
+                held.close()
+            try:
+                put_in_place(part, path)
+            except OSError as error:
+                raise cannot_write(path, error, mend) from error
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def _hold(part: Path, path: Path) -> int:
+    """A descriptor that holds a part against other writers of the same file, who wait: each writes all of it in turn.
+
+    Raises:
+        OutputError: another process holds it, and goes on doing so.
+    """
+    until = time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < until:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            put_in_place(part, path)
-        except OSError as error:
-            raise cannot_write(path, error, mend) from error
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+            if _is_ours(descriptor) and os.path.samestat(os.fstat(descriptor), part.stat()):
+                return descriptor
+        except FileNotFoundError:  # it has got its name meanwhile
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        time.sleep(0.02)
+    raise OutputError(
+        f"{path} cannot be written: another process has been writing it for {_LONGEST_WAIT:.0f} s: wait for it, or "
+        "choose another place"
+    )
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Whether a file could be locked; True where the system or the disk knows no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL, errno.EBADF):
+            raise
+    return True
 
 
 def write_whole(path: Path, data: bytes, mend: str = MEND) -> None:

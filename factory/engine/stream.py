@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from factory.data.record import Record
+from factory.data.whole_file import cannot_write
 from factory.engine.batch.chat import is_waiting
 from factory.engine.calls.watch import WORK, Watch, Work
 from factory.engine.progress import StepProgress
-from factory.errors import FactoryError, RecordFailed
+from factory.errors import FactoryError, RecordFailed, RunStopped, of_the_machine
 from factory.step import Context, PerRecord
 
 log = logging.getLogger("factory")
@@ -127,16 +129,18 @@ class Stream:
                 failure = work.failure if fell else None
             except RecordFailed as error:
                 failure = error
-                children += self._set_aside(record, context, progress, error.kind, str(error), yielded)
+                children.append(self._set_aside(record, context, progress, error.kind, str(error), yielded))
             except FactoryError:
                 raise
             except (
                 Exception
             ) as error:  # a fault in a step, perhaps a plug-in's, must not lose the others' work
+                if (machine := of_the_machine(error)) is not None:
+                    raise RunStopped(_stands_in_the_way(context.step, machine)) from error
                 log.exception("step %s failed on record %s", context.step, record.id)
                 reason = f"the step failed: {type(error).__name__}: {error}"
                 failure = RecordFailed("step_error", reason)
-                children += self._set_aside(record, context, progress, "step_error", reason, yielded)
+                children.append(self._set_aside(record, context, progress, "step_error", reason, yielded))
         except FactoryError as error:
             self._watch.left(work)
             self._stop(error)
@@ -160,11 +164,14 @@ class Stream:
     @staticmethod
     def _set_aside(
         record: Record, context: Context, progress: StepProgress, kind: str, reason: str, yielded: bool
-    ) -> list[Record]:
-        """The record marked failed; nothing but a count where the step had already given it on."""
+    ) -> Record:
+        """The record marked failed; where the step had already given it on, a child of it that stands for what is lost."""
+        if yielded:
+            record = record.child(record.instruction, context.event("failed"), input=record.input)
+            progress.made += 1
         dropped = record.drop(context.step, kind, reason, failed=True)
         progress.let_go(dropped)
-        return [] if yielded else [dropped]
+        return dropped
 
     def _stop(self, error: BaseException) -> None:
         """Remember what no record can survive, and end all the others."""
@@ -178,6 +185,14 @@ class Stream:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stands_in_the_way(step: str, error: OSError) -> str:
+    """The sentence for a fault of the machine, which no record survives and which is none of a record's."""
+    told = str(cannot_write(Path(error.filename or "a file"), error, "mend that")).replace(
+        "cannot be written", "cannot be opened or written", 1
+    )
+    return f"{step}: {told}; then run the same command again: what was answered is in the journal"
 
 
 def _fell(before: Record, after: Record) -> bool:

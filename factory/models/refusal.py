@@ -58,11 +58,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(name, "")) / unit
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
+    told = _moment(headers.get("retry-after", ""))
+    if told is None:
+        return None
+    now = _moment(headers.get("date", ""))  # by the server's clock: ours may be wrong
+    return max(0.0, told - (time.time() if now is None else now))
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since 1970 of an HTTP date; None where it is none."""
     try:
-        told = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+        return parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return max(0.0, told - time.time())
 
 
 def meaning_of(status: int, told: Told) -> Meaning | None:

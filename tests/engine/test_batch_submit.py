@@ -81,8 +81,9 @@ def test_run_wait_run_gives_the_bytes_of_the_same_recipe_asked_online(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("moment", [1, 4_000_000_000], ids=["a clock far behind", "a clock far ahead"])
 def test_a_batch_that_was_made_but_whose_id_was_lost_is_found_and_not_paid_twice(
-    batches: ScriptedBatches, tmp_path: Path
+    batches: ScriptedBatches, tmp_path: Path, moment: int
 ) -> None:
     recipe = data(batches, tmp_path)
     batches.lose = 1
@@ -95,6 +96,8 @@ def test_a_batch_that_was_made_but_whose_id_was_lost_is_found_and_not_paid_twice
             "metadata": {},
         }
     made = next(iter(batches.batches))
+    for batch in batches.batches.values():
+        batch["created_at"] = moment
     assert f"the batch {made} " in waits(recipe, tmp_path)
     assert len(batches.batches) == 4
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
@@ -123,7 +125,8 @@ def test_a_record_that_a_step_swallows_is_set_aside_not_lost() -> None:
     assert [record.dropped.kind for record in out if record.dropped] == ["no_result", "no_result"]
 
 
-def test_a_record_given_on_before_the_step_failed_is_not_doubled() -> None:
+@pytest.mark.parametrize("error", [RecordFailed("late", "too late"), KeyError("late")])
+def test_what_a_step_lost_after_it_gave_the_record_on_is_a_dropped_record_of_its_own(error: Exception) -> None:
     class Late(PerRecord):
         """Gives the record on, then fails."""
 
@@ -131,11 +134,40 @@ def test_a_record_given_on_before_the_step_failed_is_not_doubled() -> None:
 
         async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
             yield record
-            raise RecordFailed("late", "too late")
+            raise error
 
     out, progress = run_stream([Late()], 2)
-    assert [record.id for record in out] == [new_record(f"seed {n}").id for n in range(2)]
-    assert progress[0].failed["late"] == 2
+    assert len({record.id for record in out}) == len(out) == 4
+    kept = [record for record in out if record.dropped is None]
+    lost = [record for record in out if record.dropped is not None]
+    assert [record.id for record in kept] == [new_record(f"seed {n}").id for n in range(2)]
+    for parent, child in zip(kept, lost, strict=True):
+        assert child.events[-1].parents == (parent.id,)
+        assert child.instruction == parent.instruction
+        assert child.dropped is not None
+        assert child.dropped.failed
+        assert "late" in child.dropped.reason
+    assert progress[0].failed.total() == progress[0].made == 2
+    assert (progress[0].entered, progress[0].passed) == (2, 2)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EIO])
+def test_a_fault_of_the_machine_is_none_of_a_records_and_stops_the_run(number: int) -> None:
+    class Opens(PerRecord):
+        """Opens a file."""
+
+        name = "opens"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            try:
+                raise OSError(number, os.strerror(number), "prompts/a.md")
+            except OSError as error:
+                raise ValueError("something came of it") from error
+            yield record
+
+    said = r"00-opens: prompts/a\.md cannot be opened or written: .*run the same command again"
+    with pytest.raises(RunStopped, match=said):
+        run_stream([Opens()], 3)
 
 
 def test_what_no_record_can_survive_ends_all_at_once() -> None:

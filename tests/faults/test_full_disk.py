@@ -18,6 +18,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 import yaml
+from preloaded import preloaded
 from scripted_server import ScriptedServer
 
 COUNT, FULL, ONCE, KILL, KILL_BEFORE_NAME, KILL_AFTER_NAME = range(6)
@@ -87,12 +88,7 @@ class Driver:
 @contextmanager
 def driven(place: Path) -> Iterator[Driver]:
     """A driver whose runs find the faults below `place`."""
-    compiler = shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler, and Linux's way to put a library before the C library")
-    library = place / "faulty_disk.so"
-    source = Path(__file__).with_name("faulty_disk.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    library = preloaded("faulty_disk", place)
     process = subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(library)],
         stdin=subprocess.PIPE,

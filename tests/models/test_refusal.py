@@ -387,6 +387,16 @@ def test_a_told_moment_is_a_wait_until_then() -> None:
     assert 3500 < told <= 3600
 
 
+@pytest.mark.parametrize("off", [timedelta(days=-400), timedelta(), timedelta(days=400)])
+def test_a_told_moment_is_one_of_the_servers_clock_where_that_is_told(off: timedelta) -> None:
+    now = datetime.now(UTC) + off
+    headers = {
+        "date": format_datetime(now, usegmt=True),
+        "retry-after": format_datetime(now + timedelta(seconds=30), usegmt=True),
+    }
+    assert retry_after(headers) == 30
+
+
 class _Response:
     status_code = 429
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +30,7 @@ from factory.data.formats.row_files import (
     written_file,
 )
 from factory.data.record import Record
-from factory.data.whole_file import cannot_write, part_of, whole_file
+from factory.data.whole_file import cannot_write, whole_file
 from factory.errors import OutputError
 
 if TYPE_CHECKING:
@@ -186,11 +187,10 @@ def check_file_place(path: Path, format: str | None = None) -> None:
         OutputError: as `write_file`, for what can be told without the records.
     """
     _file_layout(path, format)
-    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        part.unlink()
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise cannot_write(path, error) from error
 

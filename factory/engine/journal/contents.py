@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from factory.data.whole_file import is_full, whole_file
-from factory.engine.journal.opening import open_journal, real_path
+from factory.engine.journal.opening import make_durable, open_journal, real_path
 from factory.engine.journal.recovery import beside
 from factory.engine.journal.rows import COLUMNS, Row, is_whole, row_of
 from factory.errors import DiskFailed, InputError, OutputError
@@ -157,7 +157,7 @@ def prune(path: Path, keys: list[bytes]) -> Pruned:
         shrunk = _is_alone(connection)
         if shrunk:
             connection.execute("VACUUM")
-            connection.execute("PRAGMA journal_mode = WAL")
+            make_durable(connection, real_path(path))
     return Pruned(len(keys), size, file_size(path), shrunk)
 
 

@@ -1,6 +1,7 @@
 """The journal: every reply that was ever paid for, durable before anyone uses it.
 
-One SQLite file in WAL mode, shared by all runs and safe for several processes. A call's key is a hash of what
+One SQLite file, shared by all runs and safe for several processes, and for several machines where the disk's locks
+are (it is in WAL mode on a disk of this machine; see `network_disk` for others). A call's key is a hash of what
 would be sent and of the sample's number, so the journal is content-addressed: running a recipe again replays
 what is there and pays only for what is new. Writes are grouped: one thread commits all that waits, with a real
 fsync, and only then are the replies released.

@@ -13,6 +13,7 @@ from pathlib import Path
 from factory.data.whole_file import NO_DESCRIPTORS, is_full
 from factory.engine.journal import here
 from factory.engine.journal import recovery as care
+from factory.engine.journal.network_disk import network_disk
 from factory.errors import DiskFailed, OutputError
 
 FORM = 2
@@ -74,7 +75,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection to a journal that is there, which waits for others to finish and whose commits are durable."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
-        _make_durable(connection)
+        make_durable(connection, path)
         # Opens all the files that it will ever need, before sockets take what descriptors there are.
         connection.execute("SELECT key FROM replies LIMIT 1").fetchone()
     except BaseException:
@@ -196,7 +197,7 @@ def _create(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN")  # one moment for all that is looked at
         _check_form(connection, path)
         connection.commit()
-        _make_durable(connection)
+        make_durable(connection, path)
         _bring_up(connection, path)
         for order in ("ASC", "DESC"):
             connection.execute(f"SELECT key, created FROM replies ORDER BY key {order} LIMIT 1").fetchone()
@@ -253,19 +254,22 @@ def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {FORM}")
 
 
-def _make_durable(connection: sqlite3.Connection) -> None:
+def make_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """Have each commit on the disk before it returns, and let others read and write beside this connection."""
+    form, synced = ("DELETE", "EXTRA") if network_disk(path) else ("WAL", "FULL")
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {form}")
             break
         except sqlite3.OperationalError as error:
             # For this one statement SQLite does not wait: another process is making the same new file.
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
-    # FULL makes each commit an fsync: a reply survives not only `kill -9` but a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
+    # FULL makes each commit an fsync: a reply survives not only `kill -9` but a power cut. Without a log that takes
+    # EXTRA, which syncs the folder too.
+    connection.execute(f"PRAGMA synchronous = {synced}")
 
 
 def _refuse_names(path: Path) -> None:

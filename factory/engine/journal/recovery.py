@@ -3,7 +3,7 @@
 Beside `journal.db` there may be, for a while or for good:
 
 journal.db.damaged      a mark, left by a run that met damage: the next one to open the journal mends it
-journal.db.damaged-1    a damaged file that was set aside, with its -wal; never read again
+journal.db.damaged-1    a damaged file that was set aside, with its -wal or -journal; never read again
 journal.db.recovered    the new file, complete, before it takes its place
 """
 
@@ -179,9 +179,9 @@ def finish(path: Path, damaged: Path | None = None) -> None:
     if damaged is None:
         # The highest number is the one that was just set aside.
         damaged = beside(path, f".damaged-{_numbers(path)[-1] if _numbers(path) else 1}")
-    log = beside(path, "-wal")
-    if log.exists():  # it belongs to the damaged file and would spoil the new one
-        put_in_place(log, beside(damaged, "-wal"))
+    for log in ("-wal", "-journal"):
+        if beside(path, log).exists():  # it belongs to the damaged file and would spoil the new one
+            put_in_place(beside(path, log), beside(damaged, log))
     beside(path, "-shm").unlink(missing_ok=True)
     put_in_place(recovered, path)
     beside(path, ".damaged").unlink(missing_ok=True)

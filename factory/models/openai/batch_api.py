@@ -10,7 +10,6 @@ Source: OpenAI's Batch API (files and batches), which other providers and gatewa
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +36,6 @@ WINDOW: Final = "24h"
 """The time that Batch APIs give themselves; they know no other."""
 _TRIES = 4
 _MARK = "factory_requests"
-_CLOCKS_DIFFER = 24 * 3600.0
-"""Seconds by which a server's clock may be off."""
 
 
 class State(NamedTuple):
@@ -46,12 +43,10 @@ class State(NamedTuple):
 
     digest: of the request file
     batch: the batch's id; "" where the process ended before it was known
-    began: when it was handed in, in seconds since 1970
     """
 
     digest: str
     batch: str
-    began: float
 
 
 class BatchAPI:
@@ -111,7 +106,7 @@ class BatchAPI:
         for path in requests:
             state = self._state(path)
             if state is None:
-                state = State(_digest(path), "", time.time())
+                state = State(_digest(path), "")
                 _write(path, state)
                 batch = self._hand_in(path, state)
             else:
@@ -123,7 +118,7 @@ class BatchAPI:
         file = state_of(path)
         try:
             stored = orjson.loads(file.read_bytes())
-            return State(str(stored["digest"]), str(stored["batch"]), float(stored["began"]))
+            return State(str(stored["digest"]), str(stored["batch"]))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -140,12 +135,11 @@ class BatchAPI:
         if state.batch:
             with self._told():
                 return self._client.with_options(max_retries=_TRIES).batches.retrieve(state.batch)
+        # All of them are looked at: by a clock that was wrong, none is too old to be it.
         with self._told():
             for batch in self._client.with_options(max_retries=_TRIES).batches.list(limit=100):
                 if (batch.metadata or {}).get(_MARK) == state.digest:
                     return batch
-                if batch.created_at and batch.created_at < state.began - _CLOCKS_DIFFER:
-                    break
         return None
 
     def _hand_in(self, path: Path, state: State) -> Any:
