@@ -39,14 +39,13 @@ def factory(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def is_told(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert done.returncode == 2, done
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: "), done
-    assert all(word in last.lower() for word in ("permission denied", *words)), last
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert all(word in told.lower() for word in ("permission denied", *words)), told
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["", "outputs", "out", "out/steps", "out/dataset", "outputs/journal.db"])
+@pytest.mark.parametrize("place", ["", "outputs", "out", "out/steps/03-judge", "out/dataset"])
 def test_a_run_that_may_not_write_says_where_and_goes_on_once_it_may(
     place: str, server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -71,6 +70,26 @@ def test_a_run_that_may_not_write_says_where_and_goes_on_once_it_may(
 
 
 @pytest.mark.slow
+def test_a_journal_that_may_not_be_written_replays_and_stops_before_a_call_is_paid_for(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    folder = prepare(tmp_path / "whole", server.base_url)
+    assert factory(folder, "run", "recipe.yaml", "--out", "out").returncode == 0
+    wanted = results(folder)
+    server.requests.clear()
+    (folder / "outputs" / "journal.db").chmod(0o444)
+    assert factory(folder, "run", "recipe.yaml", "--out", "out").returncode == 0
+    assert results(folder) == wanted
+    with (folder / "seeds.jsonl").open("a") as seeds:
+        seeds.write('\n{"instruction": "And what is one more?"}')
+    is_told(factory(folder, "run", "recipe.yaml", "--out", "other"), "journal.db")
+    assert not server.requests
+    (folder / "outputs" / "journal.db").chmod(0o644)
+    assert factory(folder, "run", "recipe.yaml", "--out", "other").returncode == 0
+    assert len(server.requests) == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -79,7 +98,6 @@ def test_a_run_that_may_not_write_says_where_and_goes_on_once_it_may(
         ["dedup", "seeds.jsonl", "--out", "closed/kept.jsonl"],
         ["journal", "export", "closed/replies.jsonl", "--journal", "journal.db"],
         ["export", "rows.jsonl", "--out", "closed/set"],
-        ["new", "quickstart", "closed/recipe.yaml"],
     ],
     ids=lambda command: " ".join(command[:1]),
 )

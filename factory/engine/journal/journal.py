@@ -35,6 +35,7 @@ from factory.engine.journal.opening import (
     open_journal,
     out_of_descriptors,
     real_path,
+    why_read_only,
 )
 from factory.engine.journal.recovery import beside, is_damage, mark
 from factory.engine.journal.rows import COLUMNS, Row, is_whole, row_of
@@ -70,6 +71,7 @@ class Journal:
         self._connection.text_factory = bytes
         try:
             self._writer = connect(self._file)
+            self._read_only = why_read_only(self._writer)
         except BaseException as error:
             self._connection.close()
             if isinstance(error, (OSError, sqlite3.Error)):
@@ -95,14 +97,18 @@ class Journal:
 
         Raises:
             RunStopped: the journal cannot be read.
+            OutputError: there is nothing, and what is asked instead could not be stored.
         """
         self._refuse_fork()
         try:
-            return self._stored(self._connection, key)
+            row = self._stored(self._connection, key)
         except sqlite3.Error as error:
             if is_damage(error):
                 raise self._stop_for_damage(error) from error
             raise RunStopped(f"the journal {self.path} cannot be read: {error}") from error
+        if row is None and self._read_only is not None:  # told before anybody pays for it
+            raise cannot_use(self._file, self._read_only) from self._read_only
+        return row
 
     def knows(self, kind: str, model: str) -> bool:
         """Whether replies of this kind by this model are seen in it.

@@ -62,6 +62,7 @@ def open_journal(path: Path) -> tuple[sqlite3.Connection, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with here.opening:
             _refuse_names(path)
+            _unlock_log(path)
             return _open_in_use(path) if here.is_open_here(path) else _open_and_mend(path)
     except sqlite3.Error as error:
         if care.is_damage(error):
@@ -84,6 +85,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def why_read_only(connection: sqlite3.Connection) -> sqlite3.Error | None:
+    """What SQLite says against writing to a journal that can be read; None where it can be written."""
+    (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")  # who holds the lock now can write, and so can we
+        connection.execute("DELETE FROM replies WHERE key IS NULL")  # none is; a bare BEGIN IMMEDIATE is let pass
+        connection.rollback()
+    except sqlite3.OperationalError as error:
+        return error if _code(error) == sqlite3.SQLITE_READONLY else None
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {wait}")
+    return None
+
+
 def cannot_use(path: Path, error: Exception) -> OutputError:
     """The sentence for a journal that cannot be opened."""
     if out_of_descriptors(error):
@@ -93,6 +108,8 @@ def cannot_use(path: Path, error: Exception) -> OutputError:
             f"the journal {path} cannot be written: the disk is full: free some space and run again"
         )
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if _code(error) == sqlite3.SQLITE_READONLY:
+        reason = f"Permission denied: {reason}"
     if "locked" in reason:
         return OutputError(f"the journal {path} is locked by another process that does not let go")
     # The folder or the file is not to be written by this person, or the disk is read-only or does not work.
@@ -284,6 +301,14 @@ def _refuse_names(path: Path) -> None:
                 f"the journal {path} is one file under several names (hard links), and replies written under one are "
                 f"lost to the others: give it a file of its own (cp {path} {path}.own && mv {path}.own {path})"
             )
+
+
+def _unlock_log(path: Path) -> None:
+    """Give the log the rights of its journal: SQLite made it with those that the journal had then, and left it."""
+    for file in (care.beside(path, "-wal"), care.beside(path, "-shm")):
+        with contextlib.suppress(OSError):
+            if os.access(path, os.W_OK) and not os.access(file, os.W_OK):
+                file.chmod(path.stat().st_mode & 0o777)
 
 
 def _damaged(path: Path, problem: object) -> OutputError:
