@@ -146,13 +146,15 @@ def of_the_machine(error: BaseException) -> OSError | None:
     return None
 
 
+NEAR = 0.6
+"""The least share of letters that a name has in common with one that it may have been meant for (difflib's ratio)."""
 MOST_NAMES = 20
 """So many known names stand in a sentence about an unknown one."""
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else the list, or its beginning."""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    """The end of a sentence about an unknown name: a known one that is near, else the list, or its beginning."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
     if close:
         return f"; did you mean {close[0]!r}?"
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""

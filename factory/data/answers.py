@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from factory.data.record import Candidate, Message, Record
 from factory.data.text import normal_form
 
+CONSTRAINTS = "constraints"
+"""The column of a record's constraints, each with a verdict on the answer once that was verified."""
 PAIR = "pair"
 """The verdict on an answer that makes a pair with another: "chosen" or "rejected"."""
 
@@ -35,7 +39,8 @@ def prompt_of(record: Record) -> tuple[Message, ...]:
 def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Record:
     """`record` with these answers, of which the one at this place ends its conversation.
 
-    Of the scores that answers have of their own it has those of that one; notes beside another one's go.
+    Of the scores that answers have of their own it has those of that one; notes beside another one's go, and so do the
+    verdicts on another one that stand beside its constraints.
     """
     own = {name for answer in answers for name in answer.scores}
     scores = {name: value for name, value in record.scores.items() if name not in own}
@@ -44,15 +49,31 @@ def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Reco
     )
     notes = record.notes if same else {name: note for name, note in record.notes.items() if name not in own}
     missing = {name: why for name, why in record.missing.items() if name not in answers[at].scores}
+    prompt = prompt_of(record)
+    meta = record.meta if record.messages[len(prompt) :] == answers[at].turns else _unverified(record.meta)
     return replace(
         record,
-        messages=(*prompt_of(record), *answers[at].turns),
+        messages=(*prompt, *answers[at].turns),
+        meta=meta,
         answers=answers,
         chosen=at,
         scores={**scores, **answers[at].scores},
         notes=notes,
         missing=missing,
     )
+
+
+def _unverified(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The columns of a record without verdicts on an answer that it no longer has."""
+    column = meta.get(CONSTRAINTS)
+    if not isinstance(column, Sequence) or isinstance(column, str):
+        return meta
+    none = {"satisfied": None, "found": "another answer was chosen since"}
+    stated = [
+        {**one, **none} if isinstance(one, Mapping) and one.get("satisfied") is not None else one
+        for one in column
+    ]
+    return {**meta, CONSTRAINTS: stated} if stated != list(column) else meta
 
 
 def said(answer: Candidate) -> str:

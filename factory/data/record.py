@@ -177,6 +177,7 @@ class Record:
     license: under which licence the source gives it
     form: how the source spelled its row, as JSON text, so that an export can spell it the same; "" where unknown
     meta: what the source carried along, untouched, the user's own id and columns among it
+    place: the file and line that it was read from ("rows.jsonl:7"), for sentences about the row; "" once it was put by
     """
 
     id: str
@@ -198,6 +199,7 @@ class Record:
     license: str = ""
     form: str = ""
     missing: Mapping[str, Missing] = field(default_factory=dict)
+    place: str = field(default="", compare=False, repr=False)
 
     @property
     def last_user(self) -> int:

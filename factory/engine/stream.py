@@ -165,7 +165,7 @@ class Stream:
     def _set_aside(
         record: Record, context: Context, progress: StepProgress, kind: str, reason: str, yielded: bool
     ) -> Record:
-        """The record marked failed; where the step had already given it on, a child of it that stands for what is lost."""
+        """The record marked failed; where the step had already given it on, a child that stands for what is lost."""
         if yielded:
             record = record.child(record.instruction, context.event("failed"), input=record.input)
             progress.made += 1

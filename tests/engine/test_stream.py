@@ -126,7 +126,9 @@ def test_a_record_that_a_step_swallows_is_set_aside_not_lost() -> None:
 
 
 @pytest.mark.parametrize("error", [RecordFailed("late", "too late"), KeyError("late")])
-def test_what_a_step_lost_after_it_gave_the_record_on_is_a_dropped_record_of_its_own(error: Exception) -> None:
+def test_what_a_step_lost_after_it_gave_the_record_on_is_a_dropped_record_of_its_own(
+    error: Exception,
+) -> None:
     class Late(PerRecord):
         """Gives the record on, then fails."""
 

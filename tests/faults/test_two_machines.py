@@ -147,7 +147,9 @@ for number in range(200):
 @pytest.mark.slow
 def test_a_file_that_two_processes_write_at_once_is_at_any_moment_all_of_one_of_them(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, letter], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, letter], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
         for letter in "ab"
     ]
     seen = set()

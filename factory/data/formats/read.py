@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,14 +177,14 @@ def _records(
             if not isinstance(row.value, Mapping):
                 raise BadShape("it is not an object with named fields: write one object for each row")
             if is_record_row(row.value):
-                yield read_record_row(row.value)
+                yield replace(read_record_row(row.value), place=f"{file}:{row.place}")
             else:
                 parsed = parse_row(row.value, shape, names)
                 if parsed.told:
                     odd.update(set(parsed.told))
                 if folder is not None and not parsed.exact:
                     odd.update(absent_media(parsed.messages, folder))
-                yield _record(parsed, source, seen)
+                yield _record(parsed, source, seen, f"{file}:{row.place}")
         except BadShape as error:
             yield BadRow(file, row.place, str(error), _shown(row))
 
@@ -226,7 +227,7 @@ def _mend(row: Mapping[str, Any]) -> str:
     return "name the columns 'instruction' and 'output', or 'messages' or 'conversations' for a list of turns"
 
 
-def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
+def _record(row: Parsed, source: str, seen: dict[bytes, int], place: str) -> Record:
     source = row.source or source
     # What only some rows have tells them apart too; plain rows keep the ids that they always had.
     lineage = [source, *(repr(more) for more in (row.tools, row.answers) if more)]
@@ -249,6 +250,7 @@ def _record(row: Parsed, source: str, seen: dict[bytes, int]) -> Record:
         chosen=row.chosen,
         license=row.license,
         form=orjson.dumps(row.form).decode() if row.form else "",
+        place=place,
     )
 
 

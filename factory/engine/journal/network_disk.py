@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
-_KINDS = frozenset(
-    "9p afs beegfs ceph cifs coda gfs2 glusterfs gpfs lustre mmfs ncpfs nfs nfs3 nfs4 ocfs2 orangefs panfs prl_fs "
-    "pvfs2 smb3 smbfs vboxsf virtiofs vmhgfs wekafs".split()
+_KINDS = re.compile(
+    r"9p|afs|beegfs|ceph|cifs|coda|gfs2|glusterfs|gpfs|lustre|mmfs|ncpfs|nfs[34]?|ocfs2|orangefs|panfs|prl_fs|pvfs2"
+    r"|smb3|smbfs|vboxsf|virtiofs|vmhgfs|wekafs"
 )
 _FUSE = re.compile(
     r"fuse\.(\S*(sshfs|gluster|s3|gcs|juicefs|rclone|ceph|davfs|goofys|seaweed|blobfuse|moosefs|mfs|lizardfs|alluxio|"
@@ -43,7 +43,7 @@ def network_disk(path: Path, mounts: Path = _MOUNTS) -> str:
         inside = where == point or where.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= depth:  # of two mounts in one place, the later one is seen
             depth, found = len(point), kind
-    return found if found in _KINDS or _FUSE.fullmatch(found) else ""
+    return found if _KINDS.fullmatch(found) or _FUSE.fullmatch(found) else ""
 
 
 def _plain(point: str) -> str:

@@ -90,7 +90,9 @@ def why_read_only(connection: sqlite3.Connection) -> sqlite3.Error | None:
     (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
     try:
         connection.execute("PRAGMA busy_timeout = 0")  # who holds the lock now can write, and so can we
-        connection.execute("DELETE FROM replies WHERE key IS NULL")  # none is; a bare BEGIN IMMEDIATE is let pass
+        connection.execute(
+            "DELETE FROM replies WHERE key IS NULL"
+        )  # none is; a bare BEGIN IMMEDIATE is let pass
         connection.rollback()
     except sqlite3.OperationalError as error:
         return error if _code(error) == sqlite3.SQLITE_READONLY else None

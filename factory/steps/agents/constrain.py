@@ -128,7 +128,7 @@ class Constrain(PerRecord):
         try:
             stated = stated_constraints(record)
         except BadConstraint as error:
-            raise bad_constraint(error, context) from None
+            raise bad_constraint(error, record, context) from None
         if self.keep_parents:
             yield record
         kept, dropped = 0, list[Drop]()

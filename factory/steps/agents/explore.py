@@ -25,6 +25,7 @@ from factory.steps.agents.exploring.gaps import gap_plan, mapped_counts, tag_cou
 from factory.steps.agents.exploring.grow import Bounds, Growth, rehearse_growth
 from factory.steps.agents.exploring.plan_file import MOST_TASKS, NAME_CHARACTERS, load_plan, write_plan
 from factory.steps.agents.exploring.tree import Plan, Task
+from factory.steps.agents.flaws.doubts import tell_doubts
 
 SIZE = 100
 """Records that are made where neither `size` nor a plan's counts say how many."""
@@ -293,6 +294,7 @@ class Explore(WholeSet):
             )
 
     def _tell(self, plan: Plan, filling: Filling, context: Context) -> None:
+        tell_doubts(context)
         counts = filling.counts
         context.facts["instructions"] = dict(sorted(counts.items()))
         if written := counts["written"]:

@@ -18,6 +18,7 @@ from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.agents.answering.choose import AGREEMENT, FINAL, Choice, graded, longest, verified, voted
 from factory.steps.agents.answering.conversation import answer_all_turns
 from factory.steps.agents.answering.samples import draw_answers
+from factory.steps.agents.flaws.doubts import note_doubts, tell_doubts
 from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, bad_constraint, stated_constraints
@@ -44,7 +45,9 @@ class Respond(PerRecord):
     broken characters, that cannot be taken out ("control_marks"). So is one that shows a file of this machine
     ("media_not_sent"): no file is opened because a row names it.
 
-    Labels, a user's next turn and wrappers that nobody asked for are taken off an answer; how often, the run tells.
+    Labels, a user's next turn and wrappers that nobody asked for are taken off an answer; how often, the run tells. It
+    tells, too, which share of the answers refuses in words, goes round in a loop or is in another language than the
+    instruction; these are kept.
 
     With `until: verified` an answer is held against the record's constraints (see `verify`), and where it does not meet
     one, the model is sent its answer and told which, with what was found, until an answer meets all or `tries` answers
@@ -168,7 +171,14 @@ class Respond(PerRecord):
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
-        yield await self._answered(record, context)
+        made = await self._answered(record, context)
+        if made is not record and made.dropped is None:
+            note_doubts(made, context, turns=self.re_answer == "all")
+        yield made
+
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`: the answers that are kept and may be none."""
+        tell_doubts(context)
 
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: no answer is verified but the last."""
@@ -296,7 +306,7 @@ def _stated(record: Record, context: Context) -> tuple[Stated, ...]:
     try:
         return stated_constraints(record)
     except BadConstraint as error:
-        raise bad_constraint(error, context) from None
+        raise bad_constraint(error, record, context) from None
 
 
 async def answered(

@@ -300,6 +300,8 @@ class Select(WholeSet):
                 context.warn(
                     f"{context.step}: {name} chose {rows:,}, not {self.size:,}: {one.choice.why_fewer}"
                 )
+            if one.choice.doubt:
+                context.warn(f"{context.step}: {name}: {one.choice.doubt}")
             if one.choice.facts.get("clusters") == 1:
                 context.warn(
                     f"{context.step}: {name} found one cluster, so it takes the rows nearest to the mean of all: raise "

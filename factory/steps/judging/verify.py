@@ -101,7 +101,7 @@ class Verify(PerRecord):
         try:
             stated = stated_constraints(record)
         except BadConstraint as error:
-            raise bad_constraint(error, context) from None
+            raise bad_constraint(error, record, context) from None
         if not stated:
             context.count("records_without_constraints")
             yield record

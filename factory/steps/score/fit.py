@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from factory.data.answers import with_chosen
+from factory.data.answers import answers_of, with_chosen
 from factory.data.formats.turn_rows import THINK
 from factory.data.record import Candidate, Message, Missing, Record
 from factory.data.text import is_blank, shorten, turn_text
@@ -19,6 +19,7 @@ from factory.steps.score.likelihood.contexts import Template, cherry_contexts, s
 from factory.steps.score.likelihood.fit import NO_RANKS, Fit, best, fit_of, without
 
 EMPTY = Missing("no_answer", "there is no answer to score")
+NOT_CHOSEN = Missing("no_answer", "none of the answers is the record's: choose one")
 
 
 class Fits(PerRecord):
@@ -88,11 +89,7 @@ class Fits(PerRecord):
             if at is not None and at != own:
                 record, own = with_chosen(record, scored, at), at
         for name, values in columns.items():
-            mine = (
-                values[own]
-                if own >= 0
-                else Missing("no_answer", "none of the answers is the record's: choose one")
-            )
+            mine = values[own] if own >= 0 else NOT_CHOSEN if answers else EMPTY
             event = context.event(name, *(fit.read for fit in fits if fit.read is not None))
             record = record.with_score(name, mine, event, self._note(values, fits[own] if own >= 0 else None))
         yield record
@@ -143,19 +140,6 @@ class Fits(PerRecord):
             why = shorten(lacking.most_common(1)[0][0], 120)
             told.append(f"{lacking.total()} of {len(values)} answers have none: {why}")
         return "; ".join(told)
-
-
-def answers_of(record: Record) -> tuple[tuple[Candidate, ...], int]:
-    """The answers of a record, and the place of the one that it has, -1 where it has none.
-
-    An answer that stands in the conversation alone comes last.
-    """
-    if 0 <= record.chosen < len(record.answers):
-        return record.answers, record.chosen
-    turns = record.messages[record.last_user + 1 :] if record.answered else ()
-    if not turns and record.answers:
-        return record.answers, -1
-    return (*record.answers, Candidate(turns)), len(record.answers)
 
 
 def read_text(turns: Sequence[Message], reasoning: bool) -> str:

@@ -104,6 +104,16 @@ def test_a_target_of_sums_takes_the_sums(tmp_path: Path) -> None:
     assert found.facts["records_that_are_an_item_of_the_target"] == 0
 
 
+def test_rows_that_are_no_nearer_to_the_target_than_random_ones_are_told(tmp_path: Path) -> None:
+    target = lines(tmp_path / "far.jsonl", {"question": "Quels sont les fleuves d'Europe centrale ?"})
+    told = "dsir: the rows drawn are no nearer to `target` than random ones"
+    far = select([*POEMS, *SUMS], size=10, method="dsir", target=target)
+    assert any(told in warning for warning in far.said), far.said
+    near = lines(tmp_path / "near.jsonl", *({"question": f"Write a poem number {at}."} for at in range(20)))
+    found = select([*POEMS, *SUMS], size=10, method="dsir", target=near)
+    assert not any(told in warning for warning in found.said)
+
+
 def test_each_item_of_a_target_has_its_turn(tmp_path: Path) -> None:
     target = lines(tmp_path / "mt.jsonl", {"question_id": 1, "turns": ["A sum?", "A poem?"]})
     found = select([*POEMS, *SUMS], size=10, method="nearest", target=[target])

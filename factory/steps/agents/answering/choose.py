@@ -15,7 +15,7 @@ from factory.step import Context
 from factory.steps.agents.retry.until_verified import as_candidate
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.verdicts import Verified, verify_answer
-from factory.steps.judging.grading.final_answer import final_answer
+from factory.steps.judging.grading.counted_answer import counted_answer
 from factory.steps.judging.grading.grader import Grader
 from factory.steps.judging.verify import HARD, SOFT, with_verdicts
 
@@ -36,7 +36,7 @@ def voted(answers: Sequence[Candidate]) -> tuple[list[Candidate], int]:
 
     One without a final answer has no vote. Of final answers with as many votes that one wins which is said first.
     """
-    finals = [final_answer(answer.text) for answer in answers]
+    finals = [counted_answer(answer.text) for answer in answers]
     votes = Counter(final for final in finals if final)
     told = [
         _told(answer, {AGREEMENT: votes[final] / len(answers) if final else None}, {FINAL: final})
@@ -72,7 +72,9 @@ async def verified(
     best, found = made[at]
     # A verdict that the best one lacks is missing, though others have it.
     asked = replace(best, messages=record.messages)
-    chosen = replace(with_chosen(asked, tuple(told), at), missing=best.missing, notes=best.notes)
+    chosen = replace(
+        with_chosen(asked, tuple(told), at), missing=best.missing, notes=best.notes, meta=best.meta
+    )
     return replace(chosen, events=(*record.events, *events)), found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from factory.data.record import Record
 from factory.models.base import Sampling
 from factory.step import Context
+from factory.steps.agents.flaws.doubts import note_doubts
 from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, echo_flaw, truncation_flaw
 from factory.steps.agents.flaws.repetition import loop_flaw
 from factory.steps.agents.respond import answered
@@ -15,7 +16,8 @@ async def checked_answer(
 ) -> tuple[Record, Flaw | None]:
     """`child` answered by the model of this name, and what is wrong with the answer.
 
-    It is cut, empty, the prompt again, a loop, or a refusal.
+    It is cut, empty, the prompt again, a loop, or a refusal. One in another language than the prompt is counted, for
+    `doubts.tell_doubts`, and is whole.
 
     Raises:
         RecordFailed: the call failed, or its reply is no answer.
@@ -28,4 +30,7 @@ async def checked_answer(
         return child, flaw
     text, asked = answer.text.strip(), child.asked.content if child.asked is not None else ""
     said = f"{child.system}\n{asked}".strip()
-    return child, echo_flaw(text, asked) or answer_flaw(text, said) or loop_flaw(text, said, "the answer")
+    flaw = echo_flaw(text, asked) or answer_flaw(text, said) or loop_flaw(text, said, "the answer")
+    if flaw is None:
+        note_doubts(child, context)
+    return child, flaw

@@ -57,9 +57,10 @@ _ASKS_FOR_A_WORDING = re.compile(
     re.IGNORECASE,
 )
 _ASKS_FOR_A_SIGN = re.compile(
-    r"\b(?:emojis?|emoticons?|smileys?|faces?|symbols?|signs?|operators?|punctuat\w*|marks?|characters?|brackets?"
-    r"|parenthes[ei]s|ascii|unicode|regex\w*|regular expressions?|code|expressions?|outputs?|prints?|returns?|arrows?"
-    r"|currenc\w+|compar\w+|greater|less|larger|smaller|blanks?|fill|tick|check|draw|icons?|keys?|lists?|sets?)\b"
+    r"\b(?:emojis?|emoticons?|smileys?|(?:smil|happy|sad|wink|laugh|cry|frown|angry|kiss)\w*\s+faces?|symbols?"
+    r"|signs?(?!\s+(?:of|that|up|in|off)\b)|operators?|punctuat\w*|marks?|(?<!main )(?<!fictional )characters?"
+    r"|brackets?|parenthes[ei]s|ascii|unicode|regex\w*|regular expressions?|code|expressions?|outputs?|prints?|returns?"
+    r"|arrows?|currenc\w+|compar\w+|greater|less|larger|smaller|blanks?|fill|tick|check|draw|icons?|keys?|lists?|sets?)\b"
     r"|_{2,}|表情|符号|符號|标点|標點|运算符|運算符|字符|括号|括號|箭头|箭頭|代码|代碼|正则|表达式|输出|輸出|电码|密码|打[√勾叉×]"
     r"|判断|判斷|对错|比较|比較|大小|大于|小于|填|图案|颜文字|画|用.{0,4}(?:图|符)",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from factory.data.record import Drop
 from factory.statistics.interval import group_numbers, percent, share_interval
 from factory.step import Context
+from factory.steps.agents.flaws.doubts import tell_doubts
 
 _MENDS: Mapping[str, str] = {
     "unchanged": "the model gives the instruction back as it was: ask a stronger one, or raise `temperature`",
@@ -52,8 +53,10 @@ def note_yield(context: Context, kept: int, dropped: Sequence[Drop]) -> None:
 def tell_yield(context: Context) -> None:
     """Say how many children were kept of those asked for, and what most of the others were let go for.
 
-    The share has Wilson's 95 % interval, in which the children of one record count as one lineage.
+    The share has Wilson's 95 % interval, in which the children of one record count as one lineage. Answers of theirs
+    that are kept and may be none are told too.
     """
+    tell_doubts(context)
     facts = context.facts
     asked, kept = facts.get("children_asked", 0), facts.get("children_kept", 0)
     if not asked:

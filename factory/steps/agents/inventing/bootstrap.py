@@ -19,6 +19,7 @@ from factory.statistics.interval import share_interval
 from factory.statistics.loops import load_loops
 from factory.statistics.rouge.novelty import KERNEL
 from factory.step import ChatModelName, Context, WholeSet
+from factory.steps.agents.flaws.doubts import tell_doubts
 from factory.steps.agents.inventing.pool import Pool, drop_close
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 
@@ -149,6 +150,7 @@ class _Rounds:
             context.warn(f"{told}; it ended {why}")
         else:
             context.tell(told)
+        tell_doubts(context)
         return self.made
 
     def _why_stop(self) -> str:

@@ -8,7 +8,7 @@ from factory.errors import RunStopped
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent
 from factory.steps.assemble.select.by_example import judge_by_example
-from factory.steps.assemble.select.dsir import dsir, hashed_grams
+from factory.steps.assemble.select.dsir import RANDOM_DRAWS, Drawn, dsir, hashed_grams
 from factory.steps.assemble.select.nearest import nearest_in_turn
 from factory.steps.assemble.select.plain import highest_first
 from factory.steps.assemble.select.pool import Choice, Pool, Settings
@@ -53,7 +53,18 @@ def choose_dsir(pool: Pool, size: int, random: np.random.Generator, settings: Se
             "kl_divergence_from_random_rows": round(drawn.at_random, 4),
         }
     fewer = f"{drawn.wordless:,} rows have no word" if len(drawn.rows) < size else ""
-    return Choice(drawn.rows, facts, fewer)
+    return Choice(drawn.rows, facts, fewer, _no_nearer(drawn))
+
+
+def _no_nearer(drawn: Drawn) -> str:
+    """What is to be said of rows that are no nearer to the target than random ones are; "" where they are."""
+    if drawn.divergence is None or drawn.at_random is None or drawn.divergence < drawn.nearest_at_random:
+        return ""
+    return (
+        f"the rows drawn are no nearer to `target` than random ones: its words are {drawn.divergence:.2f} nats from "
+        f"theirs, and {drawn.at_random:.2f} from those of {RANDOM_DRAWS} random draws (the nearest: "
+        f"{drawn.nearest_at_random:.2f}): give more of the target, or a pool that holds more like it"
+    )
 
 
 def choose_by_example(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:

@@ -123,6 +123,7 @@ class Drawn(NamedTuple):
     wordless: rows without a word, which cannot be drawn
     divergence: KL divergence (nats) of the target's n-gram shares from those of what was drawn
     at_random: the mean of the same over `RANDOM_DRAWS` random draws of as many rows; None where nothing was drawn
+    nearest_at_random: the least of them
     """
 
     rows: Ints
@@ -130,6 +131,7 @@ class Drawn(NamedTuple):
     wordless: int
     divergence: float | None
     at_random: float | None
+    nearest_at_random: float = float("inf")
 
 
 def dsir(pool: Grams, target: Grams, size: int, random: np.random.Generator, prior: float = PRIOR) -> Drawn:
@@ -156,7 +158,7 @@ def dsir(pool: Grams, target: Grams, size: int, random: np.random.Generator, pri
         return kl_divergence(of_target, taken(pool, drawn).shares())
 
     chance = [divergence(gumbel_top(alike, size, random)) for _ in range(RANDOM_DRAWS)]
-    return Drawn(rows, weights, int(wordless.sum()), divergence(rows), float(np.mean(chance)))
+    return Drawn(rows, weights, int(wordless.sum()), divergence(rows), float(np.mean(chance)), min(chance))
 
 
 def taken(grams: Grams, rows: Ints) -> Grams:

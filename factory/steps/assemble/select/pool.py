@@ -145,11 +145,13 @@ class Choice(NamedTuple):
     rows: positions in the pool, none twice, in the order in which they were chosen
     facts: what is worth telling of the choice, as plain JSON
     why_fewer: a sentence where they are fewer than was asked for
+    doubt: a sentence where the choice does not do what the method is for
     """
 
     rows: Ints
     facts: Mapping[str, Any] = {}
     why_fewer: str = ""
+    doubt: str = ""
 
 
 Pick = Callable[[Pool, int, np.random.Generator, Settings], Choice]

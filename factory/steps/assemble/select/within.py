@@ -44,7 +44,7 @@ def choose_within(
             f"{len(members):,} groups cannot share {size:,} rows: stratify by a field with fewer values, or by none"
         )
     quotas = proportional_quotas({group: len(rows) for group, rows in members.items()}, size)
-    chosen, told, fewer = [], {}, ""
+    chosen, told, fewer, doubt = [], {}, "", ""
     for group in sorted(members):
         rows = np.array(members[group], np.int64)
         part = (
@@ -54,10 +54,11 @@ def choose_within(
             chosen.append(rows[part.rows])
             told[group or "(none)"] = dict(part.facts)
             fewer = fewer or (part.why_fewer and f"{group or '(none)'}: {part.why_fewer}")
+            doubt = doubt or (part.doubt and f"{group or '(none)'}: {part.doubt}")
     facts = (
         {"strata": len(members)} if len(members) > 20 else {"by_stratum": told} if any(told.values()) else {}
     )
-    return Choice(np.concatenate(chosen), facts, fewer)
+    return Choice(np.concatenate(chosen), facts, fewer, doubt)
 
 
 def choose_tokens(choose: Callable[[int], Choice], tokens: Ints, budget: int) -> Choice:
@@ -90,7 +91,7 @@ def choose_tokens(choose: Callable[[int], Choice], tokens: Ints, budget: int) ->
         fits = np.cumsum(tokens[over[1].rows]) <= budget
         rows = over[1].rows[: int(fits.sum())]
         if len(rows) and (best is None or tokens[rows].sum() > best[0]):
-            return Choice(rows, over[1].facts)
+            return over[1]._replace(rows=rows, why_fewer="")
     if best is None:
         raise RunStopped(f"not one row has {budget:,} tokens or fewer of those chosen first: raise `tokens`")
     return best[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -66,18 +65,15 @@ def find_kind(name: str) -> type[Constraint]:
     """
     kind = kinds().get(name)
     if kind is None:
-        raise BadConstraint(
-            f"there is no kind of constraint {shorten(name, 60)!r}; did you mean {_closest(name)!r}?"
-        )
+        raise BadConstraint(f"there is no kind of constraint {shorten(name, 60)!r}{_nearest(name)}")
     return kind
 
 
-def _closest(name: str) -> str:
-    """The known kind that is closest: "number_words" means the kind that ends so."""
-    for known in kinds():
-        if name and known.split(":")[-1] == name.split(":")[-1]:
-            return known
-    return difflib.get_close_matches(name, list(kinds()), n=1, cutoff=0.0)[0]
+def _nearest(name: str) -> str:
+    """The end of a sentence about an unknown kind: "number_words" means the one that ends so."""
+    ends = {known.split(":")[-1]: known for known in kinds()}
+    same = ends.get(name.split(":")[-1])
+    return f"; did you mean {same!r}?" if same else nearest(name, list(kinds()))
 
 
 def make_constraint(name: str, arguments: Mapping[str, Any]) -> Constraint:

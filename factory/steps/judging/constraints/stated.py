@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from factory.data.answers import CONSTRAINTS
 from factory.data.record import Record
 from factory.data.text import shorten
 from factory.errors import RecordFailed
@@ -18,7 +19,7 @@ from factory.step import Context
 from factory.steps.judging.constraints.constraint import Category, Constraint
 from factory.steps.judging.constraints.registry import BadConstraint, make_constraint
 
-COLUMN = "constraints"
+COLUMN = CONSTRAINTS
 _KEYS = frozenset({"kind", "arguments", "text", "category", "satisfied", "found"})
 
 
@@ -82,10 +83,17 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
     return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
 
 
-def bad_constraint(error: BadConstraint, context: Context) -> RecordFailed:
-    """The failure of a record whose constraints cannot be read; told at once, each sentence once."""
-    context.warn(f"{context.step}: a record is set aside: {error}")
-    return RecordFailed("bad_constraint", str(error))
+def bad_constraint(error: BadConstraint, record: Record, context: Context) -> RecordFailed:
+    """The failure of a record whose constraints cannot be read; told with the first row of each sentence."""
+    told = context.facts.setdefault("constraints_not_read", {})
+    told[str(error)] = told.get(str(error), 0) + 1
+    if told[str(error)] == 1:
+        where = (
+            record.place
+            or f"the record {record.meta.get('id') or record.id} of {record.source or 'no source'}"
+        )
+        context.warn(f"{context.step}: {where}: {error}; it is set aside, and so is each row with the same")
+    return RecordFailed("bad_constraint", f"{record.place}: {error}" if record.place else str(error))
 
 
 def as_column(stated: Sequence[Stated], *, verified: bool = False) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ from factory.steps.judging.sandbox.program import Limits, Outcome, Program, Tier
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.child import main; del sys.path[0]; main()"
 _GRACE = 20.0
 """Seconds that the start and the end may take beside the program, on a busy machine."""
+_MOST_REPORT = 4 << 20
+"""Bytes of a report that are heard; who keeps the clock inside reports less (`MOST` in `inside/child.py`)."""
 _lock = threading.Lock()
 
 
@@ -133,7 +135,7 @@ class _Heard:
 
 
 def _hear(output: int, report: int, limits: Limits, until: float) -> _Heard:
-    """Read both pipes to their ends, or until the time is over or the output a flood."""
+    """Read both pipes to their ends, or until the time is over, or the output or the report a flood."""
     heard = _Heard()
     poll = select.poll()
     waiting = {output, report}
@@ -155,7 +157,7 @@ def _hear(output: int, report: int, limits: Limits, until: float) -> _Heard:
                 room = max(0, limits.output - len(heard.printed))
                 heard.printed += data[:room]
                 heard.cut += len(data[room:])
-        if len(heard.printed) + heard.cut > limits.flood:
+        if len(heard.printed) + heard.cut > limits.flood or len(heard.report) > _MOST_REPORT:
             break
     return heard
 
@@ -165,6 +167,8 @@ def _outcome(heard: _Heard, limits: Limits, seconds: float) -> Outcome:
     beside: dict[str, Any] = {"stdout": printed, "cut": heard.cut, "seconds": seconds}
     if len(heard.printed) + heard.cut > limits.flood:
         return Outcome("killed", "second", error=f"it printed more than {limits.flood:,} bytes", **beside)
+    if len(heard.report) > _MOST_REPORT:
+        return Outcome("killed", "second", error=f"it reported more than {_MOST_REPORT:,} bytes", **beside)
     try:
         told = json.loads(heard.report.decode())
     except ValueError:

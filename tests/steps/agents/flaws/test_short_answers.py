@@ -7,6 +7,7 @@ import string
 import pytest
 
 from factory.steps.agents.flaws.eliminate import answer_flaw
+from factory.steps.agents.flaws.short_answers import is_short_answer
 
 _EN = [
     "Yes",
@@ -164,3 +165,18 @@ def test_what_says_nothing_is_empty(answer: str, instruction: str) -> None:
     flaw = answer_flaw(answer, instruction)
     assert flaw is not None
     assert flaw.kind == "empty_answer"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [
+        ("What problems do farmers face?", False),
+        ("What are the signs of a stroke?", False),
+        ("Who are the main characters of the play?", False),
+        ("Answer with a smiley face.", True),
+        ("Which sign is missing: 3 ? 4 = 7", True),
+        ("Which character ends a line of C?", True),
+    ],
+)
+def test_a_word_for_signs_asks_for_one_where_it_means_that(asked: str, answers: bool) -> None:
+    assert is_short_answer("¯¯", asked) is answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import SequenceMatcher
 from importlib.metadata import EntryPoint
 from typing import Any, ClassVar
 
@@ -35,8 +36,9 @@ IFEVAL_ROW = {
     [
         ("number_words", {}, "did you mean 'length_constraints:number_words'?"),
         ("detectable_format:tabel", {}, "did you mean 'detectable_format:table'?"),
-        ("字数", {}, "there is no kind of constraint '字数'; did you mean"),
-        ("", {}, "there is no kind of constraint ''; did you mean"),
+        ("字数", {}, "there is no kind of constraint '字数'; known are "),
+        ("", {}, "there is no kind of constraint ''; known are "),
+        ("made_up:thing", {}, "there is no kind of constraint 'made_up:thing'; known are "),
         ("punctuation:no_comma", {"marks": 1}, "there is no argument 'marks'; it takes no arguments"),
         (
             "length_constraints:number_words",
@@ -76,11 +78,15 @@ def test_what_is_wrong_is_said_in_one_sentence(name: str, arguments: dict[str, A
 
 
 @given(st.text(max_size=40))
-def test_an_unknown_kind_names_the_closest_that_there_is(name: str) -> None:
+def test_an_unknown_kind_is_told_with_a_near_one_or_with_those_that_there_are(name: str) -> None:
     if name not in kinds():
         with pytest.raises(BadConstraint) as error:
             find_kind(name)
-        assert any(f"did you mean '{known}'?" in str(error.value) for known in kinds())
+        near = [known for known in kinds() if f"; did you mean '{known}'?" in str(error.value)]
+        assert near or "; known are " in str(error.value)
+        assert all(
+            SequenceMatcher(None, known, name).ratio() >= 0.6 or known.endswith(name) for known in near
+        )
 
 
 def test_ifevals_columns_are_read_as_they_are_and_arguments_that_are_null_do_not_count() -> None:

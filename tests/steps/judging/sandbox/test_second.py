@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -289,6 +291,27 @@ def test_output_beyond_the_cap_is_counted_and_a_flood_ends_it() -> None:
     flood = run("while True: print('x' * 10000)", limits=limits)
     assert flood.verdict == "killed"
     assert flood.error == "it printed more than 256,000 bytes"
+
+
+def test_a_report_beyond_its_cap_is_read_no_further_and_ends_it() -> None:
+    output, report = os.pipe(), os.pipe()
+    os.close(output[1])
+    ended = threading.Event()
+
+    def flood() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            for _ in range(1000):
+                os.write(report[1], bytes(1 << 16))
+        ended.set()
+
+    threading.Thread(target=flood, daemon=True).start()
+    heard = second._hear(output[0], report[0], SHORT, time.monotonic() + 20)
+    assert not ended.is_set(), "62 MiB were on their way"
+    assert len(heard.report) <= second._MOST_REPORT + (1 << 16)
+    outcome = second._outcome(heard, SHORT, 1.0)
+    assert (outcome.verdict, outcome.error) == ("killed", "it reported more than 4,194,304 bytes")
+    os.close(report[0])
+    os.close(output[0])
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-r"""The final answer of a worked solution, so that solutions can be counted by it.
+r"""The final answer of a worked solution in one form, so that solutions can be counted by it.
 
-It is looked for in this order: the last \boxed{...}; the last "answer is ...", "答案是……" or GSM8K's "#### ..."; the
-last number. Answers that are one number are made one: 1,000 and 1000.0, 1/2 and \frac{1}{2} and 0.5, ４ and 四.
+It is the one that `final_answer` finds marked (in a box, behind "####", "answer is" or 答案是), else the last number.
+Answers that are one number are made one: 1,000 and 1000.0, 1/2 and \frac{1}{2} and 0.5, ４ and 四.
 Others are compared as texts. Nothing is computed, so that \sqrt{4} and 2 are two answers.
 
 Source: self-consistency (arXiv 2203.11171), which votes by the final answer.
@@ -15,21 +15,12 @@ from fractions import Fraction
 
 from factory.data.text import word_count
 from factory.steps.judging.grading.numerals import whole_number
+from factory.steps.judging.verifying.maths.final_answer import final_answer
 
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_BOXES = 20
-"""Boxes that are looked into, from the last: a text of nothing but open ones takes no longer."""
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3}){1,13}|\d{1,40})(?:\.\d{1,40})?(?:\s*/\s*\d{1,40})?\s*%?")
 _IS_NUMBER = re.compile(r"-?\d+(?:/\d+)?%?")
-_ANSWER = re.compile(
-    r"(?:\banswer(?:\s+(?:is|was|would\s+be|equals)\b\s*:?|\s*[:=])"
-    r"|答案\s*(?:是|为|應為|应为|為|等于)?\s*[::]?|####)\s*",
-    re.IGNORECASE,
-)
-_SAID = re.compile(r"[^\n。;；!！]{1,200}")
 _MOST_WORDS = 8
 """Words of an answer that is no number; what is longer goes on to work it out."""
-_END = re.compile(r"[.?？](?=\s|$)")
 _FRACTION = re.compile(r"\\[dtc]?frac\s*\{\s*([-+]?\d{1,40})\s*\}\s*\{\s*(\d{1,40})\s*\}")
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
 _NOISE = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\[,;:! ()\[\]]|[$£€¥￥*`]")
@@ -38,31 +29,19 @@ _GLUED = re.compile(r"[A-Za-z](?![A-Za-z])")
 _OF_HAN = re.compile(r"([零一二两三四五六七八九十]{1,4}|百)分之([零一二两三四五六七八九十]{1,4})")
 
 
-def final_answer(text: str) -> str:
+def counted_answer(text: str) -> str:
     """The final answer of a solution in a form in which equal ones are equal; "" where there is none."""
     plain = unicodedata.normalize("NFKC", text)
-    boxed = _boxed(plain)
-    if boxed:
-        return _normal(boxed)
-    phrases = list(_ANSWER.finditer(plain))
-    for phrase in reversed(phrases):
-        found = _SAID.match(plain, phrase.end())
-        said = _normal(_END.split(found[0])[0]) if found else ""
-        if found and said and (_IS_NUMBER.fullmatch(said) or word_count(found[0]) <= _MOST_WORDS):
+    found = final_answer(plain)
+    if found is None:
+        return ""
+    if found.how != "last_line":
+        said = _normal(found.phrase)
+        short = _IS_NUMBER.fullmatch(said) or word_count(found.phrase) <= _MOST_WORDS
+        if said and (found.how == "boxed" or short):
             return said
     numbers = _NUMBER.findall(_simple(plain))
     return _number(numbers[-1]) if numbers else ""
-
-
-def _boxed(text: str) -> str:
-    """What stands in the last box whose braces close."""
-    for found in reversed([*_BOXED.finditer(text)][-_BOXES:]):
-        depth = 1
-        for at in range(found.end(), min(len(text), found.end() + 1000)):
-            depth += (text[at] == "{") - (text[at] == "}")
-            if not depth:
-                return text[found.end() : at].strip()
-    return ""
 
 
 def _simple(text: str) -> str:

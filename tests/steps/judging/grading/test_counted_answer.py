@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.steps.judging.grading.final_answer import final_answer
+from factory.steps.judging.grading.counted_answer import counted_answer
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ from factory.steps.judging.grading.final_answer import final_answer
     ],
 )
 def test_it_is_found_and_made_one_form(text: str, final: str) -> None:
-    assert final_answer(text) == final
+    assert counted_answer(text) == final
 
 
 @given(st.integers(-(10**9), 10**9))
@@ -53,21 +53,21 @@ def test_a_whole_number_is_itself_however_it_is_written(number: int) -> None:
         f"So it is {number}.0",
         f"#### {number}",
     ]
-    assert {final_answer(way) for way in ways} == {str(number)}
+    assert {counted_answer(way) for way in ways} == {str(number)}
 
 
 @given(st.text())
 def test_any_text_has_one_or_none(text: str) -> None:
-    assert isinstance(final_answer(text), str)
+    assert isinstance(counted_answer(text), str)
 
 
 @given(st.text(alphabet="\\boxed{}{0123456789/%.,-答案是分之 =x"))
 def test_nor_does_hostile_text_break_it(text: str) -> None:
-    assert isinstance(final_answer(text), str)
+    assert isinstance(counted_answer(text), str)
 
 
 @pytest.mark.parametrize(
     "text", ["123,456," * 2000, "1" * 9000, "\\boxed{" * 2000 + "1" * 5000 + "}", "答案是" + "九" * 9000]
 )
 def test_an_endless_number_is_no_error(text: str) -> None:
-    assert isinstance(final_answer(text), str)
+    assert isinstance(counted_answer(text), str)
