@@ -96,10 +96,16 @@ def _items(name: str, place: int, row: Mapping[str, Any]) -> list[Item]:
         docstrings = list(_DOCSTRING.finditer(question))  # helper functions come first, the task last
         return [Item(name, id, question, docstrings[-1].span(2) if docstrings else (0, 0), function)]
     instances = row.get("instances")
-    first = instances[0] if isinstance(instances, list) and instances else None
-    holder = first if isinstance(first, Mapping) else row
+    several = [one for one in instances if isinstance(one, Mapping)] if isinstance(instances, list) else []
+    asked = list(dict.fromkeys(_with_material(question, holder) for holder in several or [row]))
+    ids = [id] if len(asked) == 1 else [f"{id}/instance {number}" for number in range(1, len(asked) + 1)]
+    return [Item(name, of, text) for of, text in zip(ids, asked, strict=True)]
+
+
+def _with_material(question: str, holder: Mapping[str, Any]) -> str:
+    """A question with the material that it is asked about."""
     material = next((holder[key] for key in _INPUT if _is_text(holder.get(key))), "")
-    return [Item(name, id, f"{question}\n{material}" if material and material != question else question)]
+    return f"{question}\n{material}" if material and material != question else question
 
 
 def _turn(turn: Any) -> str:

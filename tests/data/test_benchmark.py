@@ -53,6 +53,20 @@ CODE = 'def half(n):\n    """Return half of n.\n    >>> half(4)\n    2\n    """\
             {"instruction": "Shorten.", "instances": [{"input": "So it is.", "output": "It is."}]},
             [Item("b", "5", "Shorten.\nSo it is.")],
         ),
+        (
+            {"instruction": "Shorten.", "instances": [{"input": "So it is."}, {"input": "As it was."}]},
+            [
+                Item("b", "5/instance 1", "Shorten.\nSo it is."),
+                Item("b", "5/instance 2", "Shorten.\nAs it was."),
+            ],
+        ),
+        (
+            {
+                "instruction": "Sing.",
+                "instances": [{"input": "", "output": "La."}, {"input": "", "output": "Lo."}],
+            },
+            [Item("b", "5", "Sing.")],
+        ),
         ({"problem": "Prove.", "solution": "..."}, [Item("b", "5", "Prove.")]),
         (
             {"Question": "Which?", "A": "w", "B": "x", "C": "y", "D": "z"},

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from factory.data.formats.files import base_name, check_file, file_format
-from factory.data.formats.grouped import grouped
+from factory.data.formats.grouped import grouped, one_each
 from factory.data.formats.raw import RawRow
 from factory.data.formats.record_rows import is_record_row, read_record_row
 from factory.data.formats.rows import raw_rows
@@ -165,7 +165,8 @@ def _records(
         told = ", ".join(f"{shorten(own, 30)!r} as {known}" for own, known in names.items())
         tell(f"{file}: its columns are read by other names: {told}")
     seen: dict[bytes, int] = {}
-    for row in grouped(itertools.chain(head, rows), shape_named(shape)):
+    known = shape_named(shape)
+    for row in one_each(grouped(itertools.chain(head, rows), known), known):
         if isinstance(row.value, Record):
             yield row.value
             continue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factory.data.formats.arrow_rows import count_arrow_rows
 from factory.data.formats.files import base_name, check_file, file_format
-from factory.data.formats.grouped import grouped
+from factory.data.formats.grouped import grouped, holds_several, one_each
 from factory.data.formats.json_rows import count_json_rows
 from factory.data.formats.places import data_files
 from factory.data.formats.read import BadRow, first_rows, read_records, warn
@@ -93,11 +93,10 @@ def count_records(
 
 def _count(path: Path, format: str | None, shape: str | None, encoding: str) -> int:
     found = file_format(path, format)
-    if shape is None:
-        _, shape, _ = first_rows(raw_rows(path, found, encoding), str(path), None)
+    head, shape, _ = first_rows(raw_rows(path, found, encoding), str(path), shape)
     many = shape_named(shape)
-    if isinstance(many, ManyRows):
-        return sum(1 for _ in grouped(raw_rows(path, found, encoding), many))
+    if isinstance(many, ManyRows) or any(holds_several(row.value) for row in head):
+        return sum(1 for _ in one_each(grouped(raw_rows(path, found, encoding), many), many))
     if found in ("parquet", "arrow"):
         return count_arrow_rows(path, found)
     if found in ("jsonl", "json"):

@@ -142,6 +142,20 @@ ROWS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         },
         optional={"id": VALUES, "tags": VALUES},
     ),
+    "completions": st.fixed_dictionaries(
+        {
+            "instruction": WORDS,
+            "completions": st.lists(
+                st.fixed_dictionaries(
+                    {"response": st.one_of(WORDS, TEXTS)},
+                    optional={"model": VALUES, "overall_score": SCALARS, "rank": SCALARS, "critique": VALUES},
+                ),
+                min_size=1,
+                max_size=3,
+            ),
+        },
+        optional={**SHARED, "input": st.one_of(st.none(), TEXTS), "models": VALUES},
+    ),
     "ultrachat": st.fixed_dictionaries({"data": st.lists(WORDS, min_size=1, max_size=4)}, optional=SHARED),
 }
 """Rows of each shape, most of them odd in some way."""

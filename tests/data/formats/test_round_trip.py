@@ -45,6 +45,7 @@ SHAPES = {
     "ms_swift_query_response": "alpaca",
     "ms_swift_sharegpt": "ultrachat",
     "multimodal_parts": "messages",
+    "nectar": "completions",
     "nemotron_v1": "prompt_completion",
     "nemotron_v2": "messages",
     "openai_preference": "openai_preference",
@@ -68,6 +69,7 @@ SHAPES = {
     "trl_vision": "messages",
     "ultrachat": "messages",
     "ultrachat_data": "ultrachat",
+    "ultrafeedback": "completions",
     "ultrafeedback_binarized": "preference",
 }
 """The shape that each file is recognised as."""
@@ -79,7 +81,13 @@ REFUSED = {
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (ROWS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    """The rows of a file; one with several instances once for each, as it is read and written."""
+    rows = [json.loads(line) for line in (ROWS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        {**row, "instances": [one]} if "instances" in row else row
+        for row in rows
+        for one in row.get("instances", [None])
+    ]
 
 
 def good(name: str) -> list[tuple[dict[str, Any], Record]]:

@@ -59,7 +59,7 @@ def test_the_input_of_dolly_is_called_context() -> None:
     assert (record.instruction, record.input, record.output, record.task) == ("Sum", "1 2", "3", "math")
 
 
-def test_self_instruct_seeds_give_their_first_instance() -> None:
+def test_self_instruct_seeds_of_one_instance_are_as_they_always_were() -> None:
     row = {"id": "s1", "instruction": "Sum", "instances": [{"input": "1 2", "output": "3"}], "name": "sum"}
     record = one(row)
     assert (record.input, record.output) == ("1 2", "3")

@@ -17,6 +17,8 @@ from factory.data.text import is_blank
 INSTRUCTION = ("instruction", "prompt", "question", "query")
 OUTPUT = ("output", "response", "answer", "completion")
 SYSTEM = ("system", "system_prompt")
+INSTANCES = "instances"
+"""Self-Instruct's column of a task's inputs with their outputs."""
 
 
 class Alpaca(Shape):
@@ -45,12 +47,12 @@ class Alpaca(Shape):
         instruction = take_column(row, key)
         if is_blank(instruction):
             raise BadShape(f"its {key} is empty: fill it in, or remove the row")
-        instances = row.get("instances")
+        instances = row.get(INSTANCES)
         if isinstance(instances, list) and instances and isinstance(instances[0], dict):
-            form["instances"] = True
+            form[INSTANCES] = True
             row |= {name: instances[0].get(name) for name in ("input", "output")}
             if len(instances) == 1:
-                del row["instances"]
+                del row[INSTANCES]
         answer = next((name for name in OUTPUT if row.get(name) is not None), "output")
         # Dolly calls the input "context", and nobody's context is an input where there is an "input" too.
         material = "context" if "input" not in row and "response" in row and "context" in row else "input"
@@ -74,7 +76,7 @@ class Alpaca(Shape):
             exact = exact and not output
         tools = take_tools(row, form, told) if row else ()
         arguments = take_arguments(row) if row else {}
-        exact = exact and not (history or system or tools or arguments or "instances" in form)
+        exact = exact and not (history or system or tools or arguments or INSTANCES in form)
         return Parsed(
             (*([Message("system", system)] if system else []), *history, *turns),
             len(input),
@@ -99,10 +101,10 @@ class Alpaca(Shape):
             return {"instruction": record.instruction, "input": record.input, "output": output}
         row: Row = {form.get("instruction", "instruction"): record.instruction}
         exchange = {"input": record.input, "output": write_answer(answer, form, lost)}
-        if form.get("instances"):
-            others = record.meta.get("instances")
+        if form.get(INSTANCES):
+            others = record.meta.get(INSTANCES)
             rest = others[1:] if isinstance(others, list) else []
-            row["instances"] = [exchange, *rest]
+            row[INSTANCES] = [exchange, *rest]
         else:
             material = form.get("input", "input")
             if material or record.input:

@@ -7,6 +7,7 @@ from typing import Any
 
 from factory.data.formats.shapes.alpaca import Alpaca
 from factory.data.formats.shapes.base import Shape
+from factory.data.formats.shapes.completions import Completions
 from factory.data.formats.shapes.conversation import Messages, ShareGpt
 from factory.data.formats.shapes.foreign import FOREIGN
 from factory.data.formats.shapes.openai_preference import OpenAIPreference
@@ -22,6 +23,7 @@ REGISTERED: tuple[Shape, ...] = (
     ShareGpt(),
     Messages(),
     PromptCompletion(),
+    Completions(),
     Alpaca(),
 )
 """Every shape; the first that matches a row is its shape, so the narrow ones come before the wide ones."""

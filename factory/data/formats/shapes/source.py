@@ -17,7 +17,7 @@ import orjson
 from factory.data.formats.shapes.base import BadShape, Parsed, Row
 from factory.data.formats.shapes.registry import shape_named
 from factory.data.formats.shapes.spelled import changed, changes, decoded
-from factory.data.formats.shapes.usual import renamed_back, usual
+from factory.data.formats.shapes.usual import renamed_back, unread_answer, usual
 from factory.data.formats.values import plain
 from factory.data.record import Record, Tag
 from factory.data.text import detect_language
@@ -62,6 +62,10 @@ def parse_row(row: Mapping[str, Any], shape: str, names: Mapping[str, str] = {})
                 exact = False
         exact = exact and all(values.get(key) == getattr(parsed, name) for name, key in labels.items())
     parsed.lang = parsed.lang or _language(parsed)
+    unanswered = not parsed.answers and parsed.messages and parsed.messages[-1].role == "user"
+    if left and unanswered and (column := unread_answer(left)) is not None:
+        told = f"no answer, and a column {column!r} that is not read as one (name it 'output'),"
+        parsed.told = (*parsed.told, told)
     parsed.form = form = {"shape": shape, **({"labels": labels} if labels else {}), **parsed.form}
     if names and (renamed := {own: known for own, known in names.items() if own in values}):
         form["names"] = renamed

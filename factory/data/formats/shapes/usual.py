@@ -38,6 +38,42 @@ _CHINESE: Mapping[str, str] = {
 }
 
 
+_LIKE_ANSWERS = (
+    *("solution", "solutions", "response", "responses", "answer", "answers", "completion", "completions"),
+    *("generation", "generations", "generated", "output", "outputs", "reply", "replies", "target", "targets"),
+    *("assistant", "解答", "解析", "参考答案", "标准答案", "正确答案", "回答", "答案", "输出", "回复"),
+)
+_ENDS_LIKE_ANSWERS = (
+    "answer",
+    "answers",
+    "response",
+    "responses",
+    "output",
+    "outputs",
+    "completion",
+    "solution",
+    "reply",
+)
+
+
+def unread_answer(columns: Mapping[str, Any]) -> str | None:
+    """The first of a row's own columns that looks like an answer by its name and holds a text, or several; or None."""
+    for name, value in columns.items():
+        words = unicodedata.normalize("NFKC", name).casefold().replace("-", "_").split("_")
+        named = name in _LIKE_ANSWERS or "".join(words) in _LIKE_ANSWERS or words[-1] in _ENDS_LIKE_ANSWERS
+        if named and _says_something(value):
+            return name
+    return None
+
+
+def _says_something(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, Mapping):
+        return any(map(_says_something, value.values()))
+    return isinstance(value, list) and any(map(_says_something, value))
+
+
 def _folded(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
