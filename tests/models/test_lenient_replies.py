@@ -97,6 +97,7 @@ def packed(body: bytes, coding: str, pack: Callable[[bytes], bytes]) -> Say:
         "\n" + STREAM.replace("\n", "\r\n"),
         "\ufeff" + STREAM,
         ": comment\n\nevent: message\n" + STREAM,
+        b": WORKING\n\n: WORKING\r\n\r\n" + PLAIN,
         "data:" + PLAIN.decode() + "\n\ndata: [DONE]\n\n",
         STREAM.removesuffix("data: [DONE]\n\n"),
         STREAM.replace('"finish_reason": "stop"', '"finish_reason": null'),
@@ -105,6 +106,7 @@ def packed(body: bytes, coding: str, pack: Callable[[bytes], bytes]) -> Say:
     ids=[
         "plain", "white space", "a mark", "a mark and a line", "UTF-16", "NaN", "infinities", "half a character",
         "gzip", "deflate", "gzip unnamed", "events", "events of CRLF", "events behind a mark", "comments first",
+        "comments before JSON",
         "one event", "events without DONE", "events without a finish", "packed events",
     ],
 )  # fmt: skip

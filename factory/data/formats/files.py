@@ -85,6 +85,13 @@ def base_name(path: Path) -> str:
     return stem if ending.lower() in EXTENSIONS else name
 
 
+_OF_OTHERS = (
+    *(".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".md", ".rst", ".py", ".ipynb", ".sql"),
+    *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".pdf", ".pkl", ".pickle", ".npy", ".npz"),
+)
+"""Endings of files that are read no other way by another name."""
+
+
 def is_data_file(path: Path) -> bool:
     """Whether a name is that of a data file."""
     return os.path.splitext(unpacked_name(path.name))[1].lower() in EXTENSIONS
@@ -115,6 +122,11 @@ def file_format(path: Path, format: str | None = None, tell: Callable[[str], Non
         raise InputError(
             f"{path}: a .txt file does not tell what its lines are: if each is an instruction, write the line "
             "instruction above them and rename the file to end in .tsv"
+        )
+    if not found and path.suffix.lower() in _OF_OTHERS:
+        raise InputError(
+            f"{path}: a {path.suffix.lower()} file holds no rows: save them as JSON Lines (.jsonl), an object for each "
+            "row, or as CSV (.csv)"
         )
     if not found:
         raise InputError(

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
 from factory.engine.calls.strict_json import Repeated, strict_value, without_repeats
 
 DEEPEST = 40
@@ -66,6 +68,8 @@ def json_values(text: str) -> tuple[list[Any], str]:
     What stands within a value that cannot be read is not looked at: the text may have ended within it, and an inner
     object would pass for the whole. Braces that do not begin JSON (code, sets, LaTeX) are words.
     """
+    if (inner := _written_twice(text)) is not None:
+        return json_values(inner)
     values: list[Any] = []
     problem = ""
     at = failures = 0
@@ -84,6 +88,18 @@ def json_values(text: str) -> tuple[list[Any], str]:
                 break
             at = end
     return values, problem
+
+
+def _written_twice(text: str) -> str | None:
+    """The JSON in a text that is one string of JSON, '"{\\"score\\": 4}"'; None where it is none."""
+    whole = text.strip()
+    if not (whole.startswith('"') and whole.endswith('"')):
+        return None
+    try:
+        inner = orjson.loads(whole)
+    except orjson.JSONDecodeError:
+        return None
+    return inner if inner.lstrip().startswith(("{", "[")) else None
 
 
 def _next_bracket(text: str, at: int) -> int:

@@ -11,7 +11,7 @@ import orjson
 
 from factory.data.formats.values import loads, plain
 from factory.models.openai.connection import MOST_BYTES, TooLong
-from factory.models.openai.event_stream import is_event_stream, join_events
+from factory.models.openai.event_stream import is_event_stream, join_events, without_comments
 
 _GZIP = b"\x1f\x8b"
 _WHOLE = {"", "identity", "none"}
@@ -75,8 +75,9 @@ def _inflated(body: bytes, window: int, most_bytes: int) -> bytes:
 def read_json(raw: bytes) -> tuple[Any, str]:
     """The value that a reply's body holds, and what had to be forgiven to read it ("" for plain JSON).
 
-    Read are: a byte-order mark before the JSON, NaN and infinities (as null), a lone surrogate (as U+FFFD), and
-    an event stream, whose pieces are joined. The parser's error, which would quote the reply, is let go.
+    Read are: a byte-order mark before the JSON, or comments that keep the line open; NaN and infinities (as null), a
+    lone surrogate (as U+FFFD); and an event stream, whose pieces are joined. The parser's error, which would quote the
+    reply, is let go.
 
     Raises:
         Unreadable: it is none of them.
@@ -89,6 +90,7 @@ def read_json(raw: bytes) -> tuple[Any, str]:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             text = raw[len(mark) :].decode(encoding, "replace").encode()
+    text = without_comments(text)
     if is_event_stream(text):
         joined = join_events(text, _loads)
         if joined is None:
@@ -98,10 +100,11 @@ def read_json(raw: bytes) -> tuple[Any, str]:
         value = _loads(text)
     except ValueError:
         raise Unreadable("it is not JSON") from None
-    return (
-        value,
-        "" if text is not raw else "JSON with NaN or half a character, which are read as null and U+FFFD",
-    )
+    try:  # where what stood before it was all that was odd
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return value, "JSON with NaN or half a character, which are read as null and U+FFFD"
+    return value, ""
 
 
 def _loads(text: bytes) -> Any:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 _EVENTS = re.compile(rb"\s*(?:(?:data|event|id|retry):|:)")
+_COMMENTS = re.compile(rb"(?:\s*:[^\r\n]*+[\r\n])+\s*(?=\{)")
 _LONG_PIECE = 40
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -19,6 +20,12 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 def is_event_stream(raw: bytes) -> bool:
     """Whether a body begins as a stream of events does: with `data:`, another field, or a comment."""
     return _EVENTS.match(raw) is not None
+
+
+def without_comments(raw: bytes) -> bytes:
+    """JSON without the comments that a server sent before it to keep the line open; anything else as it is."""
+    found = _COMMENTS.match(raw)
+    return raw[found.end() :] if found is not None else raw
 
 
 def join_events(raw: bytes, loads: Callable[[bytes], Any]) -> dict[str, Any] | None:

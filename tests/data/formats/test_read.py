@@ -194,6 +194,7 @@ def test_json_that_is_lines_and_lines_that_are_json_are_read(tmp_path: Path) -> 
         ("a.parquet", b"", "is empty"),
         ("a.parquet.gz", gzip.compress(b"PAR1 but no more"), "cannot be read"),
         ("a.dat", b"hello", "does not tell its format"),
+        ("a.yaml", b"- instruction: Hi", r"a \.yaml file holds no rows: save them as JSON Lines"),
         ("a.jsonl", b'{"a": 1, "b": 2}\n', "no known shape, only a, b"),
         ("a.csv", b"what is it,it is that\nand,so\n", "no known shape"),
         ("a.csv", b"instruction,instruction\na,b\n", "twice"),

@@ -134,7 +134,11 @@ def turns(*pairs: tuple[str, Any]) -> dict[str, Any]:
         (turns(("user", "a"), ("assistant", " "), ("user", "b")), r"turn 2 \(assistant\) is empty"),
         (turns(("user", 3)), "is a number, not text"),
         (turns(("narrator", "a")), "unknown role 'narrator'"),
-        (turns((None, "a")), "unknown role"),  # type: ignore[arg-type]
+        (turns((None, "a")), "turn 1 has no role"),  # type: ignore[arg-type]
+        (
+            {"messages": [{"speaker": "user", "text": "Hi"}]},
+            "turn 1 has no role, only speaker, text: name its keys 'role' and 'content'",
+        ),
         ({"messages": ["Hi"], "instruction": None}, "instruction is empty"),
         ({"messages": [{"role": "user", "content": "a"}, "b"]}, "turn 2 is not an object"),
     ],

@@ -70,6 +70,7 @@ def tags(text: str, finish: str = "stop") -> list[tuple[str, str]] | str:
         ('{"reason": "a brace } and ] and { in it", "score": 4}', "a brace } and ] and { in it"),
         ('{"reason": "\\ud83d\\ude00 and \\ud83d", "score": 4}', "😀 and \ufffd"),
         ('\ufeff{"reason": "good", "score": 4}', "good"),
+        (' "{\\"reason\\": \\"good\\", \\"score\\": 4}"\n', "good"),
     ],
 )  # fmt: skip
 def test_a_verdict_is_read_whatever_a_model_put_around_it(text: str, reason: str) -> None:

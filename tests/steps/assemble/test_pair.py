@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from step_context import process, scripted_context
 
 from factory.data.answers import PAIR, said
-from factory.data.record import Candidate, Message, Record, ToolCall, new_record
+from factory.data.record import Candidate, Event, Message, Record, ToolCall, new_record
 from factory.data.text import word_count
 from factory.step import Context
 from factory.steps.assemble.pair import Made, Pair, Unpaired, best_pair
@@ -134,6 +134,27 @@ def test_a_note_beside_the_score_of_another_answer_goes() -> None:
         paired(replace(record, messages=(*record.conversation, *record.answers[1].turns), chosen=1))[0].notes
         == told
     )
+
+
+def test_verdicts_on_another_answer_beside_the_constraints_go() -> None:
+    stated = {"kind": "punctuation:no_comma", "arguments": {}, "category": "format", "text": "No commas."}
+    known = [
+        {**stated, "satisfied": True, "found": "none"},
+        {**stated, "satisfied": None, "found": "not judged"},
+    ]
+    record = replace(record_of(answer("Elbe", 3), answer("Rhine", 5)), meta={"constraints": known, "id": 7})
+    made, _ = paired(record)
+    gone = {"satisfied": None, "found": "another answer was chosen since"}
+    assert made.meta == {"constraints": [{**known[0], **gone}, known[1]], "id": 7}
+    assert (
+        paired(replace(record, chosen=1, messages=(*record.conversation, *record.answers[1].turns)))[0].meta
+        == record.meta
+    )
+    alone = new_record("Name a river.", output="Rhine", meta=record.meta).with_score(
+        "judge.quality", 5.0, Event("", "")
+    )
+    same, _ = paired(replace(alone, answers=(answer("Elbe", 3),)))
+    assert (same.output, same.meta) == ("Rhine", record.meta)
 
 
 def test_a_tools_answer_before_the_answers_stays() -> None:

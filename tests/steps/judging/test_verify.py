@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import ValidationError
 from step_context import Ask, process, scripted_context
 
 import factory as sft
+from factory.data.formats.read import read_records
 from factory.data.record import Event, Record, new_record
 from factory.errors import RecordFailed
 from factory.models.base import Reply
@@ -156,6 +160,46 @@ def test_a_record_without_constraints_passes_and_is_counted() -> None:
     plain = new_record("Describe rain.", output="Wet.")
     assert process(Verify(keep=">= 1"), plain, context) == [plain]
     assert context.facts == {"records_without_constraints": 1}
+
+
+def test_constraints_that_cannot_be_read_are_told_with_the_file_and_the_line_of_the_first(
+    tmp_path: Path,
+) -> None:
+    bad = {
+        "instruction": "Describe rain.",
+        "output": "Wet.",
+        "constraints": [{"kind": "punctuation:no_coma"}],
+    }
+    path = tmp_path / "rows.jsonl"
+    good = {**bad, "constraints": [{"kind": "punctuation:no_comma"}]}
+    path.write_bytes(b"\n".join(map(orjson.dumps, [good, bad, bad])))
+    context, _ = scripted_context(lambda ask: "", step="02-verify")
+    told: list[str] = []
+    context = replace(context, warn=told.append)
+    reasons = []
+    for record in read_records(path):
+        assert isinstance(record, Record)
+        try:
+            process(Verify(), record, context)
+        except RecordFailed as error:
+            reasons.append(str(error))
+    why = "number 1 in the column constraints: there is no kind of constraint 'punctuation:no_coma'"
+    assert [reason.startswith(f"{path}:{line}: {why}") for line, reason in enumerate(reasons, 2)] == [
+        True,
+        True,
+    ]
+    (sentence,) = told
+    assert sentence.startswith(f"02-verify: {path}:2: {why}; did you mean 'punctuation:no_comma'?")
+    assert list(context.facts["constraints_not_read"].values()) == [2]
+
+
+def test_a_record_that_was_put_by_is_named_by_its_id_and_source() -> None:
+    record = replace(record_of("Wet.", {"kind": "punctuation:no_coma"}), source="seeds")
+    context, _ = scripted_context(lambda ask: "", step="02-verify")
+    told: list[str] = []
+    with pytest.raises(RecordFailed, match=r"^number 1 in the column"):
+        process(Verify(), record, replace(context, warn=told.append))
+    assert told[0].startswith("02-verify: the record 7 of seeds: number 1 in the column constraints: ")
 
 
 def test_constraints_that_cannot_be_read_set_the_record_aside_with_the_closest_kind() -> None:

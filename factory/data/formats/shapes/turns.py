@@ -44,7 +44,9 @@ from factory.data.text import shorten
 ROLES: Mapping[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "question", "用户", "人类", "问"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "answer"), "assistant"),
-    **dict.fromkeys(("ai", "bot", "chatbot", "gpt_4", "gpt4", "助手", "助理", "答"), "assistant"),
+    **dict.fromkeys(
+        ("ai", "bot", "chatbot", "gpt_4", "gpt4", "助手", "助理", "机器人", "模型", "答"), "assistant"
+    ),
     **dict.fromkeys(("system", "developer", "系统"), "system"),
     **dict.fromkeys(
         (
@@ -137,6 +139,9 @@ def read_turn(
     if name in CALLING:
         return _calling_turn(raw, content, left, form, told), []
     role = ROLES.get(name)
+    if role is None and raw is None:
+        named = ", ".join(shorten(str(key), 20) for key in list(turn)[:4]) or "nothing"
+        raise BadShape(f"turn {number} has no role, only {named}: name its keys {keys[0]!r} and {keys[1]!r}")
     if role is None:
         raise BadShape(
             f"turn {number} has the unknown role {shorten(str(raw), 30)!r}: use system, user, assistant or tool"
