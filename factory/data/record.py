@@ -165,11 +165,10 @@ class Missing(NamedTuple):
 class Record:
     """One training example and its history.
 
-    `messages` hold the conversation as a model sees it. `instruction`, `input` and `output` are views of its
-    last exchange: the last user turn, whose last `input_chars` characters are the `input` (after a blank
-    line), and what was answered to it. A score that could not be had is absent from `scores`, never a
-    number: `missing` says why (key: the score's name, "tag" for its tags, "task" for its task), and `notes` keep
-    a sentence beside a score.
+    `messages` hold the conversation as a model sees it. `instruction`, `input` and `output` are views of its last
+    exchange: the last user turn, whose last `input_chars` characters are the `input` (after a blank line), and what
+    was answered to it. A score that could not be had is absent from `scores`, never a number: `missing` says why (key:
+    the score's name, "tag" for its tags, "task" for its task), and `notes` keep a sentence beside a score.
 
     tools: the schemas of the tools offered, as plain JSON objects in the source's spelling
     template_arguments: what the chat template is given besides (`chat_template_kwargs`)
@@ -329,9 +328,8 @@ class Record:
         return replace(self, dropped=Drop(step, kind, reason, dict(numbers or {}), failed, against))
 
     def child(self, instruction: str, event: Event, *, input: str = "", output: str = "") -> Self:
-        """A new record made from this one by `event`: new instruction, same language, system turn, tools and source.
-
-        Pictures of the last user turn stay with the new one, before its text.
+        """A new record made from this one by `event`: new instruction; same language, system turn, tools, source and
+        place. Pictures of the last user turn stay with the new one, before its text.
         """
         # A record without a question has no turn before it but the system turn.
         at = self.last_user if self.last_user >= 0 else int(self.system != "")
