@@ -11,6 +11,8 @@ import orjson
 import pytest
 import yaml
 from scripted_server import ScriptedServer
+from test_full_disk import prepare as small_run
+from test_full_disk import results
 
 from factory.engine.calls.descriptors import RESERVED, sockets_left
 
@@ -88,6 +90,23 @@ def test_a_command_that_finds_no_descriptor_from_the_start_is_no_mistake_of_the_
     assert "error: " in done.stderr
     assert "descriptor" in done.stderr or "Too many open files" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# At 17 it is a prompt's file that finds none left, in the middle of a step.
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [14, 16, 17, 18, 20])
+def test_wherever_in_a_run_no_descriptor_is_left_it_says_so_and_the_same_command_gives_the_same_set(
+    limit: int, server: ScriptedServer, tmp_path: Path
+) -> None:
+    whole = small_run(tmp_path / "whole", server.base_url)
+    assert factory(MAIN, whole).returncode == 0
+    folder = small_run(tmp_path / "small", server.base_url)
+    done = factory(LIMITED.format(soft=limit, hard=limit), folder)
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "no file descriptor is left" in done.stderr
+    assert factory(MAIN, folder).returncode == 0
+    assert results(folder, "run") == results(whole, "run")
 
 
 def test_what_is_asked_for_is_granted_where_the_limit_allows_it() -> None:

@@ -129,10 +129,10 @@ def prepare(folder: Path, base_url: str) -> Path:
     return folder
 
 
-def results(folder: Path) -> dict[str, bytes]:
+def results(folder: Path, out: str = "out") -> dict[str, bytes]:
     """Every result file's bytes; where nothing of a killed run is left over, these are the same files too."""
     skip = {"manifest.json", "report.html", ".lock", "recipe.yaml"}
-    paths = sorted(path for path in (folder / "out").rglob("*") if path.is_file() and path.name not in skip)
+    paths = sorted(path for path in (folder / out).rglob("*") if path.is_file() and path.name not in skip)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
