@@ -59,6 +59,7 @@ def _form(path: Path) -> str:
     return {b"\1\1": "rollback", b"\2\2": "log"}[path.read_bytes()[18:20]]
 
 
+@pytest.mark.slow
 def test_a_journal_that_moves_to_a_network_disk_and_back_changes_its_form_and_keeps_its_replies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
