@@ -32,9 +32,8 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         RecordFailed: a turn shows a file of this machine, which is never opened for a row's sake, or a kind of
             media that no server takes.
     """
-    if all(
-        turn[2:] == _TEXT_ALONE for turn in messages
-    ):  # nearly all that a run sends, several times as fast
+    # Nearly all that a run sends, several times as fast.
+    if all(turn[2:] == _TEXT_ALONE for turn in messages):
         return [{"role": role, "content": content} for role, content, *_ in messages]
     free = _free_ids(messages)
     waiting: list[str] = []
