@@ -35,7 +35,7 @@ def language_flaw(text: str, like: str, what: str) -> Flaw | None:
 
 def answer_language_flaw(answer: str, instruction: str) -> Flaw | None:
     """The answer is not in the language of `instruction`, which does not speak of languages, code or single words."""
-    if _MAY_CHANGE.search(instruction):
+    if (answer.isascii() and instruction.isascii()) or _MAY_CHANGE.search(instruction):
         return None
     return language_flaw(answer, instruction, "the answer")
 

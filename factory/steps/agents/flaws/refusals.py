@@ -162,19 +162,21 @@ def refusal(answer: str, instruction: str = "") -> str:
     `instruction` asks for an apology, a letter, a reply, a translation, a part to play, only what a model alone
     says is one ("I'm sorry, but I can't assist with that"), and nothing is where it asks for a refusal.
     """
+    opening = _opening(answer)
+    if opening is None:
+        return ""
+    # A short first sentence may repeat the question.
+    first, *rest = _SENTENCE.split(opening, maxsplit=1)
+    second = _opening(rest[0]) if rest and len(first) <= 100 else None
+    behind = _refuses(second, sure=True) if second else ""
+    if not behind and not _refuses(opening, sure=False, alone=True):
+        return ""  # as most do, whatever was asked for
     asked = _FORBIDS.sub(" ", instruction)
     if _ASKS_TO_REFUSE.search(asked) or _SURE.search(asked):
         return ""
     voiced = _ASKS_FOR_A_VOICE.search(asked) is not None
-    opening = _opening(answer)
-    if opening is None:
-        return ""
-    if found := _refuses(opening, sure=voiced, alone=not _ASKS_FOR_AN_APOLOGY.search(asked)):
-        return _word(found)
-    # A short first sentence may repeat the question.
-    first, *rest = _SENTENCE.split(opening, maxsplit=1)
-    second = _opening(rest[0]) if rest and len(first) <= 100 else None
-    return _word(_refuses(second, sure=True)) if second else ""
+    alone = not _ASKS_FOR_AN_APOLOGY.search(asked)
+    return _word(_refuses(opening, sure=voiced, alone=alone) or behind)
 
 
 def _word(opening: str) -> str:

@@ -30,10 +30,11 @@ def loop_flaw(text: str, said: str, what: str) -> Flaw | None:
     """`what` (such as "the answer") says little but the same words again and again, which `said` does not ask for."""
     if _ASKED_FOR.search(said):
         return None
-    runs, known = _runs(text), set(_runs(said))
-    if len(runs) < LEAST_WORDS:
+    runs = _runs(text)
+    # What comes three times and more is at most a third of its places; the rest may all be different.
+    if len(runs) < LEAST_WORDS or len(set(runs)) > (1 - LEAST_SHARE * (1 - 1 / TIMES)) * len(runs) + 1:
         return None
-    counts = Counter(runs)
+    counts, known = Counter(runs), set(_runs(said))
     again = [run for run in runs if counts[run] >= TIMES and run not in known]
     if len(again) < LEAST_SHARE * len(runs):
         return None
@@ -47,4 +48,4 @@ def _words(run: Iterable[str]) -> str:
 
 def _runs(text: str) -> list[tuple[str, ...]]:
     words = rouge_tokens(text)
-    return [tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1)]
+    return list(zip(*(words[at:] for at in range(RUN)), strict=False))
