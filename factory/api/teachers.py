@@ -31,7 +31,7 @@ def compare_teachers(
     prompts: int = PROMPTS,
     temperature: float = 0.7,
     max_tokens: int = 1024,
-    template: str = "bare",
+    template: str = "chat",
     seed: int = 0,
     journal: str | Path | None = None,
     show_progress: bool | None = None,
@@ -97,7 +97,7 @@ def compare_teachers(
             together.append(replace(record, answers=answers))
     scored = run(load(together).then("fit", model=student, template=template))
     found = {int(record.id): {answer.model: answer for answer in record.answers} for record in scored}
-    suffix = "" if template == "bare" else f".{template}"
+    suffix = "" if template == "chat" else f".{template}"
     columns = [
         Answers(
             name,

@@ -39,8 +39,12 @@ def teachers(
     ] = 0.7,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Most tokens of an answer.")] = 1024,
     template: Annotated[
-        str, typer.Option("--template", help="How prompt and answer are put together: bare or alpaca.")
-    ] = "bare",
+        str,
+        typer.Option(
+            "--template",
+            help="What an answer is read behind: the prompt in the student's chat template (chat), bare, or alpaca.",
+        ),
+    ] = "chat",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random choices.")] = 0,
     encoding: EncodingOption = "",
     journal: Annotated[

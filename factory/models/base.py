@@ -357,11 +357,19 @@ class ChatModel(Protocol):
         """
         ...
 
-    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+    async def answer_opening(self, messages: Sequence[Message]) -> str:
+        """The text of `messages` in the model's own chat template, up to where the words of an answer begin.
+
+        Raises:
+            RecordFailed: the model has no template, none that takes this conversation, or cannot tell it.
+        """
+        ...
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         """How likely the model holds each token of `answer` behind `context`, and the token's rank where it tells it.
 
-        Both are taken as they stand and read as one text. Answers to one context that are asked for together are the
-        cheaper: a model in this process reads their context once.
+        Both are taken as they stand and read as one text; `opened` says that the context comes of `answer_opening`.
+        Answers to one context that are asked for together are the cheaper: a model in this process reads it once.
 
         Raises:
             RecordFailed, RunStopped: as `score_text`.

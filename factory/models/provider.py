@@ -54,8 +54,10 @@ class TextScorer(Protocol):
 class AnswerScorer(Protocol):
     """A chat provider that can also tell of a given answer how likely, and how high in rank, each token of it is."""
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """The log-probabilities and ranks of the tokens of `answer` behind `context`, which are read as one text.
+
+        opened: the context is what a chat template wrote, so that the tokenizer puts no token of its own before it
 
         Raises:
             RunStopped: the server has no way to tell them.
@@ -74,6 +76,20 @@ class TurnOpener(Protocol):
         Raises:
             RunStopped: the server has no way to tell it, or the template has no such place.
             Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
+        """
+        ...
+
+
+@runtime_checkable
+class AnswerOpener(Protocol):
+    """An `AnswerScorer` that can also tell where an answer begins in its model's own chat template."""
+
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """The text of a conversation in the model's own chat template, up to where the words of its answer begin.
+
+        Raises:
+            RecordFailed: the model has no template, or none that takes this conversation.
+            Overloaded, TransientFailure: as `ChatProvider.send`.
         """
         ...
 

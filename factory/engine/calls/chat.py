@@ -17,7 +17,7 @@ from factory.data.record import Message, ToolCall
 from factory.data.text import estimate_tokens, shorten
 from factory.engine.batch.chat import BatchChat
 from factory.engine.calls.caller import Caller
-from factory.engine.calls.opening import turn_opener, user_opening
+from factory.engine.calls.opening import answer_opening, turn_opener, user_opening
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
 from factory.engine.calls.scoring import score_answer, score_text
 from factory.engine.calls.usage import Gate, ModelUsage
@@ -186,9 +186,14 @@ class JournalledChat(Caller):
         """See `ChatModel.score_text`."""
         return await self.noted(score_text(self, self.provider, self._journal, text))
 
-    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+    async def answer_opening(self, messages: Sequence[Message]) -> str:
+        """See `ChatModel.answer_opening`."""
+        return await self.noted(answer_opening(self, self.provider, self._journal, messages))
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         """See `ChatModel.score_answer`."""
-        return await self.noted(score_answer(self, self.provider, self._journal, context, answer))
+        scored = score_answer(self, self.provider, self._journal, context, answer, opened=opened)
+        return await self.noted(scored)
 
     def call_of(self, request: ChatRequest) -> Call:
         """What the journal knows a request by.

@@ -1,8 +1,8 @@
-"""Where a user's words begin in a model's chat template: journalled, so that a replay asks no server for it."""
+"""Where a turn's words begin in a model's chat template: journalled, so that a replay asks no server for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 
@@ -11,8 +11,8 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.opening import Opening
-from factory.models.provider import ChatProvider, TurnOpener
+from factory.models.opening import Opening, no_template
+from factory.models.provider import AnswerOpener, ChatProvider, TurnOpener
 from factory.models.wire import sent_messages
 
 
@@ -35,7 +35,31 @@ async def user_opening(
 ) -> Opening:
     """See `ChatModel.user_opening`."""
     opener = turn_opener(caller.name, provider)
-    sent = {"messages": sent_messages(tuple(messages))}
+    return await _opening(caller, provider, journal, messages, {}, opener.user_opening)
+
+
+async def answer_opening(
+    caller: Caller, provider: ChatProvider, journal: Journal, messages: Sequence[Message]
+) -> str:
+    """See `ChatModel.answer_opening`."""
+    if not isinstance(provider, AnswerOpener):
+        raise no_template(f"model `{caller.name}` does not tell its chat template")
+    opening = await _opening(
+        caller, provider, journal, messages, {"speaker": "assistant"}, provider.answer_opening
+    )
+    return opening.text
+
+
+async def _opening(
+    caller: Caller,
+    provider: ChatProvider,
+    journal: Journal,
+    messages: Sequence[Message],
+    more: dict[str, str],
+    open_turn: Callable[[Sequence[Message]], Awaitable[Opening]],
+) -> Opening:
+    """What `open_turn` gives, of the journal where it is there."""
+    sent = {"messages": sent_messages(tuple(messages)), **more}
     key = call_key("opening", provider.identity, sent)
 
     def load(stored: bytes) -> Opening | None:
@@ -51,7 +75,7 @@ async def user_opening(
         return known
 
     async def attempt() -> Opening:
-        found = await opener.user_opening(messages)
+        found = await open_turn(messages)
         made = orjson.dumps(list(found))
         kept = await journal.put(
             key, "opening", provider.identity, orjson.dumps(sent), made, caller.usage.server

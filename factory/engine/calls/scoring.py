@@ -45,7 +45,13 @@ async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, t
 
 
 async def score_answer(
-    caller: Caller, provider: ChatProvider, journal: Journal, context: str, answer: str
+    caller: Caller,
+    provider: ChatProvider,
+    journal: Journal,
+    context: str,
+    answer: str,
+    *,
+    opened: bool = False,
 ) -> ScoredAnswer:
     """How likely the model behind `provider` holds each token of `answer` behind `context`, and their ranks if it can.
 
@@ -60,10 +66,14 @@ async def score_answer(
 
     async def ask() -> AnswerLogprobs:
         if isinstance(provider, AnswerScorer):
+            if opened:
+                return await provider.score_answer(context, answer, opened=True)
             return await provider.score_answer(context, answer)
         return answer_logprobs(await provider.score_text(context + answer), (), context, answer)
 
-    sent = {"context": context, "answer": answer}
+    sent: dict[str, str | bool] = {"context": context, "answer": answer}
+    if opened:
+        sent["opened"] = True
     read, key, replayed = await _journalled(
         caller, provider, journal, sent, context + answer, ask, _dump_answer, _load_answer
     )
@@ -76,7 +86,7 @@ async def _journalled(
     caller: Caller,
     provider: ChatProvider,
     journal: Journal,
-    sent: Mapping[str, str],
+    sent: Mapping[str, str | bool],
     text: str,
     ask: Callable[[], Awaitable[Read]],
     dump: Callable[[Read], bytes],

@@ -210,7 +210,10 @@ class _DryChat:
         logprobs = (None, *[0.0] * (tokens - 1)) if tokens else ()
         return ScoredText(("...",) * tokens, logprobs, self.name, ())
 
-    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+    async def answer_opening(self, messages: Sequence[Message]) -> str:
+        return "".join(map(turn_text, messages))
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         if not answer:
             return ScoredAnswer((), (), 0, False, self.name, ())
         before, tokens = estimate_tokens(context), max(1, estimate_tokens(answer))

@@ -11,8 +11,15 @@ from factory.data.record import Message
 from factory.errors import RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs
 from factory.models.failures import Denied, Unreachable
-from factory.models.opening import Opening
-from factory.models.provider import AnswerScorer, ChatProvider, SampleSender, TextScorer, TurnOpener
+from factory.models.opening import Opening, no_template
+from factory.models.provider import (
+    AnswerOpener,
+    AnswerScorer,
+    ChatProvider,
+    SampleSender,
+    TextScorer,
+    TurnOpener,
+)
 
 Result = TypeVar("Result")
 
@@ -66,13 +73,13 @@ class BalancedChat:
 
         return await self._balanced(score)
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """See `AnswerScorer`; balanced as `send` is."""
 
         def score(provider: ChatProvider) -> Awaitable[AnswerLogprobs]:
             if not isinstance(provider, AnswerScorer):
                 raise RunStopped(f"{self.identity} cannot score a given text")
-            return provider.score_answer(context, answer)
+            return provider.score_answer(context, answer, opened=opened)
 
         return await self._balanced(score)
 
@@ -83,6 +90,16 @@ class BalancedChat:
             if not isinstance(provider, TurnOpener):
                 raise RunStopped(f"{self.identity} cannot be had to write a user's turn")
             return provider.user_opening(messages)
+
+        return await self._balanced(ask)
+
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `AnswerOpener`; balanced as `send` is."""
+
+        def ask(provider: ChatProvider) -> Awaitable[Opening]:
+            if not isinstance(provider, AnswerOpener):
+                raise no_template(f"{self.identity} does not tell its chat template")
+            return provider.answer_opening(messages)
 
         return await self._balanced(ask)
 

@@ -22,7 +22,7 @@ from factory.models.openai.completion import read_completion, read_ranks, read_s
 from factory.models.openai.endpoint import Endpoint, NotServed, is_openai
 from factory.models.openai.served_opening import served_opening
 from factory.models.openai.structured import instruct_json, strict_schema
-from factory.models.opening import Opening
+from factory.models.opening import Opening, no_template
 from factory.models.options import OpenAIOptions
 from factory.models.refusal import BadRequest
 from factory.models.secrets import filled_in, read_key, variables_in
@@ -196,20 +196,21 @@ class OpenAIChat(OpenAIBodies):
             raise self._tells_none("")
         return scores
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """The log-probabilities of a given answer; see `AnswerScorer`.
 
         Asked as `score_text` asks, and for vLLM's own `prompt_logprobs`, which tell ranks; a server that refuses these
         is asked without them from then on.
         """
         ranked = "prompt_logprobs" not in self._left_out
+        more: dict[str, Any] = {"add_special_tokens": False} if opened else {}
         try:
-            data = await self._scored(context + answer, {"prompt_logprobs": 0} if ranked else {})
+            data = await self._scored(context + answer, {**more, "prompt_logprobs": 0} if ranked else more)
         except RecordFailed as refusal:
             if not ranked or "prompt_logprobs" not in str(refusal):
                 raise
             self._left_out |= {"prompt_logprobs"}
-            data = await self._scored(context + answer, {})
+            data = await self._scored(context + answer, more)
         scores = read_scores(data)
         if scores is None:
             raise self._tells_none("")
@@ -237,6 +238,14 @@ class OpenAIChat(OpenAIBodies):
         """See `TurnOpener`: asked of what vLLM's and llama.cpp's servers have beside OpenAI's paths."""
         chosen = self._extra_body.get(_TEMPLATE_ARGUMENTS)
         return await served_opening(self._options, self._endpoint, messages, chosen)
+
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `AnswerOpener`; asked as `user_opening` is."""
+        chosen = self._extra_body.get(_TEMPLATE_ARGUMENTS)
+        try:
+            return await served_opening(self._options, self._endpoint, messages, chosen, "assistant")
+        except RunStopped:
+            raise no_template(f"{self._endpoint.base_url} tells no chat template that takes this") from None
 
     def _opened_body(self, request: ChatRequest) -> dict[str, Any]:
         """The body of a request to go on from a text as it stands."""

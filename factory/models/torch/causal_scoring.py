@@ -7,12 +7,14 @@ each token): logits are computed for a few positions at a time, and of each row 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
+from factory.data.text import shorten
+from factory.models.opening import no_template
 from factory.models.torch.causal_attention import use_causal_attention
 from factory.models.torch.packed_linear import pack_linear_layers
 
@@ -82,13 +84,32 @@ class CausalScorer:
             )
         return tuple(pieces), ids
 
-    def tokenize_answer(self, context: str, answer: str) -> tuple[list[int], int, int, bool]:
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """A conversation as the tokenizer's chat template writes it.
+
+        Raises:
+            RecordFailed: it has none, or none that takes this conversation.
+        """
+        if not getattr(self._tokenizer, "chat_template", None):
+            raise no_template("the tokenizer has no chat template")
+        try:
+            return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False))
+        except Exception as error:  # what a template raises comes as it is
+            why = shorten(str(error), 160) or type(error).__name__
+            raise no_template(f"the chat template does not take this conversation: {why}") from error
+
+    def tokenize_answer(
+        self, context: str, answer: str, *, opened: bool = False
+    ) -> tuple[list[int], int, int, bool]:
         """Both as one text: the ids, the first and the end of the answer's own tokens, and whether one is shared.
 
         A token that holds the end of the context and the beginning of the answer is none of the answer's own, and
-        neither is one that the tokenizer puts behind every text.
+        neither is one that the tokenizer puts behind every text. With `opened`, a chat template wrote the context, and
+        the tokenizer puts no token of its own before it.
         """
-        encoded = self._tokenizer(context + answer, return_offsets_mapping=True, verbose=False)
+        encoded = self._tokenizer(
+            context + answer, return_offsets_mapping=True, verbose=False, add_special_tokens=not opened
+        )
         ids: list[int] = encoded["input_ids"]
         offsets: list[tuple[int, int]] = encoded["offset_mapping"]
         border = len(context)

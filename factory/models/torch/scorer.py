@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from factory.data.record import Message
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
 from factory.models.installed import is_installed
 from factory.models.openai.chat import identity_of
+from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import TransformersOptions
 from factory.models.torch.device import check_device
 from factory.models.torch.folder import model_place, name_of_weights
+from factory.models.wire import wire_messages
 
 if TYPE_CHECKING:
     from factory.models.torch.causal_scoring import CausalScorer, Read
@@ -108,7 +112,17 @@ class TransformersScorer:
         logprobs, _ = await self._read(scorer, ids, 1, None)
         return TokenLogprobs(tokens, (None, *logprobs), Usage(len(ids), 0))
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `AnswerOpener`: the tokenizer has the template.
+
+        Raises:
+            RecordFailed: it has none, or none that takes this conversation.
+        """
+        scorer = await self._loaded()
+        rendered = scorer.render(wire_messages(with_words(messages, "assistant")))
+        return opening_of(rendered, self._options.model, "assistant")
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """The log-probabilities and ranks of the tokens of `answer`; see `AnswerScorer`.
 
         Raises:
@@ -116,7 +130,7 @@ class TransformersScorer:
             RecipeError: there is no such model, or it cannot be loaded.
         """
         scorer = await self._loaded()
-        ids, start, end, merged = scorer.tokenize_answer(context, answer)
+        ids, start, end, merged = scorer.tokenize_answer(context, answer, opened=opened)
         alone = start == 0 and end > 0  # nothing comes before its first token
         first = start + alone
         if first >= end:

@@ -5,7 +5,8 @@ as soon as it is there, in any order. When the input ends, so does this process,
 
     job: {"id", "messages": [...], "params": {...}, "schema": {...} or null}, with the chat template's arguments as
         "template" where there are any; with "opening", a text to go on from, in place of the messages; {"id", "text"}
-        to have it scored; or {"id", "open": [...]} to have messages written as the chat template does
+        to have it scored, with "opened" where a chat template wrote it; or {"id", "open": [...]} to have messages
+        written as the chat template does
     result: {"id", "text", "finish", "logprobs", "usage"}, or {"id", "tokens", "logprobs", "ranks", "usage"}, or
         {"id", "rendered"}, or {"id", "refused": why}
 """
@@ -105,7 +106,11 @@ class Engine:
         if "text" in job:
             # One token is generated, which nobody asked for: the engine takes no fewer.
             params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-            names = self._llm.enqueue([job["text"]], [params], use_tqdm=False)
+            text: Any = job["text"]
+            if job.get("opened"):  # the template's text has its first token already
+                ids = self._llm.get_tokenizer().encode(text, add_special_tokens=False)
+                text = {"prompt_token_ids": ids}
+            names = self._llm.enqueue([text], [params], use_tqdm=False)
         else:
             schema = job["schema"]
             structure = None if schema is None else StructuredOutputsParams(json=schema)

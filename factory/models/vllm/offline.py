@@ -22,7 +22,7 @@ from factory.errors import RecordFailed, RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprob, TokenLogprobs, Usage
 from factory.models.border import answer_logprobs
 from factory.models.openai.chat import identity_of
-from factory.models.opening import Opening, opening_of, with_words
+from factory.models.opening import Opening, no_template, opening_of, with_words
 from factory.models.options import VLLMOptions
 from factory.models.refusal import raise_for_status
 from factory.models.reply.read import read_reply
@@ -105,9 +105,9 @@ class VLLMChat:
         done = await self._ask({"text": text})
         return TokenLogprobs(tuple(done["tokens"]), tuple(done["logprobs"]), Usage(*done["usage"]))
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """The log-probabilities and ranks of a given answer; see `AnswerScorer`. Raises as `send`."""
-        done = await self._ask({"text": context + answer})
+        done = await self._ask({"text": context + answer, **({"opened": True} if opened else {})})
         scores = TokenLogprobs(tuple(done["tokens"]), tuple(done["logprobs"]), Usage(*done["usage"]))
         return answer_logprobs(scores, done["ranks"], context, answer)
 
@@ -115,6 +115,14 @@ class VLLMChat:
         """See `TurnOpener`: vLLM's tokenizer has the template."""
         done = await self._ask({"open": wire_messages(with_words(messages))})
         return opening_of(done["rendered"], self._options.model)
+
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `AnswerOpener`: vLLM's tokenizer has the template."""
+        try:
+            done = await self._ask({"open": wire_messages(with_words(messages, "assistant"))})
+        except RecordFailed as error:
+            raise no_template(f"{self._options.model} has no chat template for this: {error}") from None
+        return opening_of(done["rendered"], self._options.model, "assistant")
 
     async def close(self) -> None:
         """End the engine; what it is computing is let go."""

@@ -62,13 +62,17 @@ class ServedChat:
         """See `TextScorer`."""
         return await self._asked(lambda chat: chat.score_text(text))
 
-    async def score_answer(self, context: str, answer: str) -> AnswerLogprobs:
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
         """See `AnswerScorer`."""
-        return await self._asked(lambda chat: chat.score_answer(context, answer))
+        return await self._asked(lambda chat: chat.score_answer(context, answer, opened=opened))
 
     async def user_opening(self, messages: Sequence[Message]) -> Opening:
         """See `TurnOpener`."""
         return await self._asked(lambda chat: chat.user_opening(messages))
+
+    async def answer_opening(self, messages: Sequence[Message]) -> Opening:
+        """See `AnswerOpener`."""
+        return await self._asked(lambda chat: chat.answer_opening(messages))
 
     async def close(self) -> None:
         """Stop the server, up or just starting."""

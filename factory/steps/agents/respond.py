@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -14,18 +14,32 @@ from factory.data.record import Candidate, Message, Record
 from factory.data.text import is_blank
 from factory.errors import RecipeError, RecordFailed
 from factory.models.base import Answer, Sampling
-from factory.step import ChatModelNames, Context, PerRecord
-from factory.steps.agents.answering.choose import AGREEMENT, FINAL, Choice, graded, longest, verified, voted
+from factory.step import ChatModelNames, Context, NamesModel, PerRecord
+from factory.steps.agents.answering.choose import (
+    AGREEMENT,
+    FINAL,
+    Choice,
+    by_checklist,
+    by_fit,
+    graded,
+    longest,
+    verified,
+    voted,
+)
 from factory.steps.agents.answering.conversation import answer_all_turns
 from factory.steps.agents.answering.samples import draw_answers
 from factory.steps.agents.flaws.doubts import note_doubts, tell_doubts
 from factory.steps.agents.retry.until_verified import tries_until_verified, unusable, with_tries
+from factory.steps.judging.checklists.biases import Biases
+from factory.steps.judging.checklists.checklists import Checklists, tell_biases
 from factory.steps.judging.constraints.registry import BadConstraint
 from factory.steps.judging.constraints.stated import Stated, bad_constraint, stated_constraints
 from factory.steps.judging.constraints.verdicts import Verified, one_model
 from factory.steps.judging.grading.grader import Grader
 from factory.steps.judging.grading.rubric import load_rubric
+from factory.steps.judging.rubric import WritesRubric
 from factory.steps.judging.verify import what_failed
+from factory.steps.score.fit import Fits
 
 
 class Respond(PerRecord):
@@ -60,8 +74,10 @@ class Respond(PerRecord):
     ends the conversation: the first; the longest, in words of reasoning and answer together; that of the majority, by
     the final answer (in a box, behind "answer is" or 答案是, else the last number), whose share is the score
     "respond.agreement" of each; the one that meets the most constraints (verified; what becomes of a record none of
-    whose answers meets all, `unverified` says); or the best by the grade that `judge` gives each by `rubric`
-    ("judge.quality"). Of equals it is the first. A sample that is no whole answer is counted and left out; where none
+    whose answers meets all, `unverified` says); the best by the grade that `judge` gives each by `rubric`
+    ("judge.quality"); rubric: the one that meets most of a checklist that `judge` writes for the record (see the step
+    of that name, whose defaults it has); or fit: the one that fits the `student` best (see `fit`; "grape" and "rsr"
+    stand beside each). Of equals it is the first. A sample that is no whole answer is counted and left out; where none
     is one, the record is let go as it is with one sample. The answers that were not chosen stay: `pair` makes pairs of
     them. OpenThoughts sampled 16 answers to each question, kept them all, and found no clear gain in filtering them. A
     model that grades its own answers likes its own words best.
@@ -75,6 +91,7 @@ class Respond(PerRecord):
         - respond: {model: teacher, max_tokens: 2048}
         - respond: {model: teacher, until: verified, tries: 3}
         - respond: {model: [teacher, other], samples: 4, choose: majority}
+        - respond: {model: [teacher, other], samples: 4, choose: fit, student: small}
         - respond: {model: teacher, re_answer: all}
     """
 
@@ -91,7 +108,12 @@ class Respond(PerRecord):
     samples: int = Field(1, ge=1)
     """Answers that are asked of each model; above 1 they need a temperature."""
     choose: Choice = "first"
-    """Which of several answers ends the conversation: the first, longest, the majority's, verified or best one."""
+    """Which of several answers ends the conversation: the first, longest, the majority's, verified or best one, the
+    best by a checklist (rubric), or the one that fits the student best."""
+    student: Annotated[str | tuple[str, ...], NamesModel("chat", scores=True)] = ()
+    """The model that is to be trained, which `choose: fit` has score each answer."""
+    fit_by: Literal["grape", "rsr"] = "grape"
+    """What fits best: the highest mean log-probability, or the lowest rank-surprisal ratio (see `fit`)."""
     keep_old: bool = False
     """Keep the answers that a record had beside the new ones, behind them; with `overwrite`."""
     re_answer: Literal["last", "all"] = "last"
@@ -105,20 +127,23 @@ class Respond(PerRecord):
     tries: int = Field(3, ge=1)
     """Most answers that are asked for until one is verified."""
     judge: ChatModelNames = ()
-    """The chat model that judges constraints which no code can check, and that grades; by default the (first) one that
-    answers."""
+    """The chat model that judges constraints which no code can check, grades, and writes checklists; by default the
+    (first) one that answers."""
     rubric: str = "quality"
     """The rubric by which the best answer is chosen: a shipped one, or the path of a rubric file that ends in .md."""
     unverified: Literal["drop", "keep"] = "drop"
     """What becomes of a record none of whose answers meets all constraints."""
 
     _grader: Grader = PrivateAttr()
+    _checklists: Checklists = PrivateAttr()
+    _fits: Fits = PrivateAttr()
+    _biases: dict[int, tuple[dict[str, Any], Biases]] = PrivateAttr(default_factory=dict)
 
-    @field_validator("judge")
+    @field_validator("judge", "student")
     @classmethod
-    def _one(cls, judge: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        one_model(judge)
-        return judge
+    def _one(cls, model: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        one_model(model)
+        return model
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
@@ -137,6 +162,8 @@ class Respond(PerRecord):
             raise ValueError(
                 f"`choose: {self.choose}` chooses among several answers: set `samples`, such as 4"
             )
+        if (self.choose == "fit") != (one_model(self.student) is not None):
+            raise ValueError("`choose: fit` and `student`, the model that is to be trained, go together")
         if self._several and self.until == "verified":
             raise ValueError(
                 "`until: verified` asks for one answer after the other: with several `samples`, models or `keep_old` "
@@ -147,6 +174,10 @@ class Respond(PerRecord):
         return self
 
     def model_post_init(self, context: object) -> None:
+        if self.choose == "fit":
+            self._fits = Fits(model=one_model(self.student) or "", choose=self.fit_by)
+        if self.choose == "rubric":
+            self._checklists = WritesRubric().checklists((self._judging,), (self._judging,))
         if self.choose != "best":
             return
         rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
@@ -180,6 +211,12 @@ class Respond(PerRecord):
         """See `PerRecord.finish`: the answers that are kept and may be none."""
         tell_doubts(context)
 
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`: what the checklists' verdicts say of the judge."""
+        _, biases = self._biases.pop(id(context.facts), (None, None))
+        if biases is not None:
+            tell_biases(biases, context)
+
     async def rehearse(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.rehearse`: no answer is verified but the last."""
         yield await self._answered(record, context, rehearsing=True)
@@ -197,7 +234,7 @@ class Respond(PerRecord):
                 record, model, sampling, context, prompt=prompt, allow_truncated=self.allow_truncated
             )
         if self._several:
-            return await self._of_several(record, sampling, context)
+            return await self._of_several(record, sampling, context, rehearsing)
         if self.until == "verified" and (stated := _stated(record, context)):
             return await self._until_verified(record, stated, sampling, context, rehearsing)
         made, answer = await answered(
@@ -207,7 +244,9 @@ class Respond(PerRecord):
         cut_is_kept = drop is not None and drop.kind == "truncated" and self.allow_truncated
         return made if drop is None or cut_is_kept else replace(made, dropped=drop)
 
-    async def _of_several(self, record: Record, sampling: Sampling, context: Context) -> Record:
+    async def _of_several(
+        self, record: Record, sampling: Sampling, context: Context, rehearsing: bool
+    ) -> Record:
         """The record with all its answers, of which the one chosen ends the conversation."""
         # Before any call: constraints that cannot be read fail the record.
         stated = _stated(record, context) if self.choose == "verified" else ()
@@ -238,11 +277,16 @@ class Respond(PerRecord):
         context.count("answers_kept", len(drawn.answers))
         context.count("answers_equal_to_another", len(answers) - len(set(map(said, answers))))
         waiting = replace(record, messages=asked, answers=(), chosen=-1, events=events)
-        made = await self._chosen(waiting, answers, stated, context)
+        made = await self._chosen(waiting, answers, stated, context, rehearsing)
         return replace(made, answers=(*made.answers, *wanting))
 
     async def _chosen(
-        self, record: Record, answers: tuple[Candidate, ...], stated: Sequence[Stated], context: Context
+        self,
+        record: Record,
+        answers: tuple[Candidate, ...],
+        stated: Sequence[Stated],
+        context: Context,
+        rehearsing: bool,
     ) -> Record:
         match self.choose:
             case "longest":
@@ -261,6 +305,13 @@ class Respond(PerRecord):
                 made, without = await graded(record, answers, self._grader, context)
                 context.count("answers_without_grade", without)
                 return made
+            case "rubric":
+                _, biases = self._biases.setdefault(id(context.facts), (context.facts, Biases()))
+                return await by_checklist(
+                    record, answers, self._checklists, biases, context, rehearsing=rehearsing
+                )
+            case "fit":
+                return await by_fit(record, answers, self._fits, context)
         if self.choose == "verified":
             context.count("records_without_constraints")
         return with_chosen(record, answers, 0)

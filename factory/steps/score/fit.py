@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,12 +15,18 @@ from factory.data.answers import answers_of, with_chosen
 from factory.data.formats.turn_rows import THINK
 from factory.data.record import Candidate, Message, Missing, Record
 from factory.data.text import is_blank, shorten, turn_text
+from factory.errors import RecordFailed
+from factory.models.base import ChatModel
 from factory.step import Context, PerRecord, ScoringModelName
 from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
 from factory.steps.score.likelihood.fit import NO_RANKS, Fit, best, fit_of, without
 
 EMPTY = Missing("no_answer", "there is no answer to score")
 NOT_CHOSEN = Missing("no_answer", "none of the answers is the record's: choose one")
+_PROBE = (Message("user", "Hello"),)
+"""A conversation that each chat template takes."""
+_THOUGHT = THINK.partition("{")[0]
+_EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 
 class Fits(PerRecord):
@@ -38,6 +45,11 @@ class Fits(PerRecord):
     An answer that is empty, or whose prompt leaves no room, has no fit and is never chosen; a note or `missing` says
     why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model that
     tells no ranks gives GRAPE alone. Where prompt and answer share a token, it counts for neither.
+
+    The prompt is written in the student's own chat template, as a trainer writes it, up to where the answer's words
+    begin. A student without one, or behind a server that does not tell it, reads the bare prompt, which is said once;
+    a conversation that the template does not take has no fit ("no_template"). The tools that a record offers are not
+    written, which is counted.
 
     Fit says nothing of whether an answer is right, and what the student wrote itself fits it best: let go what is wrong
     before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
@@ -61,8 +73,9 @@ class Fits(PerRecord):
     """The student: the model that is to be trained, as it is now."""
     choose: Literal["grape", "rsr", "none"] = "none"
     """Make the answer that fits best the record's: with the highest GRAPE, or the lowest RSR; none: score alone."""
-    template: Template = "bare"
-    """How prompt and answer are put together: bare, or alpaca; the scores are then "grape.alpaca", "rsr.alpaca"."""
+    template: Literal["chat"] | Template = "chat"
+    """What the answer is read behind: the prompt in the student's own chat template, or bare or in Alpaca's whatever it
+    has; the scores are then "grape.bare", "rsr.alpaca", ..."""
     reasoning: bool = True
     """Read what a model thought before its answer, in <think> tags, as part of the answer."""
     max_length: int = Field(4096, ge=2)
@@ -73,7 +86,7 @@ class Fits(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         answers, own = answers_of(record)
         fits = await self._fits(record, answers, context)
-        suffix = "" if self.template == "bare" else f".{self.template}"
+        suffix = "" if self.template == "chat" else f".{self.template}"
         columns = {f"grape{suffix}": [fit.grape for fit in fits], f"rsr{suffix}": [fit.rsr for fit in fits]}
         self._count(answers, fits, context)
         scored = tuple(
@@ -96,16 +109,55 @@ class Fits(PerRecord):
 
     async def _fits(self, record: Record, answers: Sequence[Candidate], context: Context) -> list[Fit]:
         """The fit of each answer; the same text is asked for once."""
-        contexts = superfiltering_contexts if self.template == "bare" else cherry_contexts
-        before = contexts(record).conditioned
+        model = context.chat(self.model)
+        before = await self._before(record, model, context)
+        if isinstance(before, Missing):
+            return [without(before)] * len(answers)
+        opening, opened = before
         texts = [read_text(answer.turns, self.reasoning) for answer in answers]
         asked = list(dict.fromkeys(text for text in texts if not is_blank(text)))
-        model = context.chat(self.model)
         found = await asyncio.gather(
-            *(fit_of(model, before, text, self.max_length, self.rank_clip) for text in asked)
+            *(
+                fit_of(
+                    model,
+                    _unthinking(opening) if opened and text.startswith(_THOUGHT) else opening,
+                    text,
+                    self.max_length,
+                    self.rank_clip,
+                    opened=opened,
+                )
+                for text in asked
+            )
         )
         known = dict(zip(asked, found, strict=True))
         return [known.get(text) or without(EMPTY) for text in texts]
+
+    async def _before(self, record: Record, model: ChatModel, context: Context) -> tuple[str, bool] | Missing:
+        """What the answers are read behind, and whether a chat template wrote it; or why there is nothing."""
+        if self.template == "alpaca":
+            return cherry_contexts(record).conditioned, False
+        bare = superfiltering_contexts(record).conditioned, False
+        if self.template == "bare":
+            return bare
+        if context.facts.get("prompts_without_chat_template"):
+            context.count("prompts_without_chat_template")
+            return bare
+        try:
+            await model.answer_opening(_PROBE)
+        except RecordFailed as why:
+            if why.kind != "no_template":
+                return Missing(why.kind, str(why))
+            context.count("prompts_without_chat_template")
+            context.warn(
+                f"{context.step}: answers are read behind the bare prompt, since the student's chat template is not to "
+                f"be had ({why})"
+            )
+            return bare
+        context.count("prompts_without_their_tools", bool(record.tools))
+        try:
+            return await model.answer_opening(record.conversation), True
+        except RecordFailed as why:
+            return Missing(why.kind, str(why))
 
     def _count(self, answers: Sequence[Candidate], fits: Sequence[Fit], context: Context) -> None:
         texts = [read_text(answer.turns, self.reasoning) for answer in answers]
@@ -148,6 +200,11 @@ def read_text(turns: Sequence[Message], reasoning: bool) -> str:
         (THINK.format(turn.reasoning) if reasoning and turn.reasoning else "") + turn_text(turn)
         for turn in turns
     )
+
+
+def _unthinking(opening: str) -> str:
+    """A template's text without the empty thought that it puts before an answer: this answer brings one of its own."""
+    return _EMPTY_THOUGHT.sub("", opening)
 
 
 def _scored(answer: Candidate, values: Mapping[str, float | Missing]) -> Candidate:

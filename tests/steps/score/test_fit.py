@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,10 @@ class Student:
         self.ranked, self.room, self.failing = ranked, room, failing
         self.asked: list[tuple[str, str]] = []
 
-    async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+    async def answer_opening(self, messages: Sequence[Message]) -> str:
+        return "".join(f"{turn.content}\n" for turn in messages)
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         self.asked.append((context, answer))
         await asyncio.sleep(0)
         if self.failing in answer:
@@ -115,7 +119,7 @@ def test_a_record_with_one_output_is_scored_and_gets_no_list_of_answers() -> Non
     student = Student()
     done, _, _ = fitted(new_record("Name a city", input="in France", output="Paris"), student)
     assert (done.scores["grape"], done.answers) == (-5.0, ())
-    assert student.asked == [("Name a city\nin France\n", "Paris")]
+    assert student.asked == [("Name a city\n\nin France\n", "Paris")]
 
 
 @pytest.mark.parametrize(("by", "wanted"), [("grape", "a b c"), ("rsr", "a b c"), ("none", "abcdef")])
@@ -198,7 +202,7 @@ def test_an_answer_that_fails_has_no_fit_and_no_other_loses_its_own() -> None:
 
 def test_a_model_that_cannot_score_stops_the_run() -> None:
     class Mute(Student):
-        async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+        async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
             raise RunStopped("it does not tell the log-probabilities of a given text")
 
     with pytest.raises(RunStopped):
@@ -225,7 +229,7 @@ def test_a_prompt_that_leaves_no_room_is_a_reason_and_not_a_number() -> None:
 
 def test_a_token_that_the_student_holds_impossible_is_a_reason() -> None:
     class Sure(Student):
-        async def score_answer(self, context: str, answer: str) -> ScoredAnswer:
+        async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
             return ScoredAnswer((-math.inf,), (9,), 1, False, "m", ())
 
     done, _, _ = fitted(several("a", chosen=0), Sure())

@@ -1,4 +1,4 @@
-"""Choosing one of several answers: by place, length, vote, constraints or a judge's grade."""
+"""Choosing one of several answers: by place, length, vote, constraints, a judge's grade, a checklist or fit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from factory.data.record import Candidate, Event, Missing, Record
 from factory.data.text import word_count
 from factory.step import Context
 from factory.steps.agents.retry.until_verified import as_candidate
+from factory.steps.judging.checklists.biases import Biases
+from factory.steps.judging.checklists.checklist import with_checklist
+from factory.steps.judging.checklists.checklists import Checklists, best_place, scored, told
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.verdicts import Verified, verify_answer
 from factory.steps.judging.grading.counted_answer import counted_answer
 from factory.steps.judging.grading.grader import Grader
 from factory.steps.judging.verify import HARD, SOFT, with_verdicts
+from factory.steps.score.fit import Fits
 
-Choice: TypeAlias = Literal["first", "longest", "majority", "verified", "best"]
+Choice: TypeAlias = Literal["first", "longest", "majority", "verified", "best", "rubric", "fit"]
 
 AGREEMENT = "respond.agreement"
 FINAL = "final_answer"
@@ -109,6 +113,38 @@ async def graded(
         missing = {**made.missing, score: Missing(grades[0].kind, grades[0].reason)}
         return replace(made, scores=scores, missing=missing), len(grades)
     return replace(made, notes={**made.notes, score: grades[at].reason}), len(grades) - len(places)
+
+
+async def by_checklist(
+    record: Record,
+    answers: Sequence[Candidate],
+    checklists: Checklists,
+    biases: Biases,
+    context: Context,
+    *,
+    rehearsing: bool,
+) -> Record:
+    """`record`, which waits for an answer, with the one that meets the most of a checklist written for it.
+
+    Of equals it is the first. Where none has a score it is the first answer, and the record's score is missing.
+    """
+    graded = await checklists.graded(record, answers, context, biases, rehearsing=rehearsing)
+    scores = graded.scores() or [None] * len(answers)
+    at = best_place(scores, 0)
+    context.count("answers_without_score", sum(score is None for score in scores))
+    made = with_chosen(
+        record, tuple(told(answer, graded, place) for place, answer in enumerate(answers)), at or 0
+    )
+    if not isinstance(graded.criteria, Missing):
+        made = with_checklist(made, graded.criteria)
+    made = replace(made, events=(*made.events, *graded.events))
+    return scored(made, graded, at if at is not None else 0, context)
+
+
+async def by_fit(record: Record, answers: tuple[Candidate, ...], fits: Fits, context: Context) -> Record:
+    """`record`, which waits for an answer, with the one that fits the student best; the first where none has a fit."""
+    (made,) = [one async for one in fits.process(with_chosen(record, answers, 0), context)]
+    return made
 
 
 def _told(answer: Candidate, scores: Mapping[str, float | None], verdicts: Mapping[str, str]) -> Candidate:

@@ -53,8 +53,12 @@ def rank_surprisal_ratio(logprobs: Sequence[float], ranks: Sequence[int], clip: 
     return sum(min(rank, clip) for rank in ranks) / surprisal
 
 
-async def fit_of(model: ChatModel, context: str, answer: str, max_length: int, rank_clip: int) -> Fit:
+async def fit_of(
+    model: ChatModel, context: str, answer: str, max_length: int, rank_clip: int, *, opened: bool = False
+) -> Fit:
     """The fit of `answer` behind `context`, of which together the first `max_length` tokens count.
+
+    opened: the context comes of `ChatModel.answer_opening`
 
     Text that lies surely beyond them is not sent, and less where the model's own context has no room. A failure of
     this answer is its reason to have no fit, and no other's.
@@ -68,7 +72,12 @@ async def fit_of(model: ChatModel, context: str, answer: str, max_length: int, r
         if length <= len(context):
             return without(Missing("unscored", _full(max_length)))
         try:
-            read = await model.score_answer(context, answer[: length - len(context)])
+            part = answer[: length - len(context)]
+            read = await (
+                model.score_answer(context, part, opened=True)
+                if opened
+                else model.score_answer(context, part)
+            )
         except RecordFailed as error:
             if error.kind != "context_length":
                 return without(Missing(error.kind, str(error)))
