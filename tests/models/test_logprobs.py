@@ -195,6 +195,15 @@ async def test_an_answer_is_scored_behind_its_context_with_the_ranks_that_vllm_t
     assert server.requests[-1]["prompt"] == "Say\nyes"
 
 
+async def test_what_a_chat_template_wrote_is_sent_without_tokens_of_the_tokenizers_own() -> None:
+    with in_thread(ScriptedServer(complete=lambda _: ranked(["Say", "\n", "yes"], PLACES))) as server:
+        chat = provider(server)
+        await chat.score_answer("Say\n", "yes", opened=True)
+        await chat.score_answer("Say\n", "yes")
+        await chat.close()
+    assert [request.get("add_special_tokens") for request in server.requests] == [False, None]
+
+
 @pytest.mark.parametrize(
     "places",
     [None, "no", [None, None], [None, {}, {}], [None, None, None], [None, {"1": {}}, {"2": {"rank": 0}}]],

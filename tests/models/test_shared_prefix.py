@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from factory.data.record import Message
 from factory.errors import RecordFailed
 from factory.models.base import AnswerLogprobs
 from factory.models.options import TransformersOptions
@@ -150,6 +151,70 @@ def test_behind_nothing_the_first_token_has_a_probability_only_behind_one_of_the
     assert [one.logprobs[0] is None for one in found] == [not bos] * 3
     assert [one.before for one in found] == [int(bos)] * 3
     assert all(len(one.ranks) == (len(one.logprobs) if bos else 0) for one in found)
+
+
+def test_behind_a_chat_template_answers_score_as_in_a_pass_of_what_the_template_writes(
+    model: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The template writes the first token itself, so that the tokenizer must put none before it."""
+    import shutil
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = shutil.copytree(model, tmp_path / "chat")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = (
+        "<s>{% for turn in messages %}{{ turn.role[0] }}:{{ turn.content }}\n\n{% endfor %}"
+    )
+    tokenizer.save_pretrained(folder)
+    question = [Message("system", "Be brief."), Message("user", "the capital of 法国?")]
+
+    async def read() -> tuple[str, list[AnswerLogprobs]]:
+        scorer: Any = chat_provider(TransformersOptions(model=str(folder), device="cpu", dtype="float32"))
+        opening = await scorer.answer_opening(question)
+        asked = [scorer.score_answer(opening.text, answer, opened=True) for answer in ANSWERS]
+        found = await asyncio.gather(*asked)
+        await scorer.close()
+        return opening.text, found
+
+    opening, found = asyncio.run(read())
+    assert opening == "<s>s:Be brief.\n\nu:the capital of 法国?\n\na:"
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    before = tokenizer.encode(opening, add_special_tokens=False)
+    assert before.count(257) == int("bos" in request.node.name)
+    for answer, one in zip(ANSWERS, found, strict=True):
+        ids = torch.tensor([before + tokenizer.encode(answer, add_special_tokens=False)])
+        with torch.inference_mode():
+            logits = network(ids).logits[0].float()
+        own = range(len(before), ids.shape[1])
+        logprobs = [float(logits[at - 1].log_softmax(-1)[ids[0, at]]) for at in own]
+        ranks = [1 + int((logits[at - 1] > logits[at - 1, ids[0, at]]).sum()) for at in own]
+        assert list(one.logprobs) == pytest.approx(logprobs, abs=1e-4)
+        assert (list(one.ranks), one.before, one.merged) == (ranks, len(before), False)
+
+
+def test_a_tokenizer_without_a_template_or_with_one_that_refuses_says_so(model: str, tmp_path: Path) -> None:
+    import shutil
+
+    from transformers import AutoTokenizer
+
+    async def opened(folder: Path | str) -> None:
+        scorer: Any = chat_provider(TransformersOptions(model=str(folder), device="cpu", dtype="float32"))
+        try:
+            await scorer.answer_opening([Message("user", "Hello")])
+        finally:
+            await scorer.close()
+
+    with pytest.raises(RecordFailed, match="has no chat template") as told:
+        asyncio.run(opened(model))
+    assert told.value.kind == "no_template"
+    folder = shutil.copytree(model, tmp_path / "chat")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(RecordFailed, match="does not take this conversation: roles must alternate"):
+        asyncio.run(opened(folder))
 
 
 def test_an_answer_beyond_the_context_fails_alone(model: str) -> None:

@@ -16,7 +16,7 @@ from factory.data.record import Message
 from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
-from factory.errors import RunStopped
+from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ChatRequest, Reply, Sampling
 from factory.models.openai.balanced import BalancedChat
 from factory.models.openai.chat import OpenAIChat
@@ -155,6 +155,35 @@ def test_a_server_that_tells_no_template_is_named_with_what_helps(tmp_path: Path
         # And the advice works: with the text given, the server goes on from it.
         answer = asked(openai(server), tmp_path, lambda chat: chat.continue_text("User: ", Sampling(1.0, 9)))
         assert answer.text.strip() == "What is 2 + 2?"
+
+
+def test_a_server_tells_where_an_answer_begins_and_a_replay_asks_none(
+    telling: Server, tmp_path: Path
+) -> None:
+    question = (SYSTEM, Message("user", "2 + 2?"))
+    written = f"{WRITTEN}2 + 2?<|im_end|>\n<|im_start|>assistant\n"
+    for _ in range(2):
+        assert asked(openai(telling), tmp_path, lambda chat: chat.answer_opening(question)) == written
+    balanced = BalancedChat([openai(telling), openai(telling)])
+    assert asked(balanced, tmp_path / "other", lambda chat: chat.answer_opening(question)) == written
+    assert len(telling.rendered) == 2
+    # A user's turn behind the same conversation is another call.
+    assert asked(openai(telling), tmp_path, lambda chat: chat.user_opening(question)).text != written
+
+
+def test_no_template_for_an_answer_fails_the_record_and_not_the_run(tmp_path: Path) -> None:
+    with (
+        in_thread(Server("none")) as server,
+        pytest.raises(RecordFailed, match="tells no chat template") as told,
+    ):
+        asked(openai(server), tmp_path, lambda chat: chat.answer_opening((SYSTEM,)))
+    assert told.value.kind == "no_template"
+    with pytest.raises(RecordFailed, match="does not tell its chat template"):
+        asked(Plain(), tmp_path, lambda chat: chat.answer_opening((SYSTEM,)))
+    (turn,) = with_words((), "assistant")
+    with pytest.raises(RecordFailed, match="does not show an answer's words once"):
+        opening_of("nothing", "m", "assistant")
+    assert opening_of(f"<a>{turn.content}</a>", "m", "assistant") == Opening("<a>", "</a>")
 
 
 class Plain:

@@ -51,6 +51,13 @@ async def written(chat: VLLMChat) -> Reply:
     return await chat.send(ChatRequest((), sampling, seed=1, opening=opening.text))
 
 
+async def behind_the_template(chat: VLLMChat) -> Any:
+    """An answer scored behind the model's own template."""
+    opening = await chat.answer_opening((Message("user", "法国的首都？"),))
+    assert opening.text.endswith("法国的首都？<|im_end|>\n<|im_start|>assistant\n")
+    return await chat.score_answer(opening.text, "巴黎。", opened=True)
+
+
 def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(model: str) -> None:
     async def ask(chat: VLLMChat) -> list[Any]:
         story = asyncio.create_task(chat.send(request("Tell me a very long story.", max_tokens=400)))
@@ -61,13 +68,16 @@ def test_one_engine_chats_keeps_to_a_schema_scores_and_refuses_what_is_too_long(
             chat.score_text(PARIS),
             chat.score_text("法国的首都是巴黎。"),
             chat.score_answer("法国的首都？\n", "巴黎。"),
+            behind_the_template(chat),
             written(chat),
             return_exceptions=True,
         )
         assert not story.done()  # they joined it, and did not wait for its end
         return [*others, await story]
 
-    counted, city, long, scores, chinese, answer, turn, story = asked(model, ask)
+    counted, city, long, scores, chinese, answer, opened, turn, story = asked(model, ask)
+    assert len(opened.logprobs) == len(opened.ranks) > 0
+    assert max(opened.logprobs) < 0
     assert counted.text.strip()
     assert story.usage.completion_tokens > city.usage.completion_tokens
     assert len(counted.logprobs) == counted.usage.completion_tokens

@@ -159,6 +159,29 @@ def test_an_answer_has_the_ranks_and_log_probabilities_that_torch_finds(
         assert one == pytest.approx(other, rel=0.3, abs=2)
 
 
+def test_behind_the_chat_template_an_answer_scores_as_torch_finds_by_the_same_template(
+    vllm: LocalServer, model: str
+) -> None:
+    question = (Message("user", "What is the capital of France?"),)
+
+    async def both(chat: Any) -> Any:
+        opening = await chat.answer_opening(question)
+        return opening.text, await chat.score_answer(opening.text, "Paris, of course.", opened=True)
+
+    async def here() -> Any:
+        scorer: Any = chat_provider(TransformersOptions(model=model, device="cpu"))
+        try:
+            return await both(scorer)
+        finally:
+            await scorer.close()
+
+    (text, served), (written, found) = asked(vllm, both), asyncio.run(here())
+    assert text == written
+    assert text.endswith("What is the capital of France?<|im_end|>\n<|im_start|>assistant\n")
+    assert (served.before, served.merged) == (found.before, found.merged)
+    assert served.logprobs == pytest.approx(found.logprobs, abs=0.3)
+
+
 def test_a_user_turn_is_written_by_the_template_of_the_server(vllm: LocalServer) -> None:
     opening = asked(vllm, lambda chat: chat.user_opening((Message("system", "用户用中文提问。"),)))
     assert opening.text.endswith("用户用中文提问。<|im_end|>\n<|im_start|>user\n")

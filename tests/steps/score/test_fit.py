@@ -29,19 +29,35 @@ class Student:
 
     ranked: whether it tells ranks
     room: the words that its context holds
+    template: what its chat template writes before an answer; None: it has none
+    refused: a conversation that holds this the template does not take
     """
 
     name = "student"
 
-    def __init__(self, *, ranked: bool = True, room: int = 10**9, failing: str = "\0") -> None:
+    def __init__(
+        self,
+        *,
+        ranked: bool = True,
+        room: int = 10**9,
+        failing: str = "\0",
+        template: str | None = "",
+        refused: str = "\0",
+    ) -> None:
         self.ranked, self.room, self.failing = ranked, room, failing
+        self.template, self.refused = template, refused
         self.asked: list[tuple[str, str]] = []
+        self.opened: list[bool] = []
 
     async def answer_opening(self, messages: Sequence[Message]) -> str:
-        return "".join(f"{turn.content}\n" for turn in messages)
+        text = "".join(f"{turn.content}\n" for turn in messages)
+        if self.template is None or self.refused in text:
+            raise RecordFailed("no_template", "the tokenizer has no chat template")
+        return text + self.template
 
     async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         self.asked.append((context, answer))
+        self.opened.append(opened)
         await asyncio.sleep(0)
         if self.failing in answer:
             raise RecordFailed("bad_request", "the server refused the request")
@@ -285,3 +301,51 @@ def test_the_best_is_the_first_of_the_best_numbers(values: list[Any], highest: b
         assert not numbers
     else:
         assert found == values.index(max(numbers) if highest else min(numbers))
+
+
+def test_answers_are_read_behind_the_students_own_chat_template() -> None:
+    student = Student(template="<|assistant|>")
+    done, _, warned = fitted(several("aa", "bb"), student, choose="grape")
+    assert student.asked == [("Name a city\n<|assistant|>", "aa"), ("Name a city\n<|assistant|>", "bb")]
+    assert (student.opened, done.chosen, warned) == ([True, True], 0, [])
+
+
+@pytest.mark.parametrize(("template", "opened"), [("bare", "Name a city\n"), ("alpaca", "Below is an")])
+def test_another_template_is_read_whatever_the_student_has_and_named_in_the_scores(
+    template: str, opened: str
+) -> None:
+    student = Student(template="<|assistant|>")
+    done, _, _ = fitted(several("aa", chosen=0), student, template=template)
+    assert student.asked[0][0].startswith(opened)
+    assert student.opened == [False]
+    assert done.scores.keys() == {f"grape.{template}", f"rsr.{template}"}
+
+
+def test_a_student_without_a_template_reads_the_bare_prompt_and_says_so() -> None:
+    student = Student(template=None)
+    done, context, warned = fitted(several("aa", chosen=0), student)
+    assert student.asked == [("Name a city\n", "aa")]
+    assert (done.scores["grape"], student.opened) == (-2.0, [False])
+    assert context.facts["prompts_without_chat_template"] == 1
+    assert re.search("read behind the bare prompt, since .* no chat template", warned[0])
+
+
+def test_a_conversation_that_the_template_does_not_take_has_no_fit() -> None:
+    done, context, warned = fitted(several("aa", chosen=0), Student(refused="Name"))
+    assert done.missing["grape"].kind == done.missing["rsr"].kind == "no_template"
+    assert (context.facts["answers_not_scored"], warned) == (1, [])
+
+
+def test_an_answer_with_a_thought_of_its_own_stands_in_place_of_the_templates_empty_one() -> None:
+    student = Student(template="<a>\n<think>\n\n</think>\n\n")
+    thought = Candidate((Message("assistant", "aa", "b c"),))
+    fitted(replace(several("bb"), answers=(thought, Candidate((Message("assistant", "bb"),)))), student)
+    assert student.asked == [
+        ("Name a city\n<a>\n", "<think>\nb c\n</think>\n\naa"),
+        ("Name a city\n<a>\n<think>\n\n</think>\n\n", "bb"),
+    ]
+
+
+def test_tools_that_the_template_is_not_given_are_counted() -> None:
+    _, context, _ = fitted(replace(several("aa", chosen=0), tools=({"name": "f"},)))
+    assert context.facts["prompts_without_their_tools"] == 1
