@@ -90,7 +90,7 @@ load_dataset("this folder", "{next(iter(loadable))}", split="train")
 ```
 
 {_origin(facts, licenses)}
-
+{_rounds(facts)}
 `dataset_info.json` names the files for LLaMA-Factory (`dataset_dir`: this folder).
 """
 
@@ -193,6 +193,25 @@ def _origin(facts: Survey, licenses: Mapping[str, int]) -> str:
         others = sources[_MANY:]
         shown[f"{len(others):,} others"] = sum(rows for _, rows in others)
     return f"## Where it comes from\n\n{first}\n{flags}\n{_table('source', shown)}"
+
+
+def _rounds(facts: Survey) -> str:
+    """How many rows went how often through a model that writes and a check that chooses; "" where no row tells."""
+    if not facts.rounds:
+        return ""
+    told = sum(facts.rounds.values())
+    rows = "\n".join(f"| {number} | {count:,} |" for number, count in sorted(facts.rounds.items()))
+    silent = f" {facts.rows - told:,} rows tell no round." if told < facts.rows else ""
+    return f"""
+## Rounds of self-training
+
+{facts.rounds.get(0, 0):,} of {facts.rows:,} rows ({facts.rounds.get(0, 0) / facts.rows:.1%}) were written by no model.
+`self_training_round` says of each row how often a model wrote in it before a check chose it.{silent}
+
+| round | rows |
+| --- | --- |
+{rows}
+"""
 
 
 def _table(what: str, counts: Mapping[str, int]) -> str:

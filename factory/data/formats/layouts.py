@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factory.data.formats.carried import Carried, Kinds, carried_value
 from factory.data.formats.layout_base import Asked, Held, Layout, Row, Written, in_turn, needs_of
@@ -18,6 +18,7 @@ from factory.data.formats.layouts_pairs import DPO, OpenAIPreference
 from factory.data.formats.layouts_whole import FlatRecords, Records, Source
 from factory.data.formats.mended import mended
 from factory.data.record import Record
+from factory.data.rounds import kept_round
 from factory.data.text import is_blank
 
 __all__ = ["FILE_LAYOUTS", "LAYOUTS", "Asked", "Layout", "Row", "Survey", "Written", "mended", "survey"]
@@ -56,6 +57,7 @@ class Survey:
     licenses, sources: how many records each has; "" is a licence that nobody named
     out_of_turn: records in which speakers do not take turns
     unknown: names to carry under which no record has anything
+    rounds: how many records are of each round of self-training, where their rows tell it
     """
 
     rows: int
@@ -66,6 +68,7 @@ class Survey:
     sources: Mapping[str, int]
     out_of_turn: int
     unknown: tuple[str, ...]
+    rounds: Mapping[int, int] = field(default_factory=dict)
 
 
 def survey(
@@ -85,6 +88,7 @@ def survey(
     scores: set[str] = set()
     licenses: Counter[str] = Counter()
     sources: Counter[str] = Counter()
+    rounds: Counter[int] = Counter()
     kinds, arguments, columns = Kinds(), Kinds(), dict[str, None]()
     rows = out_of_turn = 0
     synthetic = False
@@ -113,6 +117,8 @@ def survey(
         languages.add(record.lang)
         licenses[record.license] += 1
         sources[record.source] += 1
+        if (number := kept_round(record)) is not None:
+            rounds[number] += 1
     if everything and licenses.keys() - {""}:
         columns |= {"license": None}
     written = {}
@@ -131,6 +137,7 @@ def survey(
         sources,
         out_of_turn,
         tuple(name for name in asked.carry if not kinds.filled(name)),
+        rounds,
     )
 
 

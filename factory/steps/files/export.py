@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from factory.data.record import Drop
+from factory.data.rounds import ROUND
 from factory.data.table import Table
 from factory.errors import OutputError
 from factory.step import Context, WholeSet
@@ -20,6 +21,8 @@ class Export(WholeSet):
     Writes into the run's `dataset/` folder, each format in a folder of its own beside a card, so that
     `datasets.load_dataset("outputs/<run>/dataset")` loads it as it is. A record without an answer is not
     training data: it is let go with that reason.
+
+    Where `self_training_guard` counted rounds, each row says its own (`self_training_round`), and the card all of them.
 
     What a format cannot hold is counted and told: records that it has no row for (alpaca has no place for tools,
     preference wants an answer that lost against a chosen one), and what of a record its row does not carry.
@@ -107,9 +110,15 @@ class Export(WholeSet):
             context.warn(f"{context.step}: {why}")
             return result
         folder = context.folder
-        thoughts = Thoughts(list(live.records()), self.reasoning_tokens, self.twins)
+        records = list(live.records())
+        # The next run counts rounds by it.
+        rounds = [ROUND] if any(record.meta.get(ROUND) is not None for record in records) else []
+        carry = dict.fromkeys((*self.carry, *rounds))
+        thoughts = Thoughts(records, self.reasoning_tokens, self.twins)
         written = await asyncio.to_thread(
-            lambda: write_dataset(thoughts, folder, self.formats, carry=self.carry, reasoning=self.reasoning)
+            lambda: write_dataset(
+                thoughts, folder, self.formats, carry=tuple(carry), reasoning=self.reasoning
+            )
         )
         for sentence in written.told:
             context.warn(f"{context.step}: {sentence}")
