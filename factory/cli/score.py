@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from factory.statistics.agreement import Agreement, Scores
 
 _ALIASES = {"tags": "tag"}
-_BESIDE = ("judge_spread.", "judge_level.")
+_BESIDE = ("judge_spread.", "judge_level.", "judge_selectit.")
 """How the names of scores begin that stand beside a judge's score: how sure it is, and the level that the score is
 the expectation of. Nobody ranks by them, so they are not compared."""
 TAGS, LENGTH = "tags", "answer length"

@@ -27,13 +27,14 @@ class Judge(PerRecord):
     rubric's header (minimum to maximum; the shipped ones: 1 to 5), the reason as the note of that name.
 
     The score is for ranking, `keep` is for deciding. Where the server tells log-probabilities, the score is the
-    expectation over the levels by those of the tokens at the score's place, seldom a whole number, and the level
-    that was stated is kept beside it as "judge_level.<rubric>". With `expected: false`, and of a model that tells
-    none, which is said once, the stated level is the score. `keep` always goes by the stated level, so that
-    ">= 4" keeps what the judge graded 4, whatever the server tells. With several models, or `samples` of one, both
-    are means over them, each model counting alike. "judge_spread.<rubric>" is the standard deviation over levels,
-    samples and judges: how sure they are. Where the levels have less than half of the probability together, the
-    score is missing ("no_expectation"), and the level stands.
+    expectation over the levels by those of the tokens at the score's place, seldom a whole number, and the level that
+    was stated is kept beside it as "judge_level.<rubric>". With `expected: false`, and of a model that tells none,
+    which is said once, the stated level is the score. `keep` always goes by the stated level, so that ">= 4" keeps what
+    the judge graded 4, whatever the server tells. With several models, or `samples` of one, both are means over them,
+    each model counting alike. "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how
+    sure they are. "judge_selectit.<rubric>" is SelectIT's score of the same replies: the likeliest level, weighed by
+    how far its probability lies above that of the others. Where the levels have less than half of the probability
+    together, the score is missing ("no_expectation"), and the level stands.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the
     score is missing, and `missing` says why. It is never clamped and never replaced by a default. A record one
@@ -42,7 +43,8 @@ class Judge(PerRecord):
     none is set aside as failed ("no_score").
 
     Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade, Prometheus (arXiv 2310.08491) for
-    rubrics with a description of each level, G-Eval (arXiv 2303.16634) for the expectation.
+    rubrics with a description of each level, G-Eval (arXiv 2303.16634) for the expectation, SelectIT (arXiv
+    2402.16705).
 
     Example:
         - judge: {model: teacher, rubric: quality, keep: ">= 4"}
@@ -135,7 +137,7 @@ async def judge_record(
     """
     language = record.language
     rubric = grader.rubric(language)
-    beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread")]
+    beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread", "selectit")]
     if not record.scores.keys().isdisjoint(beside):
         kept = {name: old for name, old in record.scores.items() if name not in beside}
         record = replace(record, scores=kept)
@@ -160,7 +162,10 @@ async def judge_record(
     # Where no judge told log-probabilities the score is the level.
     level = _mean([grade.level for grade in grades]) if any(grade.expected for grade in grades) else None
     sure = _mean([grade.spread for grade in grades])
-    more = {name: value for name, value in zip(beside, (level, sure), strict=True) if value is not None}
+    weighed = _mean([grade.selectit for grade in grades])
+    more = {
+        name: value for name, value in zip(beside, (level, sure, weighed), strict=True) if value is not None
+    }
     return replace(judged, scores={**judged.scores, **more}) if more else judged
 
 

@@ -40,8 +40,9 @@ class VerifyCode(VerifiesAnswers):
     is the share of the answers that pass, "verify_code.n" over how many. The facts have the share of answers that pass
     with its 95 % interval.
 
-    Use the pass rate as a difficulty (`keep_pass_rate`), and the verdict as a floor. Keeping verified answers alone
-    brought no gain over keeping all in the largest study of it (OpenThoughts, arXiv 2506.04178).
+    Use the pass rate as a difficulty (`keep_pass_rate`; "verify_code.fail_rate" is 1 less it), and the verdict as a
+    floor. Keeping verified answers alone brought no gain over keeping all in the largest study of it (OpenThoughts,
+    arXiv 2506.04178).
 
     With `keep` or `keep_pass_rate` a record is dropped as "not_verified", "too_hard" or "too_easy", and set aside as
     failed ("no_verdict") where the score that it goes by is missing.

@@ -32,7 +32,8 @@ class VerifyJSON(VerifiesAnswers):
 
     The score "verify_json" is 1 where the answer that ends the conversation passes and else 0; "verify_json.pass_rate"
     is the share of the answers that pass, "verify_json.n" over how many. The facts have the share of answers that pass
-    with its 95 % interval. What fits a schema need not be true: use it as a floor. Verification alone brought no gain
+    with its 95 % interval; "verify_json.fail_rate" is 1 less the pass rate. What fits a schema need not be true: use it
+    as a floor. Verification alone brought no gain
     in the largest study of it, on mathematics and code (OpenThoughts, arXiv 2506.04178).
 
     With `keep` or `keep_pass_rate` a record is dropped as "not_verified", "too_hard" or "too_easy", and set aside as

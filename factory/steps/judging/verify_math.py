@@ -44,8 +44,9 @@ class VerifyMath(VerifiesAnswers):
     read, or a formula that takes too long has no verdict: the score is missing, counted, and told at the end. The facts
     have the share of answers that pass with its 95 % interval.
 
-    Use the pass rate as a difficulty (`keep_pass_rate`), and the verdict as a floor. Keeping verified answers alone
-    brought no gain over keeping all in the largest study of it (OpenThoughts, arXiv 2506.04178).
+    Use the pass rate as a difficulty (`keep_pass_rate`; "verify_math.fail_rate" is 1 less it), and the verdict as a
+    floor. Keeping verified answers alone brought no gain over keeping all in the largest study of it (OpenThoughts,
+    arXiv 2506.04178).
 
     With `keep` or `keep_pass_rate` a record is dropped as "not_verified", "too_hard" or "too_easy", and set aside as
     failed ("no_verdict") where the score that it goes by is missing.

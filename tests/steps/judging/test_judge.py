@@ -227,7 +227,12 @@ def test_the_score_is_the_expectation_where_the_server_tells_log_probabilities()
     context, chat = scripted_context(lambda ask: scored(4, t4=0.5, t5=0.25, t3=0.25))
     (judged,) = process(Judge(expected=True), RECORD, context)
     assert judged.scores == pytest.approx(
-        {"judge.quality": 4.0, "judge_level.quality": 4.0, "judge_spread.quality": math.sqrt(0.5)}
+        {
+            "judge.quality": 4.0,
+            "judge_level.quality": 4.0,
+            "judge_spread.quality": math.sqrt(0.5),
+            "judge_selectit.quality": 4 * (0.25 + 0.25 + 0.5 + 0.5) / 4,
+        }
     )
     assert chat.asks[0].logprobs == 10
 

@@ -48,7 +48,12 @@ def test_each_answer_has_the_verdict_of_its_run_and_the_record_the_pass_rate() -
     made = verified(record_of(GOOD, BAD, raises, hangs, "I cannot."), seconds=0.3)
     said = [answer.verdicts["tests"] for answer in made.answers]
     assert said == ["passed", "failed", "raised", "timeout", "no_code"]
-    assert made.scores == {"verify_code": 1.0, "verify_code.pass_rate": 0.2, "verify_code.n": 5.0}
+    assert made.scores == {
+        "verify_code": 1.0,
+        "verify_code.pass_rate": 0.2,
+        "verify_code.n": 5.0,
+        "verify_code.fail_rate": 0.8,
+    }
 
 
 def test_calls_and_texts_are_tests_too() -> None:

@@ -47,7 +47,12 @@ def verified(record: Record, **options: Any) -> Record:
 
 def test_a_right_answer_passes_and_a_wrong_one_does_not_and_says_what_was_found() -> None:
     made = verified(record_of("So the answer is 12 eggs."))
-    assert made.scores == {"verify_math": 1.0, "verify_math.pass_rate": 1.0, "verify_math.n": 1.0}
+    assert made.scores == {
+        "verify_math": 1.0,
+        "verify_math.pass_rate": 1.0,
+        "verify_math.n": 1.0,
+        "verify_math.fail_rate": 0.0,
+    }
     assert made.notes["verify_math"] == "passed: 12"
     made = verified(record_of("So the answer is 13 eggs."))
     assert made.scores["verify_math"] == 0.0
@@ -96,7 +101,7 @@ def test_the_old_answer_of_a_row_is_the_reference_where_its_new_ones_stand_besid
     record = replace(record_of("6 * 2 = <<6*2=12>>12\n#### 12", "#### 11"), meta={}, chosen=-1)
     record = replace(record, answers=(Candidate((Message("assistant", "It is 12."),)), record.answers[1]))
     made = verified(record)
-    assert made.scores == {"verify_math.pass_rate": 0.5, "verify_math.n": 2.0}
+    assert made.scores == {"verify_math.pass_rate": 0.5, "verify_math.n": 2.0, "verify_math.fail_rate": 0.5}
     assert made.missing["verify_math"].kind == "not_asked"
     assert verified(record, choose="verified").output == "It is 12."
 
@@ -107,7 +112,12 @@ def test_the_answer_that_no_model_wrote_is_the_reference_of_those_that_models_wr
     record = replace(record, answers=(*written, record.answers[2]))
     made = verified(record)
     assert [answer.verdicts["math"] for answer in made.answers] == ["passed", "failed", "reference"]
-    assert made.scores == {"verify_math": 1.0, "verify_math.pass_rate": 0.5, "verify_math.n": 2.0}
+    assert made.scores == {
+        "verify_math": 1.0,
+        "verify_math.pass_rate": 0.5,
+        "verify_math.n": 2.0,
+        "verify_math.fail_rate": 0.5,
+    }
     wrong_first = replace(record, answers=(written[1], written[0], record.answers[2]))
     assert verified(wrong_first, choose="verified").chosen == 1
 

@@ -23,6 +23,7 @@ from factory.steps.judging.grading.expectation import (
     level_weights,
     mean_and_spread,
     mixture,
+    selectit,
 )
 from factory.steps.judging.grading.numerals import whole_number
 from factory.steps.judging.grading.parse_score import ParsedScore, parse_score
@@ -88,6 +89,8 @@ class Grade:
     reason: a judge's reason, or why there is no score
     kind: of what went wrong where there is no score, as in `Missing`
     expected: whether a judge told log-probabilities, so that score and level may differ
+    selectit: the likeliest level weighed by how sure the judges are of it (`expectation.selectit`); None without
+        log-probabilities
     """
 
     score: float | None
@@ -97,6 +100,7 @@ class Grade:
     answers: tuple[GradeAnswer, ...] = ()
     kind: str = ""
     expected: bool = False
+    selectit: float | None = None
 
 
 @dataclass(slots=True)
@@ -178,7 +182,9 @@ class Grader:
         tells = sum(len(opinion.weights) for opinion in given) > 1 or all(opinion.told for opinion in given)
         # Without expectations the mean of the levels as it is, not with the rounding of a sum of shares.
         score = score if expected or level is None else level
-        return Grade(score, level, spread if tells else None, reason, answers, "", expected)
+        sure = [part for opinion in given if opinion.told for part in opinion.weights]
+        weighed = selectit(sure, rubric.maximum - rubric.minimum + 1)
+        return Grade(score, level, spread if tells else None, reason, answers, "", expected, weighed)
 
     async def _opinion(
         self, model: str, messages: tuple[Message, ...], rubric: Rubric, context: Context

@@ -133,7 +133,8 @@ class VerifiesAnswers(PerRecord):
     ) -> Record:
         """The record with its scores: the verdict of the answer that ends it, the pass rate, and over how many."""
         passed, rate, over = self.name, f"{self.name}.pass_rate", f"{self.name}.n"
-        names = (passed, rate, over)
+        fails = f"{self.name}.fail_rate"
+        names = (passed, rate, over, fails)
         scores = {name: value for name, value in record.scores.items() if name not in names}
         missing = {name: value for name, value in record.missing.items() if name not in names}
         notes = {name: value for name, value in record.notes.items() if name not in names}
@@ -142,6 +143,7 @@ class VerifiesAnswers(PerRecord):
         if known:
             good = sum(one.passed for one in known)
             scores[rate], scores[over] = good / len(known), float(len(known))
+            scores[fails] = (len(known) - good) / len(known)
             share = percent(good / len(known), wilson(good, len(known)))
             notes[rate] = f"{good} of {len(known)} answers passed, {share}"
             if len(known) < len(held):

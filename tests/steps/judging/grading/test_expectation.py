@@ -14,6 +14,7 @@ from factory.steps.judging.grading.expectation import (
     level_weights,
     mean_and_spread,
     mixture,
+    selectit,
 )
 
 
@@ -197,3 +198,17 @@ def test_a_mixture_has_the_mean_of_the_means_and_at_least_the_mean_variance(
     mean, spread = mean_and_spread(mixture(parts))
     assert mean == pytest.approx(sum(means) / len(means))
     assert spread**2 >= sum(s**2 for s in spreads) / len(spreads) - 1e-9
+
+
+def test_selectit_weighs_the_likeliest_level_by_how_far_it_stands_above_the_others() -> None:
+    assert selectit([{5: 1.0}], 5) == 5.0
+    assert selectit([dict.fromkeys(range(1, 6), 0.2)], 5) == 0.0
+    assert selectit([{3: 0.6, 4: 0.4}], 5) == pytest.approx(3 * (0.2 + 3 * 0.6) / 4)
+    assert selectit([], 5) is None
+
+
+def test_selectit_takes_off_what_samples_differ_by() -> None:
+    one, other = {4: 1.0}, {2: 1.0}
+    assert selectit([one, one], 5) == 4.0
+    assert selectit([one, other], 5) == pytest.approx(3 / (1 + 0.2 * 1))
+    assert selectit([one, other], 5) == selectit([other, one], 5)
