@@ -3,11 +3,11 @@
     python tests/bench/bench_fit.py                       # the packaged SmolLM2, converted once; Dolly or shipped rows
     python tests/bench/bench_fit.py --model DIR --rows 16 --answers 8
 
-The loop is the papers' own: one answer at a time behind its prompt, log-probability and rank of each of its tokens,
-with torch's default threads, in float32. The step is measured in the same type, through a run, journal, limits and all;
-loading the model is part of both. Rows are those of Dolly that come with a long passage, as in a set of questions about
-documents, and others without one, of whose prompts there is little to share; the answers are those of neighbouring
-rows, so that they have the lengths of the set.
+The loop is the papers' own: one answer at a time behind its prompt in the model's chat template, log-probability and
+rank of each of its tokens, with torch's default threads, in float32. The step is measured in the same type, through a
+run, journal, limits and all; loading the model is part of both. Rows are those of Dolly that come with a long passage,
+as in a set of questions about documents, and others without one, of whose prompts there is little to share; the answers
+are those of neighbouring rows, so that they have the lengths of the set.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from factory.api.dataset import load
 from factory.api.steps import model as scorer
 from factory.data.record import Candidate, Message, Record, new_record
-from factory.steps.score.likelihood.contexts import superfiltering_contexts
 from factory.steps.score.likelihood.fit import grape, rank_surprisal_ratio
 
 HERE = Path(__file__).parent
@@ -74,9 +74,11 @@ def loop(folder: str, records: list[Record]) -> list[tuple[float, float]]:
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     found = []
     for record in records:
-        context = superfiltering_contexts(record).conditioned
+        turns = [{"role": turn.role, "content": turn.content} for turn in record.conversation]
+        context = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         for answer in record.answers:
-            encoded = tokenizer(context + answer.text, return_offsets_mapping=True)
+            text = context + answer.text
+            encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
             own = [at for at, (start, _) in enumerate(encoded["offset_mapping"]) if start >= len(context)]
             ids = torch.tensor([encoded["input_ids"]])
             with torch.inference_mode():
@@ -86,6 +88,27 @@ def loop(folder: str, records: list[Record]) -> list[tuple[float, float]]:
                 ranks = ((logits > logits.gather(1, targets)).sum(1) + 1).tolist()
             found.append((grape(logprobs), rank_surprisal_ratio(logprobs, ranks)))
     return found
+
+
+def lengths(folder: str, records: list[Record]) -> str:
+    """How many tokens prompts and answers have, and how many fewer tokens are read where the prompt is read once."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompts, answers, shared, whole = [], [], 0, 0
+    for record in records:
+        turns = [{"role": turn.role, "content": turn.content} for turn in record.conversation]
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        prompt = len(tokenizer.encode(text, add_special_tokens=False))
+        own = [len(tokenizer.encode(answer.text, add_special_tokens=False)) for answer in record.answers]
+        prompts.append(prompt)
+        answers += own
+        shared += prompt + sum(own)
+        whole += prompt * len(own) + sum(own)
+    return (
+        f"prompts of {median(prompts):.0f} tokens, answers of {median(answers):.0f} (medians): "
+        f"{whole / shared:.1f} times fewer tokens"
+    )
 
 
 def step(folder: str, records: list[Record], journal: Path) -> list[tuple[float, float]]:
@@ -120,6 +143,7 @@ def main() -> None:
         print(f"{'prompts':<18} {'':<22} {'s':>7} {'rows/s':>7} {'cpu s':>7}  times the loop's rows/s")
         for name, grounded in (("with a passage", True), ("without one", False)):
             records = records_of(wanted.rows, wanted.answers, grounded)
+            print(f"{name:<18} {lengths(folder, records)}")
             seconds, scores = [], []
             for way in ("one pass an answer", "the step fit"):
                 wall, processor = time.perf_counter(), time.process_time()
