@@ -11,7 +11,7 @@ help:
 	@echo "make test    the same with all tests"
 	@echo "make test-faults  the tests against faults alone (make test has them too), with what was injected"
 	@echo "make fuzz    the tests that draw their examples alone, with new ones, and five times as many"
-	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch, in $(VLLM) (4 GB)"
+	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch and of trainers, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, checkers, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
@@ -71,7 +71,7 @@ $(VLLM)/.installed-vllm:
 
 $(VLLM)/.installed: $(VLLM)/.installed-vllm pyproject.toml
 	@echo "3/4 Installing factory and what its tests need into $(VLLM) (a minute or two) ..."
-	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . hypothesis pytest pytest-timeout
+	@$(VLLM)/bin/python -m pip install -qq --disable-pip-version-check -c $(VLLM)/constraints.txt -e . hypothesis pytest pytest-timeout trl==1.16.0 datasets==5.2.0
 	@touch $@
 
 $(VLLM)/smollm2/config.json: $(VLLM)/.installed
@@ -81,7 +81,7 @@ $(VLLM)/smollm2/config.json: $(VLLM)/.installed
 
 test-vllm: $(VLLM)/smollm2/config.json
 	@echo "Running the tests against a real vLLM server; it starts anew several times, about a minute each ..."
-	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_shared_prefix.py tests/models/test_hidden_states.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py
+	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_shared_prefix.py tests/models/test_hidden_states.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py tests/data/formats/test_trainers.py
 
 bench-fit: $(VLLM)/smollm2/config.json
 	$(VLLM)/bin/python tests/bench/bench_ifd.py --model $(VLLM)/smollm2

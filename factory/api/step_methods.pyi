@@ -491,7 +491,7 @@ class StepMethods:
         *,
         model: Model = "",
         choose: Literal["grape", "rsr", "none"] = "none",
-        template: Literal["bare", "alpaca"] = "bare",
+        template: Literal["chat"] | Literal["bare", "alpaca"] = "chat",
         reasoning: bool = True,
         max_length: int = 4096,
         rank_clip: int = 100,
@@ -503,8 +503,9 @@ class StepMethods:
             model (str, default ""): The student: the model that is to be trained, as it is now.
             choose (grape | rsr | none, default "none"): Make the answer that fits best the record's: with
                 the highest GRAPE, or the lowest RSR; none: score alone.
-            template (bare | alpaca, default "bare"): How prompt and answer are put together: bare, or
-                alpaca; the scores are then "grape.alpaca", "rsr.alpaca".
+            template (chat | bare | alpaca, default "chat"): What the answer is read behind: the prompt in
+                the student's own chat template, or bare or in Alpaca's whatever it has; the scores are
+                then "grape.bare", "rsr.alpaca", ...
             reasoning (bool, default true): Read what a model thought before its answer, in <think> tags,
                 as part of the answer.
             max_length (int, >= 2, default 4096): Tokens of prompt and answer that are read; the rest is
@@ -1071,7 +1072,9 @@ class StepMethods:
         max_tokens: int = 1024,
         overwrite: bool = False,
         samples: int = 1,
-        choose: Literal["first", "longest", "majority", "verified", "best"] = "first",
+        choose: Literal["first", "longest", "majority", "verified", "best", "rubric", "fit"] = "first",
+        student: Model | Sequence[Model] = ...,
+        fit_by: Literal["grape", "rsr"] = "grape",
         keep_old: bool = False,
         re_answer: Literal["last", "all"] = "last",
         system: bool = True,
@@ -1093,8 +1096,13 @@ class StepMethods:
                 untouched.
             samples (int, >= 1, default 1): Answers that are asked of each model; above 1 they need a
                 temperature.
-            choose (first | longest | majority | verified | best, default "first"): Which of several
-                answers ends the conversation: the first, longest, the majority's, verified or best one.
+            choose (first | longest | majority | verified | best | rubric | fit, default "first"): Which
+                of several answers ends the conversation: the first, longest, the majority's, verified or
+                best one, the best by a checklist (rubric), or the one that fits the student best.
+            student (str | list of str, default []): The model that is to be trained, which `choose: fit`
+                has score each answer.
+            fit_by (grape | rsr, default "grape"): What fits best: the highest mean log-probability, or
+                the lowest rank-surprisal ratio (see `fit`).
             keep_old (bool, default false): Keep the answers that a record had beside the new ones, behind
                 them; with `overwrite`.
             re_answer (last | all, default "last"): Which turns are answered: the last one, or all, each
@@ -1106,11 +1114,46 @@ class StepMethods:
                 at one that meets the record's constraints.
             tries (int, >= 1, default 3): Most answers that are asked for until one is verified.
             judge (str | list of str, default []): The chat model that judges constraints which no code
-                can check, and that grades; by default the (first) one that answers.
+                can check, grades, and writes checklists; by default the (first) one that answers.
             rubric (str, default "quality"): The rubric by which the best answer is chosen: a shipped one,
                 or the path of a rubric file that ends in .md.
             unverified (drop | keep, default "drop"): What becomes of a record none of whose answers meets
                 all constraints.
+        """
+
+    def rubric(
+        self,
+        *,
+        model: Model | Sequence[Model] = "",
+        judge: Model | Sequence[Model] = ...,
+        criteria: int = 8,
+        harder: int = 4,
+        choose: Literal["as_it_is", "best"] = "as_it_is",
+        keep: str | None = None,
+        reference: bool | str = False,
+        temperature: float = 0.0,
+        max_tokens: int = 2048,
+    ) -> Dataset:
+        """Write a checklist for each instruction, by one or several models, and grade the record's answers
+        by it.
+
+        Args:
+            model (str | list of str, default ""): The chat model that writes the checklist, or a list of
+                them, each of which writes one.
+            judge (str | list of str, default []): The chat model that grades answers by it, or a list of
+                them; by default the first that writes.
+            criteria (int, >= 2, <= 30, default 8): Most criteria that each model writes.
+            harder (int, >= 0, <= 15, default 4): Most criteria that are added by comparing two answers;
+                0: none are.
+            choose (as_it_is | best, default "as_it_is"): Which of several answers ends the conversation:
+                that which does, or the one with the highest score.
+            keep (Condition | none, default null): Condition that the score must meet for a record to be
+                kept, such as ">= 0.6"; without it all are kept.
+            reference (bool | str, default false): Show the writers a reference answer: the name of the
+                source's column that holds it, or true, as for `judge`.
+            temperature (float, >= 0, default 0.0): Sampling temperature of criteria and verdicts.
+            max_tokens (int, >= 1, default 2048): Most tokens of a checklist, and of the verdicts on one
+                answer.
         """
 
     def select(
@@ -1181,6 +1224,25 @@ class StepMethods:
                 a small model, for s2l
             solved (list of str, default []): scores above 0.5 where a reference model solves a record:
                 these records are set aside, as s1 does
+        """
+
+    def self_training_guard(
+        self,
+        *,
+        max_rounds: int = 3,
+        real_share: float = 0.1,
+        generated: Sequence[str] = ...,
+    ) -> Dataset:
+        """Cap the rounds of generating, checking and choosing, and keep rows that no model wrote at a
+        share.
+
+        Args:
+            max_rounds (int, >= 0, default 3): Most rounds of a record that is kept; 0 keeps rows that no
+                model wrote.
+            real_share (float, >= 0, <= 1, default 0.1): The least share of rows that no model wrote, of
+                all that are kept; 0: none is asked for.
+            generated (list of str, default []): Sources (`source` of a record) whose rows a model wrote,
+                where their file does not tell.
         """
 
     def tag(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from step_context import Ask, ScriptedChat, process, scripted_context
 import factory as sft
 from factory.data.record import Candidate, Message, Record, ToolCall, new_record
 from factory.errors import RecordFailed
-from factory.models.base import Reply
+from factory.models.base import Reply, ScoredAnswer
 from factory.step import Context
 from factory.steps.agents.respond import Respond
 from factory.steps.judging.constraints.stated import COLUMN
@@ -405,3 +405,54 @@ def test_a_sample_that_fails_touches_its_own_record_alone(
     with in_thread(ScriptedServer(script)) as server:
         done = recipe(server, write(tmp_path, "Why?", "How?")).run(show_progress=False)
     assert [texts(record) for record in done] == [["Why? 1", "Why? 3"], ["How? 1", "How? 2", "How? 3"]]
+
+
+class Student(ScriptedChat):
+    """Holds a short answer likelier than a long one."""
+
+    async def answer_opening(self, messages: Sequence[Message]) -> str:
+        return "".join(turn.content for turn in messages)
+
+    async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
+        assert opened
+        return ScoredAnswer((-float(len(answer)),), (len(answer),), 3, False, "student", (f"fit-{answer}",))
+
+
+def fitting(*texts: Said, **options: Any) -> tuple[Record, Context]:
+    context, chat = scripted_context(replies(*texts), step="03-respond")
+    student = Student(lambda ask: "")
+    context = replace(context, get_chat=lambda name: student if name == "student" else chat)
+    step = Respond(samples=len(texts), choose="fit", student="student", **options)
+    (made,) = process(step, QUESTION, context)
+    step.finish(context)
+    return made, context
+
+
+def test_fit_chooses_what_the_student_holds_likeliest_and_keeps_the_others() -> None:
+    made, context = fitting("forty-two", "42", "it is 42")
+    assert (made.output, made.chosen, texts(made)) == ("42", 1, ["forty-two", "42", "it is 42"])
+    assert [answer.scores["grape"] for answer in made.answers] == [-9.0, -2.0, -8.0]
+    assert made.scores == {"grape": -2.0, "rsr": 1.0}
+    assert made.events[-1].calls == ("fit-forty-two", "fit-42", "fit-it is 42")
+    assert (context.facts["answers_scored"], context.facts["another_answer_chosen"]) == (3, 1)
+
+
+def test_fit_by_rsr_takes_equals_by_their_place() -> None:
+    made, _ = fitting("abc", "42", fit_by="rsr")
+    assert (made.output, made.scores["rsr"]) == ("abc", 1.0)
+
+
+@pytest.mark.parametrize("options", [{"choose": "fit"}, {"student": "small"}])
+def test_fit_and_its_student_go_together(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"`choose: fit` and `student`.* go together"):
+        Respond(samples=2, **options)
+
+
+def test_only_a_step_that_chooses_by_fit_names_a_model_that_scores() -> None:
+    assert dict(Respond(samples=2, model="a", choose="fit", student="b").models_of("chat")) == {
+        "model": "a",
+        "student": "b",
+    }
+    assert dict(Respond(model="a").models_of("chat")) == {"model": "a"}
+    assert Respond.scores_with("student")
+    assert not Respond.scores_with("model")
