@@ -101,7 +101,7 @@ def test_a_step_refuses_options_it_does_not_have_and_does_not_change(name: str) 
 
 
 def test_a_step_says_which_of_its_fields_name_a_model() -> None:
-    assert find_step("respond").model_fields_of("chat") == ["model", "judge"]
+    assert find_step("respond").model_fields_of("chat") == ["model", "student", "judge"]
     assert find_step("respond").model_fields_of("embedding") == []
     assert find_step("dedup_semantic").model_fields_of("embedding") == ["model"]
 

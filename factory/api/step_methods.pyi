@@ -495,6 +495,7 @@ class StepMethods:
         reasoning: bool = True,
         max_length: int = 4096,
         rank_clip: int = 100,
+        perturbations: int = 0,
     ) -> Dataset:
         """Score how well each of a record's answers fits a student model: by likelihood (GRAPE) and by
         ranks (RSR).
@@ -512,6 +513,9 @@ class StepMethods:
                 cut off.
             rank_clip (int, >= 2, default 100): The rank that a token has at most, in RSR; the authors' is
                 100.
+            perturbations (int, >= 0, <= 50, default 0): Read the record's answer also behind so many
+                prompts that lack a fifth of their last turn's words, drawn by the seed, for
+                "prompt_uncertainty"; each is a pass more. The authors take 10.
         """
 
     def from_code(

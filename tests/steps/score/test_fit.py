@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from factory.data.record import Candidate, Message, Missing, Record, new_record
 from factory.errors import RecordFailed, RunStopped
 from factory.models.base import ScoredAnswer
 from factory.step import Context
-from factory.steps.score.fit import Fits
+from factory.steps.score.fit import Fits, lacking_words
 from factory.steps.score.likelihood.fit import best, grape, rank_surprisal_ratio
 from factory.steps.score.likelihood.passes import Unscored
 
@@ -349,3 +350,46 @@ def test_an_answer_with_a_thought_of_its_own_stands_in_place_of_the_templates_em
 def test_tools_that_the_template_is_not_given_are_counted() -> None:
     _, context, _ = fitted(replace(several("aa", chosen=0), tools=({"name": "f"},)))
     assert context.facts["prompts_without_their_tools"] == 1
+
+
+def test_prompt_uncertainty_is_how_far_the_answer_moves_when_words_are_left_out() -> None:
+    class Counting(Student):
+        """Holds an answer the likelier, the more words come before it."""
+
+        async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
+            self.asked.append((context, answer))
+            words = len(context.split())
+            return ScoredAnswer((-1.0 / words,), (1,), words, False, self.name, ())
+
+    question = "one two three four five six seven eight nine ten"
+    student = Counting()
+    done, _, _ = fitted(new_record(question, output="aa"), student, perturbations=4)
+    (whole, _), *perturbed = student.asked
+    assert whole == f"{question}\n"
+    assert len(perturbed) == 4
+    assert len({context for context, _ in perturbed}) > 1
+    moved = [abs(math.exp(-1 / len(context.split())) - math.exp(-1 / 10)) for context, _ in perturbed]
+    assert done.scores["prompt_uncertainty"] == pytest.approx(sum(moved) / 4)
+    assert done.output == "aa"
+    assert done.messages[0].content == question
+
+
+def test_prompt_uncertainty_costs_nothing_where_it_is_not_asked_for_and_is_missing_with_the_fit() -> None:
+    student = Student()
+    assert "prompt_uncertainty" not in fitted(several("aa", chosen=0), student)[0].scores
+    assert len(student.asked) == 1
+    done, _, _ = fitted(several("", chosen=0), perturbations=2)
+    assert done.missing["prompt_uncertainty"].kind == "no_answer"
+
+
+@given(st.text("ab 法国\n", max_size=40), st.randoms())
+def test_what_is_left_of_a_prompt_are_some_of_its_words_in_order(text: str, draw: Any) -> None:
+    left = lacking_words(text, draw)
+    letters = iter(text)
+    assert all(letter in letters for letter in left)
+
+
+def test_about_a_fifth_of_the_words_is_left_out_in_chinese_too() -> None:
+    for text in ("word " * 1000, "法" * 1000):
+        left = len(lacking_words(text, random.Random(3))) / len(text)
+        assert 0.75 < left < 0.85
