@@ -59,8 +59,8 @@ class Fits(PerRecord):
     With `perturbations` the record gets "prompt_uncertainty": the mean of |P(answer | a prompt with words left out) -
     P(answer | prompt)|, P being exp(GRAPE). High: what the student says hangs on words that it is not sure of.
 
-    Fit says nothing of whether an answer is right, and what the student wrote itself fits it best: let go what is wrong
-    before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
+    Fit says nothing of whether an answer is right; what the student wrote itself fits it best, and an answer that says
+    its prompt again is the likeliest of all: let go what is wrong before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
     of 0.86 with what came of training is of that); they also find that likelihood alone does not choose best. Compare
     what is chosen with the longest.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from factory.data.record import Candidate, Event, Missing, Record
 from factory.data.text import normal_form, shorten
@@ -118,7 +119,7 @@ class ChecklistWriter:
         prompt: str,
         record: Record,
         context: Context,
-        values: dict[str, str],
+        values: dict[str, Any],
         most: int,
     ) -> tuple[list[Criterion], Event]:
         """The criteria of one reply, each once, the first `most` of them; what copies the prompt is left out."""
