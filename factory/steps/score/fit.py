@@ -60,9 +60,9 @@ class Fits(PerRecord):
     P(answer | prompt)|, P being exp(GRAPE). High: what the student says hangs on words that it is not sure of.
 
     Fit says nothing of whether an answer is right; what the student wrote itself fits it best, and an answer that says
-    its prompt again is the likeliest of all: let go what is wrong before, and choose among answers of others. RSR was tried on mathematics alone (its authors' Spearman correlation
-    of 0.86 with what came of training is of that); they also find that likelihood alone does not choose best. Compare
-    what is chosen with the longest.
+    its prompt again is the likeliest of all: let go what is wrong before, and choose among answers of others. RSR was
+    tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of that); they
+    also find that likelihood alone does not choose best. Compare what is chosen with the longest.
 
     Needs a model that scores given texts: `provider: transformers`, which reads the prompt of several answers once,
     `provider: vllm`, or a vLLM server. With `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`
