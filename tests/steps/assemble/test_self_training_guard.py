@@ -156,6 +156,7 @@ def test_the_order_of_the_set_has_no_say(told: list[int], draw: Any) -> None:
     assert kept == {record.id for record in guard(records, real_share=0.3)[0] if record.dropped is None}
 
 
+@pytest.mark.slow
 def test_a_run_exports_the_rounds_for_the_next_one_and_its_card_says_them(tmp_path: Path) -> None:
     rows = [{"instruction": f"Write {number}", "source": "x"} for number in range(4)]
     rows += [{"instruction": f"Real {number}", "output": "A person's."} for number in range(2)]

@@ -296,6 +296,7 @@ def test_the_order_of_criteria_is_drawn_for_a_record_and_is_one_for_all_its_answ
     assert len(set(orders)) > 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["Seine", "Loire", "Seine Loire", "Rhine"]), min_size=1, max_size=5))
 def test_the_score_of_an_answer_does_not_depend_on_the_others(texts: list[str]) -> None:
     together, *_ = rubric(script(write=RIVERS), several(*texts, chosen=0), harder=0)
@@ -333,6 +334,7 @@ def test_biases_are_told_with_their_intervals() -> None:
     assert "30 answers are graded by the model that wrote them" in told[1]
 
 
+@pytest.mark.slow
 def test_a_fair_judge_shows_no_bias_of_place() -> None:
     context, _ = scripted_context(script(write=RIVERS), step="02-rubric")
     step = WritesRubric(harder=0)
