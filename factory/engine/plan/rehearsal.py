@@ -234,7 +234,7 @@ class _DryEmbedder:
 
 
 def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | None = None) -> Any:
-    """A small instance of a JSON schema: `text`, highest numbers, false, one element in each list."""
+    """A small instance of a JSON schema: `text`, highest numbers, false, lists as short as may be but not empty."""
     root = schema if root is None else root
     if "$ref" in schema:
         return _stand_in(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], text, root)
@@ -249,7 +249,7 @@ def _stand_in(schema: Mapping[str, Any], text: str, root: Mapping[str, Any] | No
         case "object":
             return {name: _stand_in(part, text, root) for name, part in schema.get("properties", {}).items()}
         case "array":
-            return [_stand_in(schema.get("items", {}), text, root)]
+            return [_stand_in(schema.get("items", {}), text, root)] * max(1, schema.get("minItems", 1))
         case "integer" | "number":
             return schema.get("maximum", schema.get("minimum", 1))
         case "boolean":

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 from step_context import Ask, ScriptedChat, process, scripted_context
 
 from factory.data.record import Candidate, Message, Record, new_record
+from factory.engine.plan.rehearsal import dry_run
 from factory.errors import RecordFailed
 from factory.models.base import Reply
+from factory.recipe.recipe import build_recipe
 from factory.step import Context
 from factory.steps.agents.respond import Respond
 from factory.steps.assemble.pair import Pair
@@ -382,14 +385,38 @@ def test_respond_chooses_by_a_checklist_and_pair_pairs_by_it() -> None:
 
 
 def test_a_rehearsal_makes_every_kind_of_call() -> None:
-    context, chat = scripted_context(script(write=RIVERS, harder=criteria("names Rhine")))
+    context, chat = scripted_context(script(write=RIVERS, merge=RIVERS, harder=criteria("names Rhine")))
 
     async def rehearse() -> list[Record]:
-        step = WritesRubric()
-        return [one async for one in step.rehearse(several("same", chosen=0), context)]
+        step = WritesRubric(model=("one", "other"))
+        return [one async for one in step.rehearse(several("same", "same", chosen=0), context)]
 
     asyncio.run(rehearse())
-    assert [kind_of(ask) for ask in chat.asks] == ["write", "grade", "harder", "grade"]
+    calls = ["write", "write", "merge", "grade", "grade", "harder", "grade", "grade"]
+    assert [kind_of(ask) for ask in chat.asks] == calls
+    numbers = [shown(ask, "constraints").count("\n") + 1 for ask in chat.asks if kind_of(ask) == "grade"]
+    assert numbers == [16, 16, 4, 4]
+
+
+def test_an_estimate_counts_every_call(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "Name rivers", "output": "Seine"}')
+    recipe = build_recipe(
+        {
+            "name": "estimate",
+            "models": {
+                name: {"provider": "openai", "base_url": "http://127.0.0.1:9/v1", "model": name}
+                for name in ("one", "other")
+            },
+            "steps": [
+                {"read": {"path": str(tmp_path / "rows.jsonl")}},
+                {"respond": {"model": "one", "samples": 3, "overwrite": True}},
+                {"rubric": {"model": ["one", "other"]}},
+            ],
+        }
+    )
+    told = asyncio.run(dry_run(recipe))
+    asked = [sum(one.calls for one in step.asked.values()) for step in told.steps]
+    assert asked == [0, 3, 2 + 1 + 3 + 1 + 3]
 
 
 def test_a_step_that_names_no_model_is_refused() -> None:

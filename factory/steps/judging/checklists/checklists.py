@@ -67,7 +67,7 @@ class Checklists:
         context.count("checklists_kept_from_before", bool(criteria))
         kept = bool(criteria)
         if not kept:
-            written, asked = await self.writer.write(record, context, reference)
+            written, asked = await self.writer.write(record, context, reference, rehearsing=rehearsing)
             events += asked
             if isinstance(written, Missing):
                 return Graded(written, (), tuple(events))
@@ -81,7 +81,9 @@ class Checklists:
             if pair is None:
                 context.count("without_two_answers_to_compare")
             else:
-                harder, event = await self.writer.contrast(record, criteria, pair, context)
+                harder, event = await self.writer.contrast(
+                    record, criteria, pair, context, rehearsing=rehearsing
+                )
                 events += [event] if event is not None else []
                 context.count("harder_criteria", len(harder))
                 if harder:

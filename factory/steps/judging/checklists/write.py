@@ -12,7 +12,13 @@ from factory.data.text import normal_form, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
-from factory.steps.judging.checklists.checklist import ChecklistReply, Criterion, joined, numbered
+from factory.steps.judging.checklists.checklist import (
+    MOST_WEIGHT,
+    ChecklistReply,
+    Criterion,
+    joined,
+    numbered,
+)
 from factory.steps.judging.grading.grader import transcript
 
 LEAST = 2
@@ -30,14 +36,14 @@ class ChecklistWriter:
     max_tokens: int
 
     async def write(
-        self, record: Record, context: Context, reference: str = ""
+        self, record: Record, context: Context, reference: str = "", *, rehearsing: bool = False
     ) -> tuple[list[Criterion] | Missing, list[Event]]:
         """A checklist for the last turn of the record, or why there is none.
 
         reference: an answer that is known to be good, "" where there is none
         """
         found = await asyncio.gather(
-            *(self._written(model, record, context, reference) for model in self.models)
+            *(self._written(model, record, context, reference, rehearsing) for model in self.models)
         )
         lists = [criteria for criteria, _ in found if not isinstance(criteria, Missing)]
         events = [event for _, event in found if event is not None]
@@ -48,7 +54,7 @@ class ChecklistWriter:
             return first, events
         criteria, equal = joined(lists)
         if len(lists) > 1:
-            merged, event = await self._merged(record, criteria, context)
+            merged, event = await self._merged(record, criteria, context, rehearsing)
             events += [event] if event is not None else []
             if merged is not None:
                 criteria = merged
@@ -64,6 +70,8 @@ class ChecklistWriter:
         criteria: Sequence[Criterion],
         answers: tuple[Candidate, Candidate],
         context: Context,
+        *,
+        rehearsing: bool = False,
     ) -> tuple[list[Criterion], Event | None]:
         """Harder criteria by what the better of two answers has and the other lacks; none where no reply could be had.
 
@@ -79,7 +87,9 @@ class ChecklistWriter:
             "most": str(self.harder),
         }
         try:
-            found, event = await self._asked(self.models[0], "harder", record, context, values, self.harder)
+            found, event = await self._asked(
+                self.models[0], "harder", record, context, values, self.harder, rehearsing
+            )
         except RecordFailed as error:
             context.count("contrasts_not_had")
             context.log.info("%s: no harder criteria: %s", context.step, error)
@@ -90,23 +100,25 @@ class ChecklistWriter:
         return new, event
 
     async def _written(
-        self, model: str, record: Record, context: Context, reference: str
+        self, model: str, record: Record, context: Context, reference: str, rehearsing: bool
     ) -> tuple[list[Criterion] | Missing, Event | None]:
         values = {"most": str(self.criteria), **({"reference": reference} if reference else {})}
         name = "write_reference" if reference else "write"
         try:
-            return await self._asked(model, name, record, context, values, self.criteria)
+            return await self._asked(model, name, record, context, values, self.criteria, rehearsing)
         except RecordFailed as error:
             return Missing(error.kind, f"no checklist: {error}"), None
 
     async def _merged(
-        self, record: Record, criteria: Sequence[Criterion], context: Context
+        self, record: Record, criteria: Sequence[Criterion], context: Context, rehearsing: bool
     ) -> tuple[list[Criterion] | None, Event | None]:
         """The lists of several models as one; None where no reply could be had, so that all stand side by side."""
         most = self.criteria * len(self.models)
         values = {"checklist": numbered(criteria, weights=True), "most": str(most)}
         try:
-            merged, event = await self._asked(self.models[0], "merge", record, context, values, most)
+            merged, event = await self._asked(
+                self.models[0], "merge", record, context, values, most, rehearsing
+            )
         except RecordFailed as error:
             context.count("merges_not_had")
             context.log.info("%s: checklists stand side by side: %s", context.step, error)
@@ -121,8 +133,12 @@ class ChecklistWriter:
         context: Context,
         values: dict[str, Any],
         most: int,
+        rehearsing: bool,
     ) -> tuple[list[Criterion], Event]:
-        """The criteria of one reply, each once, the first `most` of them; what copies the prompt is left out."""
+        """The criteria of one reply, each once, the first `most` of them; what copies the prompt is left out.
+
+        rehearsing: the reply is a stand-in, for which as many stand as there may be
+        """
         name = f"checklist/{prompt}"
         asked = await context.ask(
             model,
@@ -136,6 +152,9 @@ class ChecklistWriter:
         )
         shown = normal_form(" ".join(text for _, text in context.prompt(name, record).turns))
         written = [Criterion(one.criterion, one.weight) for one in asked.answer.data.criteria]
+        if rehearsing:
+            many = [Criterion(f"{prompt} {at}: {written[0].text}", MOST_WEIGHT) for at in range(most)]
+            return many, asked.event
         own = [one for one in written if normal_form(one.text) not in shown]
         context.count("criteria_copied_from_the_prompt", len(written) - len(own))
         if not own:
