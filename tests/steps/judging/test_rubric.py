@@ -422,3 +422,10 @@ def test_an_estimate_counts_every_call(tmp_path: Path) -> None:
 def test_a_step_that_names_no_model_is_refused() -> None:
     with pytest.raises(ValidationError, match="names no model"):
         WritesRubric(model=())
+
+
+def test_without_a_checklist_the_reason_is_that_and_not_that_no_answer_was_chosen() -> None:
+    made, *_ = rubric(script(write="no"), several("Seine", "Loire"), choose="best")
+    assert made.missing["rubric"].kind == "bad_reply"
+    scored, *_ = rubric(script(write=RIVERS), several("Seine", "Loire"), harder=0)
+    assert scored.missing["rubric"].reason == "none of the answers is the record's: choose one"

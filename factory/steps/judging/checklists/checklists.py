@@ -150,10 +150,12 @@ def note_of(graded: Graded, at: int) -> str:
 def scored(record: Record, graded: Graded, own: int, context: Context) -> Record:
     """The record with the score of its own answer, at this place (-1: it has none), or with why it has no score."""
     event = context.event(SCORE)
+    if isinstance(graded.criteria, Missing):
+        return record.with_score(SCORE, graded.criteria, event)
     if own < 0:
         why = Missing("no_answer", "none of the answers is the record's: choose one")
         return record.with_score(SCORE, why, event)
-    score = graded.scores()[own] if not isinstance(graded.criteria, Missing) else None
+    score = graded.scores()[own]
     if score is None:
         return record.with_score(SCORE, why_missing(graded, own), event)
     return record.with_score(SCORE, score, event, note_of(graded, own))
