@@ -34,10 +34,6 @@ def wire_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """
     # Nearly all that a run sends, several times as fast.
     if all(turn[2:] == _TEXT_ALONE for turn in messages):
-    if all(
-        turn[2:] == _TEXT_ALONE for turn in messages
-    ):  # nearly all that a run sends, several times as fast
-    if all(turn[2:] == _TEXT_ALONE for turn in messages):  # nearly all that a run sends, several times as fast
         return [{"role": role, "content": content} for role, content, *_ in messages]
     free = _free_ids(messages)
     waiting: list[str] = []
