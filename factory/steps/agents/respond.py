@@ -208,11 +208,8 @@ class Respond(PerRecord):
         yield made
 
     def finish(self, context: Context) -> None:
-        """See `PerRecord.finish`: the answers that are kept and may be none."""
+        """See `PerRecord.finish`: the answers that are kept and may be none, and what checklists say of their judge."""
         tell_doubts(context)
-
-    def finish(self, context: Context) -> None:
-        """See `PerRecord.finish`: what the checklists' verdicts say of the judge."""
         _, biases = self._biases.pop(id(context.facts), (None, None))
         if biases is not None:
             tell_biases(biases, context)
