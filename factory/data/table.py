@@ -20,7 +20,9 @@ from factory.data.at_rest import (
 from factory.data.record import (
     INPUT_SEPARATOR,
     Drop,
+    Event,
     Record,
+    record_id,
 )
 from factory.data.text import call_text, turn_text
 from factory.data.whole_file import whole_file
@@ -173,6 +175,45 @@ class Table:
         import pyarrow as pa
 
         return type(self)(self.arrow.take(to_array(indices, pa.int64())))
+
+    def repeated(self, indices: Sequence[int] | NDArray[np.int64], step: str, epoch: int) -> Self:
+        """Copies of the rows at these positions, each a record of its own, whose history says of which it is one.
+
+        epoch: which time the rows are taken, from 2
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        rows = self.take(indices).arrow
+        ids = rows.column("id").to_pylist()
+        copies = [record_id((), step, "repeat", str(epoch), id) for id in ids]
+        events = rows.column("events").combine_chunks()
+        events = events.chunk(0) if isinstance(events, pa.ChunkedArray) else events
+        kind = record_schema().field("events").type
+        last = to_array(
+            [[Event(step, "repeat", parents=(id,), round=epoch)] for id in ids], kind
+        ).values
+        offsets = to_numbers(events.offsets).astype(np.int64)
+        lengths = np.diff(offsets)
+        ends = np.cumsum(lengths + 1)
+        places = np.empty(int(ends[-1]) if len(ends) else 0, np.int64)
+        own = np.ones(len(places), bool)
+        own[ends - 1] = False
+        places[own] = np.arange(offsets[0], offsets[-1]) if len(offsets) else 0
+        places[~own] = len(events.values) + np.arange(len(ids))
+        joined = pa.concat_arrays([events.values, last]).take(to_array(places, pa.int64()))
+        starts = np.concatenate([[0], ends]).astype(np.int32)
+        whole = pa.ListArray.from_arrays(to_array(starts, pa.int32()), joined, type=kind)
+        for name, column in (("id", to_array(copies, pa.string())), ("events", whole)):
+            field = record_schema().field(name)
+            rows = rows.set_column(rows.schema.get_field_index(name), field, column)
+        return type(self)(rows)
+
+    def with_rows(self, *others: Self) -> Self:
+        """The table with the rows of others behind its own."""
+        import pyarrow as pa
+
+        return type(self)(pa.concat_tables([self.arrow, *(other.arrow for other in others)]))
 
     def drop(self, drops: Mapping[int, Drop]) -> Self:
         """The same table with the rows at these positions marked as let go; marks that were there stay."""

@@ -1,0 +1,151 @@
+"""How much an ability still gains by more data, from its scores at several sizes of the set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from factory.errors import InputError
+from factory.statistics.arrays import Floats
+from factory.statistics.interval import Interval
+
+GROWS, FLAT, FALLS, UNKNOWN = "still grows", "flat", "falls", "cannot be told"
+POWERS = (0.0, *np.geomspace(0.05, 3.0, 24).tolist())
+"""How fast growth may fade: the score is a line in (1 - n^-p) / p; p = 0 is a line in log n."""
+FEWEST, FEWEST_SIZES = 5, 4
+STEP = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How one task grows with the rows of data.
+
+    per_thousand: what the next thousand rows behind the largest size bring, with its interval
+    verdict: "still grows", "flat", "falls" or "cannot be told"
+    enough: where it is flat, the smallest size tried from which on it is; else None
+    worth: gains within this are none
+    without_rows: points at size 0 that are not on the curve
+    """
+
+    task: str
+    points: int
+    largest: float
+    per_thousand: float
+    interval: Interval
+    verdict: str
+    enough: float | None
+    worth: float
+    without_rows: int = 0
+
+    def sentence(self) -> str:
+        """What is found, in one sentence."""
+        low, high = self.interval
+        gain = f"{self.per_thousand:+.3g} per 1,000 rows at {self.largest:,.0f} (95 % interval {low:+.3g} to {high:+.3g})"
+        if self.verdict == FLAT and self.enough is not None:
+            return f"{self.task}: flat from {self.enough:,.0f} rows: {self.enough:,.0f} are enough; {gain}"
+        if self.verdict == UNKNOWN:
+            return f"{self.task}: whether it grows {UNKNOWN}: {gain}; more sizes or runs are needed"
+        return f"{self.task}: {self.verdict}: {gain}"
+
+
+def fit_growth(task: str, sizes: Floats, scores: Floats, *, worth: float | None = None) -> Growth:
+    """How much a task gains per 1,000 rows at the largest size, and where it is flat.
+
+    The score is fitted as a + b (1 - n^-p) / p, for each speed p from a line in log n (0) to a sharp end (3); of those
+    that fit no worse than the best by an F test, all intervals together are the interval. So the speed need not be
+    known, and few points give a wide interval. It is flat where the interval lies within `worth` on both sides of 0.
+
+    sizes: rows of data, shape (n,); scores: higher is better, shape (n,)
+    worth: smallest gain per 1,000 rows that is one, in units of the score; by default a hundredth of its scale, where
+        all scores lie from 0 to 1 or from 0 to 100
+
+    Raises:
+        InputError: too few points or sizes: says how many are needed; or no scale to tell `worth` by.
+    """
+    sizes, scores = np.asarray(sizes, np.float64), np.asarray(scores, np.float64)
+    if not (np.isfinite(sizes).all() and np.isfinite(scores).all() and (sizes >= 0).all()):
+        raise InputError(f"{task}: a size or a score is missing, negative or no number")
+    least = _worth(task, scores) if worth is None else worth
+    without = int((sizes == 0).sum())
+    sizes, scores = sizes[sizes > 0], scores[sizes > 0]
+    tried = np.unique(sizes)
+    if len(sizes) < FEWEST or len(tried) < FEWEST_SIZES:
+        raise InputError(
+            f"{task}: {len(sizes)} points at {len(tried)} sizes above 0 are too few: growth has 3 parameters, and at "
+            f"least {FEWEST} points at {FEWEST_SIZES} sizes are needed"
+        )
+    largest = float(tried[-1])
+    gain, interval = _gain(sizes, scores, largest, largest + STEP)
+    low, high = interval
+    verdict, enough = UNKNOWN, None
+    if -least <= low and high <= least:
+        verdict, enough = FLAT, largest
+        for start in tried[:-1][::-1].tolist():
+            # Everything that comes behind this size, and not the next thousand alone.
+            more = _gain(sizes, scores, start, largest)[1]
+            if not (-least <= more[0] and more[1] <= least):
+                break
+            enough = float(start)
+    elif low > 0:
+        verdict = GROWS
+    elif high < 0:
+        verdict = FALLS
+    return Growth(task, len(sizes), largest, gain, interval, verdict, enough, least, without)
+
+
+def fit_growths(
+    tasks: list[str], sizes: Floats, scores: Floats, *, worth: float | None = None
+) -> list[Growth]:
+    """`fit_growth` for each task, in the order of their first points; shapes (n,)."""
+    of = np.array(tasks, dtype=object)
+    return [
+        fit_growth(task, np.asarray(sizes)[of == task], np.asarray(scores)[of == task], worth=worth)
+        for task in dict.fromkeys(tasks)
+    ]
+
+
+def _worth(task: str, scores: Floats) -> float:
+    low, high = float(scores.min()), float(scores.max())
+    if low >= 0 and high <= 1:
+        return 0.01
+    if low >= 0 and high <= 100:
+        return 1.0
+    raise InputError(
+        f"{task}: scores from {low:g} to {high:g} have no scale that is known: say with `worth` from which gain per "
+        "1,000 rows on more data is worth it"
+    )
+
+
+def _curve(sizes: Floats, power: float) -> Floats:
+    return np.asarray(np.log(sizes) if not power else -np.expm1(-power * np.log(sizes)) / power)
+
+
+def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[float, Interval]:
+    """The gain from one size to another, and its interval over all speeds that fit."""
+    from scipy.stats import f, t
+
+    number = len(sizes)
+    fits = []
+    for power in POWERS:
+        x = _curve(sizes, power)
+        x_mean, mean = float(x.mean()), float(scores.mean())
+        spread = float(((x - x_mean) ** 2).sum())
+        slope = float((x - x_mean) @ (scores - mean)) / spread
+        residual = float(((scores - mean - slope * (x - x_mean)) ** 2).sum())
+        step = float(np.diff(_curve(np.array([start, end]), power))[0])
+        fits.append((residual, slope * step, spread, step))
+    least = min(residual for residual, *_ in fits)
+    free = number - 3
+    most = least * (1 + float(f.ppf(0.95, 1, free)) / free) + 1e-15 * number
+    quantile = float(t.ppf(0.975, free))
+    lows, highs = [], []
+    for residual, gain, spread, step in fits:
+        if residual <= most:
+            half = quantile * (residual / free / spread) ** 0.5 * abs(step)
+            lows.append(gain - half)
+            highs.append(gain + half)
+    best = min(fits, key=lambda one: one[0])[1]
+    return best, (min(lows), max(highs))
+
+

@@ -1,0 +1,109 @@
+"""The groups of a table's rows: the values of a field, of a column that the source carried, or of a score in ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from factory.data.table import Table
+from factory.errors import RunStopped, nearest
+from factory.statistics.arrays import Floats, Ints
+from factory.steps.assemble.select.expression import Expression
+
+FIELDS = ("task", "lang", "source", "license")
+MOST_VALUES = 12
+"""A score with more different values than this has no groups of its own: it wants `cuts`."""
+BETWEEN = " / "
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """names: of the groups, sorted, "" among them where rows have no value; of: the group of each row, shape (rows,)"""
+
+    names: tuple[str, ...]
+    of: Ints
+
+    def counts(self, weights: Ints | None = None) -> dict[str, int]:
+        """Rows, or the sum of their weights, of each group."""
+        sums = np.bincount(self.of, weights, minlength=len(self.names))
+        return {name: int(round(float(number))) for name, number in zip(self.names, sums, strict=True)}
+
+
+def groups_of(table: Table, by: Sequence[str], cuts: Sequence[float], where: str) -> Groups:
+    """The group of each row.
+
+    by: one column or several, whose values then stand with " / " between them: a field of records, a column of
+        `meta`, or a score or sum of scores
+    cuts: where the ranges of a score begin
+    where: the step, for what is said
+
+    Raises:
+        RunStopped: there is no such column, or a score has too many values to be groups.
+    """
+    columns = [_column(table, one, cuts, where) for one in by]
+    rows = (
+        columns[0]
+        if len(columns) == 1
+        else ["" if "" in parts else BETWEEN.join(parts) for parts in zip(*columns, strict=True)]
+    )
+    names = tuple(sorted(set(rows)))
+    number = {name: at for at, name in enumerate(names)}
+    return Groups(names, np.fromiter((number[value] for value in rows), np.int64, len(rows)))
+
+
+def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> list[str]:
+    if by in FIELDS:
+        return [value or "" for value in table.values(by)]
+    metas = table.values("meta")
+    key = by.removeprefix("meta.").encode()
+    if any(key in meta.encode() for meta in metas):
+        key_text = by.removeprefix("meta.")
+        read = (orjson.loads(meta).get(key_text) if key_text in meta else None for meta in metas)
+        values = ["" if value is None else value if isinstance(value, str) else _written(value) for value in read]
+        if any(values):
+            return values
+    try:
+        score = Expression.parse(by)
+    except ValueError:
+        score = None
+    known = table.score_names()
+    lacking = [name for name in score.names if name not in known] if score is not None else [by]
+    if score is None or lacking:
+        raise RunStopped(
+            f"{where}: no record has {lacking[0]!r} of `by: {by}`: it is none of {', '.join(FIELDS)}, no column of the "
+            f"source and no score{nearest(lacking[0], [*FIELDS, *known])}"
+        )
+    return _ranges(score.values(table.scores), cuts, by, where)
+
+
+def _written(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _ranges(values: Floats, cuts: Sequence[float], by: str, where: str) -> list[str]:
+    known = ~np.isnan(values)
+    if not cuts:
+        different = np.unique(values[known])
+        if len(different) > MOST_VALUES:
+            raise RunStopped(
+                f"{where}: {by} has {len(different):,} different values: say with `cuts` where its ranges begin, such as "
+                f"`cuts: [{np.median(different):.3g}]`"
+            )
+        return [f"{value:g}" if there else "" for value, there in zip(values.tolist(), known, strict=True)]
+    return [name if there else "" for name, there in zip(_named(values, cuts), known, strict=True)]
+
+
+def _named(values: Floats, cuts: Sequence[float]) -> list[str]:
+    names = range_names(cuts)
+    return [names[at] for at in np.searchsorted(np.asarray(cuts), values, side="right").tolist()]
+
+
+def range_names(cuts: Sequence[float]) -> list[str]:
+    """What the ranges of a score are called: "< 3", "3 to < 4", ">= 4"; without cuts there is none."""
+    if not cuts:
+        return []
+    between = [f"{low:g} to < {high:g}" for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [f"< {cuts[0]:g}", *between, f">= {cuts[-1]:g}"]
