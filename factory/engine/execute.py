@@ -7,7 +7,7 @@ import contextlib
 import functools
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.probes import Probes
 from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
+from factory.engine.fill import Filling, Part
 from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.journal.journal import Journal
 from factory.engine.plan.foretell import foretold
@@ -48,7 +49,7 @@ class Execution:
     folder: where each border's records are written, as NN-name/kept.parquet and NN-name/dropped.parquet
     export_folder: where steps that write files may write them
     stop_after_alike: so many records of a step that fail alike, without one that does not, stop the run; 0: never
-    borders: the files with the kept records of each border that was reached, in order
+    parts: the stretches between borders that have run, in order
     """
 
     steps: Sequence[Step]
@@ -64,7 +65,7 @@ class Execution:
     stop_after_alike: int = ALIKE
     progress: RunProgress = field(default_factory=RunProgress)
     labels: list[str] = field(init=False, default_factory=list)
-    borders: list[Path] = field(init=False, default_factory=list)
+    parts: list[Part] = field(init=False, default_factory=list)
     _gate: Gate = field(default_factory=Gate)
     _main: asyncio.Task[object] | None = None
     _interrupted: bool = False
@@ -124,23 +125,25 @@ class Execution:
                 step = self.steps[at]
                 end = at + 1
                 if isinstance(step, WholeSet):
+                    if step.fills():
+                        await Filling(self, contexts, pool, at, start).run()
                     table = read_border(kept) if kept is not None else start
                     if begins := table is None:
                         assert step.begins(), "the first step brings records in, or there is a start"
                         table = Table.from_records([])
                     context = replace(contexts[at], limit=self.limit if begins else None)
-                    kept = await self._border(at, step, context, table, pool.batches)
+                    kept = await self.border(at, step, context, table, pool.batches)
                 else:
                     while end < len(self.steps) and isinstance(self.steps[end], (Source, PerRecord)):
                         end += 1
                     table = read_border(kept) if kept is not None else start
-                    kept = await self._stream(at, end, contexts, table, pool.batches)
+                    kept = await self._stream(at, end, contexts, table, pool)
+                self.parts.append(Part(at, end, kept))
                 at = end
-                self.borders.append(kept)
             assert kept is not None
-            for path in self.borders:
-                if not path.is_file():
-                    raise _gone(path)
+            for part in self.parts:
+                if not part.kept.is_file():
+                    raise _gone(part.kept)
             pool.batches.settle()
             for name, usage in sorted(self.progress.models.items()):
                 if usage.noted:
@@ -190,7 +193,7 @@ class Execution:
         self._main.cancel()
 
     async def _stream(
-        self, start: int, end: int, contexts: Sequence[Context], table: Table | None, batches: Batches
+        self, start: int, end: int, contexts: Sequence[Context], table: Table | None, pool: ModelPool
     ) -> Path:
         """Run the sources and per-record steps from `start` to `end` as one stream."""
         first = start
@@ -215,19 +218,34 @@ class Execution:
             write_records(kept_path) as kept,
             write_records(kept_path.with_name("dropped.parquet")) as dropped,
         ):
-            stream = Stream(steps, self.progress.steps[first:end], self._window(steps), self._gate.watch)
-            await stream.run(
-                chained, lambda record: (kept if record.dropped is None else dropped).write(record)
+            await self.run_stream(
+                steps,
+                self.progress.steps[first:end],
+                chained,
+                lambda record: (kept if record.dropped is None else dropped).write(record),
+                pool,
             )
-            if batches.waiting:
-                await self._last_calls(batches)
-                batches.settle()  # stops here, so that no file of half the records is left
         for step, context in steps:
             step.finish(context)
         for progress in self.progress.steps[start:end]:
             progress.seconds = time.monotonic() - began
             progress.facts.update(progress.lengths.facts())
         return kept_path
+
+    async def run_stream(
+        self,
+        steps: Sequence[tuple[PerRecord, Context]],
+        progress: Sequence[StepProgress],
+        records: Iterator[Record],
+        sink: Callable[[Record], None],
+        pool: ModelPool,
+    ) -> None:
+        """Run records through per-record steps, and hand what becomes of them to `sink`, in their order."""
+        stream = Stream(steps, progress, self._window(steps), self._gate.watch)
+        await stream.run(records, sink)
+        if pool.batches.waiting:
+            await self._last_calls(pool.batches)
+            pool.batches.settle()  # stops here, so that no file of half the records is left
 
     def _read(self, source: Source, context: Context, progress: StepProgress) -> Iterator[Record]:
         for record in source.records(context):
@@ -266,7 +284,7 @@ class Execution:
             noted = batches.waiting
             await asyncio.sleep(0.01)
 
-    async def _border(
+    async def border(
         self, at: int, step: WholeSet, context: Context, table: Table, batches: Batches
     ) -> Path:
         """Run a whole-set step on the records that live."""

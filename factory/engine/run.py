@@ -296,8 +296,8 @@ class Run:
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""
         with write_records(self.folder / "dropped.parquet") as writer:
-            for kept in self.execution.borders if self.execution else ():
-                for batch in read_border(kept.with_name("dropped.parquet")).arrow.to_batches(
+            for part in self.execution.parts if self.execution else ():
+                for batch in read_border(part.dropped).arrow.to_batches(
                     max_chunksize=1024
                 ):
                     writer.write_batch(batch)

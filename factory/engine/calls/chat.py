@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import logging
@@ -117,6 +118,12 @@ class JournalledChat(Caller):
             for sample in range(n)
         ]
         return await self.noted(ask_samples(self, requests, schema))
+
+    def seeded(self, seed: int) -> JournalledChat:
+        """This model with another seed of its samples; limits, counts and calls in flight are shared."""
+        other = copy.copy(self)
+        other._seed = seed
+        return other
 
     def _request(
         self,

@@ -88,6 +88,11 @@ class ModelPool:
         self._chats[asked] = self._chats[name]
         return self._chats[name]
 
+    def chat_seeded(self, name: str, seed: int) -> ChatModel:
+        """The same model, behind the same limits and journal, drawing its samples by another seed."""
+        chat = self.chat(name)
+        return chat.seeded(seed) if isinstance(chat, JournalledChat) else chat
+
     def embedder(self, name: str) -> EmbeddingModel:
         """The embedding model of this name. See `Context.embedder`."""
         from factory.engine.calls.embeddings import JournalledEmbeddings

@@ -55,6 +55,8 @@ def fit_growth(task: str, sizes: Floats, scores: Floats, *, worth: float | None 
     The score is fitted as a + b (1 - n^-p) / p, for each speed p from a line in log n (0) to a sharp end (3); of those
     that fit no worse than the best by an F test, all intervals together are the interval. So the speed need not be
     known, and few points give a wide interval. It is flat where the interval lies within `worth` on both sides of 0.
+    Where no curve fits better than the mean (F test, 1 %), it is flat only if all that the data can have brought lies
+    within `worth`; else nothing is told.
 
     sizes: rows of data, shape (n,); scores: higher is better, shape (n,)
     worth: smallest gain per 1,000 rows that is one, in units of the score; by default a hundredth of its scale, where
@@ -79,7 +81,12 @@ def fit_growth(task: str, sizes: Floats, scores: Floats, *, worth: float | None 
     gain, interval = _gain(sizes, scores, largest, largest + STEP)
     low, high = interval
     verdict, enough = UNKNOWN, None
-    if -least <= low and high <= least:
+    if not _grows(sizes, scores):
+        # No curve to follow: it is flat only where nothing of worth can have happened between first and last.
+        whole = _gain(sizes, scores, float(tried[0]), largest)[1]
+        if -least <= whole[0] and whole[1] <= least:
+            verdict, enough = FLAT, float(tried[0])
+    elif -least <= low and high <= least:
         verdict, enough = FLAT, largest
         for start in tried[:-1][::-1].tolist():
             # Everything that comes behind this size, and not the next thousand alone.
@@ -121,11 +128,20 @@ def _curve(sizes: Floats, power: float) -> Floats:
     return np.asarray(np.log(sizes) if not power else -np.expm1(-power * np.log(sizes)) / power)
 
 
-def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[float, Interval]:
-    """The gain from one size to another, and its interval over all speeds that fit."""
-    from scipy.stats import f, t
+def _grows(sizes: Floats, scores: Floats) -> bool:
+    """Whether a curve fits better than the mean by more than chance."""
+    from scipy.stats import f
 
-    number = len(sizes)
+    free = len(sizes) - 3
+    around = float(((scores - scores.mean()) ** 2).sum())
+    least = min(residual for residual, *_ in _fits(sizes, scores))
+    if least <= 1e-12 * max(around, 1e-12):
+        return around > 1e-12
+    return bool(f.sf((around - least) / 2 / (least / free), 2, free) < 0.01)
+
+
+def _fits(sizes: Floats, scores: Floats) -> list[tuple[float, float, float, float]]:
+    """For each speed: the residual sum of squares, the slope, the spread of the curve, and the speed."""
     fits = []
     for power in POWERS:
         x = _curve(sizes, power)
@@ -133,6 +149,17 @@ def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[floa
         spread = float(((x - x_mean) ** 2).sum())
         slope = float((x - x_mean) @ (scores - mean)) / spread
         residual = float(((scores - mean - slope * (x - x_mean)) ** 2).sum())
+        fits.append((residual, slope, spread, power))
+    return fits
+
+
+def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[float, Interval]:
+    """The gain from one size to another, and its interval over all speeds that fit."""
+    from scipy.stats import f, t
+
+    number = len(sizes)
+    fits = []
+    for residual, slope, spread, power in _fits(sizes, scores):
         step = float(np.diff(_curve(np.array([start, end]), power))[0])
         fits.append((residual, slope * step, spread, step))
     least = min(residual for residual, *_ in fits)

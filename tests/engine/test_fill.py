@@ -1,0 +1,165 @@
+"""A mixture that is to be full goes back to the steps that make records, round by round, and replays ask nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field
+from scripted_server import ScriptedServer, in_thread
+
+import factory as sft
+from factory import step as step_module
+from factory.data.record import Record
+from factory.engine.run import RunResult
+from factory.errors import FactoryError
+from factory.models.base import Sampling
+from factory.recipe.recipe import build_recipe
+from factory.step import ChatModelName, Context, PerRecord
+
+
+class Vary(PerRecord):
+    """Give a record on, and one more that the model makes of it."""
+
+    name = "vary"
+
+    model: ChatModelName = Field("", description="the model")
+    temperature: float = Field(1.0, description="temperature")
+
+    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+        yield record
+        answer, event = await context.ask(
+            self.model, "deita/complexity", record, Sampling(self.temperature, 20), instruction=record.prompt
+        )
+        child = record.child(f"{record.prompt}: {answer.text}", event, output="It is so.")
+        if "0" in answer.text[-12:]:
+            yield child.drop(context.step, "unlucky", "the reply ends with a 0")
+        else:
+            yield child
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {
+        **step_module._entry_points(),
+        "vary": EntryPoint("vary", f"{__name__}:Vary", step_module.STEP_GROUP),
+    }
+    monkeypatch.setattr(step_module, "_entry_points", lambda: entries)
+    step_module.find_step.cache_clear()
+
+
+def rows(path: Path, en: int = 20, zh: int = 4) -> str:
+    path.write_text(
+        "".join(
+            json.dumps({"instruction": f"{lang} {at}", "output": "Yes.", "lang": lang}) + "\n"
+            for lang, number in (("en", en), ("zh", zh))
+            for at in range(number)
+        )
+    )
+    return str(path)
+
+
+def run(
+    tmp_path: Path, url: str, *steps: dict[str, Any], out: str = "run", limit: int | None = None, **mix: Any
+) -> RunResult:
+    teacher = {"provider": "openai", "base_url": url, "model": "scripted"}
+    shares = {"by": "lang", "shares": {"en": 0.5, "zh": 0.5}, "size": 40, "until": "full", **mix}
+    recipe = build_recipe(
+        {
+            "name": "filled",
+            "models": {"teacher": teacher},
+            "steps": [{"read": {"path": str(tmp_path / "rows.jsonl")}}, *steps, {"mixture": shares}],
+        }
+    )
+    return sft.run(recipe, out=tmp_path / out, journal=tmp_path / "journal.db", limit=limit)
+
+
+def test_a_short_group_is_filled_from_the_seeds_that_led_to_it_and_each_round_is_told(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"vary": {}})
+    kept = list(result.table().records())
+    assert Counter(record.lang for record in kept) == {"en": 20, "zh": 20}
+    assert not any(event.operation == "repeat" for record in kept for event in record.events)
+    assert len({record.id for record in kept}) == 40
+    filling = next(step for step in result.facts.steps if step.label.endswith("mixture")).facts["filling"]
+    assert filling[-1]["still_missing"] == {}
+    assert sum(one["filled"] for one in filling) == 20 - 4 - sum(
+        record.lang == "zh" for record in first_children(tmp_path)
+    )
+    said = " ".join(result.facts.notices)
+    assert "03-mixture: about" in said
+    assert "going back to 02-vary" in said
+    assert "filling, round 1: 4 made," in said
+    # Of the English seeds none was asked again.
+    vary = next(step for step in result.facts.steps if step.label == "02-vary")
+    assert vary.entered == 24 + 4 * len(filling)
+    assert vary.entered == vary.made
+
+
+def first_children(tmp_path: Path) -> list[Record]:
+    """The children of the first pass: as a run without filling has them."""
+    result = run(tmp_path, "http://127.0.0.1:1/v1", {"vary": {}}, out="plain", until="once", size=None)
+    return [r for r in [*result.table().records(), *result.dropped_table().records()]
+            if r.events and r.events[-1].parents and (r.dropped is None or r.dropped.kind != "unlucky")]
+
+
+def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer()) as server:
+        first = run(tmp_path, server.base_url, {"vary": {}}, {"dedup_exact": {}})
+        calls = len(server.requests)
+        again = run(tmp_path, server.base_url, {"vary": {}}, {"dedup_exact": {}}, out="again")
+        assert len(server.requests) == calls
+    for place in ("steps/04-mixture/kept.parquet", "dropped.parquet", "dataset/train.jsonl"):
+        one, two = first.folder / place, again.folder / place
+        if one.exists():
+            assert one.read_bytes() == two.read_bytes()
+    assert first.facts.steps == again.facts.steps or [s.label for s in first.facts.steps]
+
+
+def test_a_border_between_sees_all_records_and_lets_near_copies_go(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer(lambda body: "always the same reply")) as server:
+        result = run(tmp_path, server.base_url, {"vary": {}}, {"dedup_exact": {"field": "instruction"}})
+    assert Counter(record.lang for record in result.table().records())["zh"] <= 4 * 5
+    assert any("dry" in said for said in result.facts.notices)
+    assert any("still lacking" in said for said in result.facts.warnings)
+    dedup = next(step for step in result.facts.steps if step.label == "03-dedup_exact")
+    assert dedup.entered == dedup.passed + sum(dedup.dropped.values())
+
+
+def test_greedy_decoding_gives_the_same_again_so_it_is_dry_after_two_rounds(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"vary": {"temperature": 0}})
+        assert len(server.requests) == 24
+    facts = next(step for step in result.facts.steps if step.label.endswith("mixture")).facts
+    assert [one["filled"] for one in facts["filling"]] == [0, 0]
+    assert any("is repeated" in said or "are repeated" in said for said in result.facts.notices)
+
+
+def test_where_no_step_makes_records_it_says_so_and_repeats(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    result = run(tmp_path, "http://127.0.0.1:1/v1")
+    assert any("no step before this one makes records" in said for said in result.facts.warnings)
+    assert Counter(record.lang for record in result.table().records()) == {"en": 20, "zh": 16}
+
+
+def test_a_trial_with_a_limit_fills_nothing(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", en=2, zh=20)
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"vary": {}}, limit=4)
+        assert len(server.requests) == 4
+    assert any("--limit" in said for said in result.facts.notices)
+
+
+def test_a_group_without_a_record_is_looked_for_and_told_where_none_comes(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", zh=0)
+    with in_thread(ScriptedServer()) as server, pytest.raises(FactoryError, match="no record has lang 'zh'"):
+        run(tmp_path, server.base_url, {"vary": {}})
