@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from factory.api.begin import begin
     from factory.api.dataset import Dataset, load
+    from factory.api.fitting import fit_growth, fit_mixture, fit_scaling, fit_weights
     from factory.api.looking import report, runs, why
     from factory.api.measuring import compare, measure
     from factory.api.run import run
@@ -35,6 +36,10 @@ _PUBLIC = {
     "as_runnable": "factory.api.runnable",
     "begin": "factory.api.begin",
     "compare": "factory.api.measuring",
+    "fit_growth": "factory.api.fitting",
+    "fit_mixture": "factory.api.fitting",
+    "fit_scaling": "factory.api.fitting",
+    "fit_weights": "factory.api.fitting",
     "load": "factory.api.dataset",
     "load_recipe": "factory.recipe.recipe",
     "measure": "factory.api.measuring",
@@ -56,6 +61,10 @@ __all__ = [
     "as_runnable",
     "begin",
     "compare",
+    "fit_growth",
+    "fit_mixture",
+    "fit_scaling",
+    "fit_weights",
     "load",
     "load_recipe",
     "measure",

@@ -190,9 +190,7 @@ class Table:
         events = rows.column("events").combine_chunks()
         events = events.chunk(0) if isinstance(events, pa.ChunkedArray) else events
         kind = record_schema().field("events").type
-        last = to_array(
-            [[Event(step, "repeat", parents=(id,), round=epoch)] for id in ids], kind
-        ).values
+        last = to_array([[Event(step, "repeat", parents=(id,), round=epoch)] for id in ids], kind).values
         offsets = to_numbers(events.offsets).astype(np.int64)
         lengths = np.diff(offsets)
         ends = np.cumsum(lengths + 1)

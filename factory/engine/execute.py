@@ -21,7 +21,8 @@ from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.probes import Probes
 from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
-from factory.engine.fill import Filling, Part
+from factory.engine.filling.fill import Filling
+from factory.engine.filling.parts import Part
 from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.journal.journal import Journal
 from factory.engine.plan.foretell import foretold
@@ -284,9 +285,7 @@ class Execution:
             noted = batches.waiting
             await asyncio.sleep(0.01)
 
-    async def border(
-        self, at: int, step: WholeSet, context: Context, table: Table, batches: Batches
-    ) -> Path:
+    async def border(self, at: int, step: WholeSet, context: Context, table: Table, batches: Batches) -> Path:
         """Run a whole-set step on the records that live."""
         progress = self.progress.steps[at]
         began = time.monotonic()

@@ -297,9 +297,7 @@ class Run:
         """All that any step let go, in the order of the steps, in one file."""
         with write_records(self.folder / "dropped.parquet") as writer:
             for part in self.execution.parts if self.execution else ():
-                for batch in read_border(part.dropped).arrow.to_batches(
-                    max_chunksize=1024
-                ):
+                for batch in read_border(part.dropped).arrow.to_batches(max_chunksize=1024):
                     writer.write_batch(batch)
         return writer.rows
 

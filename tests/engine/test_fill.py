@@ -105,8 +105,11 @@ def test_a_short_group_is_filled_from_the_seeds_that_led_to_it_and_each_round_is
 def first_children(tmp_path: Path) -> list[Record]:
     """The children of the first pass: as a run without filling has them."""
     result = run(tmp_path, "http://127.0.0.1:1/v1", {"vary": {}}, out="plain", until="once", size=None)
-    return [r for r in [*result.table().records(), *result.dropped_table().records()]
-            if r.events and r.events[-1].parents and (r.dropped is None or r.dropped.kind != "unlucky")]
+    return [
+        r
+        for r in [*result.table().records(), *result.dropped_table().records()]
+        if r.events and r.events[-1].parents and (r.dropped is None or r.dropped.kind != "unlucky")
+    ]
 
 
 def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ def fit_mixture(
     sizes = np.ones(len(shares)) if amounts is None else np.asarray(amounts, np.float64)
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise InputError("an amount of training data is not a number above 0: mend the table")
-    owners = list(own) if own is not None else (list(range(number)) if number == len(groups) else [-1] * number)
+    owners = (
+        list(own) if own is not None else (list(range(number)) if number == len(groups) else [-1] * number)
+    )
     wanted = np.full(number, 1 / number) if weights is None else np.asarray(weights, np.float64)
     if (wanted < 0).any() or not wanted.sum() > 0:
         raise InputError("a weight of a loss is negative, or all are 0: give weights of 0 and more")
@@ -130,7 +132,8 @@ def fit_mixture(
     if not fits:
         one = min(tried, key=lambda each: _needed(each, len(groups)))
         raise InputError(
-            f"{mixtures:,} different mixtures are too few: `{one.name}` has {one.parameters(len(groups))} parameters for "
+            f"{mixtures:,} different mixtures are too few: `{one.name}` has {one.parameters(len(groups))} parameters "
+            "for "
             f"{len(groups)} groups, and at least {_needed(one, len(groups))} mixtures are needed to fit it and hold "
             "some out: train more proxies"
         )
@@ -271,13 +274,17 @@ def _bounds(
 ) -> tuple[Floats, Floats]:
     for group in asked:
         if group not in groups:
-            raise InputError(f"a bound names the group {group!r}, which has no share{nearest(group, list(groups))}")
+            raise InputError(
+                f"a bound names the group {group!r}, which has no share{nearest(group, list(groups))}"
+            )
     low, high = shares.min(axis=0), shares.max(axis=0)
     for at, group in enumerate(groups):
         if group in asked:
             low[at], high[at] = asked[group]
             if not 0 <= low[at] <= high[at] <= 1:
-                raise InputError(f"the bounds of {group!r}, {low[at]:g} to {high[at]:g}, are no shares from 0 to 1")
+                raise InputError(
+                    f"the bounds of {group!r}, {low[at]:g} to {high[at]:g}, are no shares from 0 to 1"
+                )
     if low.sum() > 1 + 1e-9 or high.sum() < 1 - 1e-9:
         raise InputError(
             f"the bounds cannot be held: the least shares sum to {low.sum():g}, the largest to {high.sum():g}, and 1 "
@@ -287,14 +294,16 @@ def _bounds(
 
 
 def _draw(low: Floats, high: Floats, number: int, chance: np.random.Generator) -> Floats:
-    """Mixtures within the bounds, shape (number, groups): what the least leave is shared out, and cut at the largest."""
+    """Mixtures within the bounds, shape (number, groups): what the least leave is shared out up to the largest."""
     left = 1 - low.sum()
     raw = low + left * chance.dirichlet(np.full(len(low), 0.7), number)
     for _ in range(len(low)):
         over = np.maximum(raw - high, 0.0)
         raw = raw - over
         room = high - raw
-        raw = raw + over.sum(axis=1, keepdims=True) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-12)
+        raw = raw + over.sum(axis=1, keepdims=True) * room / np.maximum(
+            room.sum(axis=1, keepdims=True), 1e-12
+        )
     return np.asarray(raw)
 
 
@@ -380,4 +389,3 @@ def _best_shares(
             group for at, group in enumerate(groups) if not least[at] - 1e-6 <= best[at] <= most[at] + 1e-6
         ),
     )
-

@@ -41,7 +41,8 @@ class Growth:
     def sentence(self) -> str:
         """What is found, in one sentence."""
         low, high = self.interval
-        gain = f"{self.per_thousand:+.3g} per 1,000 rows at {self.largest:,.0f} (95 % interval {low:+.3g} to {high:+.3g})"
+        said = f"{self.per_thousand:+.3g} per 1,000 rows at {self.largest:,.0f}"
+        gain = f"{said} (95 % interval {low:+.3g} to {high:+.3g})"
         if self.verdict == FLAT and self.enough is not None:
             return f"{self.task}: flat from {self.enough:,.0f} rows: {self.enough:,.0f} are enough; {gain}"
         if self.verdict == UNKNOWN:
@@ -55,7 +56,7 @@ def fit_growth(task: str, sizes: Floats, scores: Floats, *, worth: float | None 
     The score is fitted as a + b (1 - n^-p) / p, for each speed p from a line in log n (0) to a sharp end (3); of those
     that fit no worse than the best by an F test, all intervals together are the interval. So the speed need not be
     known, and few points give a wide interval. It is flat where the interval lies within `worth` on both sides of 0.
-    Where no curve fits better than the mean (F test, 1 %), it is flat only if all that the data can have brought lies
+    Where no curve fits better than the mean (F test, 2 %), it is flat only if all that the data can have brought lies
     within `worth`; else nothing is told.
 
     sizes: rows of data, shape (n,); scores: higher is better, shape (n,)
@@ -137,7 +138,7 @@ def _grows(sizes: Floats, scores: Floats) -> bool:
     least = min(residual for residual, *_ in _fits(sizes, scores))
     if least <= 1e-12 * max(around, 1e-12):
         return around > 1e-12
-    return bool(f.sf((around - least) / 2 / (least / free), 2, free) < 0.01)
+    return bool(f.sf((around - least) / 2 / (least / free), 2, free) < 0.02)
 
 
 def _fits(sizes: Floats, scores: Floats) -> list[tuple[float, float, float, float]]:
@@ -174,5 +175,3 @@ def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[floa
             highs.append(gain + half)
     best = min(fits, key=lambda one: one[0])[1]
     return best, (min(lows), max(highs))
-
-

@@ -40,7 +40,9 @@ def doremi(
     steps = np.asarray(excess, np.float64)
     weights = _start(start, steps.shape[1])
     if (steps < 0).any():
-        raise InputError("an excess loss is negative: DoReMi clips each token's at 0 before it takes the mean")
+        raise InputError(
+            "an excess loss is negative: DoReMi clips each token's at 0 before it takes the mean"
+        )
     total, last = np.zeros(len(weights)), np.zeros(len(weights))
     for step in steps:
         last = np.where(np.isnan(step), last, step)

@@ -15,7 +15,7 @@ PARAMETERS = 5
 DELTA = 1e-3
 """Where the Huber loss of the log residuals turns linear (Hoffmann et al., arXiv 2203.15556)."""
 FOLDS = 5
-DRAWS = 100
+DRAWS = 60
 KAPLAN: Mapping[str, float] = {"parameters": 0.73, "data": 0.27, "batch": 0.24, "steps": 0.03}
 """Exponents of the compute with which the best size, data, batch and steps grow (Kaplan et al., arXiv 2001.08361)."""
 
@@ -92,7 +92,8 @@ def fit_scaling(
     needed = PARAMETERS + 3  # a fifth held out, five parameters and one point more are left
     if points < needed:
         raise InputError(
-            f"{points} points are too few: the law has {PARAMETERS} parameters, and at least {needed} points are needed "
+            f"{points} points are too few: the law has {PARAMETERS} parameters, and at least {needed} points are "
+            "needed "
             "to fit it and hold some out"
         )
     for what, values in (("model size", sizes), ("number of tokens", data)):
@@ -122,7 +123,7 @@ def _fitted(sizes: Floats, data: Floats, found: Floats, seed: int, draws: int) -
     drawn = []
     for _ in range(draws):
         rows = chance.integers(0, points, points)
-        drawn.append(_as_law(_fit(logs[rows], np.log(found)[rows], theta[None, :])[0]))
+        drawn.append(_as_law(_fit(logs[rows], np.log(found)[rows], theta[None, :], 1e-9)[0]))
     names = ("A", "B", "E", "alpha", "beta", "size_exponent")
     intervals = {
         name: (float(low), float(high))
@@ -161,7 +162,7 @@ def _predicted(theta: Floats, logs: Floats) -> Floats:
     return np.asarray(most + np.log(np.exp(terms - most[:, None]).sum(axis=1)))
 
 
-def _fit(logs: Floats, wanted: Floats, starts: Floats) -> tuple[Floats, float]:
+def _fit(logs: Floats, wanted: Floats, starts: Floats, near: float = 1e-13) -> tuple[Floats, float]:
     """The parameters (log A, log B, log E, alpha, beta) and the sum of the Huber losses."""
     from scipy.optimize import minimize
 
@@ -186,7 +187,11 @@ def _fit(logs: Floats, wanted: Floats, starts: Floats) -> tuple[Floats, float]:
 
     found = [
         minimize(
-            objective, start - _shift(start, middle), jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-8}
+            objective,
+            start - _shift(start, middle),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 1000, "ftol": near, "gtol": 1e-8},
         )
         for start in starts
     ]
@@ -209,7 +214,7 @@ def _held_out(logs: Floats, wanted: Floats, theta: Floats, seed: int) -> tuple[F
     coarse = np.vstack([theta[None, :], _starts()[::6]])
     for fold in range(FOLDS):
         out, inside = fold_of == fold, fold_of != fold
-        fitted = _fit(logs[inside], wanted[inside], coarse)[0]
+        fitted = _fit(logs[inside], wanted[inside], coarse, 1e-9)[0]
         errors[out] = np.abs(_predicted(fitted, logs[out]) - wanted[out])
         line = np.linalg.lstsq(compute[inside], wanted[inside], rcond=None)[0]
         plain[out] = np.abs(compute[out] @ line - wanted[out])

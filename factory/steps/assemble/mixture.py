@@ -42,9 +42,9 @@ class Mixture(WholeSet):
     and each is kept between `minimum` and `maximum`. Within a group the records with the highest `score` go first;
     without one, and among equals, the seed draws. A group that has less than its share is told, and repeated: so many
     `epochs` of it at the most. What repeats are worth beside new rows is told by the data-constrained scaling law
-    (arXiv 2305.16264), which finds up to four epochs nearly as good as new ones. A copy is a record of its own behind the
-    others, whose history names the first: deduplicate before this step, not after it. What a group cannot give even so
-    is left out, or comes from the others, or shrinks the set (`short`).
+    (arXiv 2305.16264), which finds up to four epochs nearly as good as new ones. A copy is a record of its own behind
+    the others, whose history names the first: deduplicate before this step, not after it. What a group cannot give
+    even so is left out, or comes from the others, or shrinks the set (`short`).
 
     `until: full` goes back to the steps of the recipe that make records, before any is repeated: round by round, with
     other random draws, on the records that led to a short group, until it is full or `dry_rounds` rounds have each
@@ -78,13 +78,16 @@ class Mixture(WholeSet):
     temperature: float = Field(
         2.0, ge=1, le=1000, description="how much `shares: temperature` evens out; 1 not at all"
     )
-    cap: int | None = Field(None, ge=1, description="rows or tokens that a group counts for in `shares: capped`")
-    minimum: Bound = Field(
-        0.0, description="smallest share of every group, or of some by name"
+    cap: int | None = Field(
+        None, ge=1, description="rows or tokens that a group counts for in `shares: capped`"
     )
+    minimum: Bound = Field(0.0, description="smallest share of every group, or of some by name")
     maximum: Bound = Field(1.0, description="largest share of every group, or of some by name")
     epochs: float = Field(
-        float(FRESH_EPOCHS), ge=1, le=100, description="a group is taken so often at the most; 1 repeats nothing"
+        float(FRESH_EPOCHS),
+        ge=1,
+        le=100,
+        description="a group is taken so often at the most; 1 repeats nothing",
     )
     short: Literal["leave", "spread", "shrink"] = Field(
         "leave",
@@ -94,7 +97,9 @@ class Mixture(WholeSet):
     until: Literal["once", "full"] = Field(
         "once", description="full goes back to the steps that make records until no group is short, or dry"
     )
-    dry_rounds: int = Field(2, ge=1, le=20, description="rounds in a row that bring little, after which it ends")
+    dry_rounds: int = Field(
+        2, ge=1, le=20, description="rounds in a row that bring little, after which it ends"
+    )
     cuts: tuple[float, ...] = Field((), description="where the ranges of a score begin, rising")
     score: str = Field(
         "", description="a score, or a sum of scores, whose highest go first; empty: the seed draws"
@@ -122,7 +127,8 @@ class Mixture(WholeSet):
             total = math.fsum(self.shares.values())
             if abs(total - 1) > NEAR:
                 scaled = ", ".join(
-                    f"{shorten(group, 30)}: {share / total:.4g}" for group, share in list(self.shares.items())[:SHOWN]
+                    f"{shorten(group, 30)}: {share / total:.4g}"
+                    for group, share in list(self.shares.items())[:SHOWN]
                 )
                 raise ValueError(f"`shares` sum to {total:g}, not to 1; with the same ratios: {scaled}")
         if (self.shares == "capped") != (self.cap is not None):
@@ -164,11 +170,15 @@ class Mixture(WholeSet):
         for group, lack in short.items():
             mean = 1.0
             if read.tokens is not None:
-                own = read.tokens[read.usable & (groups.of == groups.names.index(group))] if group in groups.names else ()
-                mean = float(np.mean(own)) if len(own) else float(read.tokens.mean()) if len(read.tokens) else 1.0
+                at = groups.names.index(group) if group in groups.names else -1
+                own = read.tokens[read.usable & (groups.of == at)]
+                own = own if len(own) else read.tokens
+                mean = float(own.mean()) if len(own) else 1.0
             missing[group] = max(1, math.ceil(lack / max(mean, 1.0) - 1e-6))
-        wanted = np.array([name in short for name in groups.names])
+        wanted = np.array([name in short for name in groups.names], bool)
         rows = np.flatnonzero(wanted[groups.of]) if len(groups.names) else np.zeros(0, np.int64)
+        if any(group not in groups.names for group in short):
+            rows = np.arange(len(table))  # any record may lead to a group that has none
         return Lacking(missing, rows.tolist(), self.dry_rounds)
 
     async def run(self, table: Table, context: Context) -> Table:
@@ -212,9 +222,7 @@ class Mixture(WholeSet):
             for epoch, rows in enumerate(taken[1:], start=2):
                 copies.setdefault(epoch, []).append(rows)
             outcome.append(outcome_of(group, read, taken))
-        outcome += [
-            outcome_of(group, read, []) for group in given.shares if group not in groups.names
-        ]
+        outcome += [outcome_of(group, read, []) for group in given.shares if group not in groups.names]
         self._tell(table, read, outcome, np.flatnonzero(chosen), context)
         drops = self._drops(table, read, chosen, ranks, context)
         result = table.drop(drops)
@@ -226,21 +234,30 @@ class Mixture(WholeSet):
         )
 
     def _read(self, table: Table, context: Context, *, filling: bool) -> Read:
-        groups = groups_of(table, self.by, self.cuts, context.step) if len(table) else Groups((), np.zeros(0, np.int64))
+        groups = (
+            groups_of(table, self.by, self.cuts, context.step)
+            if len(table)
+            else Groups((), np.zeros(0, np.int64))
+        )
         outputs = table.texts("output") if len(table) else []
         answered = np.fromiter((bool(text.strip()) for text in outputs), bool, len(table))
         tokens = None
         if self.unit == "tokens":
             prompts = table.texts("prompt") if len(table) else []
             tokens = np.fromiter(
-                (estimate_tokens(one) + estimate_tokens(two) for one, two in zip(prompts, outputs, strict=True)),
+                (
+                    estimate_tokens(one) + estimate_tokens(two)
+                    for one, two in zip(prompts, outputs, strict=True)
+                ),
                 np.int64,
                 len(table),
             )
         weights = answered.astype(np.int64) if tokens is None else np.where(answered, tokens, 0)
         rows, there = groups.counts(), groups.counts(weights)
         there = {group: number for group, number in there.items() if group}
-        rule = Rule(self.shares, self.temperature, self.cap, self.minimum, self.maximum, range_names(self.cuts))
+        rule = Rule(
+            self.shares, self.temperature, self.cap, self.minimum, self.maximum, range_names(self.cuts)
+        )
         shares = rule.of(there, rows, " / ".join(self.by), context.step, filling=filling)
         for group in shares:
             there.setdefault(group, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Groups:
     def counts(self, weights: Ints | None = None) -> dict[str, int]:
         """Rows, or the sum of their weights, of each group."""
         sums = np.bincount(self.of, weights, minlength=len(self.names))
-        return {name: int(round(float(number))) for name, number in zip(self.names, sums, strict=True)}
+        return {name: round(float(number)) for name, number in zip(self.names, sums, strict=True)}
 
 
 def groups_of(table: Table, by: Sequence[str], cuts: Sequence[float], where: str) -> Groups:
@@ -62,7 +63,9 @@ def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> list[st
     if any(key in meta.encode() for meta in metas):
         key_text = by.removeprefix("meta.")
         read = (orjson.loads(meta).get(key_text) if key_text in meta else None for meta in metas)
-        values = ["" if value is None else value if isinstance(value, str) else _written(value) for value in read]
+        values = [
+            "" if value is None else value if isinstance(value, str) else _written(value) for value in read
+        ]
         if any(values):
             return values
     try:
@@ -89,7 +92,8 @@ def _ranges(values: Floats, cuts: Sequence[float], by: str, where: str) -> list[
         different = np.unique(values[known])
         if len(different) > MOST_VALUES:
             raise RunStopped(
-                f"{where}: {by} has {len(different):,} different values: say with `cuts` where its ranges begin, such as "
+                f"{where}: {by} has {len(different):,} different values: say with `cuts` where its ranges begin, "
+                "such as "
                 f"`cuts: [{np.median(different):.3g}]`"
             )
         return [f"{value:g}" if there else "" for value, there in zip(values.tolist(), known, strict=True)]
@@ -105,5 +109,5 @@ def range_names(cuts: Sequence[float]) -> list[str]:
     """What the ranges of a score are called: "< 3", "3 to < 4", ">= 4"; without cuts there is none."""
     if not cuts:
         return []
-    between = [f"{low:g} to < {high:g}" for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    between = [f"{low:g} to < {high:g}" for low, high in itertools.pairwise(cuts)]
     return [f"< {cuts[0]:g}", *between, f">= {cuts[-1]:g}"]

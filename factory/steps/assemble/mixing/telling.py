@@ -73,9 +73,7 @@ def outcome_of(group: str, read: Read, taken: Sequence[Ints]) -> Outcome:
 class Telling:
     """The sentences about a mixture, and its facts."""
 
-    def __init__(
-        self, by: str, unit: str, size: int | None, short: str, outcome: Sequence[Outcome]
-    ) -> None:
+    def __init__(self, by: str, unit: str, size: int | None, short: str, outcome: Sequence[Outcome]) -> None:
         self.by, self.unit, self.size, self.short = by, unit, size, short
         self.outcome = sorted(outcome, key=lambda one: (-one.share, one.group))
         self.total = sum(one.got for one in outcome)
@@ -103,14 +101,14 @@ class Telling:
     def mixed(self) -> str:
         """What each group gives."""
         named = "; ".join(
-            f"{shorten(one.group, 30)} {one.got:,.0f} of {one.there:,.0f} ({self._share(one):.1%}, target {one.share:.1%})"
+            f"{shorten(one.group, 30)} {one.got:,.0f} of {one.there:,.0f} ({self._share(one):.1%}, target "
+            f"{one.share:.1%})"
             for one in self.outcome[:SHOWN]
         )
         more = f"; and {len(self.outcome) - SHOWN:,} more groups" if len(self.outcome) > SHOWN else ""
         asked = f" of {self.size:,} asked for" if self.size is not None else ""
-        return (
-            f"{self.total:,.0f} {self.unit}{asked}, mixed over the {len(self.outcome):,} values of {self.by}: {named}{more}"
-        )
+        over = f"mixed over the {len(self.outcome):,} values of {self.by}"
+        return f"{self.total:,.0f} {self.unit}{asked}, {over}: {named}{more}"
 
     def shortages(self) -> Iterator[str]:
         """Which groups give less than is wanted, even repeated."""
@@ -143,7 +141,8 @@ class Telling:
             )
             more = f"; and {len(again) - SHOWN:,} more groups" if len(again) > SHOWN else ""
             yield (
-                f"{sum(one.copies for one in again):,} records are repeated: {said}{more} (data-constrained scaling law, "
+                f"{sum(one.copies for one in again):,} records are repeated: {said}{more} (data-constrained scaling "
+                "law, "
                 "arXiv 2305.16264, measured on pre-training)"
             )
 

@@ -8,23 +8,30 @@ see it as they would have in the first place; a whole-set step that makes none s
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
-
-from pydantic import PrivateAttr
+from typing import TYPE_CHECKING
 
 from factory.data.record import Record
 from factory.data.table import Table, write_records
 from factory.data.text import shorten
 from factory.engine.calls.pool import ModelPool
 from factory.engine.calls.watch import WORK, Work
+from factory.engine.filling.parts import (
+    AGAIN,
+    SHOWN,
+    Known,
+    Part,
+    append,
+    lineage_of,
+    listed,
+    parents_of,
+    round_seed,
+    silent,
+)
 from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.progress import StepProgress
-from factory.engine.stream import Stream
 from factory.statistics.interval import wilson
 from factory.step import Context, Lacking, PerRecord, Source, WholeSet
 
@@ -33,47 +40,6 @@ if TYPE_CHECKING:
 
 DRY_SHARE = 0.1
 """A round that brings less than this share of what was missing is a dry one."""
-AGAIN = "again"
-SHOWN = 6
-
-
-class Part(NamedTuple):
-    """A stretch of the recipe between borders that has run: steps `first` to `end`, and the records that it kept."""
-
-    first: int
-    end: int
-    kept: Path
-
-    @property
-    def dropped(self) -> Path:
-        """The records that it let go."""
-        return self.kept.with_name("dropped.parquet")
-
-
-class _Known(PerRecord):
-    """Ends the way of a record that went it before; stands behind a step that makes records."""
-
-    name: ClassVar[str] = AGAIN
-    _ids: set[str] = PrivateAttr(default_factory=set)
-    _again: int = PrivateAttr(default=0)
-
-    async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        """See `PerRecord.process`."""
-        if record.id in self._ids:
-            self._again += 1
-            yield record.drop(context.step, AGAIN, "it was made in an earlier round")
-        else:
-            self._ids.add(record.id)
-            yield record
-
-    def know(self, ids: Iterable[str]) -> None:
-        """Take these records for known."""
-        self._ids.update(ids)
-
-    def take_count(self) -> int:
-        """How many were ended since this was asked last."""
-        again, self._again = self._again, 0
-        return again
 
 
 @dataclass(slots=True)
@@ -85,7 +51,7 @@ class Filling:
     pool: ModelPool
     at: int
     start: Table | None
-    _known: dict[int, _Known] = field(default_factory=dict)
+    _known: dict[int, Known] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
     _made: int = 0
 
@@ -98,19 +64,20 @@ class Filling:
             return
         if self.execution.limit is not None:
             context.tell(
-                f"{context.step}: the set is not filled, since the run takes the first {self.execution.limit:,} records "
+                f"{context.step}: the set is not filled, since the run takes the first {self.execution.limit:,} "
+                "records "
                 "alone (`--limit`)"
             )
             return
         makers = self._makers()
         if not makers:
             context.warn(
-                f"{context.step}: {_listed(lack)} lacking, and no step before this one makes records: nothing can be "
+                f"{context.step}: {listed(lack)} lacking, and no step before this one makes records: nothing can be "
                 "filled; put a step such as `explore`, `invent` or `evolve` before it"
             )
             return
         names = ", ".join(self.execution.labels[maker] for maker in makers)
-        context.tell(f"{context.step}: {_listed(lack)} lacking: going back to {names}")
+        context.tell(f"{context.step}: {listed(lack)} lacking: going back to {names}")
         rounds: list[dict[str, object]] = []
         dry = number = 0
         while lack.missing and dry < lack.dry_rounds:
@@ -136,8 +103,10 @@ class Filling:
         context.facts["filling"] = rounds
         if lack.missing:
             context.warn(
-                f"{context.step}: after {number:,} rounds {_listed(lack)} still lacking: the last {dry:,} brought less than "
-                f"{DRY_SHARE:.0%} of what was missing; raise `dry_rounds`, take another model, or lower what is asked for"
+                f"{context.step}: after {number:,} rounds {listed(lack)} still lacking: the last {dry:,} brought "
+                "less than "
+                f"{DRY_SHARE:.0%} of what was missing; raise `dry_rounds`, take another model, or lower what is "
+                "asked for"
             )
 
     def _told(
@@ -151,14 +120,15 @@ class Filling:
             for group, lacked in itertools.islice(before.missing.items(), SHOWN)
         )
         return (
-            f"{context.step}: filling, round {number}: {made:,} made, {came:,} came through{share}; {gained:,} for what is "
+            f"{context.step}: filling, round {number}: {made:,} made, {came:,} came through{share}; {gained:,} for "
+            "what is "
             f"short: {brought}" + ("; dry" if dry else "")
         )
 
     async def _lacking(self, step: WholeSet) -> tuple[Lacking, Table]:
         parts = self.execution.parts
         table = self._table(len(parts))
-        quiet = replace(self.contexts[self.at], warn=_silent, tell=_silent, facts={})
+        quiet = replace(self.contexts[self.at], warn=silent, tell=silent, facts={})
         return await asyncio.to_thread(step.lacking, table, quiet), table
 
     def _makers(self) -> list[int]:
@@ -173,7 +143,7 @@ class Filling:
     async def _round(self, number: int, makers: Sequence[int], lack: Lacking, table: Table) -> int:
         """One round; how many new records come to the step."""
         need = sum(lack.missing.values())
-        wanted = _lineage(table.take(lack.rows)) if lack.rows else None
+        wanted = lineage_of(table.take(lack.rows)) if lack.rows else None
         fresh: list[Record] = []
         for at, part in enumerate(self.execution.parts):
             step = self.execution.steps[part.first]
@@ -210,7 +180,7 @@ class Filling:
             (kept if record.dropped is None else dropped).append(record)
 
         if fresh:
-            await self._run(part, iter(fresh), sink, known, (), number)
+            await self._run(part, fresh, sink, known, (), number)
         if own:
             inputs = self._chosen(at, wanted, need, number, {record.id for record in fresh})
             await self._run(part, inputs, sink, known, own, number)
@@ -218,24 +188,24 @@ class Filling:
             step = self.execution.steps[place]
             if isinstance(step, PerRecord) and (kept or dropped):
                 step.finish(self.contexts[place])
-        _append(part.kept, kept)
-        _append(part.dropped, dropped)
+        append(part.kept, kept)
+        append(part.dropped, dropped)
         return kept
 
     async def _run(
         self,
         part: Part,
-        records: Iterator[Record],
-        sink: object,
+        records: Sequence[Record],
+        sink: Callable[[Record], None],
         known: set[str],
         own: Sequence[int],
         number: int,
     ) -> None:
-        """Run records through the steps of a part; `own` are asked under the round's seed, and what they make is new."""
+        """Run records through the steps of a part; `own` are asked under the round's seed, and make new ones."""
         execution = self.execution
         pairs: list[tuple[PerRecord, Context]] = []
         progress: list[StepProgress] = []
-        ends: list[tuple[_Known, StepProgress]] = []
+        ends: list[tuple[Known, StepProgress]] = []
         for at in range(part.first, part.end):
             step = execution.steps[at]
             if not isinstance(step, PerRecord):
@@ -245,27 +215,26 @@ class Filling:
                 pairs.append((step, self._reseeded(at, number) if at in own else self.contexts[at]))
                 progress.append(counted)
             else:  # the records went this way before, and are counted
-                quiet = replace(self.contexts[at], warn=_silent, tell=_silent, facts={})
+                quiet = replace(self.contexts[at], warn=silent, tell=silent, facts={})
                 pairs.append((step, quiet))
                 progress.append(StepProgress(execution.labels[at]))
             if at in own:
-                end = self._known.setdefault(at, _Known())
+                end = self._known.setdefault(at, Known())
                 end.know(known)
                 pairs.append((end, self.contexts[at]))
                 progress.append(StepProgress(AGAIN))
                 ends.append((end, counted))
-        if own:
-            records, seeds = itertools.tee(records)
-            ends[0][0].know(record.id for record in list(seeds))
+        for end, _ in ends[:1]:
+            end.know(record.id for record in records)
         made = sum(execution.progress.steps[at].made for at in own)
-        await execution.run_stream(pairs, progress, records, sink, self.pool)  # type: ignore[arg-type]
+        await execution.run_stream(pairs, progress, iter(records), sink, self.pool)
         for end, counted in ends:
             counted.passed -= end.take_count()
         self._made += sum(execution.progress.steps[at].made for at in own) - made
 
     def _chosen(
         self, at: int, wanted: set[str] | None, need: int, number: int, but: set[str]
-    ) -> Iterator[Record]:
+    ) -> list[Record]:
         """The records that a part's steps work on again: of those that led to what is short as many as are missing."""
         ids = [record.id for record in self._inputs(at)]
         left = [id for id in ids if id not in but and (wanted is None or id in wanted)]
@@ -273,16 +242,17 @@ class Filling:
         if len(left) > need:
             left = context.random("fill", number, at).sample(left, need)
         chosen = set(left)
-        return (record for record in self._inputs(at) if record.id in chosen)
+        return [record for record in self._inputs(at) if record.id in chosen]
 
     def _let_descendants_go(self, part: Part) -> None:
         """Let go what comes of records that a step before let go when it saw all records again."""
         if not self._gone:
             return
         label = self.execution.labels[part.end - 1]
-        stay, go = [], []
+        stay: list[Record] = []
+        go: list[Record] = []
         for record in Table.read(part.kept).records():
-            (go if self._gone & {record.id, *_parents(record)} else stay).append(record)
+            (go if self._gone & {record.id, *parents_of(record)} else stay).append(record)
         if not go:
             return
         reason = "the record that it comes of was let go when the set was filled"
@@ -293,7 +263,7 @@ class Filling:
         with write_records(part.kept) as writer:
             for record in stay:
                 writer.write(record)
-        _append(part.dropped, gone)
+        append(part.dropped, gone)
 
     # -- a whole-set step ----------------------------------------------------------------------------------
 
@@ -326,8 +296,8 @@ class Filling:
         progress.passed += len(kept)
         for record in dropped:
             progress.let_go(record)
-        _append(part.kept, kept)
-        _append(part.dropped, dropped)
+        append(part.kept, kept)
+        append(part.dropped, dropped)
         data = {f"{name}.jsonl": rows_as_json(rows) for name, rows in context.tables.items()}
         data |= {name: text.encode() for name, text in context.files.items()}
         for name, content in data.items():
@@ -346,7 +316,9 @@ class Filling:
         self.contexts[part.first] = replace(
             self.contexts[part.first], facts=fresh.facts, tables=fresh.tables, files=fresh.files
         )
-        await execution.border(part.first, step, self.contexts[part.first], self._table(at), self.pool.batches)
+        await execution.border(
+            part.first, step, self.contexts[part.first], self._table(at), self.pool.batches
+        )
         fresh.seconds += old.seconds
         now = Table.read(part.kept)
         self._gone |= earlier - set(now.ids())
@@ -368,53 +340,9 @@ class Filling:
         for place, step in enumerate(self.execution.steps):
             if not isinstance(step, Source):
                 return
-            quiet = replace(self.contexts[place], warn=_silent, tell=_silent, facts={})
+            quiet = replace(self.contexts[place], warn=silent, tell=silent, facts={})
             yield from (record for record in step.records(quiet) if record.dropped is None)
 
     def _reseeded(self, at: int, number: int) -> Context:
         seed = round_seed(self.execution.seed, number)
-        return replace(
-            self.contexts[at], seed=seed, get_chat=lambda name: self.pool.chat_seeded(name, seed)
-        )
-
-
-def round_seed(seed: int, number: int) -> int:
-    """The seed of a round of filling."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/fill/{number}".encode(), digest_size=4).digest(), "big")
-
-
-def _parents(record: Record) -> set[str]:
-    return {parent for event in record.events for parent in event.parents}
-
-
-def _lineage(table: Table) -> set[str]:
-    """The ids of records and of all that they come of."""
-    found = set(table.ids())
-    for events in table.values("events"):
-        for event in events or ():
-            found.update(event["parents"])
-    return found
-
-
-def _append(path: Path, records: Sequence[Record]) -> None:
-    if not records:
-        return
-    before = Table.read(path)
-    with write_records(path) as writer:
-        for batch in before.arrow.to_batches(max_chunksize=1024):
-            writer.write_batch(batch)
-        for record in records:
-            writer.write(record)
-
-
-def _listed(lack: Lacking) -> str:
-    groups = sorted(lack.missing.items(), key=lambda item: (-item[1], item[0]))
-    named = ", ".join(f"{number:,} of {shorten(group, 30)!r}" for group, number in groups[:SHOWN])
-    more = f" and of {len(groups) - SHOWN:,} more groups" if len(groups) > SHOWN else ""
-    return f"about {named}{more} are"
-
-
-def _silent(sentence: str) -> None:
-    """It was said in the first pass."""
-
-
+        return replace(self.contexts[at], seed=seed, get_chat=lambda name: self.pool.chat_seeded(name, seed))

@@ -1,0 +1,278 @@
+"""Fits on a table of one's own: the best shares of a mixture, a scaling law, growth by task, weights by a proxy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from factory.errors import InputError, nearest
+from factory.statistics.arrays import Floats
+from factory.statistics.mixing import fit_mixture as mixtures
+from factory.statistics.mixing import growth, reweigh, scaling
+
+Data = str | Path | Iterable[Mapping[str, Any]]
+"""A file of rows (JSON lines, JSON, CSV, TSV, Parquet), or the rows themselves."""
+
+
+class Row(NamedTuple):
+    """A row of the table and where it stands, for what is said of it."""
+
+    place: str
+    values: Mapping[str, Any]
+
+
+def fit_mixture(
+    data: Data,
+    *,
+    shares: str = "p_",
+    losses: str = "loss_",
+    of: Mapping[str, float] | None = None,
+    amount: str = "",
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    law: str = "",
+    where: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> mixtures.MixtureFit:
+    """The shares with the lowest loss, from the losses of models trained on other mixtures, where they can be told.
+
+    Args:
+        data: a row for each trained model, with a column for each group's share and one for each loss
+        shares, losses: what the names of these columns begin with; the rest is the group's name
+        of: the losses to minimise, each with its weight; by default those named as groups, or else all, alike
+        amount: the column with the rows or tokens that each model was trained on
+        bounds: smallest and largest share by group; by default those that were tried
+        law: sft, exponential, linear or tree; by default the first of those that predict best
+        where: columns and the values that rows must have in them
+
+    Raises:
+        InputError: the table lacks something; says in which row and what.
+    """
+    rows = read_rows(data, where)
+    names = _columns(rows, shares, "share", "shares")
+    measured = _columns(rows, losses, "loss", "losses")
+    groups = [name.removeprefix(shares) for name in names]
+    found = [name.removeprefix(losses) for name in measured]
+    for name in of or ():
+        if name not in found:
+            raise InputError(f"there is no column {losses + name!r} to minimise{nearest(name, found)}")
+    wanted = list(of) if of else [name for name in found if name in groups] or found
+    mixtures_of = np.column_stack([_numbers(rows, name) for name in names])
+    return mixtures.fit_mixture(
+        mixtures_of,
+        np.column_stack([_numbers(rows, losses + name) for name in wanted]),
+        groups,
+        amounts=_numbers(rows, amount) if amount else None,
+        own=[groups.index(name) if name in groups else -1 for name in wanted],
+        weights=np.array([of[name] for name in wanted]) if of else None,
+        bounds=bounds,
+        law=law,
+        seed=seed,
+    )
+
+
+def fit_scaling(
+    data: Data,
+    *,
+    parameters: str = "parameters",
+    tokens: str = "",
+    flop: str = "",
+    loss: str = "loss",
+    drop_highest: int = 0,
+    where: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> scaling.ScalingFit:
+    """Chinchilla's law of the loss over parameters and tokens, where it can be told.
+
+    Args:
+        data: a row for each trained model
+        parameters, tokens, loss: the columns of each; tokens by default "tokens"
+        flop: the column of the compute, from which the tokens come as flop / (6 parameters)
+        drop_highest: so many of the points with the highest loss are left out, as is done where training failed
+
+    Raises:
+        InputError: the table lacks something, or has too few points.
+    """
+    rows = read_rows(data, where)
+    sizes, losses = _numbers(rows, parameters), _numbers(rows, loss)
+    if flop:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            read = _numbers(rows, flop) / 6 / sizes
+    else:
+        read = _numbers(rows, tokens or "tokens")
+    kept = np.sort(np.argsort(losses, kind="stable")[: max(0, len(losses) - drop_highest)])
+    return scaling.fit_scaling(sizes[kept], read[kept], losses[kept], seed=seed)
+
+
+def fit_growth(
+    data: Data,
+    *,
+    task: str = "task",
+    size: str = "size",
+    score: str = "score",
+    worth: float | None = None,
+    where: Mapping[str, str] | None = None,
+) -> list[growth.Growth]:
+    """How much each task still gains per 1,000 rows, and where it is flat.
+
+    Args:
+        data: a row for each evaluation: the task, how many rows it was trained on, and its score
+        worth: the smallest gain per 1,000 rows that is one
+
+    Raises:
+        InputError: the table lacks something, or a task has too few points.
+    """
+    rows = read_rows(data, where)
+    tasks = [str(row.values[task]) if row.values.get(task) not in (None, "") else "" for row in rows]
+    if not any(tasks):
+        _missing(rows, task)
+    return growth.fit_growths(tasks, _numbers(rows, size), _numbers(rows, score), worth=worth)
+
+
+def fit_weights(
+    data: Data,
+    rule: Literal["doremi", "doge"],
+    *,
+    targets: Sequence[str] = (),
+    eta: float = 1.0,
+    smoothing: float | None = None,
+    mu: float = 0.05,
+) -> tuple[dict[str, float], str]:
+    """Weights of domains by DoReMi or DoGE, from what a proxy model was logged to do, and a remark, if any.
+
+    Args:
+        data: a row for each step. doremi: `excess_DOMAIN`, the mean of the tokens' clipped excess losses, or
+            `proxy_DOMAIN` and `reference_DOMAIN`, mean losses. doge: `lr`, and `dots`, an object of objects: of each
+            two domains the inner product of their gradients
+        targets: doge: the domains that are to gain; by default all
+
+    Raises:
+        InputError: the table lacks something.
+    """
+    rows = read_rows(data, None)
+    if rule == "doge":
+        return _doge(rows, targets, mu, 0.0 if smoothing is None else smoothing), ""
+    remark = ""
+    names = sorted({name for row in rows for name in row.values if name.startswith("excess_")})
+    if names:
+        domains = [name.removeprefix("excess_") for name in names]
+        excess = np.column_stack([_numbers(rows, name, gaps=True) for name in names])
+    else:
+        names = _columns(rows, "proxy_", "excess loss", "")
+        domains = [name.removeprefix("proxy_") for name in names]
+        excess = np.maximum(
+            np.column_stack(
+                [
+                    _numbers(rows, name, gaps=True) - _numbers(rows, f"reference_{domain}", gaps=True)
+                    for name, domain in zip(names, domains, strict=True)
+                ]
+            ),
+            0.0,
+        )
+        remark = (
+            "the excess is clipped after the mean of each domain; DoReMi clips it token by token: log "
+            "`excess_DOMAIN` to "
+            "have its own rule"
+        )
+    weights = reweigh.doremi(excess, eta=eta, smoothing=1e-3 if smoothing is None else smoothing)
+    return dict(zip(domains, weights.tolist(), strict=True)), remark
+
+
+def _doge(rows: Sequence[Row], targets: Sequence[str], mu: float, smoothing: float) -> dict[str, float]:
+    first = rows[0].values.get("dots")
+    if not isinstance(first, Mapping) or not first:
+        _missing(rows, "dots")
+    assert isinstance(first, Mapping)
+    domains = list(first)
+    for target in targets:
+        if target not in domains:
+            raise InputError(f"there is no domain {target!r}{nearest(target, domains)}")
+    products = []
+    for row in rows:
+        try:
+            products.append([[float(row.values["dots"][one][two]) for two in domains] for one in domains])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(
+                f"{row.place}: `dots` is no object of objects with a number for each two of {', '.join(domains)}"
+            ) from None
+    weights = reweigh.doge(
+        np.array(products),
+        _numbers(rows, "lr").tolist(),
+        targets=[domains.index(target) for target in targets] or None,
+        mu=mu,
+        smoothing=smoothing,
+    )
+    return dict(zip(domains, weights.tolist(), strict=True))
+
+
+def read_rows(data: Data, where: Mapping[str, str] | None) -> list[Row]:
+    """The rows of a table that have these values.
+
+    Raises:
+        InputError: the file cannot be read, or no row is left.
+    """
+    if isinstance(data, (str, Path)):
+        from factory.data.formats.reference import reference_rows
+
+        def refuse(sentence: str) -> None:
+            raise InputError(sentence.removeprefix("left out: "))
+
+        rows = [Row(f"{data}:{place}", values) for place, values in reference_rows(Path(data), refuse)]
+        named = str(data)
+    else:
+        rows = [Row(f"row {place}", values) for place, values in enumerate(data, start=1)]
+        named = "the table"
+    for column, value in (where or {}).items():
+        if not any(column in row.values for row in rows):
+            raise InputError(f"{named}: there is no column {column!r}{nearest(column, _names(rows))}")
+        there = sorted({str(row.values.get(column)) for row in rows})
+        rows = [row for row in rows if str(row.values.get(column)) == value]
+        if not rows:
+            raise InputError(f"{named}: no row has {column} = {value}; there are: {', '.join(there[:12])}")
+    if not rows:
+        raise InputError(f"{named} has no row")
+    return rows
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+def _columns(rows: Sequence[Row], prefix: str, what: str, option: str) -> list[str]:
+    names = [name for name in _names(rows) if name.startswith(prefix) and name != prefix]
+    if not names:
+        named = f": name what they begin with (`{option}`)" if option else ""
+        raise InputError(
+            f"no column is a {what}: none begins with {prefix!r}; there are: {', '.join(_names(rows)[:20])}{named}"
+        )
+    return names
+
+
+def _missing(rows: Sequence[Row], column: str) -> None:
+    names = _names(rows)
+    raise InputError(
+        f"there is no column {column!r}{nearest(column, names)}; there are: {', '.join(names[:20])}"
+    )
+
+
+def _numbers(rows: Sequence[Row], column: str, *, gaps: bool = False) -> Floats:
+    """A column as numbers, shape (rows,); `gaps`: empty places are NaN."""
+    if not any(column in row.values for row in rows):
+        _missing(rows, column)
+    found = []
+    for row in rows:
+        value = row.values.get(column)
+        if gaps and value in (None, ""):
+            found.append(math.nan)
+            continue
+        try:
+            number = float(value) if not isinstance(value, bool) else math.nan  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError(f"{row.place}: {column} is {value!r}, no number")
+        found.append(number)
+    return np.array(found)

@@ -1,0 +1,1 @@
+"""Going back to the steps that make records, until a set is full."""
