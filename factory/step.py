@@ -169,29 +169,8 @@ class Filter(PerRecord):
         yield record if drop is None else replace(record, dropped=drop)
 
 
-class Lacking(NamedTuple):
-    """What a set lacks to be full.
-
-    missing: about how many records each short group lacks
-    rows: places of the records in the table that belong to a short group
-    dry_rounds: rounds in a row that bring less than a tenth of what was missing, after which no more is made
-    """
-
-    missing: Mapping[str, int]
-    rows: Sequence[int]
-    dry_rounds: int
-
-
 class WholeSet(Step):
     """A step that sees all records at once."""
-
-    def fills(self) -> bool:
-        """Whether the engine is to go back to the steps before it that make records, as long as `lacking` says so."""
-        return False
-
-    def lacking(self, table: Table, context: Context) -> Lacking:
-        """What the records that come in lack; asked before `run`, of a step that `fills`, and told of nothing else."""
-        return Lacking({}, (), 1)
 
     def begins(self) -> bool:
         """Whether it makes records of nothing: it may stand first then, where `run` gets an empty table."""

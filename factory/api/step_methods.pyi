@@ -893,6 +893,64 @@ class StepMethods:
             max_tokens (int, >= 1, default 512): Most tokens of an instruction.
         """
 
+    def mixture(
+        self,
+        *,
+        by: Sequence[str],
+        shares: Mapping[str, str] | Literal["proportional", "temperature", "capped", "balanced"] = "proportional",
+        size: int | None = None,
+        unit: Literal["rows", "tokens"] = "rows",
+        temperature: float = 2.0,
+        cap: int | None = None,
+        minimum: Mapping[str, str] | str = 0.0,
+        maximum: Mapping[str, str] | str = 1.0,
+        epochs: float = 4.0,
+        short: Literal["leave", "spread", "shrink"] = "leave",
+        until: Literal["once", "full"] = "once",
+        dry_rounds: int = 2,
+        cuts: Sequence[float] = ...,
+        score: str = "",
+    ) -> Dataset:
+        """Mix groups of records (tasks, languages, sources, ...) to target shares, in rows or tokens.
+
+        Args:
+            by (list of str, required): what the groups are: task, lang, source, license, a column
+                of the source, a score or a sum of scores; several stand for all their combinations
+            shares (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
+                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | proportional |
+                temperature | capped | balanced, default "proportional"): the share of each group, as
+                numbers that sum to 1, or a rule
+            size (int | none, >= 1, default null): rows or tokens in all; none: as many as keep the shares
+                without a repeat
+            unit (rows | tokens, default "rows"): what shares and size count: rows, or tokens of prompts
+                and answers (estimated)
+            temperature (float, >= 1, <= 1,000, default 2.0): how much `shares: temperature` evens out; 1
+                not at all
+            cap (int | none, >= 1, default null): rows or tokens that a group counts for in `shares:
+                capped`
+            minimum (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
+                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | Annotated[float,
+                FieldInfo(annotation=NoneType, required=True, metadata=[Ge(ge=0), Le(le=1),
+                AllowInfNan(allow_inf_nan=False)])], default 0.0): smallest share of every group, or of
+                some by name
+            maximum (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
+                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | Annotated[float,
+                FieldInfo(annotation=NoneType, required=True, metadata=[Ge(ge=0), Le(le=1),
+                AllowInfNan(allow_inf_nan=False)])], default 1.0): largest share of every group, or of
+                some by name
+            epochs (float, >= 1, <= 100, default 4.0): a group is taken so often at the most; 1 repeats
+                nothing
+            short (leave | spread | shrink, default "leave"): what becomes of what a group cannot give: it
+                is left out, spread over the others, or the set shrinks until the shares hold
+            until (once | full, default "once"): full goes back to the steps that make records until no
+                group is short, or dry
+            dry_rounds (int, >= 1, <= 20, default 2): rounds in a row that bring little, after which it
+                ends
+            cuts (list of float, default []): where the ranges of a score begin, rising
+            score (str, default ""): a score, or a sum of scores, whose highest go first; empty: the seed
+                draws
+        """
+
     def normalize_tags(
         self,
         *,

@@ -22,7 +22,7 @@ from factory.engine.calls.probes import Probes
 from factory.engine.calls.usage import Gate
 from factory.engine.calls.watch import ALIKE, WORK, Work
 from factory.engine.filling.fill import Filling
-from factory.engine.filling.parts import Part
+from factory.engine.filling.parts import Filled, Part
 from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.journal.journal import Journal
 from factory.engine.plan.foretell import foretold
@@ -126,7 +126,7 @@ class Execution:
                 step = self.steps[at]
                 end = at + 1
                 if isinstance(step, WholeSet):
-                    if step.fills():
+                    if isinstance(step, Filled) and step.fills():
                         await Filling(self, contexts, pool, at, start).run()
                     table = read_border(kept) if kept is not None else start
                     if begins := table is None:

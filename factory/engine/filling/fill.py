@@ -1,4 +1,4 @@
-"""Goes back to the steps that make records until a set has what it lacks: see `WholeSet.lacking`.
+"""Goes back to the steps that make records until a set has what it lacks: see `Filled`.
 
 A round runs the steps that made records once more, under a seed of its own: so their draws and samples differ, and a
 replay finds them in the journal. What comes out and was not there before goes on through the steps behind them, which
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from factory.data.lacking import Lacking
 from factory.data.record import Record
 from factory.data.table import Table, write_records
 from factory.data.text import shorten
@@ -21,6 +22,7 @@ from factory.engine.calls.watch import WORK, Work
 from factory.engine.filling.parts import (
     AGAIN,
     SHOWN,
+    Filled,
     Known,
     Part,
     append,
@@ -33,7 +35,7 @@ from factory.engine.filling.parts import (
 from factory.engine.folder import rows_as_json, write_beside
 from factory.engine.progress import StepProgress
 from factory.statistics.interval import wilson
-from factory.step import Context, Lacking, PerRecord, Source, WholeSet
+from factory.step import Context, PerRecord, Source, WholeSet
 
 if TYPE_CHECKING:
     from factory.engine.execute import Execution
@@ -58,7 +60,7 @@ class Filling:
     async def run(self) -> None:
         """Go back, round by round, until nothing is lacking or the rounds are dry."""
         step, context = self.execution.steps[self.at], self.contexts[self.at]
-        assert isinstance(step, WholeSet)
+        assert isinstance(step, Filled)
         lack, table = await self._lacking(step)
         if not lack.missing:
             return
@@ -125,7 +127,7 @@ class Filling:
             f"short: {brought}" + ("; dry" if dry else "")
         )
 
-    async def _lacking(self, step: WholeSet) -> tuple[Lacking, Table]:
+    async def _lacking(self, step: Filled) -> tuple[Lacking, Table]:
         parts = self.execution.parts
         table = self._table(len(parts))
         quiet = replace(self.contexts[self.at], warn=silent, tell=silent, facts={})

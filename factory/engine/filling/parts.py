@@ -5,18 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import PrivateAttr
 
+from factory.data.lacking import Lacking
 from factory.data.record import Record
 from factory.data.table import Table, write_records
 from factory.data.text import shorten
-from factory.step import Context, Lacking, PerRecord
+from factory.step import Context, PerRecord
 
 AGAIN = "again"
 SHOWN = 6
 """Groups that are named."""
+
+
+@runtime_checkable
+class Filled(Protocol):
+    """A whole-set step whose set can be filled by going back to the steps before it that make records."""
+
+    def fills(self) -> bool:
+        """Whether the engine is to go back, as long as `lacking` says that something is."""
+        ...
+
+    def lacking(self, table: Table, context: Context) -> Lacking:
+        """What the records that come in lack; asked before `run`."""
+        ...
 
 
 class Part(NamedTuple):

@@ -10,13 +10,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from factory.data.lacking import Lacking
 from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import estimate_tokens, shorten
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
 from factory.statistics.mixing.repeats import FRESH_EPOCHS
-from factory.step import Context, Lacking, WholeSet
+from factory.step import Context, WholeSet
 from factory.steps.assemble.mixing.draw import order_of, passes
 from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
@@ -155,11 +156,11 @@ class Mixture(WholeSet):
         return self
 
     def fills(self) -> bool:
-        """See `WholeSet.fills`."""
+        """Whether the engine is to go back to the steps before, as long as `lacking` says that something is."""
         return self.until == "full"
 
     def lacking(self, table: Table, context: Context) -> Lacking:
-        """See `WholeSet.lacking`: what short groups lack, before any record is repeated.
+        """What short groups lack, before any record is repeated.
 
         Raises:
             RunStopped: as `run`, but that a group without a record may be filled yet.
@@ -352,15 +353,21 @@ class Mixture(WholeSet):
                 )
 
     def foretells(self) -> bool:
-        """Whether something can be told beforehand: of a field that records may have as they come in."""
-        return len(self.by) == 1 and self.by[0] in FIELDS and isinstance(self.shares, dict)
+        """Whether something can be told beforehand: of given shares of a field, or that more may be asked."""
+        return self.until == "full" or (
+            len(self.by) == 1 and self.by[0] in FIELDS and isinstance(self.shares, dict)
+        )
 
     def foretell(self, incoming: Table) -> Iterator[str]:
-        """Which groups that are to have a share no record has as yet."""
-        there = set(incoming.values(self.by[0]))
-        lacking = [group for group in self.shares if group not in there]
-        if lacking:
-            shown = ", ".join(repr(shorten(group, 30)) for group in lacking[:SHOWN])
+        """Which groups that are to have a share no record has as yet, and that filling is not in an estimate."""
+        if len(self.by) == 1 and self.by[0] in FIELDS and isinstance(self.shares, dict):
+            there = set(incoming.values(self.by[0]))
+            lacking = [group for group, share in self.shares.items() if share and group not in there]
+            if lacking:
+                shown = ", ".join(repr(shorten(group, 30)) for group in lacking[:SHOWN])
+                yield f"none has {self.by[0]} {shown}, which `shares` names: steps before must make such records"
+        if self.until == "full":
             yield (
-                f"none has {self.by[0]} {shown}, which `shares` names: steps before it must make such records"
+                "some may be worked on again to fill short groups (`until: full`): what that asks is in no estimate; "
+                "`budget` bounds it"
             )
