@@ -897,13 +897,13 @@ class StepMethods:
         self,
         *,
         by: Sequence[str],
-        shares: Mapping[str, str] | Literal["proportional", "temperature", "capped", "balanced"] = "proportional",
+        shares: Mapping[str, float] | Literal["proportional", "temperature", "capped", "balanced"] = "proportional",
         size: int | None = None,
         unit: Literal["rows", "tokens"] = "rows",
         temperature: float = 2.0,
         cap: int | None = None,
-        minimum: Mapping[str, str] | str = 0.0,
-        maximum: Mapping[str, str] | str = 1.0,
+        minimum: Mapping[str, float] | float = 0.0,
+        maximum: Mapping[str, float] | float = 1.0,
         epochs: float = 4.0,
         short: Literal["leave", "spread", "shrink"] = "leave",
         until: Literal["once", "full"] = "once",
@@ -916,10 +916,8 @@ class StepMethods:
         Args:
             by (list of str, required): what the groups are: task, lang, source, license, a column
                 of the source, a score or a sum of scores; several stand for all their combinations
-            shares (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
-                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | proportional |
-                temperature | capped | balanced, default "proportional"): the share of each group, as
-                numbers that sum to 1, or a rule
+            shares (mapping of str to float | proportional | temperature | capped | balanced, default
+                "proportional"): the share of each group, as numbers that sum to 1, or a rule
             size (int | none, >= 1, default null): rows or tokens in all; none: as many as keep the shares
                 without a repeat
             unit (rows | tokens, default "rows"): what shares and size count: rows, or tokens of prompts
@@ -928,15 +926,9 @@ class StepMethods:
                 not at all
             cap (int | none, >= 1, default null): rows or tokens that a group counts for in `shares:
                 capped`
-            minimum (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
-                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | Annotated[float,
-                FieldInfo(annotation=NoneType, required=True, metadata=[Ge(ge=0), Le(le=1),
-                AllowInfNan(allow_inf_nan=False)])], default 0.0): smallest share of every group, or of
+            minimum (mapping of str to float | float, default 0.0): smallest share of every group, or of
                 some by name
-            maximum (mapping of str to Annotated[float, FieldInfo(annotation=NoneType, required=True,
-                metadata=[Ge(ge=0), Le(le=1), AllowInfNan(allow_inf_nan=False)])] | Annotated[float,
-                FieldInfo(annotation=NoneType, required=True, metadata=[Ge(ge=0), Le(le=1),
-                AllowInfNan(allow_inf_nan=False)])], default 1.0): largest share of every group, or of
+            maximum (mapping of str to float | float, default 1.0): largest share of every group, or of
                 some by name
             epochs (float, >= 1, <= 100, default 4.0): a group is taken so often at the most; 1 repeats
                 nothing

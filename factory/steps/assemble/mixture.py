@@ -21,7 +21,7 @@ from factory.step import Context, WholeSet
 from factory.steps.assemble.mixing.draw import order_of, passes
 from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
-from factory.steps.assemble.mixing.targets import Bound, Rule, ShareRule
+from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
 from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.moved import moved
@@ -111,6 +111,16 @@ class Mixture(WholeSet):
     def _one_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) and value else value
 
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _a_rule_or_numbers(cls, value: object) -> object:
+        if isinstance(value, str) and value not in RULES:
+            raise ValueError(
+                f"{shorten(value, 40)!r} is none of {', '.join(RULES)}{nearest(value, RULES)}; give numbers as "
+                "`shares: {math: 0.3, chat: 0.7}`"
+            )
+        return value
+
     @field_validator("score")
     @classmethod
     def _reads(cls, text: str) -> str:
@@ -122,6 +132,13 @@ class Mixture(WholeSet):
     def _consistent(self) -> Self:
         if any(not one.strip() for one in self.by):
             raise ValueError("`by` has an empty name: say what the groups are, such as `by: task`")
+        for name in ("shares", "minimum", "maximum"):
+            value = getattr(self, name)
+            named = value if isinstance(value, dict) else {"": value} if isinstance(value, float) else {}
+            for group, share in named.items():
+                if not 0 <= share <= 1:
+                    of = f" of {shorten(group, 40)!r}" if group else ""
+                    raise ValueError(f"`{name}`{of} is {share:g}: a share lies from 0 to 1")
         if isinstance(self.shares, dict):
             if not any(self.shares.values()):
                 raise ValueError("`shares` gives no group a share above 0")

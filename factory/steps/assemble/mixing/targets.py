@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Literal, NamedTuple
 
 from factory.data.text import shorten
 from factory.errors import RunStopped, nearest
 from factory.steps.assemble.mixing.shares import NEAR, balanced, bounded, capped, proportional
 from factory.steps.assemble.mixing.telling import SHOWN
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-ShareRule = dict[str, Share] | Literal["proportional", "temperature", "capped", "balanced"]
-Bound = dict[str, Share] | Share
+RULES = ("proportional", "temperature", "capped", "balanced")
+ShareRule = dict[str, float] | Literal["proportional", "temperature", "capped", "balanced"]
+Bound = dict[str, float] | float
 
 
 class Rule(NamedTuple):
