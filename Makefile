@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-select readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-mix bench-select readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
 	@echo "make bench-select  choosing rows alone: each method that asks no model, up to a million rows, beside the plain way"
+	@echo "make bench-mix  putting a set together alone: mixing a million rows to shares, in rows and in tokens"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make stub    write the stub of a dataset's methods anew from the steps"
@@ -99,7 +100,10 @@ bench-select: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_select.py
 	$(BIN)/python tests/bench/bench_target.py
 
-bench: $(VENV)/.installed-dev bench-dedup bench-select
+bench-mix: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_mix.py
+
+bench: $(VENV)/.installed-dev bench-dedup bench-select bench-mix
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py

@@ -102,7 +102,9 @@ class Table:
         """
         messages = self.arrow.column("messages").combine_chunks()
         offsets = to_numbers(messages.offsets)
-        turns = messages.values
+        first, last = int(offsets[0]), int(offsets[-1])
+        # Of a part of a table the values are those of the whole.
+        turns, offsets = messages.values.slice(first, last - first), offsets - first
         roles, contents = turns.field("role").to_pylist(), turns.field("content").to_pylist()
         spoken, called = contents, [""] * len(contents)
         if any(turns.field(name).null_count < len(turns) for name in ("calls", "media")):
@@ -208,10 +210,17 @@ class Table:
         return type(self)(rows)
 
     def with_rows(self, *others: Self) -> Self:
-        """The table with the rows of others behind its own."""
+        """The table with the rows of others behind its own; nothing is copied."""
         import pyarrow as pa
 
-        return type(self)(pa.concat_tables([self.arrow, *(other.arrow for other in others)]))
+        joined = type(self).__new__(type(self))
+        joined.arrow = pa.concat_tables([self.arrow, *(other.arrow for other in others)])
+        return joined
+
+    def parts(self, rows: int) -> Iterator[Self]:
+        """The table in parts of so many rows, one after another; nothing is copied."""
+        for start in range(0, len(self), rows):
+            yield type(self)(self.arrow.slice(start, rows))
 
     def drop(self, drops: Mapping[int, Drop]) -> Self:
         """The same table with the rows at these positions marked as let go; marks that were there stay."""

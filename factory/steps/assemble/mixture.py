@@ -26,6 +26,8 @@ from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling,
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.moved import moved
 
+AT_ONCE = 20_000
+"""Records whose texts are read at a time."""
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
@@ -222,7 +224,6 @@ class Mixture(WholeSet):
         if read.tokens is None:
             room = {group: int(self.epochs * given.there[group] + NEAR) for group in takes}
             takes = {group: float(rows) for group, rows in in_rows(takes, room).items()}
-        ranks = np.zeros(len(table), np.int64)
         copies: dict[int, list[Ints]] = {}
         chosen = np.zeros(len(table), bool)
         outcome = []
@@ -233,7 +234,6 @@ class Mixture(WholeSet):
                 continue
             seed = context.random("mixture", group).getrandbits(64)
             order = order_of(members, scores, np.random.default_rng(seed))
-            ranks[order] = np.arange(1, len(order) + 1)
             taken = passes(order, read.tokens, takes[group])
             if taken:
                 chosen[taken[0]] = True
@@ -242,7 +242,7 @@ class Mixture(WholeSet):
             outcome.append(outcome_of(group, read, taken))
         outcome += [outcome_of(group, read, []) for group in given.shares if group not in groups.names]
         self._tell(table, read, outcome, np.flatnonzero(chosen), context)
-        drops = self._drops(table, read, chosen, ranks, context)
+        drops = self._drops(read, chosen, context)
         result = table.drop(drops)
         return result.with_rows(
             *(
@@ -257,19 +257,19 @@ class Mixture(WholeSet):
             if len(table)
             else Groups((), np.zeros(0, np.int64))
         )
-        outputs = table.texts("output") if len(table) else []
-        answered = np.fromiter((bool(text.strip()) for text in outputs), bool, len(table))
-        tokens = None
-        if self.unit == "tokens":
-            prompts = table.texts("prompt") if len(table) else []
-            tokens = np.fromiter(
-                (
+        answered = np.zeros(len(table), bool)
+        tokens = np.zeros(len(table), np.int64) if self.unit == "tokens" else None
+        at = 0
+        for part in table.parts(AT_ONCE):  # the texts of a million records take more room than the records
+            outputs = part.texts("output")
+            rows = slice(at, at := at + len(part))
+            answered[rows] = [bool(text.strip()) for text in outputs]
+            if tokens is not None:
+                prompts = part.texts("prompt")
+                tokens[rows] = [
                     estimate_tokens(one) + estimate_tokens(two)
                     for one, two in zip(prompts, outputs, strict=True)
-                ),
-                np.int64,
-                len(table),
-            )
+                ]
         weights = answered.astype(np.int64) if tokens is None else np.where(answered, tokens, 0)
         rows, there = groups.counts(), groups.counts(weights)
         there = {group: number for group, number in there.items() if group}
@@ -304,37 +304,36 @@ class Mixture(WholeSet):
         context.count("records_without_score", int(np.isnan(values).sum()))
         return values
 
-    def _drops(
-        self, table: Table, read: Read, chosen: Flags, ranks: Ints, context: Context
-    ) -> dict[int, Drop]:
+    def _drops(self, read: Read, chosen: Flags, context: Context) -> dict[int, Drop]:
         groups = read.groups
         step, by = context.step, " / ".join(self.by)
-        counts = {group: int(number) for group, number in groups.counts(read.usable.astype(np.int64)).items()}
+        there = groups.counts(read.usable.astype(np.int64))
         picked = groups.counts(chosen.astype(np.int64))
-        ended = [
-            f" of {counts[name]:,} drawn of {by} {shorten(name, 40)!r}; {picked[name]:,} are wanted"
-            for name in groups.names
-        ]
+        which = f"the highest by {self.score}" if self.score else "drawn"
         without = Drop(step, "no_group", f"it has no {by}")
         unanswered = Drop(step, "no_answer", "it has no answer to train on")
+        no_share = [
+            Drop(step, "no_share", f"{by} {shorten(name, 40)!r} is to have no share") for name in groups.names
+        ]
+        others = [
+            Drop(
+                step,
+                "not_chosen",
+                f"not among the {picked[name]:,} that are {which} of the {there[name]:,} with {by} "
+                f"{shorten(name, 40)!r}",
+                {"chosen": float(picked[name]), "of": float(there[name])},
+            )
+            for name in groups.names
+        ]
         drops: dict[int, Drop] = {}
         for row in np.flatnonzero(~chosen).tolist():
             at = int(groups.of[row])
-            name = groups.names[at]
-            if not name:
+            if not groups.names[at]:
                 drops[row] = without
             elif not read.answered[row]:
                 drops[row] = unanswered
-            elif not read.usable[row]:
-                drops[row] = Drop(step, "no_share", f"{by} {shorten(name, 40)!r} is to have no share")
             else:
-                rank = int(ranks[row])
-                drops[row] = Drop(
-                    step,
-                    "not_chosen",
-                    f"number {rank:,}{ended[at]}",
-                    {"rank": float(rank), "quota": float(picked[name])},
-                )
+                drops[row] = others[at] if read.usable[row] else no_share[at]
         for kind in ("no_group", "no_share", "no_answer"):
             context.count(kind, sum(drop.kind == kind for drop in drops.values()))
         return drops

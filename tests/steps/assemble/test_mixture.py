@@ -129,13 +129,14 @@ def test_rows_are_whole_sum_up_and_lie_within_one_of_the_share(there: dict[str, 
 # -- the step -----------------------------------------------------------------------------------------------
 
 
-def test_given_shares_are_met_to_the_row_and_the_rest_is_let_go_with_its_rank() -> None:
+def test_given_shares_are_met_to_the_row_and_the_rest_is_let_go_with_its_reason() -> None:
     live, dropped, said = mix(records(math=100, code=100), shares={"math": 0.25, "code": 0.75}, size=80)
     assert tasks(live) == {"math": 20, "code": 60}
     drop = next(dropped.records()).dropped
     assert drop is not None
     assert drop.kind == "not_chosen"
-    assert drop.numbers["rank"] > drop.numbers["quota"]
+    assert drop.numbers in ({"chosen": 20, "of": 100}, {"chosen": 60, "of": 100})
+    assert "that are drawn of the 100 with task" in drop.reason
     assert said.context.facts["mixture"][0] == {
         "group": "code",
         "share": 0.75,

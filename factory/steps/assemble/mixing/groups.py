@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
+from factory.data.arrow import to_numbers
 from factory.data.table import Table
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
@@ -44,20 +45,32 @@ def groups_of(table: Table, by: Sequence[str], cuts: Sequence[float], where: str
     Raises:
         RunStopped: there is no such column, or a score has too many values to be groups.
     """
-    columns = [_column(table, one, cuts, where) for one in by]
-    rows = (
-        columns[0]
-        if len(columns) == 1
-        else ["" if "" in parts else BETWEEN.join(parts) for parts in zip(*columns, strict=True)]
-    )
-    names = tuple(sorted(set(rows)))
-    number = {name: at for at, name in enumerate(names)}
-    return Groups(names, np.fromiter((number[value] for value in rows), np.int64, len(rows)))
+    names, of = _column(table, by[0], cuts, where)
+    for one in by[1:]:
+        others, of_other = _column(table, one, cuts, where)
+        both, of = np.unique(of * len(others) + of_other, return_inverse=True)
+        pairs = [(names[at // len(others)], others[at % len(others)]) for at in both.tolist()]
+        names = ["" if "" in pair else BETWEEN.join(pair) for pair in pairs]
+    different, number = np.unique(np.array(names, dtype=object), return_inverse=True)
+    return Groups(tuple(different.tolist()), number.astype(np.int64)[of.reshape(-1)])
 
 
-def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> list[str]:
-    if by in FIELDS:
-        return [value or "" for value in table.values(by)]
+def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> tuple[list[str], Ints]:
+    """The different values of a column, and the place of each row's value among them."""
+    if by not in FIELDS:
+        return _coded(_values(table, by, cuts, where))
+    coded = table.arrow.column(by).combine_chunks().dictionary_encode(null_encoding="encode")
+    names = [value or "" for value in coded.dictionary.to_pylist()]
+    return names, to_numbers(coded.indices).astype(np.int64)
+
+
+def _coded(values: Sequence[str]) -> tuple[list[str], Ints]:
+    number: dict[str, int] = {}
+    of = np.fromiter((number.setdefault(value, len(number)) for value in values), np.int64, len(values))
+    return list(number), of
+
+
+def _values(table: Table, by: str, cuts: Sequence[float], where: str) -> list[str]:
     metas = table.values("meta")
     key = by.removeprefix("meta.").encode()
     if any(key in meta.encode() for meta in metas):
