@@ -52,8 +52,8 @@ def fit_mixture(
         InputError: the table lacks something; says in which row and what.
     """
     rows = read_rows(data, where)
-    names = _columns(rows, shares, "share", "shares")
-    measured = _columns(rows, losses, "loss", "losses")
+    names = _columns(rows, shares, "shares", "shares")
+    measured = _columns(rows, losses, "losses", "losses")
     groups = [name.removeprefix(shares) for name in names]
     found = [name.removeprefix(losses) for name in measured]
     for name in of or ():
@@ -161,7 +161,7 @@ def fit_weights(
         domains = [name.removeprefix("excess_") for name in names]
         excess = np.column_stack([_numbers(rows, name, gaps=True) for name in names])
     else:
-        names = _columns(rows, "proxy_", "excess loss", "")
+        names = _columns(rows, "proxy_", "excess losses", "")
         domains = [name.removeprefix("proxy_") for name in names]
         excess = np.maximum(
             np.column_stack(
@@ -246,7 +246,8 @@ def _columns(rows: Sequence[Row], prefix: str, what: str, option: str) -> list[s
     if not names:
         named = f": name what they begin with (`{option}`)" if option else ""
         raise InputError(
-            f"no column is a {what}: none begins with {prefix!r}; there are: {', '.join(_names(rows)[:20])}{named}"
+            f"there is no column of {what}: none begins with {prefix!r}; there are: {', '.join(_names(rows)[:20])}"
+            + named
         )
     return names
 

@@ -15,12 +15,13 @@ from scripted_server import ScriptedServer, in_thread
 
 import factory as sft
 from factory import step as step_module
-from factory.data.record import Record
+from factory.data.record import Record, new_record
+from factory.data.table import Table
 from factory.engine.run import RunResult
 from factory.errors import FactoryError
 from factory.models.base import Sampling
 from factory.recipe.recipe import build_recipe
-from factory.step import ChatModelName, Context, PerRecord
+from factory.step import ChatModelName, Context, PerRecord, WholeSet
 
 
 class Vary(PerRecord):
@@ -43,11 +44,39 @@ class Vary(PerRecord):
             yield child
 
 
+class Write(WholeSet):
+    """Make so many records of nothing, in Chinese."""
+
+    name = "write_some"
+
+    model: ChatModelName = Field("", description="the model")
+    size: int = Field(4, description="how many")
+
+    def begins(self) -> bool:
+        return True
+
+    def expected(self) -> int:
+        return self.size
+
+    async def run(self, table: Table, context: Context) -> Table:
+        made = []
+        for number in range(self.size if context.limit is None else min(self.size, context.limit)):
+            seed = new_record("写。", lang="zh")
+            answer, event = await context.ask(
+                self.model, "deita/complexity", seed, Sampling(1.0, 20), sample=number, instruction="写。"
+            )
+            made.append(new_record(f"写 {answer.text}？", output="好。", lang="zh").with_event(event))
+        context.files["plan.txt"] = str(len(made))
+        context.count("calls", len(made))
+        return Table.from_records([*table.records(), *made])
+
+
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {
         **step_module._entry_points(),
         "vary": EntryPoint("vary", f"{__name__}:Vary", step_module.STEP_GROUP),
+        "write_some": EntryPoint("write_some", f"{__name__}:Write", step_module.STEP_GROUP),
     }
     monkeypatch.setattr(step_module, "_entry_points", lambda: entries)
     step_module.find_step.cache_clear()
@@ -145,6 +174,46 @@ def test_greedy_decoding_gives_the_same_again_so_it_is_dry_after_two_rounds(tmp_
     facts = next(step for step in result.facts.steps if step.label.endswith("mixture")).facts
     assert [one["filled"] for one in facts["filling"]] == [0, 0]
     assert any("is repeated" in said or "are repeated" in said for said in result.facts.notices)
+
+
+def test_a_step_that_makes_records_of_nothing_makes_no_more_than_is_missing(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", zh=3)
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"write_some": {}}, {"dedup_exact": {}}, size=20)
+        assert len(server.requests) == 4 + 3
+        run(tmp_path, server.base_url, {"write_some": {}}, {"dedup_exact": {}}, size=20, out="again")
+        assert len(server.requests) == 7
+    assert Counter(record.lang for record in result.table().records()) == {"en": 10, "zh": 10}
+    write = next(step for step in result.facts.steps if step.label == "02-write_some")
+    assert (write.entered, write.made, write.passed) == (23, 7, 30)
+    assert write.facts == {"calls": 4, "filling_round_1": {"calls": 3}}
+    folder = result.folder / "steps" / "02-write_some"
+    assert (folder / "plan.txt").read_text() == "4"
+    assert (folder / "round-1-plan.txt").read_text() == "3"
+
+
+def test_what_a_whole_set_step_makes_goes_through_the_stream_behind_it(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", zh=0)
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"write_some": {"size": 2}}, {"vary": {}}, size=16)
+    kept = list(result.table().records())
+    assert Counter(record.lang for record in kept)["zh"] == 8
+    vary = next(step for step in result.facts.steps if step.label == "03-vary")
+    assert vary.entered == vary.made
+    assert any("going back to 02-write_some, 03-vary" in said for said in result.facts.notices)
+
+
+def test_a_dataset_in_a_notebook_is_filled_as_a_run_is(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer()) as server:
+        teacher = sft.model("openai", base_url=server.base_url, model="scripted")
+        mixed = (
+            sft.load(str(tmp_path / "rows.jsonl"))
+            .then("vary", model=teacher)
+            .mixture(by="lang", shares={"en": 0.5, "zh": 0.5}, size=20, until="full")
+            .run(journal=tmp_path / "j.db")
+        )
+    assert Counter(record.lang for record in mixed) == {"en": 10, "zh": 10}
 
 
 def test_where_no_step_makes_records_it_says_so_and_repeats(tmp_path: Path) -> None:

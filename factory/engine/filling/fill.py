@@ -103,6 +103,10 @@ class Filling:
             )
             context.tell(self._told(context, number, came, gained, before, lack, is_dry))
         context.facts["filling"] = rounds
+        for at in range(makers[0], self.at):
+            done = self.execution.steps[at]
+            if isinstance(done, PerRecord):
+                done.finish(self.contexts[at])
         if lack.missing:
             context.warn(
                 f"{context.step}: after {number:,} rounds {listed(lack)} still lacking: the last {dry:,} brought "
@@ -186,10 +190,6 @@ class Filling:
         if own:
             inputs = self._chosen(at, wanted, need, number, {record.id for record in fresh})
             await self._run(part, inputs, sink, known, own, number)
-        for place in range(part.first, part.end):
-            step = self.execution.steps[place]
-            if isinstance(step, PerRecord) and (kept or dropped):
-                step.finish(self.contexts[place])
         append(part.kept, kept)
         append(part.dropped, dropped)
         return kept

@@ -94,10 +94,11 @@ class Rule(NamedTuple):
             )
         known = sorted(there, key=lambda name: (-there[name], name))
         shown = ", ".join(f"{shorten(name, 30)} ({rows[name]:,})" for name in known[:SHOWN])
+        near = nearest(group, known)
         raise RunStopped(
             f"{where}: no record has {by} {group!r}, which is to have a share of {share:.0%}; there "
             f"are: {shown or 'none'}; where a step before let all of it go, `factory dropped` says why"
-            f"{nearest(group, known)}"
+            f"{near if 'did you mean' in near else ''}"
         )
 
     @staticmethod
