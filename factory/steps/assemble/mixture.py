@@ -262,11 +262,11 @@ class Mixture(WholeSet):
         at = 0
         for part in table.parts(AT_ONCE):  # the texts of a million records take more room than the records
             outputs = part.texts("output")
-            rows = slice(at, at := at + len(part))
-            answered[rows] = [bool(text.strip()) for text in outputs]
+            here = slice(at, at := at + len(part))
+            answered[here] = [bool(text.strip()) for text in outputs]
             if tokens is not None:
                 prompts = part.texts("prompt")
-                tokens[rows] = [
+                tokens[here] = [
                     estimate_tokens(one) + estimate_tokens(two)
                     for one, two in zip(prompts, outputs, strict=True)
                 ]
