@@ -285,6 +285,20 @@ class Execution:
             noted = batches.waiting
             await asyncio.sleep(0.01)
 
+    async def run_whole(self, step: WholeSet, context: Context, table: Table, batches: Batches) -> Table:
+        """What a whole-set step makes of a table."""
+        token = WORK.set(Work(context.step, whole=True))
+        try:
+            return await step.run(table, context)
+        except BaseException as error:
+            if not is_waiting(error):
+                raise
+            await self._last_calls(batches)
+            batches.settle()
+            raise
+        finally:
+            WORK.reset(token)
+
     async def border(self, at: int, step: WholeSet, context: Context, table: Table, batches: Batches) -> Path:
         """Run a whole-set step on the records that live."""
         progress = self.progress.steps[at]
@@ -294,17 +308,7 @@ class Execution:
         if progress.begins:
             progress.total = step.expected() if context.limit is None else context.limit
             context = replace(context, made=progress.note_made)
-        token = WORK.set(Work(context.step, whole=True))
-        try:
-            result = await step.run(table, context)
-        except BaseException as error:
-            if not is_waiting(error):
-                raise
-            await self._last_calls(batches)
-            batches.settle()
-            raise
-        finally:
-            WORK.reset(token)
+        result = await self.run_whole(step, context, table, batches)
         progress.missing += count_missing(result) - count_missing(table)
         live, dropped = result.split()
         if context.limit is not None and (more := len(live) - context.limit) > 0:

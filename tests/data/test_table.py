@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,3 +258,22 @@ def test_answers_may_hold_more_than_two_gibibytes_together() -> None:
     assert str(schema.field("notes").type.item_type) == prose
     assert str(schema.field("tags").type.value_type.field("explanation").type) == prose
     assert str(schema.field("dropped").type.field("reason").type) == prose
+
+
+@settings(deadline=None)
+@given(sets, st.integers(1, 3))
+def test_the_parts_of_a_table_have_its_texts(originals: list[Record], rows: int) -> None:
+    table = Table.from_records(originals)
+    for field in ("instruction", "output", "both"):
+        assert [text for part in table.parts(rows) for text in part.texts(field)] == table.texts(field)
+
+
+def test_a_copy_is_a_record_of_its_own_that_names_its_first() -> None:
+    first = new_record("Why?", output="So.").with_event(Event("01-x", "made", parents=("seed",)))
+    table = Table.from_records([new_record("Who?"), first])
+    (copy,) = table.repeated([1], "05-mixture", 2).records()
+    assert copy.id not in table.ids()
+    assert replace(copy, id=first.id, events=first.events) == first
+    assert copy.events == (*first.events, Event("05-mixture", "repeat", parents=(first.id,), round=2))
+    assert table.with_rows(table.repeated([1], "05-mixture", 3)).ids()[2] != copy.id
+    assert not len(table.repeated([], "05-mixture", 2))

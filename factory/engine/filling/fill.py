@@ -18,7 +18,6 @@ from factory.data.record import Record
 from factory.data.table import Table, write_records
 from factory.data.text import shorten
 from factory.engine.calls.pool import ModelPool
-from factory.engine.calls.watch import WORK, Work
 from factory.engine.filling.parts import (
     AGAIN,
     SHOWN,
@@ -283,11 +282,7 @@ class Filling:
             files={},
             limit=need if step.begins() else None,
         )
-        token = WORK.set(Work(context.step, whole=True))
-        try:
-            result = await step.run(came_in, context)
-        finally:
-            WORK.reset(token)
+        result = await execution.run_whole(step, context, came_in, self.pool.batches)
         here = set(came_in.ids())
         new = [record for record in result.records() if record.id not in known]
         kept = [record for record in new if record.dropped is None]

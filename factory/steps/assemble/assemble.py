@@ -31,6 +31,8 @@ class Assemble(WholeSet):
     are equals then. The chosen records keep the order
     of the set. A record without an answer is not training data and is let go first.
 
+    Other shares than equal ones, in rows or tokens, repeats, and filling a short group are the step `mixture`'s.
+
     Before it chooses, the step says what each value gets, and how the shares of languages, tasks and sources move by
     that: topics taken for sources can make a set of one language. Of the records that come in the same is told before a
     run's first call, and by `--dry-run`.
