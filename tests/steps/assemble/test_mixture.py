@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from factory.data.table import Table
 from factory.data.text import estimate_tokens
 from factory.errors import FactoryError, RunStopped
 from factory.step import Context
+from factory.steps.assemble.mixing.draw import passes
 from factory.steps.assemble.mixing.shares import NEAR, balanced, bounded, capped, give, in_rows, proportional
 from factory.steps.assemble.mixture import Mixture
 
@@ -362,3 +364,62 @@ def test_a_score_of_many_values_wants_cuts() -> None:
 def test_nothing_is_mixed_of_nothing() -> None:
     live, dropped, _ = mix([], shares={"math": 1.0})
     assert (len(live), len(dropped)) == (0, 0)
+
+
+# -- which rows, and what is told beforehand ------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.floats(0, 3000))
+def test_tokens_taken_lie_within_half_a_row_of_those_wanted_and_whole_epochs_come_first(
+    tokens: list[int], wanted: float
+) -> None:
+    counted = np.array(tokens, np.int64)
+    taken = passes(np.arange(len(tokens)), counted, wanted)
+    assert all(len(rows) == len(tokens) for rows in taken[:-1])
+    assert abs(sum(float(counted[rows].sum()) for rows in taken) - wanted) <= max(tokens) / 2 + 1e-6
+
+
+@given(st.integers(1, 20), st.integers(0, 100))
+def test_rows_taken_are_as_many_as_are_wanted_and_none_is_taken_twice_in_an_epoch(
+    there: int, wanted: int
+) -> None:
+    taken = passes(np.arange(there), None, float(wanted))
+    assert sum(len(rows) for rows in taken) == wanted
+    assert all(len(set(rows.tolist())) == len(rows) for rows in taken)
+
+
+def test_a_group_that_no_record_has_yet_is_told_before_anything_is_asked() -> None:
+    table = Table.from_records(records(math=3))
+    step = Mixture(by=("task",), shares={"math": 0.5, "code": 0.5}, size=10, until="full")
+    assert step.foretells()
+    first, second = step.foretell(table)
+    assert "none has task 'code'" in first
+    assert "in no estimate" in second
+    assert not Mixture(by=("task",)).foretells()
+
+
+def test_what_is_lacking_counts_no_repeat_and_names_the_rows_that_lead_to_it() -> None:
+    rows = records(math=2, code=30)
+    lack = Mixture(by=("task",), shares={"math": 0.5, "code": 0.5}, size=20, until="full").lacking(
+        Table.from_records(rows), Told().context
+    )
+    assert lack.missing == {"math": 8}
+    assert [rows[at].task for at in lack.rows] == ["math", "math"]
+
+
+def test_every_row_may_lead_to_a_group_that_has_none() -> None:
+    lack = Mixture(by=("task",), shares={"math": 0.5, "code": 0.5}, size=20, until="full").lacking(
+        Table.from_records(records(code=5)), Told().context
+    )
+    assert lack.missing == {"math": 10, "code": 5}
+    assert len(lack.rows) == 5
+
+
+def test_tokens_that_are_lacking_are_told_as_about_so_many_rows() -> None:
+    rows = [replace_output(record, "word " * 40) for record in records(math=2, code=30)]
+    table = Table.from_records(rows)
+    each = estimate_tokens(rows[0].prompt) + estimate_tokens(rows[0].output)
+    step = Mixture(
+        by=("task",), shares={"math": 0.5, "code": 0.5}, size=20 * each, unit="tokens", until="full"
+    )
+    assert step.lacking(table, Told().context).missing == {"math": 8}
