@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 from factory.errors import InputError, nearest
 from factory.statistics.arrays import Floats
 from factory.statistics.mixing import fit_mixture as mixtures
-from factory.statistics.mixing import growth, reweigh, scaling
+from factory.statistics.mixing import growth, repeats, reweigh, scaling
 
 Data = str | Path | Iterable[Mapping[str, Any]]
 """A file of rows (JSON lines, JSON, CSV, TSV, Parquet), or the rows themselves."""
@@ -81,6 +82,7 @@ def fit_scaling(
     tokens: str = "",
     flop: str = "",
     loss: str = "loss",
+    unique: str = "",
     drop_highest: int = 0,
     where: Mapping[str, str] | None = None,
     seed: int = 0,
@@ -91,6 +93,8 @@ def fit_scaling(
         data: a row for each trained model
         parameters, tokens, loss: the columns of each; tokens by default "tokens"
         flop: the column of the compute, from which the tokens come as flop / (6 parameters)
+        unique: the column of how many tokens are different, where some models saw their data more than once: the law is
+            fitted to the others, and then how fast repeats lose their worth (arXiv 2305.16264) to these
         drop_highest: so many of the points with the highest loss are left out, as is done where training failed
 
     Raises:
@@ -104,7 +108,17 @@ def fit_scaling(
     else:
         read = _numbers(rows, tokens or "tokens")
     kept = np.sort(np.argsort(losses, kind="stable")[: max(0, len(losses) - drop_highest)])
-    return scaling.fit_scaling(sizes[kept], read[kept], losses[kept], seed=seed)
+    if not unique:
+        return scaling.fit_scaling(sizes[kept], read[kept], losses[kept], seed=seed)
+    different = _numbers(rows, unique)
+    fresh = kept[read[kept] <= different[kept]]
+    fit = scaling.fit_scaling(sizes[fresh], read[fresh], losses[fresh], seed=seed)
+    if fit.law is None:
+        return fit
+    law = fit.law
+    base = repeats.DataConstrained(law.A, law.B, law.E, law.alpha, law.beta)
+    found = repeats.fit_repeats(sizes[kept], read[kept], different[kept], losses[kept], base, seed=seed)
+    return replace(fit, repeats=found)
 
 
 def fit_growth(

@@ -107,6 +107,9 @@ def scaling(
         str, typer.Option("--flop", metavar="COLUMN", help="Compute in place of tokens: 6 x size x tokens.")
     ] = "",
     loss: Annotated[str, typer.Option("--loss", metavar="COLUMN", help="The loss.")] = "loss",
+    unique: Annotated[
+        str, typer.Option("--unique", metavar="COLUMN", help="Different tokens, where data was repeated.")
+    ] = "",
     drop_highest: Annotated[
         int, typer.Option("--drop-highest", min=0, help="Leave out the N points with the highest loss.")
     ] = 0,
@@ -114,7 +117,10 @@ def scaling(
     seed: SeedOption = 0,
     json_: JSONOption = False,
 ) -> None:
-    """Chinchilla's law of the loss over a model's size and its data (arXiv 2203.15556), with intervals."""
+    """Chinchilla's law of the loss over a model's size and its data (arXiv 2203.15556), with intervals.
+
+    With `--unique` also how fast repeated data loses its worth (arXiv 2305.16264).
+    """
     from factory.api.fitting import fit_scaling
     from factory.report.fits import scaling_lines
 
@@ -124,6 +130,7 @@ def scaling(
         tokens=tokens,
         flop=flop,
         loss=loss,
+        unique=unique,
         drop_highest=drop_highest,
         where=_where(where),
         seed=seed,

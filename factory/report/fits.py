@@ -9,6 +9,7 @@ from typing import Any
 from factory.statistics.interval import Interval
 from factory.statistics.mixing.fit_mixture import MixtureFit
 from factory.statistics.mixing.growth import Growth
+from factory.statistics.mixing.repeats import DataConstrained, RepeatsFit, effective_data
 from factory.statistics.mixing.scaling import KAPLAN, ScalingFit
 
 CANNOT = "cannot be told"
@@ -63,6 +64,25 @@ def scaling_lines(fit: ScalingFit) -> Iterator[str]:
     for flop in (1e21, 1e23):
         parameters, tokens = fit.law.best(flop)
         yield f"  {flop:.0e} FLOP: {parameters:.3g} parameters, {tokens:.3g} tokens"
+    if fit.repeats is not None:
+        yield from _repeat_lines(fit.repeats)
+
+
+def _repeat_lines(fit: RepeatsFit) -> Iterator[str]:
+    yield (
+        f"{fit.points:,} points with repeated data. Mean error of the log loss on points held out: {fit.held_out:.4f}; "
+        f"where repeats count as new {fit.as_new:.4f}."
+    )
+    if fit.law is None or fit.intervals is None:
+        yield f"What repeats are worth {CANNOT}: {fit.why}."
+        return
+    for name, value, published in (
+        ("data_half_life", fit.law.data_half_life, DataConstrained().data_half_life),
+        ("size_half_life", fit.law.size_half_life, DataConstrained().size_half_life),
+    ):
+        yield f"  {name} {value:.4g}  ({_range(fit.intervals[name])}; published {published:.4g})"
+    worth = effective_data(1, 4, fit.law.data_half_life)
+    yield f"Four epochs are worth {worth:.2f} of new data."
 
 
 def growth_lines(fits: Sequence[Growth]) -> Iterator[str]:

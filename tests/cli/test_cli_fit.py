@@ -13,6 +13,7 @@ import factory as sft
 from factory.cli.app import app
 from factory.errors import FactoryError
 from factory.report.fits import _recipe
+from factory.statistics.mixing.repeats import DataConstrained
 
 
 def fit(*words: object) -> str:
@@ -72,6 +73,23 @@ def test_a_mixture_is_told_with_every_law_beside_the_mean(tmp_path: Path) -> Non
         fit("mixture", table, "--law", "exponential", "--of", "math=3", "--of", "chat", "--json")
     )
     assert found["shares"]["math"] == pytest.approx(0.5 + np.log(3) / 6, abs=0.03)
+
+
+@pytest.mark.slow
+def test_scaling_tells_what_repeats_are_worth_where_data_was_seen_more_than_once(tmp_path: Path) -> None:
+    law, chance = DataConstrained(), np.random.default_rng(0)
+    lines = ["parameters,tokens,unique,loss"]
+    for at in range(40):
+        unique, size = 10 ** chance.uniform(8, 10), 10 ** chance.uniform(7.5, 9.0)
+        tokens = unique * (chance.uniform(2, 30) if at % 2 else 1)
+        lines.append(
+            f"{size},{tokens},{unique},{law.loss(size, tokens, unique) * np.exp(chance.normal(0, 1e-4))}"
+        )
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    told = fit("scaling", tmp_path / "runs.csv", "--unique", "unique")
+    assert "20 points. Mean error" in told
+    assert "20 points with repeated data" in told
+    assert "Four epochs are worth 3." in told
 
 
 @pytest.mark.parametrize(

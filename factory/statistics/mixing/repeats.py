@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from factory.errors import InputError
+from factory.statistics.arrays import Floats
+from factory.statistics.interval import Interval
 
 FRESH_EPOCHS = 4
 """Up to so many epochs, repeated data is worth nearly as much as new."""
+FEWEST = 8
+"""Points with repeats that a fit of the half-lives needs."""
 DATA_HALF_LIFE = 15.387756
 """R_D: so many repeats, or nearly, is all that data can be repeated to any use."""
 
@@ -52,3 +61,106 @@ def effective_data(unique: float, seen: float, half_life: float = DATA_HALF_LIFE
         return 0.0
     repeats = max(seen / unique - 1, 0.0)
     return min(seen, unique) + unique * half_life * -math.expm1(-repeats / half_life)
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatsFit:
+    """How fast repeats lose their worth in points of one's own. `law` is None where that cannot be told; `why` says
+    why.
+
+    points: those whose data is repeated
+    held_out: mean error of the log loss on points not fitted; as_new: the same where repeats count as new data
+    intervals: of each half-life, by bootstrap
+    """
+
+    points: int
+    held_out: float
+    as_new: float
+    law: DataConstrained | None = None
+    intervals: Mapping[str, Interval] | None = None
+    why: str = ""
+
+
+def fit_repeats(
+    parameters: Floats,
+    tokens: Floats,
+    unique: Floats,
+    losses: Floats,
+    base: DataConstrained,
+    *,
+    seed: int = 0,
+) -> RepeatsFit:
+    """The two half-lives of the data-constrained law, its other parameters held fast, as Muennighoff et al. fit them.
+
+    Told only where it predicts points that it has not seen better than a law to which repeats are new data.
+
+    parameters, tokens, unique, losses: shape (n,)
+    base: A, B, E, alpha and beta, such as a fit to points without repeats has
+
+    Raises:
+        InputError: too few points have repeats: says how many are needed.
+    """
+    from scipy.stats import t
+
+    again = np.flatnonzero(tokens > unique)
+    if len(again) < FEWEST:
+        raise InputError(
+            f"{len(again)} points with repeated data are too few: two half-lives are fitted, and at least {FEWEST} "
+            "such "
+            "points are needed to hold some out"
+        )
+    table = np.column_stack([parameters, tokens, unique, np.log(losses)])[again]
+    folds = np.random.default_rng([seed, 5]).permutation(len(table)) % min(5, len(table))
+    errors = np.zeros(len(table))
+    for fold in range(int(folds.max()) + 1):
+        fitted = _half_lives(table[folds != fold], base)
+        errors[folds == fold] = np.abs(_residuals(fitted, table[folds == fold], base))
+    as_new = np.abs(_residuals(np.log([1e9, 1e9]), table, base))
+    less = as_new - errors
+    half = float(t.ppf(0.975, len(less) - 1)) * float(less.std(ddof=1)) / len(less) ** 0.5
+    if less.mean() - half <= 0:
+        return RepeatsFit(
+            len(table),
+            float(errors.mean()),
+            float(as_new.mean()),
+            why="repeats cannot be told from new data: there are too few of them, or the losses are too rough",
+        )
+    chance = np.random.default_rng([seed, 6])
+    drawn = [_half_lives(table[chance.integers(0, len(table), len(table))], base) for _ in range(60)]
+    low, high = np.exp(np.percentile(drawn, [2.5, 97.5], axis=0))
+    data, size = np.exp(_half_lives(table, base))
+    return RepeatsFit(
+        len(table),
+        float(errors.mean()),
+        float(as_new.mean()),
+        replace(base, data_half_life=float(data), size_half_life=float(size)),
+        {
+            "data_half_life": (float(low[0]), float(high[0])),
+            "size_half_life": (float(low[1]), float(high[1])),
+        },
+    )
+
+
+def _residuals(half_lives: Floats, table: Floats, base: DataConstrained) -> Floats:
+    data, size = np.exp(half_lives)
+    law = replace(base, data_half_life=float(data), size_half_life=float(size))
+    return np.array([math.log(law.loss(*row[:3])) - row[3] for row in table.tolist()])
+
+
+def _half_lives(table: Floats, base: DataConstrained) -> Floats:
+    """The logs of both half-lives."""
+    from scipy.optimize import least_squares
+
+    found = [
+        least_squares(
+            _residuals,
+            np.log(start),
+            args=(table, base),
+            bounds=(np.log([0.01, 0.01]), np.log([1e4, 1e4])),
+            loss="huber",
+            f_scale=1e-3,
+            max_nfev=60,
+        )
+        for start in ([15.0, 5.0], [2.0, 50.0])
+    ]
+    return np.asarray(min(found, key=lambda one: float(one.cost)).x)

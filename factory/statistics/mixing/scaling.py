@@ -10,6 +10,7 @@ import numpy as np
 from factory.errors import InputError
 from factory.statistics.arrays import Floats
 from factory.statistics.interval import Interval
+from factory.statistics.mixing.repeats import RepeatsFit
 
 PARAMETERS = 5
 DELTA = 1e-3
@@ -58,6 +59,7 @@ class ScalingFit:
     held_out: mean absolute relative error on points it was not fitted to; baseline: the same of a power law of the
     compute alone
     intervals: of each parameter, and of "size_exponent", by bootstrap
+    repeats: how fast repeated data loses its worth, where that was asked for
     """
 
     points: int
@@ -68,6 +70,7 @@ class ScalingFit:
     objective: float = float("nan")
     intervals: Mapping[str, Interval] | None = None
     why: str = ""
+    repeats: RepeatsFit | None = None
 
 
 def fit_scaling(
