@@ -65,7 +65,7 @@ def effective_data(unique: float, seen: float, half_life: float = DATA_HALF_LIFE
 
 @dataclass(frozen=True, slots=True)
 class RepeatsFit:
-    """How fast repeats lose their worth in one's own points. Where that cannot be told, `law` is None and `why` says why.
+    """How fast repeats lose their worth in one's own points. `law` is None where that is not told: `why` says why.
 
     points: those whose data is repeated
     held_out: mean error of the log loss on points not fitted; as_new: the same where repeats count as new data
