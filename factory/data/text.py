@@ -135,6 +135,8 @@ def normal_form(text: str) -> str:
 
 def shorten(text: str, characters: int = 80) -> str:
     """One line of at most `characters` for tables and messages; control characters become spaces."""
-    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-    line = " ".join(shown.split())
+    if not text.isprintable():
+        text = "".join([c if c.isprintable() else " " for c in text])
+    # Of white space, a blank alone is printable.
+    line = " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
     return line if len(line) <= characters else line[: characters - 1].rstrip() + "…"

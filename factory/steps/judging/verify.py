@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -177,13 +177,18 @@ class _Tallies:
     kinds: Counter[tuple[str, bool | None]] = field(default_factory=Counter)
 
     def add(self, record: Record, verified: Verified, loose: bool) -> None:
-        group = next((event.parents[0] for event in record.events if event.parents), record.id)
+        group = record.id
+        for event in record.events:
+            if event.parents:
+                group = event.parents[0]
+                break
         level, unknown = len(verified.stated), len(verified.unknown)
         self.strict.add(record.id, group, level, verified.satisfied, unknown)
         if loose:
             self.loose.add(record.id, group, level, sum(map(bool, verified.loose)), unknown)
-        for one in verified.stated:
-            self.kinds[one.constraint.kind, one.satisfied] += 1
+        kinds = self.kinds
+        for constraint, _, satisfied, _ in verified.stated:
+            kinds[constraint.kind, satisfied] += 1
 
     def facts(self) -> dict[str, Any]:
         """What the run's manifest and report tell."""
@@ -218,8 +223,8 @@ def _said(rate: Rate, of: str = "", *, share: bool = True) -> str:
     return said + (f", {rate.missing:,} without verdict" if rate.missing else "")
 
 
-def _names(loose: bool) -> list[str]:
-    return [HARD, SOFT, *([HARD + LOOSE, SOFT + LOOSE] if loose else [])]
+def _names(loose: bool) -> tuple[str, ...]:
+    return (HARD, SOFT, HARD + LOOSE, SOFT + LOOSE) if loose else (HARD, SOFT)
 
 
 def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) -> Record:
@@ -229,9 +234,11 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
     readings = [(HARD, SOFT, verified.satisfied)]
     if loose:
         readings.append((HARD + LOOSE, SOFT + LOOSE, sum(map(bool, verified.loose))))
-    scores = {name: value for name, value in record.scores.items() if name not in names}
-    missing = {name: why for name, why in record.missing.items() if name not in names}
-    notes = {name: note for name, note in record.notes.items() if name not in names}
+    scores, missing, notes = dict(record.scores), dict(record.missing), dict(record.notes)
+    for name in names:
+        scores.pop(name, None)
+        missing.pop(name, None)
+        notes.pop(name, None)
     for hard, soft, satisfied in readings:
         if not unknown:
             scores[hard], scores[soft] = float(satisfied == level), satisfied / level
@@ -251,10 +258,10 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
     return replace(record, meta=meta, scores=scores, missing=missing, notes=notes, events=events)
 
 
-def what_failed(failed: tuple[Stated, ...], level: int, language: str) -> str:
+def what_failed(failed: Sequence[Stated], level: int, language: str) -> str:
     """Which constraints an answer does not meet, and what was found in their place."""
-    said = [
-        f"{shorten(one.words(language), _SAID_CHARACTERS)}" + (f" (found: {one.found})" if one.found else "")
-        for one in failed
-    ]
+    said = []
+    for one in failed:
+        words = shorten(one.words(language), _SAID_CHARACTERS)
+        said.append(f"{words} (found: {one.found})" if one.found else words)
     return f"{len(failed)} of {level} constraints not met: {'; '.join(said)}"

@@ -48,12 +48,15 @@ Phrase = Annotated[str, AfterValidator(_shows_something)]
 # A run of \w as IFEval counts words; a Chinese or Japanese character is a word of its own.
 _CJK = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _WORD = re.compile(r"\w+")
-_CJK_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+_CJK_RUN = re.compile(rf"[{_CJK}]+")
+_OTHER_WORD = re.compile(rf"[^\W{_CJK}]+")
 
 
 def count_words(text: str) -> int:
     """Number of runs of letters, digits and underscores, of which each Chinese or Japanese character is one."""
-    return len((_WORD if text.isascii() else _CJK_WORD).findall(text))
+    if text.isascii():
+        return len(_WORD.findall(text))
+    return len("".join(_CJK_RUN.findall(text))) + len(_OTHER_WORD.findall(text))
 
 
 class AnswerText:
@@ -81,6 +84,11 @@ class AnswerText:
     def sentences(self) -> list[str]:
         """The sentences, none of them empty."""
         return split_sentences(self.text)
+
+    @cached_property
+    def longest_sentence(self) -> int:
+        """Number of words of the sentence that has most."""
+        return max(map(count_words, self.sentences), default=0)
 
     @cached_property
     def language(self) -> str:
@@ -150,11 +158,14 @@ class Constraint(BaseModel, ABC):
     def arguments(self) -> dict[str, Any]:
         """Its arguments as plain JSON."""
         # What pydantic's dump gives, at a third of its time, where the arguments are numbers and texts.
-        given = {name: value for name, value in self.__dict__.items() if value is not None}
-        for name, value in given.items():
-            if type(value) is tuple:
+        given: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            kind = type(value)
+            if kind in _PLAIN:
+                given[name] = value
+            elif kind is tuple and _PLAIN.issuperset(map(type, value)):
                 given[name] = list(value)
-            if not all(type(one) in _PLAIN for one in (given[name] if type(value) is tuple else (value,))):
+            elif value is not None:
                 return self.model_dump(mode="json", exclude_none=True)
         return given
 

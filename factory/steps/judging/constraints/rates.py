@@ -66,8 +66,9 @@ class Tally:
             level: how many constraints it has.
             satisfied, unknown: how many of them it meets, and of how many there is no verdict.
         """
-        self._ids.append(_number(id))
-        self._groups.append(_number(group))
+        number = _number(id)
+        self._ids.append(number)
+        self._groups.append(number if group == id else _number(group))
         self._counts.extend((level, satisfied, unknown))
 
     def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from factory.data.text import shorten
@@ -82,6 +83,20 @@ def make_constraint(name: str, arguments: Mapping[str, Any]) -> Constraint:
     Raises:
         BadConstraint: there is no such kind, or an argument is missing, unknown or wrong.
     """
+    try:
+        said = orjson.dumps(arguments)
+    except TypeError:  # no JSON
+        return _validated(name, arguments)
+    return _read_once(name, said)
+
+
+# The constraints of a set are few beside its records: "at least 100 words" stands in thousands of them.
+@functools.lru_cache(maxsize=4096)
+def _read_once(name: str, arguments: bytes) -> Constraint:
+    return _validated(name, orjson.loads(arguments))
+
+
+def _validated(name: str, arguments: Mapping[str, Any]) -> Constraint:
     kind = find_kind(name)
     given = {key: value for key, value in arguments.items() if value is not None}
     try:

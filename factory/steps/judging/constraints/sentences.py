@@ -27,9 +27,10 @@ _STARTERS = frozenset(_STARTING.split())
 """Words that begin a sentence where they are capitalised behind an abbreviation or an ellipsis."""
 
 # An end is a run of marks, then what may close a quotation or bracket, then more text. The marks of Chinese and
-# Japanese need no white space behind them. No part is tried twice, so that a long run of marks costs no more.
+# Japanese need no white space behind them. No part is tried twice, so that a long run of marks costs no more. That the
+# pattern begins with a set of characters lets `re` pass over all others at once.
 _END = re.compile(
-    r"""(?<![.?!])(?P<marks>[.?!]++)(?P<close>["'\])}*_”’»]*+)(?=\s*+\S)|[。！？][。！？!?.…]*+[”’」』）)】"'*]*+"""
+    r"""[.?!。！？](?:(?<=[.?!])(?P<more>[.?!]*+)(?P<close>["'\])}*_”’»]*+)|[。！？!?.…]*+[”’」』）)】"'*]*+)"""
 )
 _NEXT = re.compile(r"\s*+(\S{1,40})")
 _CHINESE = "\u3001"
@@ -43,9 +44,10 @@ _NUMBER = re.compile(r"[-−]?[.,]?\d[\d,.\-]*")
 def split_sentences(text: str) -> list[str]:
     """The sentences of a text, stripped, none of them empty. A line break alone ends none."""
     found, begin = [], 0
+    said = len(text.rstrip())
     for match in _END.finditer(text):
         end = match.end()
-        if match["marks"] is not None and not _ends(text, match, end):
+        if match["more"] is not None and not (end < said and _ends(text, match, end)):
             continue
         if sentence := text[begin:end].strip():
             found.append(sentence)
@@ -57,7 +59,7 @@ def split_sentences(text: str) -> list[str]:
 
 def _ends(text: str, match: re.Match[str], end: int) -> bool:
     """Whether marks of Latin script end a sentence."""
-    marks, closed = match["marks"], bool(match["close"])
+    marks, closed = text[match.start() : match.end("more")], bool(match["close"])
     spaced = text[end].isspace()
     if "?" in marks or "!" in marks:
         # "What?!" is one end; "Yahoo!, that" and "a?b" are none.

@@ -54,10 +54,12 @@ class Stated(NamedTuple):
         said = {
             "kind": self.constraint.kind,
             "arguments": self.constraint.arguments(),
-            "category": self.category,
+            "category": self.constraint.category,
             "text": self.text,
         }
-        return {**said, "satisfied": self.satisfied, "found": self.found} if verified else said
+        if verified:
+            said["satisfied"], said["found"] = self.satisfied, self.found
+        return said
 
 
 def stated_constraints(record: Record) -> tuple[Stated, ...]:
@@ -69,7 +71,7 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
     """
     column = record.meta.get(COLUMN)
     if column is not None:
-        return tuple(_each(column, COLUMN, _read_stated))
+        return _each(column, COLUMN, _read_stated)
     names, arguments = record.meta.get("instruction_id_list"), record.meta.get("kwargs")
     if names is None:
         return ()
@@ -80,7 +82,7 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
         raise BadConstraint(
             "the column kwargs is no list with one entry for each name in instruction_id_list"
         )
-    return tuple(_each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval))
+    return _each(list(zip(names, given, strict=True)), "instruction_id_list", _read_ifeval)
 
 
 def bad_constraint(error: BadConstraint, record: Record, context: Context) -> RecordFailed:
@@ -106,16 +108,16 @@ def with_constraints(record: Record, stated: Sequence[Stated], *, verified: bool
     return replace(record, meta={**record.meta, COLUMN: as_column(stated, verified=verified)})
 
 
-def _each(column: object, name: str, read: Any) -> list[Stated]:
-    if not isinstance(column, Sequence) or isinstance(column, str):
+def _each(column: object, name: str, read: Any) -> tuple[Stated, ...]:
+    if type(column) is not list and (not isinstance(column, Sequence) or isinstance(column, str)):
         raise BadConstraint(f"the column {name} is no list of constraints: {shorten(repr(column), 60)}")
-    found = []
-    for number, value in enumerate(column, start=1):
-        try:
+    found: list[Stated] = []
+    try:
+        for value in column:
             found.append(read(value))
-        except BadConstraint as error:
-            raise BadConstraint(f"number {number} in the column {name}: {error}") from None
-    return found
+    except BadConstraint as error:
+        raise BadConstraint(f"number {len(found) + 1} in the column {name}: {error}") from None
+    return tuple(found)
 
 
 def _read_ifeval(value: tuple[object, object]) -> Stated:
@@ -135,18 +137,15 @@ def read_stated(row: Mapping[str, Any]) -> Stated:
     """
     if "kind" not in row:
         raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')
-    if not row.keys() <= _KEYS:
+    if not _KEYS.issuperset(row):
         unknown = [key for key in row if key not in _KEYS]
         raise BadConstraint(
             f'it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under "arguments"'
         )
-    satisfied = row.get("satisfied")
-    return Stated(
-        make_constraint(_name(row["kind"]), _mapping(row.get("arguments") or {})),
-        str(row.get("text") or ""),
-        satisfied if isinstance(satisfied, bool) else None,
-        str(row.get("found") or ""),
-    )
+    constraint = make_constraint(_name(row["kind"]), _mapping(row.get("arguments") or {}))
+    text, satisfied, found = row.get("text"), row.get("satisfied"), row.get("found")
+    met = satisfied if isinstance(satisfied, bool) else None
+    return Stated(constraint, str(text) if text else "", met, str(found) if found else "")
 
 
 def _name(value: object) -> str:
@@ -158,6 +157,6 @@ def _name(value: object) -> str:
 def _mapping(value: object) -> Mapping[str, Any]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise BadConstraint(f"it is no object with named fields: {shorten(repr(value), 60)}")
     return value

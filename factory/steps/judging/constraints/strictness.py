@@ -32,10 +32,12 @@ class Variants:
 
     text: str
     strict: AnswerText = field(init=False)
+    blank: bool = field(init=False)
     _loose: list[AnswerText] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.strict = AnswerText(self.text)
+        self.blank = is_blank(self.text)
 
     def loose(self) -> list[AnswerText]:
         """Those other than the answer itself."""
@@ -52,7 +54,7 @@ def follows(constraint: Checked, answer: Variants, *, loose: bool = False) -> bo
     Raises:
         CannotCheck: that cannot be decided.
     """
-    if is_blank(answer.text):
+    if answer.blank:
         return False
     if constraint.check(answer.strict):
         return True

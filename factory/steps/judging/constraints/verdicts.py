@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -49,33 +49,30 @@ def judged_schema(number: int) -> type[JudgedAll]:
     return create_model("JudgedExactly", __base__=JudgedAll, verdicts=(exactly, ...))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verified:
     """An answer's verdicts.
 
     stated: the constraints with their verdicts, in order
     loose: whether each is met by IFEval's loose reading; None where there is no verdict. Of a judged one, as `stated`
     event: what the record's history says of it
+    failed, unknown: those that are not met, and those of which there is no verdict
     """
 
     stated: tuple[Stated, ...]
     loose: tuple[bool | None, ...]
     event: Event
+    failed: list[Stated] = field(init=False)
+    unknown: list[Stated] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failed = [one for one in self.stated if one.satisfied is False]
+        self.unknown = [one for one in self.stated if one.satisfied is None]
 
     @property
     def satisfied(self) -> int:
         """How many are met."""
-        return sum(one.satisfied is True for one in self.stated)
-
-    @property
-    def failed(self) -> tuple[Stated, ...]:
-        """Those that are not met."""
-        return tuple(one for one in self.stated if one.satisfied is False)
-
-    @property
-    def unknown(self) -> tuple[Stated, ...]:
-        """Those of which there is no verdict."""
-        return tuple(one for one in self.stated if one.satisfied is None)
+        return len(self.stated) - len(self.failed) - len(self.unknown)
 
 
 def one_model(names: str | Sequence[str]) -> str | None:
@@ -168,10 +165,10 @@ def _checked(
     try:
         met = follows(constraint, answer)
         relaxed = met or (loose and follows(constraint, answer, loose=True))
-        what = "" if met else shorten(constraint.found(answer.strict), FOUND_CHARACTERS)
+        found = "" if met else constraint.found(answer.strict)
     except CannotCheck as error:
         return stated.with_verdict(None, str(error)), None
-    return stated.with_verdict(met, what), relaxed
+    return stated.with_verdict(met, shorten(found, FOUND_CHARACTERS) if found else ""), relaxed
 
 
 async def _judge(

@@ -134,7 +134,8 @@ class RepeatPrompt(Checked):
         return cls(prompt_to_repeat=about.instruction) if 0 < len(about.instruction) <= 300 else None
 
 
-_NUMBER = re.compile(r"(?<![\d.,])\d+(?:[.,]\d+)*")
+# What may not stand before is looked for behind the first digit, so that `re` passes over all else at once.
+_NUMBER = re.compile(r"\d(?<![\d.,]\d)\d*(?:[.,]\d+)*")
 
 
 class NumberNumerals(Counted):
@@ -179,14 +180,14 @@ DateForm: TypeAlias = Literal["YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", "Month D
 _MONTH_NAMES = "January February March April May June July August September October November December"
 _MONTHS = _MONTH_NAMES.split()
 _DATES: Mapping[DateForm, re.Pattern[str]] = {
-    "YYYY-MM-DD": re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?!\d)"),
-    "DD/MM/YYYY": re.compile(r"(?<!\d)(?P<day>\d\d)/(?P<month>\d\d)/(?P<year>\d{4})(?!\d)"),
-    "MM/DD/YYYY": re.compile(r"(?<!\d)(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4})(?!\d)"),
+    "YYYY-MM-DD": re.compile(r"(?P<year>\d(?<!\d\d)\d{3})-(?P<month>\d\d)-(?P<day>\d\d)(?!\d)"),
+    "DD/MM/YYYY": re.compile(r"(?P<day>\d(?<!\d\d)\d)/(?P<month>\d\d)/(?P<year>\d{4})(?!\d)"),
+    "MM/DD/YYYY": re.compile(r"(?P<month>\d(?<!\d\d)\d)/(?P<day>\d\d)/(?P<year>\d{4})(?!\d)"),
     "Month D, YYYY": re.compile(
         rf"\b(?P<month>{'|'.join(_MONTHS)}) (?P<day>[1-9]\d?), (?P<year>\d{{4}})(?!\d)", re.IGNORECASE
     ),
     "YYYY年M月D日": re.compile(
-        r"(?<!\d)(?P<year>\d{4})\s?年\s?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?日"
+        r"(?P<year>\d(?<!\d\d)\d{3})\s?年\s?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?日"
     ),
 }
 

@@ -18,7 +18,6 @@ from factory.steps.judging.constraints.constraint import (
     Phrase,
     Relation,
     compared,
-    count_words,
     in_language,
     is_chinese,
 )
@@ -129,17 +128,13 @@ class SentenceLength(Checked):
         )
 
     def check(self, answer: AnswerText) -> bool:
-        return self._longest(answer) <= self.num_words
+        return answer.longest_sentence <= self.num_words
 
     def found(self, answer: AnswerText) -> str:
-        return str(self._longest(answer))
-
-    @staticmethod
-    def _longest(answer: AnswerText) -> int:
-        return max(map(count_words, answer.sentences), default=0)
+        return str(answer.longest_sentence)
 
     def refuses(self, text: str) -> bool:
-        return any(self._longest(AnswerText(line)) > self.num_words for line in text.splitlines())
+        return any(AnswerText(line).longest_sentence > self.num_words for line in text.splitlines())
 
     @classmethod
     def draw(cls, chance: random.Random, about: About) -> Self:
