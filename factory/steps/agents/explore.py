@@ -311,6 +311,7 @@ class Explore(WholeSet):
         context.tell(
             f"{context.step}: {made:,} of {plan.planned:,} planned records made{already}, for "
             f"{sum(1 for _, task in plan.walk() if task.count):,} tasks"
+            + (f"; {context.facts['yield']}" if written else "")
         )
         if short:
             shown = "; ".join(

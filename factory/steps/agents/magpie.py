@@ -16,6 +16,7 @@ from factory.data.text import detect_language, is_blank, normal_form
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.models.opening import Opening
+from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, WholeSet
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 
@@ -196,9 +197,13 @@ def _tell(made: Sequence[Record], size: int, most: int, context: Context) -> Non
     context.count("drawn", len(made))
     context.count("kept", kept)
     let_go = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
+    # What was drawn beyond the size was not looked at.
+    looked = len(made) - kinds["beyond_size"]
     told = f"{context.step}: {kept:,} instructions of {len(made):,} draws" + (
         f" ({let_go})" if let_go else ""
     )
+    if looked:
+        told += f", {percent(kept / looked, wilson(kept, looked))} of those looked at"
     if kept == size:
         context.tell(told)
         return

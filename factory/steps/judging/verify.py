@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, field_validator
 
 from factory.data.record import Event, Missing, Record
 from factory.data.text import is_blank, shorten
@@ -84,7 +84,8 @@ class Verify(PerRecord):
     """The tier of the sandbox for checkers that a model wrote: first (part of Python, works everywhere), or second (all
     of it, on Linux)."""
 
-    _work: dict[int, _Work] = PrivateAttr(default_factory=dict)
+    # By run. pydantic's private attributes would take longer to read than a checker to run.
+    _work: ClassVar[dict[int, _Work]] = {}
 
     @field_validator("model")
     @classmethod

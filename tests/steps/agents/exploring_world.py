@@ -121,7 +121,7 @@ def explored(
     table = asyncio.run(step.run(Table.from_records(records), context))
     live, dropped = table.split()
     # Where the loops were never used, or the machine is slow, it says that they are being compiled.
-    context.facts["told"] = [sentence for sentence in told if "compiling" not in sentence]
+    context.facts["told"] = [sentence for sentence in told if "compiled first" not in sentence]
     context.facts["warned"] = warned
     return Made(list(live.records())[len(records) :], list(dropped.records()), context, chat)
 

@@ -26,7 +26,10 @@ def test_a_domain_becomes_a_tree_as_deep_and_broad_as_is_allowed_and_its_leaves_
     assert all(leaf["made"] == leaf["count"] and leaf["reason"] == "why" for leaf in leaves)
     assert len(made.kept) == 13
     assert Counter(record.task for record in made.kept) == {leaf["name"]: leaf["count"] for leaf in leaves}
-    assert made.context.facts["told"] == ["01-explore: 13 of 13 planned records made, for 6 tasks"]
+    assert made.context.facts["told"] == [
+        "01-explore: 13 of 13 planned records made, for 6 tasks; 13 of 13 instructions kept: 100% (95 % interval "
+        "77% to 100%)"
+    ]
     assert not made.context.facts["warned"]
 
 

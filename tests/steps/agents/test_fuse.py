@@ -45,7 +45,7 @@ def test_two_records_become_a_task_that_goes_back_to_both_and_is_answered() -> N
         assert f"<first>\n{first}\n</first>" in ask.text
         assert f"<second>\n{second}\n</second>" in ask.text
     assert all(record.dropped is None for record in done.seeds)
-    assert done.told[-1].startswith("02-fuse: kept 5 of 5 tasks, 100% (95% interval ")
+    assert done.told[-1].startswith("02-fuse: kept 5 of 5 tasks, 100% (95 % interval ")
 
 
 def test_an_input_is_fused_with_its_instruction() -> None:

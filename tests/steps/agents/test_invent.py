@@ -125,7 +125,7 @@ def test_new_tasks_are_kept_with_an_input_and_an_output_until_there_are_enough()
     assert script.seen.count("tasks") == 2
     assert script.seen.count("InputFirst") == 6
     assert not done.warned
-    assert done.told[-1].startswith("02-invent: kept 6 of 6 tasks, 100% (95% interval ")
+    assert done.told[-1].startswith("02-invent: kept 6 of 6 tasks, 100% (95 % interval ")
     assert done.told[-1].endswith("6 wanted; 1 round, 2 calls for tasks, 2 more than needed")
 
 
@@ -308,7 +308,7 @@ def test_it_ends_after_rounds_that_keep_nothing_and_says_why() -> None:
     assert len(done.kept) == 4
     assert [row["kept"] for row in done.facts["rounds"]] == [4, 0, 0, 0]  # type: ignore[attr-defined]
     (warned,) = done.warned
-    assert "kept 4 of 16 tasks, 25% (95% interval " in warned
+    assert "kept 4 of 16 tasks, 25% (95 % interval " in warned
     assert "it ended after 3 rounds in a row that kept none (near_duplicate: 12): look at" in warned
     assert done.kinds == {"near_duplicate": 12}
 

@@ -236,7 +236,7 @@ class _Rounds:
         low, high = share_interval(kept, groups) or (0.0, 1.0)
         rounds, calls, more = len(self.rounds), self.called, len(self.made) - len(looked)
         return (
-            f"kept {self.kept:,} of {len(looked):,} tasks, {self.kept / max(1, len(looked)):.0%} (95% interval "
+            f"kept {self.kept:,} of {len(looked):,} tasks, {self.kept / max(1, len(looked)):.0%} (95 % interval "
             f"{low:.0%} to {high:.0%}), {self.size:,} wanted; {rounds:,} round{'' if rounds == 1 else 's'}, "
             f"{calls:,} call{'' if calls == 1 else 's'} for tasks"
             + (f", {more:,} more than needed" if more else "")

@@ -6,10 +6,9 @@ import math
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -34,6 +33,7 @@ _RELATIONS: Mapping[Relation, tuple[str, str]] = {
 
 
 _PLAIN = frozenset({int, str, float, bool})
+_Value = TypeVar("_Value")
 
 
 def _shows_something(text: str) -> str:
@@ -59,38 +59,49 @@ def count_words(text: str) -> int:
     return len("".join(_CJK_RUN.findall(text))) + len(_OTHER_WORD.findall(text))
 
 
+class _once(Generic[_Value]):  # noqa: N801, a decorator
+    """A property that is read once, as functools.cached_property without its lock, which costs more than most."""
+
+    def __init__(self, read: Callable[[Any], _Value]) -> None:
+        self._read, self._name, self.__doc__ = read, read.__name__, read.__doc__
+
+    def __get__(self, owner: object, kind: type | None = None) -> _Value:
+        value = owner.__dict__[self._name] = self._read(owner)
+        return value
+
+
 class AnswerText:
     """An answer, with what several checkers count of it counted once."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
-    @cached_property
+    @_once
     def stripped(self) -> str:
         """The text without white space around it."""
         return self.text.strip()
 
-    @cached_property
+    @_once
     def lowered(self) -> str:
         """The text in lower case."""
         return self.text.lower()
 
-    @cached_property
+    @_once
     def words(self) -> int:
         """Number of words (`count_words`)."""
         return count_words(self.text)
 
-    @cached_property
+    @_once
     def sentences(self) -> list[str]:
         """The sentences, none of them empty."""
         return split_sentences(self.text)
 
-    @cached_property
+    @_once
     def longest_sentence(self) -> int:
         """Number of words of the sentence that has most."""
         return max(map(count_words, self.sentences), default=0)
 
-    @cached_property
+    @_once
     def language(self) -> str:
         """The language that most of it is in; "" where it has no letter."""
         return language_of(self.text)
