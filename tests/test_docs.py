@@ -33,7 +33,9 @@ def test_every_recipe_has_a_page_and_no_page_speaks_of_another() -> None:
     assert {page.name for page in recipe_pages()} <= set(_LINK.findall(listed))
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_links_lead_to_files(page: Path) -> None:
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link

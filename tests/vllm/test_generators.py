@@ -17,13 +17,21 @@ from factory.data.record import Record
 from factory.models.vllm.server import LocalServer
 
 ROWS: list[dict[str, Any]] = [
-    {"id": "kettle", "instruction": "Explain why a kettle sings before it boils.", "output": "Bubbles collapse in it."},
-    {"id": "picnic", "instruction": "Suggest a menu for a picnic of four.", "output": "Bread, cheese, plums, lemonade."},
+    {
+        "id": "kettle",
+        "instruction": "Explain why a kettle sings before it boils.",
+        "output": "Bubbles collapse in it.",
+    },
+    {
+        "id": "picnic",
+        "instruction": "Suggest a menu for a picnic of four.",
+        "output": "Bread, cheese, plums, lemonade.",
+    },
     {"id": "cha", "instruction": "介绍泡绿茶的步骤。", "output": "温杯，放茶叶，倒水，等两分钟。"},
     {
         "id": "median",
         "instruction": "Write a Python function that returns the median of a list.",
-        "output": "```python\ndef median(numbers):\n    ordered = sorted(numbers)\n    return ordered[len(ordered) // 2]\n```",
+        "output": "```python\ndef median(numbers):\n    return sorted(numbers)[len(numbers) // 2]\n```",
         "task": "code",
     },
 ]
@@ -35,7 +43,9 @@ LADDER: list[dict[str, Any]] = [
     {"verify": {"model": "teacher", "max_tokens": 256}},
 ]
 GENERATORS: dict[str, list[dict[str, Any]]] = {
-    "evolve": [{"evolve": {"rounds": 2, "tasks": {"code": "code"}, "max_tokens": 96, "answer_max_tokens": 96}}],
+    "evolve": [
+        {"evolve": {"rounds": 2, "tasks": {"code": "code"}, "max_tokens": 96, "answer_max_tokens": 96}}
+    ],
     "tree": [{"tree": {"nodes": 3, "attempts": 2, "max_tokens": 256, "answer_max_tokens": 96}}],
     "constrain": LADDER,
     "explore": [
@@ -88,7 +98,13 @@ def test_a_generator_ends_and_tells_what_was_kept_and_why_the_rest_was_not(
     for step in result.manifest["steps"]:
         print("  facts:", step["label"], step.get("facts"))
     for record in kept[:3]:
-        print("  KEPT", repr(record.prompt[:300]), "->", repr(record.output[:120]), record.meta.get("constraints", ""))
+        print(
+            "  KEPT",
+            repr(record.prompt[:300]),
+            "->",
+            repr(record.output[:120]),
+            record.meta.get("constraints", ""),
+        )
     for record in let_go[:6]:
         assert record.dropped is not None, record
         print("  GONE", record.dropped.kind, "|", record.dropped.reason[:200], "|", repr(record.prompt[:300]))
@@ -100,7 +116,10 @@ def test_a_generator_ends_and_tells_what_was_kept_and_why_the_rest_was_not(
     calls = result.manifest["models"]["teacher"]["calls"]
     assert calls > 0
     again = sft.run(
-        tmp_path / "run" / "recipe.yaml", out=tmp_path / "again", journal=tmp_path / "j.db", stop_after_alike=0
+        tmp_path / "run" / "recipe.yaml",
+        out=tmp_path / "again",
+        journal=tmp_path / "j.db",
+        stop_after_alike=0,
     )
     assert again.manifest["models"]["teacher"]["calls"] == 0
     assert [r.id for r in again.table().records()] == [r.id for r in result.table().records()]

@@ -59,7 +59,7 @@ def count_words(text: str) -> int:
     return len("".join(_CJK_RUN.findall(text))) + len(_OTHER_WORD.findall(text))
 
 
-class _once(Generic[_Value]):  # noqa: N801, a decorator
+class _once(Generic[_Value]):
     """A property that is read once, as functools.cached_property without its lock, which costs more than most."""
 
     def __init__(self, read: Callable[[Any], _Value]) -> None:
