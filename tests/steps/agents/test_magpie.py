@@ -51,7 +51,7 @@ def test_the_model_is_shown_its_template_and_no_words() -> None:
     (ask, *_) = chat.asks
     assert (ask.temperature, ask.sampling.top_p, ask.sampling.stop) == (1.0, 1.0, ("<|end|>",))
     assert told == [
-        "01-test: 3 instructions of 3 draws, 100.0% (95 % interval 43.8% to 100.0%) of those looked at"
+        "01-test: 3 instructions of 3 draws, 100.0% (95 % interval 43.9% to 100.0%) of those looked at"
     ]
     assert warned == []
 
