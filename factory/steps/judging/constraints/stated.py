@@ -51,7 +51,7 @@ class Stated(NamedTuple):
 
     def as_json(self, verified: bool = True) -> dict[str, Any]:
         """As it lies in the column."""
-        said = {
+        said: dict[str, Any] = {
             "kind": self.constraint.kind,
             "arguments": self.constraint.arguments(),
             "category": self.constraint.category,
