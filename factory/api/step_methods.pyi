@@ -1215,8 +1215,8 @@ class StepMethods:
         *,
         size: int | None = None,
         tokens: int | None = None,
-        method: Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "nearest", "dsir", "classifier", "s1", "s2l"] = "coverage",
-        compare: Sequence[Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "nearest", "dsir", "classifier", "s1", "s2l"]] = ...,
+        method: Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "learning_percentage", "nearest", "rds", "target_path", "gradient", "dsir", "classifier", "s1", "s2l"] = "coverage",
+        compare: Sequence[Literal["coverage", "random", "longest", "top", "k_center", "facility_location", "repr_filter", "d2", "qdit", "complexity_first_diverse", "mig", "cluster_quality", "learning_percentage", "nearest", "rds", "target_path", "gradient", "dsir", "classifier", "s1", "s2l"]] = ...,
         score: str = "",
         stratify: Literal["", "task", "lang", "source"] = "",
         field: Literal["instruction", "prompt", "output", "both"] = "prompt",
@@ -1230,6 +1230,7 @@ class StepMethods:
         alpha: float = 0.5,
         gamma: float = 1.0,
         target: Sequence[str] = ...,
+        model: Model = "",
         good: str = "",
         bad: str = "",
         losses: str = "",
@@ -1243,12 +1244,13 @@ class StepMethods:
             tokens (int | none, >= 1, default null): tokens to choose at most, of prompts and answers
                 (estimated); this or `size`
             method (coverage | random | longest | top | k_center | facility_location | repr_filter | d2 |
-                qdit | complexity_first_diverse | mig | cluster_quality | nearest | dsir | classifier | s1
-                | s2l, default "coverage"): how rows are chosen
+                qdit | complexity_first_diverse | mig | cluster_quality | learning_percentage | nearest |
+                rds | target_path | gradient | dsir | classifier | s1 | s2l, default "coverage"): how rows
+                are chosen
             compare (list of coverage | random | longest | top | k_center | facility_location |
-                repr_filter | d2 | qdit | complexity_first_diverse | mig | cluster_quality | nearest |
-                dsir | classifier | s1 | s2l, default []): methods to show side by side; nothing is
-                dropped then
+                repr_filter | d2 | qdit | complexity_first_diverse | mig | cluster_quality |
+                learning_percentage | nearest | rds | target_path | gradient | dsir | classifier | s1 |
+                s2l, default []): methods to show side by side; nothing is dropped then
             score (str, default ""): a score, or a sum of scores such as "judge.quality + 0.5 * ifd";
                 empty: the only judge score, where the method needs one
             stratify ("" | task | lang | source, default ""): a field whose values keep their shares: it
@@ -1270,8 +1272,10 @@ class StepMethods:
                 mig two tags, for alike
             alpha (float, >= 0, <= 1, default 0.5): weight of quality in qdit; the rest is diversity's
             gamma (float, >= 0, default 1.0): how fast a message of d2 fades with the distance
-            target (list of str, default []): files of what to be like, rows or a benchmark, for nearest
-                and dsir: their questions are compared with `field`
+            target (list of str, default []): files of what to be like, rows or a benchmark, for nearest,
+                rds and dsir: their questions are compared with `field`; for target_path and gradient rows
+                with answers
+            model (str, default ""): the model that target_path and gradient ask, of provider transformers
             good (str, default ""): a file of good examples, for classifier
             bad (str, default ""): a file of bad examples, for classifier
             losses (str, default ""): a file of rows {"id", "losses"}: a list, one for each checkpoint of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from factory.data.record import Message
-from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Vectors
+from factory.models.base import AnswerGradient, AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Vectors
 from factory.models.opening import Opening
 
 
@@ -62,6 +62,23 @@ class AnswerScorer(Protocol):
         Raises:
             RunStopped: the server has no way to tell them.
             Overloaded, TransientFailure, RecordFailed: as `ChatProvider.send`.
+        """
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A chat provider whose model can be trained for a moment, and tell gradients: see `LearningModel`."""
+
+    def after_training(self, examples: Sequence[tuple[str, str]]) -> ChatProvider:
+        """A provider of the same model trained on these, under another identity; it is closed with this one."""
+        ...
+
+    async def answer_gradient(self, context: str, answer: str) -> AnswerGradient:
+        """See `LearningModel.answer_gradient`.
+
+        Raises:
+            TransientFailure, RecordFailed: as `ChatProvider.send`.
         """
         ...
 

@@ -3,8 +3,9 @@
     python tests/bench/bench_select.py                # 10,000 to 1,000,000 rows, 1,000 of them chosen
     python tests/bench/bench_select.py --rows 100000  # up to that many
     python tests/bench/bench_select.py --only k_center --only mig
+    python tests/bench/bench_select.py --dimensions 384
 
-The rows are synthetic: 64 numbers around 200 centres, a score, up to eight of 5,000 tags. On the smallest size the
+The rows are synthetic: numbers around 200 centres, a score, up to eight of 5,000 tags. On the smallest size the
 plain way in numpy and scikit-learn stands beside, where there is one, with what it chose of the same rows.
 """
 
@@ -29,17 +30,19 @@ TAGS = 5000
 Chosen = NDArray[np.int64]
 
 
-def synthetic(rows: int) -> Pool:
+def synthetic(rows: int, dimensions: int = DIMENSIONS) -> Pool:
     """Rows around centres, whose scores, lengths and tags have nothing to do with where they lie."""
     random = np.random.default_rng(0)
-    centres = random.standard_normal((CENTRES, DIMENSIONS), np.float32)
+    centres = random.standard_normal((CENTRES, dimensions), np.float32)
     vectors = centres[random.integers(CENTRES, size=rows)]
-    vectors += 0.8 * random.standard_normal((rows, DIMENSIONS), np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for start in range(0, rows, 1 << 16):  # so that the highest memory is that of the method
+        part = vectors[start : start + (1 << 16)]
+        part += np.float32(0.8) * random.standard_normal(part.shape, np.float32)
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
     counts = random.integers(0, 9, size=rows)
     starts = np.concatenate([[0], np.cumsum(counts)])
     tags = (random.zipf(1.3, size=starts[-1]) % TAGS).astype(np.int64)
-    named = random.standard_normal((TAGS, DIMENSIONS), np.float32)
+    named = random.standard_normal((TAGS, dimensions), np.float32)
     named /= np.linalg.norm(named, axis=1, keepdims=True)
     return Pool(
         random.integers(1, 500, size=rows),
@@ -112,10 +115,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000, help="synthetic rows at most")
     parser.add_argument("--only", action="append", choices=list(METHODS), help="these methods alone")
+    parser.add_argument("--dimensions", type=int, default=DIMENSIONS, help="of the embeddings")
     wanted = parser.parse_args()
     sizes = sorted({min(size, wanted.rows) for size in (10_000, 100_000, wanted.rows)})
-    whole = synthetic(sizes[-1])
-    pools = {size: whole.take(np.arange(size)) for size in sizes}
+    whole = synthetic(sizes[-1], wanted.dimensions)
+    pools = {size: whole if size == len(whole) else whole.take(np.arange(size)) for size in sizes}
     print(f"{SIZE:,} rows chosen; wall seconds, processor seconds, and GB at most\n")
     print(
         f"{'method':<26}" + "".join(f"{f'{size:,}':>24}" for size in sizes) + f"{'grows as':>12}", flush=True

@@ -20,7 +20,7 @@ from factory.engine.batch.chat import BatchChat
 from factory.engine.calls.caller import Caller
 from factory.engine.calls.opening import answer_opening, turn_opener, user_opening
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
-from factory.engine.calls.scoring import score_answer, score_text
+from factory.engine.calls.scoring import answer_gradient, as_learner, score_answer, score_text
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
@@ -34,6 +34,7 @@ from factory.models.base import (
     ScoredText,
     TokenLogprob,
     Usage,
+    Vectors,
 )
 from factory.models.opening import Opening
 from factory.models.provider import ChatProvider
@@ -201,6 +202,15 @@ class JournalledChat(Caller):
         """See `ChatModel.score_answer`."""
         scored = score_answer(self, self.provider, self._journal, context, answer, opened=opened)
         return await self.noted(scored)
+
+    def after_training(self, examples: Sequence[tuple[str, str]]) -> JournalledChat:
+        """See `LearningModel.after_training`."""
+        trained = as_learner(self, self.provider).after_training(examples)
+        return JournalledChat(self.name, trained, self._journal, self.usage, self._gate, seed=self._seed)
+
+    async def answer_gradient(self, context: str, answer: str) -> Vectors:
+        """See `LearningModel.answer_gradient`."""
+        return await self.noted(answer_gradient(self, self.provider, self._journal, context, answer))
 
     def call_of(self, request: ChatRequest) -> Call:
         """What the journal knows a request by.

@@ -55,6 +55,11 @@ class JournalledEmbeddings(Caller):
         self._provider = provider
         self._journal = journal
 
+    @property
+    def identity(self) -> str:
+        """What embeds, as the journal knows it: provider, model, and whatever changes its vectors."""
+        return self._provider.identity
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """See `EmbeddingModel.embed`.
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+import numpy as np
 import orjson
 
 from factory.data.text import estimate_tokens
@@ -13,11 +14,20 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import AnswerLogprobs, ScoredAnswer, ScoredText, TokenLogprobs, Usage
+from factory.models.base import (
+    GRADIENT_SIZE,
+    AnswerGradient,
+    AnswerLogprobs,
+    ScoredAnswer,
+    ScoredText,
+    TokenLogprobs,
+    Usage,
+    Vectors,
+)
 from factory.models.border import answer_logprobs
-from factory.models.provider import AnswerScorer, ChatProvider, TextScorer
+from factory.models.provider import AnswerScorer, ChatProvider, Learner, TextScorer
 
-Read = TypeVar("Read", TokenLogprobs, AnswerLogprobs)
+Read = TypeVar("Read", TokenLogprobs, AnswerLogprobs, AnswerGradient)
 
 
 async def score_text(caller: Caller, provider: ChatProvider, journal: Journal, text: str) -> ScoredText:
@@ -80,6 +90,44 @@ async def score_answer(
     return ScoredAnswer(
         read.logprobs, read.ranks, read.before, read.merged, provider.identity, (key,), replayed
     )
+
+
+async def answer_gradient(
+    caller: Caller, provider: ChatProvider, journal: Journal, context: str, answer: str
+) -> Vectors:
+    """Which way training on `answer` behind `context` would pull the model behind `provider`.
+
+    Raises:
+        RunStopped: the model cannot tell gradients.
+        RecordFailed: this answer has none.
+    """
+    learner = as_learner(caller, provider)
+    sent = {"context": context, "answer": answer, "gradient": str(GRADIENT_SIZE)}
+    read, _, _ = await _journalled(
+        caller,
+        provider,
+        journal,
+        sent,
+        context + answer,
+        lambda: learner.answer_gradient(context, answer),
+        lambda gradient: gradient.vector.astype(np.float16).tobytes(),
+        _load_gradient,
+    )
+    return read.vector
+
+
+def as_learner(caller: Caller, provider: ChatProvider) -> Learner:
+    """The provider, if its model can be trained for a moment.
+
+    Raises:
+        RunStopped: it cannot.
+    """
+    if not isinstance(provider, Learner):
+        raise RunStopped(
+            f"model `{caller.name}` cannot be trained for a moment, nor tell gradients: name one in transformers "
+            "(provider: transformers)"
+        )
+    return provider
 
 
 async def _journalled(
@@ -162,6 +210,13 @@ def _load_answer(stored: bytes) -> AnswerLogprobs:
     if len(ranks) not in (0, len(logprobs)):
         raise ValueError("a rank for each token, or none")
     return AnswerLogprobs(logprobs, ranks, data["before"], data["merged"], Usage(*data["usage"]))
+
+
+def _load_gradient(stored: bytes) -> AnswerGradient:
+    vector = np.frombuffer(stored, np.float16)
+    if len(vector) != GRADIENT_SIZE:
+        raise ValueError(f"a gradient has {GRADIENT_SIZE} numbers")
+    return AnswerGradient(vector.astype(np.float32))
 
 
 def _counts(usage: Usage) -> list[int]:

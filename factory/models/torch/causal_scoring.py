@@ -7,7 +7,7 @@ each token): logits are computed for a few positions at a time, and of each row 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -42,7 +42,21 @@ class CausalScorer:
     batch_tokens: tokens that make a good batch on this device
     """
 
-    def __init__(self, model: str, *, dtype: str, device: str, share_threads: bool) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        dtype: str,
+        device: str,
+        share_threads: bool,
+        prepare: Callable[[CausalScorer], None] | None = None,
+        trainable: bool = False,
+    ) -> None:
+        """Load a model.
+
+        prepare: changes the network as it was loaded, before it is made fast
+        trainable: leave it as it is, so that gradients can be read
+        """
         import transformers
 
         transformers.logging.disable_progress_bar()
@@ -63,13 +77,15 @@ class CausalScorer:
         )
         self.network.requires_grad_(False)
         self.device = device
-        if self.on_processor:
+        limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
+        self.context = int(limit or 4096)
+        if prepare is not None:
+            prepare(self)
+        if self.on_processor and not trainable:
             with torch.inference_mode():
                 pack_linear_layers(self.network)
                 use_causal_attention(self.network)
         self._head = self.network.get_output_embeddings()
-        limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
-        self.context = int(limit or 4096)
         self._plain = self._is_plain()
         self.shares = self._can_share()
 
@@ -120,10 +136,14 @@ class CausalScorer:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """What is computed for many texts at once, in this thread."""
-        if self.on_processor:
-            torch.set_num_threads(torch.get_num_threads() if self._share_threads else 1)
+        self.set_threads()
         with torch.inference_mode():
             yield
+
+    def set_threads(self) -> None:
+        """On a processor, have what this thread computes take one core where other threads compute beside it."""
+        if self.on_processor:
+            torch.set_num_threads(torch.get_num_threads() if self._share_threads else 1)
 
     def read_whole(self, wanted: Sequence[Wanted], *, ranks: bool) -> list[Read]:
         """What is wanted of some sequences, each read from its first token."""

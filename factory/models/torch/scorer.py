@@ -10,15 +10,25 @@ same loop in one, and more than that of the clock.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
 
 from factory.data.record import Message
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.base import (
+    AnswerGradient,
+    AnswerLogprobs,
+    ChatRequest,
+    Reply,
+    TokenLogprobs,
+    Usage,
+)
 from factory.models.installed import is_installed
 from factory.models.openai.chat import identity_of
 from factory.models.opening import Opening, opening_of, with_words
@@ -29,9 +39,12 @@ from factory.models.wire import wire_messages
 
 if TYPE_CHECKING:
     from factory.models.torch.causal_scoring import CausalScorer, Read
+    from factory.models.torch.gradients import GradientReader
 
 _GATHER_SECONDS = 0.02
 """How long a batch waits for those who are just about to ask: little beside what it takes to compute."""
+SEED = 0
+"""Of what is drawn when a model is trained: the same examples teach the same."""
 _SLOTS = 8
 """Most batches computed at the same time on a processor."""
 
@@ -66,7 +79,11 @@ class TransformersScorer:
         RecipeError: there is no such model, or this machine lacks the device.
     """
 
-    def __init__(self, options: TransformersOptions) -> None:
+    def __init__(self, options: TransformersOptions, learnt: Sequence[tuple[str, str]] = ()) -> None:
+        """Of the model that the options name.
+
+        learnt: prompts and answers that adapters beside it are trained on before it scores
+        """
         for package in ("torch", "transformers"):
             if not is_installed(package):
                 raise MissingDependency(
@@ -78,8 +95,14 @@ class TransformersScorer:
         self.identity = identity_of(
             "transformers",
             name_of_weights(options.model, self._place),
-            {"dtype": "" if options.dtype == "auto" else options.dtype},
+            {
+                "dtype": "" if options.dtype == "auto" else options.dtype,
+                "learnt": _digest(learnt) if learnt else "",
+            },
         )
+        self._learnt = tuple(learnt)
+        self._trained: list[TransformersScorer] = []
+        self._reading: asyncio.Future[GradientReader] | None = None
         self.concurrency = options.concurrency
         self._slots = 1 if options.device not in ("auto", "cpu") else min(_cores(), _SLOTS)
         self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="torch")
@@ -140,6 +163,30 @@ class TransformersScorer:
             return AnswerLogprobs((None, *logprobs), (), start, merged, Usage(len(ids), 0))
         return AnswerLogprobs(tuple(logprobs), tuple(ranks), start, merged, Usage(len(ids), 0))
 
+    def after_training(self, examples: Sequence[tuple[str, str]]) -> TransformersScorer:
+        """This model with adapters trained on these prompts and answers; see `Learner`."""
+        trained = TransformersScorer(self._options, [*self._learnt, *examples])
+        self._trained.append(trained)
+        return trained
+
+    async def answer_gradient(self, context: str, answer: str) -> AnswerGradient:
+        """The gradient of the answer's loss by adapters beside the model, hashed; see `Learner`.
+
+        Raises:
+            RecordFailed: the answer has no token of its own.
+            RecipeError: there is no such model, it cannot be loaded, or no layer of it can be adapted.
+        """
+        loop = asyncio.get_running_loop()
+        if self._reading is None:
+            self._reading = loop.run_in_executor(self._threads, self._load_reader)
+        reader = await asyncio.shield(self._reading)
+        try:
+            return await loop.run_in_executor(self._threads, _gradient, reader, context, answer)
+        except RecordFailed:
+            raise
+        except Exception as error:
+            raise _problem(error, self._options.model) from error
+
     async def _loaded(self) -> CausalScorer:
         if self._loading is None:
             self._loading = asyncio.get_running_loop().run_in_executor(self._threads, self._load)
@@ -167,9 +214,12 @@ class TransformersScorer:
         for worker in list(self._working):
             worker.cancel()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
-        if self._loading is not None:
-            self._loading.cancel()
-        self._loading = None
+        for future in (self._loading, self._reading):
+            if future is not None:
+                future.cancel()
+        self._loading = self._reading = None
+        for trained in self._trained:
+            await trained.close()
 
     async def _work(self, scorer: CausalScorer) -> None:
         """Compute what waits, batch after batch, until nothing does."""
@@ -231,6 +281,23 @@ class TransformersScorer:
         return _Batch([texts])
 
     def _load(self) -> CausalScorer:
+        if not self._learnt:
+            return self._built()
+        from factory.models.torch.adapters import Adapted
+
+        return self._built(Adapted(self._learnt, SEED, keep=False))
+
+    def _load_reader(self) -> GradientReader:
+        from factory.models.torch.adapters import Adapted
+        from factory.models.torch.gradients import GradientReader
+
+        adapted = Adapted(self._learnt, SEED, keep=True)
+        scorer = self._built(adapted, trainable=True)
+        return GradientReader(scorer, adapted.adapters, SEED)
+
+    def _built(
+        self, prepare: Callable[[CausalScorer], None] | None = None, *, trainable: bool = False
+    ) -> CausalScorer:
         from factory.models.torch.causal_scoring import CausalScorer
 
         options = self._options
@@ -240,6 +307,8 @@ class TransformersScorer:
                 dtype=options.dtype,
                 device=options.device,
                 share_threads=self._slots == 1,
+                prepare=prepare,
+                trainable=trainable,
             )
         except Exception as error:  # transformers lets its own and its transport's errors through
             why = shorten(str(error).split("\n")[0], 160) or type(error).__name__
@@ -247,6 +316,25 @@ class TransformersScorer:
                 f"the model {options.model!r} cannot be loaded by transformers ({why}): name a folder with a causal "
                 "language model and its tokenizer, or its name on the Hugging Face hub"
             ) from error
+
+
+def _gradient(reader: GradientReader, context: str, answer: str) -> AnswerGradient:
+    """The gradient of one answer, in a thread of its own."""
+    from factory.models.torch.adapters import examples_of
+
+    examples = examples_of(reader.scorer, [(context, answer)])
+    if not examples:
+        raise RecordFailed(
+            "unscored", "the answer has no token of its own among those that are read behind its prompt"
+        )
+    return AnswerGradient(reader.read(examples[0]), Usage(len(examples[0].ids), 0))
+
+
+def _digest(pairs: Sequence[tuple[str, str]]) -> str:
+    """What tells one training from another: its examples, and how it goes."""
+    from factory.models.torch.training import RECIPE
+
+    return hashlib.sha256(orjson.dumps([RECIPE, pairs])).hexdigest()
 
 
 def _compute(scorer: CausalScorer, batch: _Batch, most: int) -> list[Read]:

@@ -15,7 +15,7 @@ from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
 from factory.statistics.arrays import Rows
-from factory.step import Context, EmbeddingModelName, WholeSet
+from factory.step import Context, EmbeddingModelName, ScoringModelName, WholeSet
 from factory.steps.assemble.select.aiming import NEEDED_FILES, Files, aim
 from factory.steps.assemble.select.comparing import Comparison, Picked, compare, timed
 from factory.steps.assemble.select.expression import Expression
@@ -60,14 +60,24 @@ class Select(WholeSet):
     - complexity_first_diverse: most tags first, each row with a new one (InsTag, arXiv 2308.07074)
     - mig: information gain on the graph of tags (MIG, arXiv 2504.13835)
     - cluster_quality: the best of each cluster, then the best of all (CaR, arXiv 2402.18191)
-    - nearest: the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807);
-      as there where `embedder` is of provider `hidden_states`
+    - learning_percentage: of each cluster its share, the lowest score first: what a model learnt last (arXiv
+      2402.10430); the `score` is that of the step `learning_percentage`
+    - nearest: the rows nearest to a `target`, each of its items taking one in turn
+    - rds: nearest by the states of a causal model, an `embedder` of provider hidden_states (RDS+, arXiv 2503.01807)
+    - target_path: the rows whose loss drops most when `model` learns from the `target` (arXiv 2605.09404)
+    - gradient: the rows that pull `model` as the target's items do, each taking one in turn (LESS, arXiv 2402.04333,
+      in the subspace of GIST, arXiv 2602.18584)
     - dsir: rows drawn so that their words are spread as the target's (DSIR, arXiv 2302.03169)
     - classifier: the rows most like `good` examples and unlike `bad` ones (phi-1, arXiv 2306.11644)
     - s1: tasks drawn alike, and in each the longest answers most likely (s1, arXiv 2501.19393)
     - s2l: of each source and each cluster of a small model's `losses` an equal share (S2L, arXiv 2403.07384)
 
-    A record that is an item of the target is told.
+    A record that is an item of the target is told. For target_path and gradient the `model` is one of provider
+    transformers (`pip install 'sft-factory[torch]'`) and the target's rows have answers: small adapters beside the
+    model are trained on 512 of the target's rows at most, or for gradient on 5% of the records, in seconds; the model
+    itself stays as it is. target_path then reads each record twice, gradient once forward and once back.
+
+    TAGS (arXiv 2601.13995) is not among the methods: no text at hand defines its tree or its gain.
 
     `compare: [a, b, c]` shows several methods and drops nothing.
 
@@ -135,8 +145,11 @@ class Select(WholeSet):
 
     target: tuple[str, ...] = Field(
         (),
-        description="files of what to be like, rows or a benchmark, for nearest and dsir: their questions are compared "
-        "with `field`",
+        description="files of what to be like, rows or a benchmark, for nearest, rds and dsir: their questions are "
+        "compared with `field`; for target_path and gradient rows with answers",
+    )
+    model: ScoringModelName = Field(
+        "", description="the model that target_path and gradient ask, of provider transformers"
     )
     good: str = Field("", description="a file of good examples, for classifier")
     bad: str = Field("", description="a file of bad examples, for classifier")
@@ -188,15 +201,18 @@ class Select(WholeSet):
 
     @property
     def _files(self) -> Files:
-        return Files(self.target, self.good, self.bad, self.losses, self.solved, self.field, self.embedder)
+        return Files(
+            self.target, self.good, self.bad, self.losses, self.solved, self.field, self.embedder, self.model
+        )
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
         return self._files.paths()
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
-        """See `Step.models_of`: only some methods embed."""
-        return super().models_of(kind) if self._embeds else iter(())
+        """See `Step.models_of`: only some methods embed, and few ask a model."""
+        used = self._embeds if kind == "embedding" else self._needs("path") or self._needs("gradients")
+        return super().models_of(kind) if used else iter(())
 
     @property
     def _embeds(self) -> bool:

@@ -14,6 +14,7 @@ from factory.steps.assemble.select.plain import highest_first
 from factory.steps.assemble.select.pool import Choice, Pool, Settings
 from factory.steps.assemble.select.s1 import sample_by_domain
 from factory.steps.assemble.select.s2l import CLUSTERS, s2l
+from factory.steps.assemble.select.target_path import loss_drop
 
 _SAMPLE = 1000
 """Random rows whose nearness to the target is told beside that of the chosen ones."""
@@ -24,11 +25,15 @@ def choose_nearest(pool: Pool, size: int, random: np.random.Generator, settings:
 
     Where there are more items than rows to choose, chance decides which have a turn, not the order of their file.
     """
-    vectors, target = pool.known_vectors, pool.known_aim.target_vectors
+    target = pool.known_aim.target_vectors
     assert target is not None
+    return _in_turn(pool.known_vectors, target, size, random)
+
+
+def _in_turn(vectors: Rows, target: Rows, size: int, random: np.random.Generator) -> Choice:
     having = np.sort(random.permutation(len(target))[:size])
     taken = nearest_in_turn(vectors, target[having], size)
-    sample = np.sort(random.permutation(len(pool))[:_SAMPLE])
+    sample = np.sort(random.permutation(len(vectors))[:_SAMPLE])
     facts = {
         "items_of_the_target": len(target),
         "items_without_a_turn": len(target) - len(having),
@@ -65,6 +70,40 @@ def _no_nearer(drawn: Drawn) -> str:
         f"theirs, and {drawn.at_random:.2f} from those of {RANDOM_DRAWS} random draws (the nearest: "
         f"{drawn.nearest_at_random:.2f}): give more of the target, or a pool that holds more like it"
     )
+
+
+def choose_target_path(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """The rows whose loss drops most, as a share of it, when a model learns from the target."""
+    path = pool.known_aim.path
+    assert path is not None
+    before, after = float(path.target_before.mean()), float(path.target_after.mean())
+    if not path.learnt:
+        raise RunStopped(
+            f"the model learns nothing from the {len(path.target_before):,} items of the target (their loss goes from "
+            f"{before:.3f} to {after:.3f}), so target_path has no path to follow: give more items, or take another "
+            "method"
+        )
+    drop = loss_drop(path.before, path.after)
+    rows = highest_first(drop)[:size]
+    facts = {
+        "items_of_the_target": len(path.target_before),
+        "loss_of_the_target_before_and_after": [round(before, 4), round(after, 4)],
+        "drop_of_the_chosen": _four(drop[rows]),
+        "drop_of_all": _four(drop),
+        "least_drop_of_a_chosen_one": round(float(drop[rows[-1]]), 4),
+    }
+    fewer = int((drop[rows] <= 0).sum())
+    if fewer:
+        facts["chosen_although_their_loss_does_not_drop"] = fewer
+    return Choice(rows, facts)
+
+
+def choose_gradient(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
+    """The rows that pull a model the way the target's items do, each of these taking one in turn."""
+    aim = pool.known_aim
+    assert aim.gradients is not None
+    assert aim.target_gradients is not None
+    return _in_turn(aim.gradients, aim.target_gradients, size, random)
 
 
 def choose_by_example(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:

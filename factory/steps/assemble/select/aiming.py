@@ -19,6 +19,7 @@ from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Rows
 from factory.step import Context
 from factory.steps.assemble.select.gather import Gathered, unit_rows
+from factory.steps.assemble.select.learning import answered_target, read_gradients, read_losses
 from factory.steps.assemble.select.pool import Need
 from factory.steps.assemble.select.s1 import unsolved
 from factory.steps.assemble.select.target import Aim, leaked_rows
@@ -29,6 +30,8 @@ NEEDED_FILES: Mapping[Need, Sequence[str]] = {
     "target_vectors": ("target",),
     "examples": ("good", "bad"),
     "losses": ("losses",),
+    "path": ("target",),
+    "gradients": ("target",),
 }
 """The options of the step that hold what a method needs."""
 
@@ -44,6 +47,7 @@ class Files:
     solved: Sequence[str] = ()
     field: str = "prompt"
     embedder: str = ""
+    model: str = ""
 
     def paths(self) -> list[Path]:
         """All files that are read."""
@@ -59,13 +63,15 @@ async def aim(
         InputError: a file holds nothing of what it is named for.
         RunStopped: nothing of it can be embedded, or no record is left.
     """
+    if "states" in needed:
+        _check_states(files.embedder, context)
     if files.solved:
         _set_solved_aside(table, gathered, files.solved, context)
     found = Aim()
     if "losses" in needed:
         found = replace(found, losses=_losses(table, gathered, named_files(files.losses), context))
         found = replace(found, sources=[source or "" for source in table.take(gathered.at).values("source")])
-    if needed & {"target", "target_vectors"}:
+    if needed & {"target", "target_vectors", "path", "gradients"}:
         texts = table.take(gathered.at).texts(files.field, compared=True)
         found = replace(found, texts=texts, target=_target(files.target, context))
         _tell_leaks(texts, found.target, context)
@@ -78,6 +84,32 @@ async def aim(
             vectors = await _embedded(texts, f"{kind} examples", files.embedder, context)
             found = replace(found, good=vectors) if kind == "good" else replace(found, bad=vectors)
     gathered.pool = replace(gathered.pool, aim=found)
+    if needed & {"path", "gradients"}:
+        await _learn(table, gathered, files, needed, context)
+
+
+def _check_states(embedder: str, context: Context) -> None:
+    model = context.embedder(embedder)
+    identity = str(getattr(model, "identity", ""))
+    if not identity.startswith("hidden_states:"):
+        raise RunStopped(
+            f"{context.step}: rds chooses by the states of a causal model, and `{model.name}` embeds in another way: "
+            "name an `embedder` of provider hidden_states, or take `method: nearest`"
+        )
+
+
+async def _learn(
+    table: Table, gathered: Gathered, files: Files, needed: frozenset[Need], context: Context
+) -> None:
+    """Give the aim what a model that learns from the target says of the rows."""
+    target, model = answered_target(named_files(files.target), context), context.chat(files.model)
+    if "path" in needed:
+        losses = await read_losses(table, gathered, target, model, context)
+        gathered.pool = replace(gathered.pool, aim=replace(gathered.pool.known_aim, path=losses))
+    if "gradients" in needed:
+        rows, items = await read_gradients(table, gathered, target, model, context)
+        aim = replace(gathered.pool.known_aim, gradients=rows, target_gradients=items)
+        gathered.pool = replace(gathered.pool, aim=aim)
 
 
 def _target(names: Sequence[str], context: Context) -> list[str]:

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from factory.statistics.arrays import Floats, Ints
-from factory.steps.assemble.select.means import default_clusters, spherical_means
+from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.means import Clusters, default_clusters, spherical_means
 from factory.steps.assemble.select.plain import highest_first
 from factory.steps.assemble.select.pool import Choice, Pool, Settings
 from factory.steps.assemble.select.quota import proportional_quotas
 
 VARIANCE = 0.95
 """Of the embeddings, that CaR keeps."""
+BLOCK = 1 << 16
+"""Rows that are projected at a time."""
 
 
 def choose_coverage(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
@@ -26,27 +28,34 @@ def choose_coverage(pool: Pool, size: int, random: np.random.Generator, settings
     2410.09335, 2504.13835, table 1); the floors are ours, as length is the one cheap filter that was stable there.
     """
     eligible, facts = _above_floors(pool, size, settings)
-    vectors = pool.known_vectors[eligible]
+    vectors = pool.known_vectors if len(eligible) == len(pool) else pool.known_vectors[eligible]
     clusters = spherical_means(vectors, settings.clusters or default_clusters(len(vectors), size), random)
-    counts = np.bincount(clusters.own)
-    width = len(str(len(counts)))
-    quotas = proportional_quotas(
-        {f"{cluster:0{width}}": int(rows) for cluster, rows in enumerate(counts.tolist())}, size
-    )
-    wanted = np.array(list(quotas.values()))
-    order = np.lexsort((-clusters.cosine, clusters.own))
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    rank = np.arange(len(order)) - starts[clusters.own[order]]
-    inside = rank < wanted[clusters.own[order]]
-    # The first of each cluster first, so that the last rows chosen are those that a cluster can best spare.
-    rows, rank = order[inside], rank[inside]
-    rows = rows[np.lexsort((rows, rank / wanted[clusters.own[rows]]))]
+    rows, counts, wanted = _shares(clusters, -clusters.cosine, size)
     facts |= {
         "clusters": clusters.number,
         "clusters_without_a_row": int((wanted == 0).sum()),
         "share_of_the_largest_cluster": round(float(counts.max() / len(vectors)), 4),
     }
     return Choice(eligible[rows], facts)
+
+
+def choose_learning_percentage(
+    pool: Pool, size: int, random: np.random.Generator, settings: Settings
+) -> Choice:
+    """Of each cluster its share of the pool, the rows with the lowest score first: what a model learnt last.
+
+    The score is a learning percentage, as the step `learning_percentage` gives it: low where little of what a small
+    model learns of a row came early. Taken within clusters, so that hard topics do not crowd the others out; the paper
+    has 1,000 clusters, here as many as coverage has.
+
+    Source: Mekala et al. (arXiv 2402.10430), section 3.
+    """
+    vectors = pool.known_vectors
+    clusters = spherical_means(vectors, settings.clusters or default_clusters(len(vectors), size), random)
+    rows, counts, wanted = _shares(clusters, pool.known_score, size)
+    facts = {"clusters": clusters.number, "clusters_without_a_row": int((wanted == 0).sum())}
+    facts["share_of_the_largest_cluster"] = round(float(counts.max() / len(vectors)), 4)
+    return Choice(rows, facts)
 
 
 def choose_cluster_quality(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
@@ -57,15 +66,34 @@ def choose_cluster_quality(pool: Pool, size: int, random: np.random.Generator, s
 
     Source: CaR (arXiv 2402.18191): 1,000 best and one of each of 161 clusters, of 52,002.
     """
-    vectors = _projected(pool.known_vectors.astype(np.float64))
+    vectors = _projected(pool.known_vectors)
     count = settings.clusters or default_clusters(len(vectors), size)
-    clusters = spherical_means(np.ascontiguousarray(vectors, np.float32), count, random)
+    clusters = spherical_means(vectors, count, random)
     order = highest_first(pool.known_score)
     _, first = np.unique(clusters.own[order], return_index=True)
     best = order[np.sort(first)][:size]
     rest = order[~np.isin(order, best)][: size - len(best)]
     facts = {"clusters": clusters.number, "best_of_clusters": len(best), "best_of_all": len(rest)}
     return Choice(np.concatenate([best, rest]), facts)
+
+
+def _shares(clusters: Clusters, values: Floats, size: int) -> tuple[Ints, Ints, Ints]:
+    """Of each cluster its share of so many rows, those of the lowest value first; its rows, and how many are taken.
+
+    The first of each cluster first, so that the last rows chosen are those that a cluster can best spare.
+    """
+    counts = np.bincount(clusters.own)
+    width = len(str(len(counts)))
+    quotas = proportional_quotas(
+        {f"{cluster:0{width}}": int(rows) for cluster, rows in enumerate(counts.tolist())}, size
+    )
+    wanted = np.array(list(quotas.values()))
+    order = np.lexsort((values, clusters.own))
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    rank = np.arange(len(order)) - starts[clusters.own[order]]
+    inside = rank < wanted[clusters.own[order]]
+    rows, rank = order[inside], rank[inside]
+    return rows[np.lexsort((rows, rank / wanted[clusters.own[rows]]))], counts, wanted
 
 
 def _above_floors(pool: Pool, size: int, settings: Settings) -> tuple[Ints, dict[str, Any]]:
@@ -99,12 +127,22 @@ def _above(values: Floats, share: float) -> np.ndarray[tuple[int], np.dtype[np.b
     return np.asarray(values >= ordered[int(share * len(ordered))])
 
 
-def _projected(vectors: Floats) -> Floats:
-    apart = vectors - vectors.mean(axis=0)
-    strength, axes = np.linalg.eigh(apart.T @ apart)
+def _projected(vectors: Rows) -> Rows:
+    """The rows on the axes that hold `VARIANCE` of their variance, of length 1; a block at a time, in float64."""
+    blocks = range(0, len(vectors), BLOCK)
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    spread = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for start in blocks:
+        apart = vectors[start : start + BLOCK] - mean
+        spread += apart.T @ apart
+    strength, axes = np.linalg.eigh(spread)
     strength, axes = strength[::-1], axes[:, ::-1]
     kept = int(np.searchsorted(np.cumsum(strength), VARIANCE * strength.sum())) + 1
-    found = apart @ axes[:, :kept]
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    scaled: Floats = np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 1e-12)
-    return scaled
+    found = np.zeros((len(vectors), min(kept, len(strength))), np.float32)
+    for start in blocks:
+        part = (vectors[start : start + BLOCK] - mean) @ axes[:, :kept]
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        found[start : start + BLOCK] = np.divide(
+            part, lengths, out=np.zeros_like(part), where=lengths > 1e-12
+        )
+    return found

@@ -24,11 +24,12 @@ def d2_prune(graph: Graph, score: Floats, size: int, gamma: float) -> tuple[Ints
 
     Source: D2 pruning (arXiv 2310.07931); distances enter as in the authors' code (not squared).
     """
-    distances = np.sqrt(np.maximum(2 - 2 * graph.cosines, 0))
+    distances = np.sqrt(np.maximum(2 - 2 * graph.cosines.astype(np.float64), 0))
     own = np.repeat(np.arange(len(score)), np.diff(graph.starts))
-    lent = np.bincount(own, np.exp(-distances) * score[graph.rows], minlength=len(score))
-    forward = score + lent
+    forward = score + np.bincount(own, np.exp(-distances) * score[graph.rows], minlength=len(score))
+    del own
     back = np.exp(-gamma * distances)
+    del distances
     now = forward.copy()
     heap = list(zip((-now).tolist(), range(len(now)), strict=True))
     heapq.heapify(heap)

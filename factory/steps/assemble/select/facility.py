@@ -21,7 +21,7 @@ def facility_location(graph: Graph, size: int, *, each: float = 1.0, plus: Float
         each: the weight of the sum.
         plus: what each row brings by itself, not below 0, shape (rows,); by default nothing.
     """
-    likeness = np.maximum(graph.cosines, 0)
+    likeness = np.maximum(graph.cosines, 0)  # gains are sums in float64
     count = len(graph.starts) - 1
     plus = np.zeros(count) if plus is None else plus
     nearest = np.zeros(count)
@@ -29,7 +29,9 @@ def facility_location(graph: Graph, size: int, *, each: float = 1.0, plus: Float
     def gain(row: int) -> float:
         part = slice(graph.starts[row], graph.starts[row + 1])
         more = likeness[part] - nearest[graph.rows[part]]
-        return each * (1 - float(nearest[row]) + float(more[more > 0].sum())) + float(plus[row])
+        return each * (1 - float(nearest[row]) + float(more[more > 0].sum(dtype=np.float64))) + float(
+            plus[row]
+        )
 
     def take(row: int) -> None:
         part = slice(graph.starts[row], graph.starts[row + 1])
@@ -37,7 +39,7 @@ def facility_location(graph: Graph, size: int, *, each: float = 1.0, plus: Float
         nearest[others] = np.maximum(nearest[others], likeness[part])
         nearest[row] = 1.0
 
-    sums = np.concatenate([[0.0], np.cumsum(likeness)])
+    sums = np.concatenate([[0.0], np.cumsum(likeness, dtype=np.float64)])
     bounds = each * (1 + sums[graph.starts[1:]] - sums[graph.starts[:-1]]) + plus
     return lazy_greedy(bounds, gain, take, size)
 

@@ -183,6 +183,8 @@ def pick_score(table: Table, score: str, needed: Sequence[str], context: Context
     if not needed:
         return None
     names = table.score_names()
+    if needed == ["learning_percentage"] and "learning_percentage" in names:
+        return Expression.parse("learning_percentage")
     judged = [name for name in names if name.startswith("judge.")]
     if len(judged) != 1:
         raise RunStopped(

@@ -11,7 +11,19 @@ import numpy as np
 from factory.statistics.arrays import Floats, Ints, Rows
 from factory.steps.assemble.select.target import Aim
 
-Need = Literal["vectors", "score", "tags", "tag_vectors", "target", "target_vectors", "examples", "losses"]
+Need = Literal[
+    "vectors",
+    "score",
+    "tags",
+    "tag_vectors",
+    "target",
+    "target_vectors",
+    "states",
+    "examples",
+    "losses",
+    "path",
+    "gradients",
+]
 """A column of a `Pool` that is not always there."""
 
 

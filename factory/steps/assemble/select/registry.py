@@ -9,12 +9,18 @@ from typing import Literal
 from factory.steps.assemble.select.aimed import (
     choose_by_example,
     choose_dsir,
+    choose_gradient,
     choose_nearest,
     choose_s1,
     choose_s2l,
+    choose_target_path,
 )
 from factory.steps.assemble.select.by_tags import choose_complexity_first, choose_mig
-from factory.steps.assemble.select.coverage import choose_cluster_quality, choose_coverage
+from factory.steps.assemble.select.coverage import (
+    choose_cluster_quality,
+    choose_coverage,
+    choose_learning_percentage,
+)
 from factory.steps.assemble.select.d2 import choose_d2
 from factory.steps.assemble.select.facility import choose_facility_location, choose_qdit
 from factory.steps.assemble.select.k_center import choose_k_center
@@ -35,7 +41,11 @@ MethodName = Literal[
     "complexity_first_diverse",
     "mig",
     "cluster_quality",
+    "learning_percentage",
     "nearest",
+    "rds",
+    "target_path",
+    "gradient",
     "dsir",
     "classifier",
     "s1",
@@ -101,11 +111,34 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
             _VECTORS | _SCORE,
             by=_BY_VECTORS | {"score"},
         ),
+        "learning_percentage": Method(
+            choose_learning_percentage,
+            "of each cluster its share, the lowest score first: what a model learnt last (arXiv 2402.10430)",
+            _VECTORS | _SCORE,
+            by=_BY_VECTORS | {"score"},
+        ),
         "nearest": Method(
             choose_nearest,
-            "the rows nearest to a `target`, each of its items taking one in turn (RDS+, arXiv 2503.01807)",
+            "the rows nearest to a `target`, each of its items taking one in turn",
             _VECTORS | {"target_vectors"},
             by=_BY_VECTORS,
+        ),
+        "rds": Method(
+            choose_nearest,
+            "nearest by the states of a causal model, an `embedder` of provider hidden_states (RDS+, arXiv 2503.01807)",
+            _VECTORS | {"target_vectors", "states"},
+            by=_BY_VECTORS,
+        ),
+        "target_path": Method(
+            choose_target_path,
+            "the rows whose loss drops most when `model` learns from the `target` (arXiv 2605.09404)",
+            frozenset({"path"}),
+        ),
+        "gradient": Method(
+            choose_gradient,
+            "the rows that pull `model` as the target's items do, each taking one in turn (LESS, arXiv 2402.04333, "
+            "in the subspace of GIST, arXiv 2602.18584)",
+            frozenset({"gradients"}),
         ),
         "dsir": Method(
             choose_dsir,

@@ -10,6 +10,7 @@ import numpy as np
 
 from factory.data.text import normal_form, shorten
 from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.target_path import Losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Aim:
     target: the texts of the target's items
     target_vectors: their embeddings, of length 1, shape (items, dimensions)
     good, bad: embeddings of examples, of length 1
+    path: losses of each row of the pool before and after a model learnt from the target
+    gradients, target_gradients: of the pool's rows and of the target's items, in the directions of the target
     """
 
     texts: Sequence[str] = ()
@@ -31,6 +34,9 @@ class Aim:
     target_vectors: Rows | None = None
     good: Rows | None = None
     bad: Rows | None = None
+    path: Losses | None = None
+    gradients: Rows | None = None
+    target_gradients: Rows | None = None
 
     def take(self, rows: Ints) -> Aim:
         """For some rows of the pool, in that order."""
@@ -39,6 +45,8 @@ class Aim:
             texts=[self.texts[row] for row in rows.tolist()] if self.texts else (),
             sources=[self.sources[row] for row in rows.tolist()] if self.sources else (),
             losses=None if self.losses is None else self.losses[rows],
+            path=None if self.path is None else self.path.take(rows),
+            gradients=None if self.gradients is None else self.gradients[rows],
         )
 
 

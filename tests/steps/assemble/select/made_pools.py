@@ -6,6 +6,7 @@ import numpy as np
 
 from factory.steps.assemble.select.pool import Pool, TagLists
 from factory.steps.assemble.select.target import Aim
+from factory.steps.assemble.select.target_path import Losses
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -25,6 +26,9 @@ def noise_aim(rows: int, dimensions: int, random: np.random.Generator) -> Aim:
         target_vectors=unit(random.standard_normal((3, dimensions))),
         good=unit(random.standard_normal((20, dimensions)) + apart),
         bad=unit(random.standard_normal((20, dimensions)) - apart),
+        path=Losses(random.uniform(1, 3, rows), random.uniform(1, 3, rows), np.full(3, 2.0), np.full(3, 1.0)),
+        gradients=unit(random.standard_normal((rows, 3))),
+        target_gradients=unit(random.standard_normal((3, 3))),
     )
 
 

@@ -13,6 +13,7 @@ from factory.errors import RunStopped
 from factory.steps.assemble.select.beside import MEASURES
 from factory.steps.assemble.select.pool import Pool, Settings, TagLists
 from factory.steps.assemble.select.registry import METHODS, MethodName
+from factory.steps.assemble.select.target_path import Losses
 from factory.steps.assemble.select.within import choose_tokens, choose_within
 
 POOL = noise_pool(120)
@@ -28,9 +29,11 @@ PREFIX = (
     "mig",
 )
 """Methods whose choice of n rows begins that of n + 1."""
-DRAWN = {"random", "coverage", "cluster_quality", "dsir", "s1", "s2l"}
+DRAWN = {"random", "coverage", "cluster_quality", "learning_percentage", "dsir", "s1", "s2l"}
 """Methods with chance in them."""
-COLUMNS = {"target": "aim", "target_vectors": "aim", "examples": "aim", "losses": "aim"}
+COLUMNS = dict.fromkeys(
+    ("target", "target_vectors", "states", "examples", "losses", "path", "gradients"), "aim"
+)
 """Where in a pool what a method needs is, if not under its own name."""
 
 
@@ -91,8 +94,11 @@ def test_rows_that_are_all_alike_are_taken_in_their_order_or_drawn(method: str) 
         unit(np.ones((40, 4))),
         TagLists.read([["a"]] * 40),
         unit(np.ones((1, 4))),
-        replace(noise_aim(40, 4, np.random.default_rng(0)), texts=["w1"] * 40, losses=np.ones((40, 2))),
-    )
+        replace(
+            noise_aim(40, 4, np.random.default_rng(0)), texts=["w1"] * 40, losses=np.ones((40, 2)),
+            path=Losses(np.full(40, 2.0), np.ones(40), np.full(3, 2.0), np.ones(3)), gradients=unit(np.ones((40, 3))),
+        ),
+    )  # fmt: skip
     found = rows(method, alike, 10)
     assert len(set(found)) == 10
     if method not in DRAWN:
