@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from factory.api import frames
 from factory.api.dataset_view import Shown
+from factory.api.selecting import Selecting
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
@@ -97,7 +98,7 @@ def load(
     return Dataset(Table.from_records(kept), Table.from_records(bad))
 
 
-class Dataset(StepMethods):
+class Dataset(StepMethods, Selecting):
     """Records and the steps still to be run on them. Each installed step is a method with its options.
 
     Example:

@@ -247,3 +247,19 @@ def test_the_reasons_of_what_was_let_go_stand_under_their_own_name() -> None:
     shown = repr(sft.load([*ROWS, {"output": "x"}]).dropped)
     assert "why" in shown
     assert "bad_row: " in shown
+
+
+def test_choices_are_drawn_side_by_side_and_nothing_is_dropped() -> None:
+    rows = [
+        {"instruction": f"Name {n} rivers.", "output": "river " * n, "task": f"task {n % 2}"}
+        for n in range(9)
+    ]
+    dataset = sft.load(rows)
+    found = dataset.compare_selections(["longest", "s1"], size=3)
+    assert [row["pick"] for row in found.rows][:2] == ["longest", "s1"]
+    assert [row["pick"] for row in found.overlaps] == ["longest", "s1"]
+    assert "longest" in repr(found)
+    assert '<rect class="band"' in found._repr_html_()
+    assert len(dataset) == 9
+    with pytest.raises(RecipeError):
+        dataset.compare_selections(["wisest"], size=3)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from factory.data.run_manifest import StepFacts
+from factory.data.run_manifest import BESIDE, OVERLAPS, StepFacts
 from factory.data.text import shorten
 from factory.report.page.markup import Html, h, join
 from factory.report.plain import clip, fact, visible
 
 CHARACTERS = 400
 MOST_ROWS = 50
+APART = (BESIDE, OVERLAPS)
+"""What has a section of its own on the page."""
 
 
 def facts_section(steps: Sequence[StepFacts]) -> Html:
     """A card for each step that told something; nothing where none did."""
     cards = [
-        h("div", h("h3", step.label, dir="auto"), *map(_fact, step.facts.items()), class_="card")
+        h("div", h("h3", step.label, dir="auto"), *map(_fact, facts.items()), class_="card")
         for step in steps
-        if step.facts
+        if (facts := {name: value for name, value in step.facts.items() if name not in APART})
     ]
     if not cards:
         return join()
@@ -62,7 +64,7 @@ def _fact(item: tuple[str, Any]) -> Html:
     name, value = item
     name = name.replace("_", " ")
     if _is_table(value):
-        return _table(name, value)
+        return fact_table(name, value)
     said = clip(fact(value), CHARACTERS)
     return h("p", h("span", f"{name}: ", class_="soft"), h("span", said, dir="auto"))
 
@@ -71,7 +73,8 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
+def fact_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Html:
+    """Rows as a table, with what they are above it."""
     columns = list(rows[0])
     kinds = {column: "number" if isinstance(rows[0][column], int | float) else None for column in columns}
     heads = [h("th", column.replace("_", " "), class_=kinds[column]) for column in columns]

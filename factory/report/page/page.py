@@ -18,6 +18,7 @@ from factory.report.page.families import families_section
 from factory.report.page.file import POLICY, write_page
 from factory.report.page.markup import Html, h, join
 from factory.report.page.samples import dropped_sample, kept_sample, row_card
+from factory.report.page.selection import selection_section
 from factory.report.page.tags import tags_section
 from factory.report.plain import clip, count, duration, lacks, money
 from factory.report.run_files.manifest import read_manifest
@@ -55,6 +56,7 @@ def render_report(folder: Path) -> str:
     sections = [
         ("funnel", "Funnel", _funnel(manifest)),
         ("facts", "Found on the way", facts_section(manifest.steps)),
+        ("selection", "Choices", selection_section(manifest.steps)),
         ("composition", "What is in it", _composition(composition)),
         ("tags", "Tags", tags_section(folder)),
         (

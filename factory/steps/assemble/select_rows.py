@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from factory.data.record import Drop
+from factory.data.run_manifest import BESIDE, OVERLAPS
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
@@ -42,9 +43,9 @@ class Select(WholeSet):
     Independent studies find that at scale most published selectors do no better than random draws, that length is a
     strong rival, and that covering clusters is never worse (arXiv 2410.09335, 2503.01807): hence the default,
     `coverage`, and the table. It tells, for the choice, for the longest rows and for random draws of the same size:
-    length, score, tasks, tags, distances, languages, what they share, and the seconds. In a measure that a method
-    chooses by it differs from chance as a matter of course; of the others it is said where they lie outside what
-    random draws give. None of it says that a model trained on the choice is better.
+    length, score, tasks, tags, distances, NovelSum and Vendi score, languages, what they share, and the seconds. In a
+    measure that a method chooses by it differs from chance as a matter of course; of the others it is said where they
+    lie outside what random draws give. None of it says that a model trained on the choice is better.
 
     The methods:
 
@@ -298,7 +299,8 @@ class Select(WholeSet):
 
     def _tell(self, table: Table, gathered: Gathered, comparison: Comparison, context: Context) -> None:
         pool = gathered.pool
-        context.facts["beside_random_draws_and_the_longest"] = comparison.rows()
+        context.facts[BESIDE] = comparison.rows()
+        context.facts[OVERLAPS] = comparison.overlaps()
         if self._embeds:
             context.facts["seconds_to_embed"] = round(gathered.seconds, 2)
         for name in self._methods:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from factory.statistics.arrays import Ints, Rows
+from factory.statistics.novelsum import novelsum
+from factory.statistics.vendi import centred, vendi_score
 from factory.steps.assemble.select.pool import Pool
 
 SAMPLE = 2000
@@ -21,9 +23,22 @@ SAMPLE = 2000
 LEVEL = 0.05
 """How often any of the comparisons of a table may call chance a difference."""
 SHOWN = 4
+SPREAD = 1000
+"""Rows of a choice that NovelSum and the Vendi score are taken over, at most: evenly spaced, in the order of the ids,
+so that a choice and a random draw are measured alike."""
 
 MEASURES: Mapping[str, int] = MappingProxyType(
-    {"length": 0, "score": 1, "tasks": 1, "tags": 1, "tags_each": 0, "nearest": 1, "reach": -1}
+    {
+        "length": 0,
+        "score": 1,
+        "tasks": 1,
+        "tags": 1,
+        "tags_each": 0,
+        "nearest": 1,
+        "reach": -1,
+        "novelsum": 1,
+        "vendi": 1,
+    }
 )
 """What is measured, and whether more of it (1) or less (-1) is wanted; 0: neither.
 
@@ -34,6 +49,8 @@ tags: the share of the pool's tags that a chosen row has (the coverage of InsTag
 tags_each: tags of a row, on average (its complexity)
 nearest: cosine distance of a chosen row to the nearest other chosen one, on average
 reach: cosine distance of a row of the pool to the nearest chosen one, on average
+novelsum: how far the chosen rows lie from each other, the nearest counting most (arXiv 2502.17184), without density
+vendi: how many different things the chosen rows are, their mean taken off (arXiv 2210.02410)
 """
 
 
@@ -69,14 +86,17 @@ def measure(pool: Pool, rows: Ints, sample: Ints) -> Measured:
         shares = np.array(list(tasks.values())) / len(rows)
         values["tasks"] = float(np.exp(-(shares * np.log(shares)).sum()))
     if pool.tags is not None and len(pool.tags.tags):
-        some = pool.tags.take(rows)
-        values["tags"] = len(np.unique(some.tags)) / len(np.unique(pool.tags.tags))
-        values["tags_each"] = len(some.tags) / len(rows)
+        tags = pool.tags.take(rows)
+        values["tags"] = len(np.unique(tags.tags)) / len(np.unique(pool.tags.tags))
+        values["tags_each"] = len(tags.tags) / len(rows)
     if pool.vectors is not None and len(rows) > 1:
         chosen = pool.vectors[rows]
         asked = np.arange(len(rows))[:: max(1, len(rows) // SAMPLE)]
         values["nearest"] = float(1 - _closest(chosen[asked], chosen, asked).mean())
         values["reach"] = float(1 - _closest(pool.vectors[sample], chosen).mean())
+        some = np.sort(rows)[:: -(-len(rows) // SPREAD)]
+        values["novelsum"] = novelsum(pool.vectors[some])
+        values["vendi"] = vendi_score(centred(pool.vectors[some]))
     return Measured(rows, values)
 
 

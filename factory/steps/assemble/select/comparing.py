@@ -27,7 +27,13 @@ from factory.steps.assemble.select.pool import Choice, Method, Pool
 _RANDOM = Method(choose_random, "")
 _LONGEST = Method(choose_longest, "", by=frozenset({"length"}))
 _NEITHER = {name for name, wanted in MEASURES.items() if not wanted}
-_NAMES = {"tags_each": "tags of a row", "nearest": "distance within", "reach": "distance to the pool"}
+_NAMES = {
+    "tags_each": "tags of a row",
+    "nearest": "distance within",
+    "reach": "distance to the pool",
+    "novelsum": "NovelSum",
+    "vendi": "Vendi score",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,13 @@ class Comparison:
         )
         keys = list(dict.fromkeys(key for row in found for key in row))
         return [{key: row.get(key, "") for key in keys} for row in found]
+
+    def overlaps(self) -> list[dict[str, Any]]:
+        """What share of the rows of each choice each other one has, a row for each choice."""
+        return [
+            {"pick": name, **{other: rounded(self._shared(name, other)) for other in self.picked}}
+            for name in self.picked
+        ]
 
     @property
     def of_pool(self) -> Mapping[str, float]:

@@ -56,7 +56,7 @@ MethodName = Literal[
 _VECTORS: frozenset[Need] = frozenset({"vectors"})
 _SCORE: frozenset[Need] = frozenset({"score"})
 _TAGS: frozenset[Need] = frozenset({"tags"})
-_BY_VECTORS = frozenset({"nearest", "reach"})
+_BY_VECTORS = frozenset({"nearest", "reach", "novelsum", "vendi"})
 _BY_TAGS = frozenset({"tags", "tags_each"})
 
 METHODS: Mapping[MethodName, Method] = MappingProxyType(
