@@ -1235,6 +1235,8 @@ class StepMethods:
         bad: str = "",
         losses: str = "",
         solved: Sequence[str] = ...,
+        engine: Literal["local", "ray"] = "local",
+        workers: int = 1,
     ) -> Dataset:
         """Choose so many rows by a method, and show beside them what random draws and the longest rows
         would be.
@@ -1282,6 +1284,10 @@ class StepMethods:
                 a small model, for s2l
             solved (list of str, default []): scores above 0.5 where a reference model solves a record:
                 these records are set aside, as s1 does
+            engine (local | ray, default "local"): where coverage, top, nearest, rds and dsir go through
+                the rows: in this process, or by Ray, on the cluster at RAY_ADDRESS or else started here;
+                the result is the same
+            workers (int, >= 1, default 1): processors for a Ray started here; the result is the same
         """
 
     def self_training_guard(

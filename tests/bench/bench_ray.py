@@ -24,7 +24,7 @@ import bench_rouge
 import numpy as np
 
 from factory.data.text import rouge_tokens
-from factory.steps.dedup.joins.ray import ray_session
+from factory.statistics.ray_session import ray_session
 from factory.steps.dedup.rouge import on_ray
 from factory.steps.dedup.rouge.join import rouge_join, rouge_join_block
 from factory.steps.dedup.rouge.on_ray import rouge_join_on_ray

@@ -20,7 +20,7 @@ from factory.engine.preflight import _silence
 from factory.errors import FactoryError, RecordFailed, RunStopped
 from factory.models.base import Contact
 from factory.models.failures import Denied
-from factory.steps.dedup.joins.ray import ray_contact
+from factory.statistics.ray_session import ray_contact
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -15,9 +16,12 @@ from factory.data.run_manifest import BESIDE, OVERLAPS
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
+from factory.models.base import Contact
 from factory.statistics.arrays import Rows
+from factory.statistics.ray_session import ray_contact, ray_session, require_ray
 from factory.step import Context, EmbeddingModelName, ScoringModelName, WholeSet
 from factory.steps.assemble.select.aiming import NEEDED_FILES, Files, aim
+from factory.steps.assemble.select.blocks import Engine
 from factory.steps.assemble.select.comparing import Comparison, Picked, compare, timed
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.gather import (
@@ -163,6 +167,13 @@ class Select(WholeSet):
         description="scores above 0.5 where a reference model solves a record: these records are set aside, as s1 does",
     )
 
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        description="where coverage, top, nearest, rds and dsir go through the rows: in this process, or by Ray, on "
+        "the cluster at RAY_ADDRESS or else started here; the result is the same",
+    )
+    workers: int = Field(1, ge=1, description="processors for a Ray started here; the result is the same")
+
     @field_validator("target", "solved", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
@@ -187,6 +198,10 @@ class Select(WholeSet):
                     raise ValueError(
                         f"{name} needs {' and '.join(f'`{field}`' for field in fields)}: name a file"
                     )
+            if self.engine == "ray" and not method.blocks:
+                raise ValueError(
+                    f"{name} does not go block by block: `engine: ray` is for coverage, top, nearest, rds and dsir"
+                )
         if self.target and self.field not in ("prompt", "instruction"):
             raise ValueError(
                 "a target's questions are compared with a prompt: set `field` to prompt or instruction"
@@ -214,6 +229,15 @@ class Select(WholeSet):
         """See `Step.models_of`: only some methods embed, and few ask a model."""
         used = self._embeds if kind == "embedding" else self._needs("path") or self._needs("gradients")
         return super().models_of(kind) if used else iter(())
+
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        if self.engine == "ray":
+            require_ray()
+
+    def contacts(self) -> Iterator[Contact]:
+        """The Ray cluster that is to answer before a run begins."""
+        return ray_contact() if self.engine == "ray" else iter(())
 
     @property
     def _embeds(self) -> bool:
@@ -261,14 +285,21 @@ class Select(WholeSet):
                 f"{context.step}: all {len(pool):,} records have the same embedding: choosing by it is chance; set "
                 "`field` to a text in which they differ, or take `method: random`"
             )
-        comparison = await asyncio.to_thread(self._compared, table, gathered, context)
+        comparison = await asyncio.to_thread(self._compared_there, table, gathered, context)
         self._tell(table, gathered, comparison, context)
         if self.compare:
             return table
         return table.drop({**gathered.aside, **self._not_selected(gathered, comparison, score, context)})
 
-    def _compared(self, table: Table, gathered: Gathered, context: Context) -> Comparison:
-        pool, settings = gathered.pool, self._settings
+    def _compared_there(self, table: Table, gathered: Gathered, context: Context) -> Comparison:
+        if self.engine == "local":
+            return self._compared(table, gathered, self._settings, context)
+        with ray_session(self.workers) as processors:
+            there = replace(self._settings, engine=Engine(processors))
+            return self._compared(table, gathered, there, context)
+
+    def _compared(self, table: Table, gathered: Gathered, settings: Settings, context: Context) -> Comparison:
+        pool = gathered.pool
         groups: Sequence[str] = ()
         if self.stratify:
             groups = [value or "" for value in table.take(gathered.at).values(self.stratify)]

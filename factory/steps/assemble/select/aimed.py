@@ -7,8 +7,9 @@ import numpy as np
 from factory.errors import RunStopped
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent
+from factory.steps.assemble.select.blocks import HERE, Engine
 from factory.steps.assemble.select.by_example import judge_by_example
-from factory.steps.assemble.select.dsir import RANDOM_DRAWS, Drawn, dsir, hashed_grams
+from factory.steps.assemble.select.dsir import RANDOM_DRAWS, Drawn, dsir, hashed_grams, joined
 from factory.steps.assemble.select.nearest import nearest_in_turn
 from factory.steps.assemble.select.plain import highest_first
 from factory.steps.assemble.select.pool import Choice, Pool, Settings
@@ -27,12 +28,14 @@ def choose_nearest(pool: Pool, size: int, random: np.random.Generator, settings:
     """
     target = pool.known_aim.target_vectors
     assert target is not None
-    return _in_turn(pool.known_vectors, target, size, random)
+    return _in_turn(pool.known_vectors, target, size, random, settings.engine)
 
 
-def _in_turn(vectors: Rows, target: Rows, size: int, random: np.random.Generator) -> Choice:
+def _in_turn(
+    vectors: Rows, target: Rows, size: int, random: np.random.Generator, engine: Engine = HERE
+) -> Choice:
     having = np.sort(random.permutation(len(target))[:size])
-    taken = nearest_in_turn(vectors, target[having], size)
+    taken = nearest_in_turn(vectors, target[having], size, engine)
     sample = np.sort(random.permutation(len(vectors))[:_SAMPLE])
     facts = {
         "items_of_the_target": len(target),
@@ -48,7 +51,9 @@ def choose_dsir(pool: Pool, size: int, random: np.random.Generator, settings: Se
     """Rows drawn by how much likelier their words are under the target than in the pool."""
     aim = pool.known_aim
     try:
-        drawn = dsir(hashed_grams(aim.texts), hashed_grams(aim.target), size, random)
+        spans = settings.engine.spans(len(aim.texts))
+        parts = settings.engine.over(hashed_grams, [aim.texts[start:end] for start, end in spans])
+        drawn = dsir(joined(parts), hashed_grams(aim.target), size, random)
     except ValueError as error:
         raise RunStopped(f"dsir compares words: {error}") from None
     facts: dict[str, float] = {"items_of_the_target": len(aim.target), "rows_without_a_word": drawn.wordless}

@@ -29,7 +29,8 @@ def choose_coverage(pool: Pool, size: int, random: np.random.Generator, settings
     """
     eligible, facts = _above_floors(pool, size, settings)
     vectors = pool.known_vectors if len(eligible) == len(pool) else pool.known_vectors[eligible]
-    clusters = spherical_means(vectors, settings.clusters or default_clusters(len(vectors), size), random)
+    count = settings.clusters or default_clusters(len(vectors), size)
+    clusters = spherical_means(vectors, count, random, settings.engine)
     rows, counts, wanted = _shares(clusters, -clusters.cosine, size)
     facts |= {
         "clusters": clusters.number,

@@ -81,6 +81,13 @@ def hashed_grams(texts: Sequence[str]) -> Grams:
     return Grams(np.concatenate([np.zeros(0, np.uint16), *found]), starts)
 
 
+def joined(parts: Sequence[Grams]) -> Grams:
+    """The n-grams of texts that were hashed in parts, in order."""
+    counts = [np.diff(part.starts) for part in parts]
+    starts = np.concatenate([np.zeros(1, np.int64), *counts]).cumsum()
+    return Grams(np.concatenate([part.buckets for part in parts]), starts)
+
+
 def log_weights(pool: Grams, target: Grams, prior: float = 0.0) -> Floats:
     """The logarithm of each row's importance weight, shape (rows,): how much likelier it is under the target.
 

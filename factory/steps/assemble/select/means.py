@@ -8,6 +8,7 @@ import numpy as np
 
 from factory.errors import RunStopped
 from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.blocks import HERE, Engine
 
 TRAINING = 128
 """Rows for each cluster that the means are found from, at most."""
@@ -31,7 +32,9 @@ def default_clusters(rows: int, size: int) -> int:
     return max(1, min(size, int(np.sqrt(rows / 2))))
 
 
-def spherical_means(vectors: Rows, clusters: int, random: np.random.Generator) -> Clusters:
+def spherical_means(
+    vectors: Rows, clusters: int, random: np.random.Generator, engine: Engine = HERE
+) -> Clusters:
     """Spherical k-means.
 
     Raises:
@@ -53,7 +56,19 @@ def spherical_means(vectors: Rows, clusters: int, random: np.random.Generator) -
         max_points_per_centroid=TRAINING,
     )
     means.train(vectors)
-    cosine, of = means.index.search(vectors, 1)
-    numbers, of = np.unique(of[:, 0], return_inverse=True)
+    blocks = [vectors[start:end] for start, end in engine.spans(len(vectors))]
+    found = engine.over(nearest_centre, blocks, np.ascontiguousarray(means.centroids))
+    cosine, own = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    numbers, of = np.unique(own, return_inverse=True)
     # Rounded, as equal rows may differ by 1e-7, and of equals the first row is to go first.
-    return Clusters(of.astype(np.int64), cosine[:, 0].astype(np.float64).round(6), len(numbers))
+    return Clusters(of.astype(np.int64), cosine.astype(np.float64).round(6), len(numbers))
+
+
+def nearest_centre(vectors: Rows, centres: Rows) -> tuple[Rows, Ints]:
+    """Of each row the cosine with the nearest centre, and that one's number."""
+    import faiss
+
+    index = faiss.IndexFlatIP(centres.shape[1])
+    index.add(centres)
+    cosine, own = index.search(vectors, 1)
+    return cosine[:, 0], own[:, 0]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.blocks import HERE, Engine
 
 STEPS = 1 << 20
 """Cosines are compared in steps of so many to 1: finer than float32 sums are exact, so that equal rows tie."""
@@ -32,7 +33,7 @@ class Taken(NamedTuple):
     refused: int
 
 
-def nearest_in_turn(pool: Rows, target: Rows, size: int) -> Taken:
+def nearest_in_turn(pool: Rows, target: Rows, size: int, engine: Engine = HERE) -> Taken:
     """Let each item of the target take the nearest row that is left, in turns, until so many are taken.
 
     Every item gets its share, where the rows with the highest mean cosine would all lie near the commonest ones. An
@@ -55,7 +56,7 @@ def nearest_in_turn(pool: Rows, target: Rows, size: int) -> Taken:
         return Taken(none, none, np.zeros(0), 0)
     depth = min(len(pool), 2 * -(-size // len(target)) + 8)
     while True:
-        ranking = nearest_rows(pool, target, depth)
+        ranking = nearest_rows(pool, target, depth, engine)
         taken = _in_turn(ranking, len(pool), size)
         if taken is not None:
             rows, items, refused = taken
@@ -64,22 +65,35 @@ def nearest_in_turn(pool: Rows, target: Rows, size: int) -> Taken:
         depth = min(len(pool), 4 * depth)
 
 
-def nearest_rows(pool: Rows, target: Rows, depth: int) -> NDArray[np.int32]:
+def nearest_rows(pool: Rows, target: Rows, depth: int, engine: Engine = HERE) -> NDArray[np.int32]:
     """The `depth` nearest rows of each item of the target, shape (items, depth), the nearest first."""
+    blocks = [(start, pool[start:end]) for start, end in engine.spans(len(pool))]
+    found = np.concatenate(engine.over(nearest_keys, blocks, target, depth), axis=1)
+    return (np.sort(found, axis=1)[:, :depth] & 0xFFFFFFFF).astype(np.int32)
+
+
+def nearest_keys(given: tuple[int, Rows], target: Rows, depth: int) -> NDArray[np.int64]:
+    """Of a block of the pool, given with its first row's number, the nearest rows of each item.
+
+    Returns:
+        Shape (items, depth or all rows of the block): the distance in the upper bits, the row's number in the lower,
+        so that no two rows have the same number.
+    """
+    first, pool = given
     block = max(1, min(_BLOCK, _CELLS // len(target)))
+    block = 1 << (block.bit_length() - 1)  # so that blocks of an engine are cut at the same rows
     found: NDArray[np.int64] = np.zeros((len(target), 0), np.int64)
     for start in range(0, len(pool), block):
         cosines = target @ pool[start : start + block].T
-        # The distance in the upper bits, the row's number in the lower: one number that no two rows share.
         keys = np.rint((1.0 - cosines.astype(np.float64)) * STEPS).astype(np.int64) << 32
-        keys |= np.arange(start, start + keys.shape[1])
+        keys |= np.arange(first + start, first + start + keys.shape[1])
         if found.shape[1] == depth and not (keys < found[:, -1:]).any():
             continue
         found = np.concatenate([found, keys], axis=1)
         if found.shape[1] > depth:
             found = np.partition(found, depth - 1, axis=1)[:, :depth]
             # The last is the farthest, so that a block that holds nothing nearer is passed over.
-    return (np.sort(found, axis=1) & 0xFFFFFFFF).astype(np.int32)
+    return found
 
 
 def _in_turn(ranking: NDArray[np.int32], rows: int, size: int) -> tuple[Ints, Ints, int] | None:

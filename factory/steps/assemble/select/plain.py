@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory.statistics.arrays import Floats, Ints
+from factory.steps.assemble.select.blocks import HERE, Engine
 from factory.steps.assemble.select.pool import Choice, Pool, Settings, first_rows
 
 
@@ -23,7 +24,7 @@ def choose_longest(pool: Pool, size: int, random: np.random.Generator, settings:
 
 def choose_top(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
     """The rows with the highest score."""
-    return _highest(pool.known_score, size)
+    return _highest(pool.known_score, size, settings.engine)
 
 
 def highest_first(values: Floats) -> Ints:
@@ -31,8 +32,17 @@ def highest_first(values: Floats) -> Ints:
     return np.argsort(-values, kind="stable").astype(np.int64)
 
 
-def _highest(values: Floats, size: int) -> Choice:
-    order = highest_first(values)
+def highest_of(block: tuple[int, Floats], size: int) -> Ints:
+    """The rows of a block, given with its first row's number, that may be among the highest `size` of all."""
+    start, values = block
+    return start + highest_first(values)[:size]
+
+
+def _highest(values: Floats, size: int, engine: Engine = HERE) -> Choice:
+    blocks = [(start, values[start:end]) for start, end in engine.spans(len(values))]
+    # Each block's own order, one behind another, so that of equals the first row is still the first.
+    some = np.sort(np.concatenate(engine.over(highest_of, blocks, size)))
+    order = some[highest_first(values[some])]
     last = values[order[size - 1]]
     above, equal = int((values > last).sum()), int((values == last).sum())
     facts = {"taken_of_equals": size - above, "equals": equal} if above + equal > size else {}

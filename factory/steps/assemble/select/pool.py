@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from factory.statistics.arrays import Floats, Ints, Rows
+from factory.steps.assemble.select.blocks import HERE, Engine
 from factory.steps.assemble.select.target import Aim
 
 Need = Literal[
@@ -140,6 +141,7 @@ class Settings:
     threshold: cosine above which two rows are too close
     alpha: weight of quality beside diversity
     gamma: how fast a message fades with the distance
+    engine: where what is done block by block is done
     """
 
     clusters: int | None = None
@@ -149,6 +151,7 @@ class Settings:
     threshold: float = 0.95
     alpha: float = 0.5
     gamma: float = 1.0
+    engine: Engine = HERE
 
 
 class Choice(NamedTuple):
@@ -182,6 +185,7 @@ class Method:
     takes: columns that it uses where they are there
     by: what it chooses by, in the words of `MEASURES` in `beside`: of these it is no news that a pick differs
     summary: what it does, in a line
+    blocks: it works block by block, so that an engine may share the blocks out
     """
 
     pick: Pick
@@ -189,6 +193,7 @@ class Method:
     needs: frozenset[Need] = frozenset()
     takes: frozenset[Need] = frozenset()
     by: frozenset[str] = field(default=frozenset())
+    blocks: bool = False
 
 
 def first_rows(order: Ints, size: int) -> Choice:

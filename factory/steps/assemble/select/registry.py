@@ -67,10 +67,11 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
             _VECTORS,
             _SCORE,
             _BY_VECTORS | {"length", "score"},
+            blocks=True,
         ),
         "random": Method(choose_random, "any rows, each as likely as the others"),
         "longest": Method(choose_longest, "the longest answers", by=frozenset({"length"})),
-        "top": Method(choose_top, "the highest score", _SCORE, by=frozenset({"score"})),
+        "top": Method(choose_top, "the highest score", _SCORE, by=frozenset({"score"}), blocks=True),
         "k_center": Method(
             choose_k_center, "each row the farthest from those before", _VECTORS, by=_BY_VECTORS
         ),
@@ -122,12 +123,14 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
             "the rows nearest to a `target`, each of its items taking one in turn",
             _VECTORS | {"target_vectors"},
             by=_BY_VECTORS,
+            blocks=True,
         ),
         "rds": Method(
             choose_nearest,
             "nearest by the states of a causal model, an `embedder` of provider hidden_states (RDS+, arXiv 2503.01807)",
             _VECTORS | {"target_vectors", "states"},
             by=_BY_VECTORS,
+            blocks=True,
         ),
         "target_path": Method(
             choose_target_path,
@@ -144,6 +147,7 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
             choose_dsir,
             "rows drawn so that their words are spread as the target's (DSIR, arXiv 2302.03169)",
             frozenset({"target"}),
+            blocks=True,
         ),
         "classifier": Method(
             choose_by_example,

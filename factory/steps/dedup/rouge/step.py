@@ -17,10 +17,10 @@ from factory.data.table import Table
 from factory.data.text import shorten
 from factory.models.base import Contact
 from factory.statistics.loops import load_loops
+from factory.statistics.ray_session import ray_contact, ray_session, require_ray
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.joins.differences import Difference, noted, tell_differences
-from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join

@@ -19,11 +19,11 @@ from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import percent, wilson
 from factory.statistics.loops import load_loops
+from factory.statistics.ray_session import ray_contact, ray_session, require_ray
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.differences import Difference, noted, signature, tell_differences
 from factory.steps.dedup.joins.forms import exact_form
-from factory.steps.dedup.joins.ray import ray_contact, ray_session, require_ray
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray

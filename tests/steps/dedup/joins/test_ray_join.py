@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from factory.data.record import new_record
 from factory.data.table import Table
 from factory.errors import MissingDependency, RunStopped
+from factory.statistics.ray_session import ray_session
 from factory.step import Context
 from factory.steps.dedup.joins.ray import (
     Found,
@@ -29,7 +30,6 @@ from factory.steps.dedup.joins.ray import (
     cut,
     find_in_block,
     join_in_waves,
-    ray_session,
 )
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge import on_ray
