@@ -161,3 +161,24 @@ def test_a_model_without_layers_of_an_attention_is_refused(tmp_path: Path) -> No
         attach_adapters(torch.nn.Sequential(torch.nn.Linear(3, 3)), 0)
     with pytest.raises(RecipeError, match="holds no config"):
         chat_provider(TransformersOptions(model=str(tmp_path)))
+
+
+def test_task2vec_is_the_mean_square_of_gradients_and_tells_kinds_of_text_apart(model: str) -> None:
+    from factory.models.torch.task2vec import task2vec
+    from factory.statistics.diversity_coefficient import diversity_coefficient, task2vec_distance
+
+    network = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
+    sums = [[list(f"{a} plus {b} is {a + b}.".encode()) for b in range(6)] for a in (1, 2)]
+    others = [[list(f"the {word} sang.".encode()) for word in ["owl", "cat", "sea", "sun", "bee", "elf"]]]
+    found = [task2vec(network, batch) for batch in (*sums, *others)]
+    assert all((one >= 0).all() and one.any() for one in found)
+    rows = sum(one.shape[0] for one in network.base_model.parameters() if one.dim() > 1)
+    tied = network.get_output_embeddings().weight is network.get_input_embeddings().weight
+    assert len(found[0]) == rows - tied * 256
+    assert task2vec_distance(found[0], found[1]) < task2vec_distance(found[0], found[2])
+    assert 0 < diversity_coefficient(np.stack(found)).value < 1
+    assert np.array_equal(task2vec(network, sums[0]), found[0])  # the same for the same seed
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in kept.items())
+    with pytest.raises(ValueError, match="two tokens"):
+        task2vec(network, [[3]])

@@ -30,7 +30,7 @@ class Example(NamedTuple):
     start: int
 
 
-class LowRank(torch.nn.Module):
+class LowRank(torch.nn.Module):  # type: ignore[misc]  # torch is no part of the base install
     """A linear layer with an adapter beside it: W x + scale * B A x, where B is 0 at first (LoRA, arXiv 2106.09685)."""
 
     def __init__(self, base: torch.nn.Module, inputs: int, outputs: int, generator: torch.Generator) -> None:

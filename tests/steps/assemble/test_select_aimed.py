@@ -271,3 +271,11 @@ def test_methods_are_compared_side_by_side_and_stratified(tmp_path: Path) -> Non
     rows = [replace(record, task=record.id[0]) for record in [*POEMS, *SUMS]]
     within = select(rows, size=6, method="nearest", target=target, stratify="task")
     assert Counter(id[0] for id in within.chosen) == {"s": 3, "p": 3}
+
+
+def test_a_target_of_one_item_is_told(tmp_path: Path) -> None:
+    target = lines(tmp_path / "one.jsonl", {"question": "What is the sum of 1 and 2?"})
+    found = select([*POEMS, *SUMS], size=5, method="nearest", target=target)
+    assert any(
+        "the target is one item" in sentence and "ten items or more" in sentence for sentence in found.said
+    )

@@ -124,6 +124,11 @@ def _target(names: Sequence[str], context: Context) -> list[str]:
             context.warn(f"{path}: {len(wrong):,} of its rows are no part of the target: its {wrong[0]}")
         texts += [item.text for item in read if isinstance(item, Item)]
     context.count("items_of_the_target", len(texts))
+    if len(texts) == 1:
+        context.warn(
+            f'{context.step}: the target is one item, "{shorten(texts[0], 60)}": what is chosen is like it alone, and '
+            "not like what it stands for; give ten items or more"
+        )
     return texts
 
 
