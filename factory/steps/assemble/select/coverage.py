@@ -54,7 +54,7 @@ def choose_learning_percentage(
     vectors = pool.known_vectors
     clusters = spherical_means(vectors, settings.clusters or default_clusters(len(vectors), size), random)
     rows, counts, wanted = _shares(clusters, pool.known_score, size)
-    facts = {"clusters": clusters.number, "clusters_without_a_row": int((wanted == 0).sum())}
+    facts: dict[str, Any] = {"clusters": clusters.number, "clusters_without_a_row": int((wanted == 0).sum())}
     facts["share_of_the_largest_cluster"] = round(float(counts.max() / len(vectors)), 4)
     return Choice(rows, facts)
 

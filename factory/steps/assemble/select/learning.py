@@ -122,7 +122,8 @@ async def read_gradients(
     directions = target_directions(np.stack(wanted))
 
     async def inside(pair: Pair) -> Rows:
-        return along((await trained.answer_gradient(*pair))[None], directions)[0]
+        found: Rows = along((await trained.answer_gradient(*pair))[None], directions)[0]
+        return found
 
     found = await _each(inside, pairs)
     _set_aside(
