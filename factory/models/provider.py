@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from factory.data.record import Message
-from factory.models.base import AnswerGradient, AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Vectors
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Vectors
+from factory.models.learning import AnswerGradient
 from factory.models.opening import Opening
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from factory.errors import RecipeError, RecordFailed
-from factory.models.base import GRADIENT_SIZE
+from factory.models.learning import GRADIENT_SIZE
 from factory.models.options import TransformersOptions
 from factory.models.provider import Learner
 from factory.models.providers import chat_provider

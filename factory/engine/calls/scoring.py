@@ -14,17 +14,9 @@ from factory.engine.calls.caller import Caller
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.errors import RunStopped
-from factory.models.base import (
-    GRADIENT_SIZE,
-    AnswerGradient,
-    AnswerLogprobs,
-    ScoredAnswer,
-    ScoredText,
-    TokenLogprobs,
-    Usage,
-    Vectors,
-)
+from factory.models.base import AnswerLogprobs, ScoredAnswer, ScoredText, TokenLogprobs, Usage, Vectors
 from factory.models.border import answer_logprobs
+from factory.models.learning import GRADIENT_SIZE, AnswerGradient
 from factory.models.provider import AnswerScorer, ChatProvider, Learner, TextScorer
 
 Read = TypeVar("Read", TokenLogprobs, AnswerLogprobs, AnswerGradient)

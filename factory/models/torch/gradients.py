@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from factory.models.base import GRADIENT_SIZE
+from factory.models.learning import GRADIENT_SIZE
 from factory.models.torch.adapters import Example, answer_loss
 
 if TYPE_CHECKING:

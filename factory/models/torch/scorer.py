@@ -21,15 +21,9 @@ import orjson
 from factory.data.record import Message
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
-from factory.models.base import (
-    AnswerGradient,
-    AnswerLogprobs,
-    ChatRequest,
-    Reply,
-    TokenLogprobs,
-    Usage,
-)
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
 from factory.models.installed import is_installed
+from factory.models.learning import AnswerGradient
 from factory.models.openai.chat import identity_of
 from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import TransformersOptions

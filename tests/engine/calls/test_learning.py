@@ -12,16 +12,8 @@ from factory.engine.calls.chat import JournalledChat
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.errors import RunStopped
-from factory.models.base import (
-    GRADIENT_SIZE,
-    AnswerGradient,
-    AnswerLogprobs,
-    ChatRequest,
-    LearningModel,
-    Reply,
-    TokenLogprobs,
-    Usage,
-)
+from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.learning import GRADIENT_SIZE, AnswerGradient, LearningModel
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,8 @@ from factory.data.formats.reference import reference_rows
 from factory.data.record import Record, new_record
 from factory.data.table import Table
 from factory.errors import InputError, RecordFailed, RunStopped
-from factory.models.base import GRADIENT_SIZE, ScoredAnswer
+from factory.models.base import ScoredAnswer
+from factory.models.learning import GRADIENT_SIZE
 from factory.step import Context
 from factory.steps.assemble.select_rows import Select
 

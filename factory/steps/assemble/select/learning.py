@@ -13,7 +13,8 @@ from factory.data.record import Missing, Record
 from factory.data.table import Table
 from factory.data.text import turn_text
 from factory.errors import InputError, RecordFailed, RunStopped
-from factory.models.base import ChatModel, LearningModel
+from factory.models.base import ChatModel
+from factory.models.learning import LearningModel
 from factory.statistics.arrays import Floats, Rows
 from factory.step import Context
 from factory.steps.assemble.select.gather import Gathered
