@@ -5,6 +5,8 @@
     python tests/bench/bench_select.py --only k_center --only mig
     python tests/bench/bench_select.py --dimensions 384
 
+Where apricot is installed (pip install apricot-select), its facility location stands beside as well.
+
 The rows are synthetic: numbers around 200 centres, a score, up to eight of 5,000 tags. On the smallest size the
 plain way in numpy and scikit-learn stands beside, where there is one, with what it chose of the same rows.
 """
@@ -12,6 +14,7 @@ plain way in numpy and scikit-learn stands beside, where there is one, with what
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import math
 from collections.abc import Callable
 
@@ -20,6 +23,7 @@ from bench_rouge import timed
 from numpy.typing import NDArray
 
 from factory.steps.assemble.select.aiming import NEEDED_FILES
+from factory.steps.assemble.select.neighbours import neighbour_graph
 from factory.steps.assemble.select.pool import Pool, Settings, TagLists
 from factory.steps.assemble.select.registry import METHODS
 
@@ -103,6 +107,22 @@ def plain_repr_filter(pool: Pool) -> Chosen:
     return np.array(chosen)
 
 
+def apricots_facility_location(pool: Pool) -> Chosen:
+    """Its lazy greedy choice on the same graph, whose making is counted too."""
+    from apricot import FacilityLocationSelection
+    from scipy.sparse import csr_matrix, identity
+
+    graph = neighbour_graph(pool.known_vectors, Settings().neighbours)
+    likeness = np.maximum(graph.cosines, 0).astype(np.float64)
+    matrix = csr_matrix((likeness, graph.rows, graph.starts), shape=(len(pool), len(pool)))
+    whole = (matrix + identity(len(pool))).tocsr()
+    found = FacilityLocationSelection(SIZE, metric="precomputed", optimizer="lazy").fit(whole)
+    return np.array(found.ranking)
+
+
+PEERS: dict[str, Callable[[Pool], Chosen]] = (
+    {"facility_location": apricots_facility_location} if importlib.util.find_spec("apricot") else {}
+)
 PLAIN: dict[str, Callable[[Pool], Chosen]] = {
     "coverage": plain_coverage,
     "k_center": plain_k_center,
@@ -140,11 +160,13 @@ def main() -> None:
             cells.append(f"{took.wall:>9.2f} {took.cpu:>8.2f} {took.memory:>5.2f}")
         grows = f"rows^{math.log(walls[-1] / walls[0], sizes[-1] / sizes[0]):.2f}" if len(sizes) > 1 else ""
         print(f"{name:<26}{''.join(cells)}{grows:>12}", flush=True)
-        if name in PLAIN:
-            chosen, took = timed(lambda name=name: PLAIN[name](pools[sizes[0]]))
+        for way, ways in (("plain way", PLAIN), ("apricot", PEERS)):
+            if name not in ways:
+                continue
+            chosen, took = timed(lambda ways=ways, name=name: ways[name](pools[sizes[0]]))
             same = np.isin(chosen, first).mean()
             print(
-                f"  plain way: {took.wall:.2f} s, {took.cpu:.2f} s of the processor for {len(chosen):,} rows; "
+                f"  {way}: {took.wall:.2f} s, {took.cpu:.2f} s of the processor for {len(chosen):,} rows; "
                 f"{same:.0%} of them chosen by both",
                 flush=True,
             )

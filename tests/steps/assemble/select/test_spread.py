@@ -273,3 +273,17 @@ def test_cluster_quality_takes_the_best_of_each_cluster_and_then_the_best_of_all
     assert set(choice.rows[:3].tolist()) == best
     rest = [row for row in np.argsort(-score).tolist() if row not in best][:7]
     assert choice.rows[3:].tolist() == rest
+
+
+def test_facility_location_takes_the_rows_that_submodlib_and_apricot_take() -> None:
+    submodlib = pytest.importorskip("submodlib", reason="pip install submodlib-py")
+    apricot = pytest.importorskip("apricot", reason="pip install apricot-select")
+    vectors = random_rows(300, 1, dimensions=12)
+    graph = neighbour_graph(vectors, len(vectors) - 1)
+    whole = np.maximum(dense(graph), 0) + np.eye(len(vectors))
+    ours = facility_location(graph, 40).rows.tolist()
+    peer = submodlib.FacilityLocationFunction(n=len(vectors), mode="dense", separate_rep=False, sijs=whole)
+    taken = peer.maximize(budget=40, optimizer="LazyGreedy", show_progress=False)
+    assert [row for row, _ in taken] == ours
+    lazy = apricot.FacilityLocationSelection(40, metric="precomputed", optimizer="lazy").fit(whole)
+    assert lazy.ranking.tolist() == ours
