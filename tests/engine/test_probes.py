@@ -215,7 +215,7 @@ def test_a_ray_cluster_that_nobody_answers_for_is_found_before_the_first_call(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("RAY_ADDRESS", form.format(port))
-    monkeypatch.setattr("factory.steps.dedup.joins.ray.require_ray", lambda: None)
+    monkeypatch.setattr("factory.statistics.ray_session.require_ray", lambda: None)
     made = recipe(server, openai(server), {step: {"engine": "ray"}})
     with pytest.raises(
         RunStopped, match=r"03-dedup_\w+: could not join the Ray cluster at RAY_ADDRESS .*refused.*leave out"

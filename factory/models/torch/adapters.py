@@ -71,18 +71,11 @@ def attach_adapters(network: torch.nn.Module, seed: int) -> list[torch.nn.Parame
     return found
 
 
-def answer_loss(network: Any, examples: Sequence[Example], device: str) -> torch.Tensor:
-    """The mean over examples of the mean negative log-likelihood of their answers' tokens, in nats."""
-    from factory.models.torch.causal_scoring import padded
-
-    logits = network(
-        input_ids=padded([one.ids for one in examples]).to(device), use_cache=False
-    ).logits.float()
-    losses = []
-    for row, (ids, start) in enumerate(examples):
-        targets = torch.as_tensor(ids[start:], device=device)
-        losses.append(torch.nn.functional.cross_entropy(logits[row, start - 1 : len(ids) - 1], targets))
-    return torch.stack(losses).mean()
+def answer_loss(network: Any, example: Example, device: str) -> torch.Tensor:
+    """The mean negative log-likelihood of an answer's tokens, in nats."""
+    ids, start = torch.as_tensor(example.ids, device=device), example.start
+    logits = network(input_ids=ids[None, :-1], use_cache=False).logits[0, start - 1 :]
+    return torch.nn.functional.cross_entropy(logits.float(), ids[start:])
 
 
 def train_adapters(
@@ -103,7 +96,8 @@ def train_adapters(
             for at in range(0, len(order), BATCH):
                 batch = [examples[number] for number in order[at : at + BATCH]]
                 optimizer.zero_grad(set_to_none=True)
-                answer_loss(network, batch, device).backward()
+                for one in batch:  # alone: the logits of a batch of a large vocabulary take gigabytes
+                    (answer_loss(network, one, device) / len(batch)).backward()
                 torch.nn.utils.clip_grad_norm_(adapters, 1.0)
                 optimizer.step()
                 schedule.step()
@@ -140,7 +134,6 @@ class Adapted:
         self.adapters = attach_adapters(network, self._seed)
         examples = examples_of(scorer, self._pairs)
         if examples:
-            # Sequences of any length in one batch are right, as a causal model never looks at padding on its right.
             train_adapters(network, self.adapters, examples, scorer.device, self._seed)
         if self._keep:
             return

@@ -52,6 +52,6 @@ class GradientReader:
     def gradient(self, example: Example) -> torch.Tensor:
         """The gradient by all adapters one behind another, as it is."""
         with torch.enable_grad():
-            loss = answer_loss(self.scorer.network, [example], self.scorer.device)
+            loss = answer_loss(self.scorer.network, example, self.scorer.device)
             parts = torch.autograd.grad(loss, list(self._adapters))
         return torch.cat([part.reshape(-1).float() for part in parts])
