@@ -35,14 +35,17 @@ _USED = {
     "weight": "`weight` (0: not to be learned)",
 }
 """Keys of a turn that only some sets need."""
+_STAGES = """
+The stages are trained on one after the other, `stage_1` first. Most trainers shuffle the rows of a file.
+"""
 _TWINS = """
-Each `train.jsonl` holds the same rows as the Parquet file named here. `datasets` loads a folder from one kind
+Each JSON Lines file holds the same rows as the Parquet file named here. `datasets` loads a folder from one kind
 of file, and from JSON Lines it would take a column of nothing but dates for times.
 """
 
 
-def card(facts: Survey, files: Mapping[str, str]) -> str:
-    """The card's text. `files` maps each configuration's name to its file; the first is the default.
+def card(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> str:
+    """The card's text. `files` maps each configuration's name to its parts' files; the first is the default.
 
     The `configs` block is what makes `datasets.load_dataset(folder)` load one format and not all at once.
     """
@@ -60,17 +63,22 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
             {
                 "config_name": name,
                 **({"default": True} if index == 0 else {}),
-                "data_files": [{"split": "train", "path": path}],
+                "data_files": [{"split": part, "path": path} for part, path in parts.items()],
             }
-            for index, (name, path) in enumerate(loadable.items())
+            for index, (name, parts) in enumerate(loadable.items())
         ],
     }
     if not header["language"]:
         del header["language"]
     table = "\n".join(
-        f"| `{name}` | [{path}]({path}) | {_columns(facts.layouts[name])} |" for name, path in files.items()
+        f"| `{name}` | {', '.join(f'[{path}]({path})' for path in parts.values())} | {_columns(facts.layouts[name])} |"
+        for name, parts in files.items()
     )
-    note = _TWINS if any(path == twin(name) for name, path in files.items()) else ""
+    twins = (path == twin(name, part) for name, parts in files.items() for part, path in parts.items())
+    note = _TWINS if any(twins) else ""
+    default = next(iter(loadable))
+    if any(part.startswith("stage_") for parts in files.values() for part in parts):
+        note += _STAGES
     return f"""---
 {MARK}
 {yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---
@@ -86,7 +94,7 @@ def card(facts: Survey, files: Mapping[str, str]) -> str:
 ```python
 from datasets import load_dataset
 
-load_dataset("this folder", "{next(iter(loadable))}", split="train")
+load_dataset("this folder", "{default}", split="{next(iter(loadable[default]), "train")}")
 ```
 
 {_origin(facts, licenses)}
@@ -95,13 +103,13 @@ load_dataset("this folder", "{next(iter(loadable))}", split="train")
 """
 
 
-def twin(layout: str) -> str:
-    """Where the Parquet twin of a format's JSON Lines lies, in a folder of its own: one kind of file each."""
-    return f"{layout}_parquet/train.parquet"
+def twin(layout: str, part: str) -> str:
+    """Where the Parquet twin of a part's JSON Lines lies, in a folder of its own: one kind of file each."""
+    return f"{layout}_parquet/{part}.parquet"
 
 
-def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
-    """LLaMA-Factory's dataset_info.json: one entry for each file that it reads.
+def llama_factory(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> bytes:
+    """LLaMA-Factory's dataset_info.json: one entry for each file that it reads, `messages`, `messages_test`, ...
 
     It reads no tool calls and no lists of parts in messages unless as OpenAI's, and then adds to the system turn of
     rows without tools: those files have no entry, and sharegpt is the format for them. Nor have preference,
@@ -116,29 +124,31 @@ def llama_factory(facts: Survey, files: Mapping[str, str]) -> bytes:
     keys = [f"{tag}_tag" for tag in tags]
 
     entries: dict[str, Any] = {}
-    for layout, path in files.items():
+    each = [(layout, part, path) for layout, parts in files.items() for part, path in parts.items()]
+    for layout, part, path in each:
+        name = layout if part == "train" else f"{layout}_{part}"
         needs = facts.layouts[layout].held.needs
         if layout == "alpaca":
             columns = {"prompt": "instruction", "query": "input", "response": "output"}
-            columns |= {name: name for name in ("system", "history") if name in needs}
-            entries[layout] = {"file_name": path, "formatting": "alpaca", "columns": columns}
+            columns |= {key: key for key in ("system", "history") if key in needs}
+            entries[name] = {"file_name": path, "formatting": "alpaca", "columns": columns}
         elif layout == "sharegpt" or (layout == "messages" and not needs & {"calls", "media"}):
             columns = {"messages": "conversations" if layout == "sharegpt" else "messages"}
             columns |= {"tools": "tools"} if "tools" in needs else {}
             if layout == "sharegpt":
-                columns |= {name: name for kind, name in ShareGPT.LISTS.items() if kind in needs}
-            entries[layout] = {
+                columns |= {key: key for kind, key in ShareGPT.LISTS.items() if kind in needs}
+            entries[name] = {
                 "file_name": path,
                 "formatting": "sharegpt",
                 "columns": columns,
                 "tags": dict(zip(keys, names[layout], strict=True)),
             }
         elif layout == "dpo":
-            columns = {name: name for name in ("messages", "chosen", "rejected")}
+            columns = {key: key for key in ("messages", "chosen", "rejected")}
             columns |= {"tools": "tools"} if "tools" in needs else {}
             tags_used = dict(zip(keys, names["messages"], strict=True))
-            entries[layout] = {"file_name": path, "formatting": "sharegpt", "ranking": True}
-            entries[layout] |= {"columns": columns, "tags": tags_used}
+            entries[name] = {"file_name": path, "formatting": "sharegpt", "ranking": True}
+            entries[name] |= {"columns": columns, "tags": tags_used}
     return orjson.dumps(entries, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

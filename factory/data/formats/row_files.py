@@ -234,6 +234,16 @@ def written_file(path: Path, rows: Rows, guarded: int = 0) -> WrittenFile:
     )
 
 
+def together(files: Sequence[WrittenFile]) -> WrittenFile:
+    """The files of one format as one, for what is to be told of them; what has no row was counted over all."""
+    lost: Counter[str] = Counter()
+    for file in files:
+        lost.update(file.lost)
+    return files[0]._replace(
+        rows=sum(file.rows for file in files), replaced=sum(file.replaced for file in files), lost=lost
+    )
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

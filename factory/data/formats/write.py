@@ -23,12 +23,14 @@ from factory.data.formats.row_files import (
     WrittenFile,
     counts,
     packing,
+    together,
     write_bytes,
     write_csv,
     write_json_lines,
     write_parquet,
     written_file,
 )
+from factory.data.formats.set_parts import PART, TRAIN, InPart, part_names
 from factory.data.record import Record
 from factory.data.whole_file import cannot_write, whole_file
 from factory.errors import OutputError
@@ -64,6 +66,7 @@ def write_dataset(
     *,
     carry: Sequence[str] = (),
     reasoning: Literal["field", "think", "none"] = "field",
+    parts: bool = True,
 ) -> DatasetFiles:
     """Write a data set folder: one sub-folder for each format, a card, and LLaMA-Factory's dataset_info.json.
 
@@ -72,6 +75,9 @@ def write_dataset(
     would change a JSON Lines file (see `json_traps`), each of these has a Parquet twin that is loaded in its
     place. The files of an earlier export are replaced, or removed where their format is not asked for again.
 
+    A set with parts (`set_parts`: train, validation and test, stages, experts) has a file for each, in the order of
+    the records: `messages/stage_1.jsonl`, which `load_dataset(folder, "messages", split="stage_1")` loads.
+
     Args:
         records: all answered; an iterator is read into memory, anything else is gone through several times.
         folder: absent, empty, or an earlier export.
@@ -79,6 +85,7 @@ def write_dataset(
         carry: what travels with each row beside the format's own columns: "license", "source" and the user's
             own columns (the user's "id" too). A name that the format has itself is written as `meta.NAME`.
         reasoning: what a model thought: as a key of its own, in <think> tags before the text, or left out.
+        parts: whether each part has a file; else all records are in one, in their order
 
     Raises:
         OutputError: a format is unknown or can hold no record, there is no record, the folder holds
@@ -90,32 +97,51 @@ def write_dataset(
     records = list(records) if isinstance(records, Iterator) else records
     facts = _surveyed(records, formats, folder, Asked(reasoning, tuple(carry)))
     _claim(folder)
-    files = {
-        name: f"{name}/train.parquet" if name == "parquet" else f"{name}/train.jsonl" for name in formats
-    }
+    files = _files_of(records, facts, formats if parts else ())
+    files |= {name: {TRAIN: _file_name(name, TRAIN)} for name in formats if name not in files}
     # The card goes first: it marks the folder as an export, so that one cut short can be written over.
     write_bytes(folder / "README.md", card(facts, files).encode())
-    written, trapped = [], False
+    written, told, trapped = [], list[str](), False
     for name in formats:
-        if name == "parquet":
-            written.append(write_parquet(records, folder / files[name], facts.layouts[name]))
-        else:
+        made = []
+        for part, path in files[name].items():
+            own = records if len(files[name]) == 1 else InPart(records, part)
+            if name == "parquet":
+                made.append(write_parquet(own, folder / path, facts.layouts[name]))
+                continue
             traps = JsonTraps()
-            written.append(write_json_lines(records, folder / files[name], facts.layouts[name], traps))
+            made.append(write_json_lines(own, folder / path, facts.layouts[name], traps))
             # Objects of a tool's schema have other keys in each row, which the loader mixes.
             mixed = name.startswith("openai") and "tools" in facts.layouts[name].held.needs
             trapped = trapped or (name != "source" and (traps.sprung or mixed))
-    told = [sentence for file in written for sentence in file.told]
+        written += made
+        told += together(made).told
     loaded = dict(files)
     if trapped or "parquet" in formats:
         for name in (name for name in formats if name not in ("parquet", "source")):
-            loaded[name] = twin(name)
-            written.append(write_parquet(records, folder / twin(name), facts.layouts[name]))
+            loaded[name] = {part: twin(name, part) for part in files[name]}
+            for part, path in loaded[name].items():
+                own = records if len(files[name]) == 1 else InPart(records, part)
+                written.append(write_parquet(own, folder / path, facts.layouts[name]))
     entries = llama_factory(facts, loaded if trapped else files)
     written.append(write_bytes(folder / "dataset_info.json", entries))
     written.append(write_bytes(folder / "README.md", card(facts, loaded).encode()))
     _remove_others(folder, {file.path for file in written})
     return DatasetFiles(written, [*told, *_of_all(facts, formats)])
+
+
+def _files_of(
+    records: Iterable[Record], facts: Survey, formats: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """The file of each part of each format; a part of which a format holds no record has none."""
+    parts = part_names(records) if formats else []
+    held = {name: parts for name in formats}
+    if len(parts) > 1:
+        held = {
+            name: part_names(record for record in records if facts.layouts[name].holds(record))
+            for name in formats
+        }
+    return {name: {part: _file_name(name, part) for part in held[name]} for name in formats}
 
 
 def _of_all(facts: Survey, formats: Sequence[str]) -> Iterator[str]:
@@ -251,15 +277,20 @@ def _claim(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def _file_name(layout: str) -> str:
-    return f"{layout}/train.{'parquet' if layout == 'parquet' else 'jsonl'}"
+def _file_name(layout: str, part: str) -> str:
+    return f"{layout}/{part}.{'parquet' if layout == 'parquet' else 'jsonl'}"
 
 
 def _remove_others(folder: Path, keep: Collection[Path]) -> None:
     """Remove the data files of an earlier export that this one did not write again."""
-    ours = [*map(_file_name, LAYOUTS), *map(twin, LAYOUTS)]
-    for path in (folder / name for name in ours):
-        if path not in keep and path.is_file():
-            with contextlib.suppress(OSError):
-                path.unlink()
-                path.parent.rmdir()
+    folders = [folder / name for layout in LAYOUTS for name in (layout, Path(twin(layout, "train")).parent)]
+    for place in folders:
+        there = sorted(place.iterdir()) if place.is_dir() else []
+        for path in there:
+            ours = PART.fullmatch(path.stem) and path.suffix in (".jsonl", ".parquet")
+            if ours and path not in keep and path.is_file():
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        with contextlib.suppress(OSError):
+            if there and not any(place.iterdir()):
+                place.rmdir()

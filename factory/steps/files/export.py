@@ -39,6 +39,9 @@ class Export(WholeSet):
     `chat_template_kwargs` says which is which. (Nemotron 3 takes the thoughts from 10 % of its rows and cuts those of
     3 %; SmolTalk2 writes both ways.)
 
+    A set that `split` or `schedule` gave parts is written as a file for each of them: train, validation and test,
+    stage_1, stage_2, ..., or an expert's set, each in the order of the set. `parts: false` writes one file.
+
     Example:
         - export: {formats: [messages, alpaca, sharegpt, parquet], carry: [license, url], reasoning: think}
         - export: {formats: [messages], reasoning_tokens: 2000, twins: true}
@@ -80,6 +83,10 @@ class Export(WholeSet):
         False, description="write each record that has thoughts a second time without them, and mark both"
     )
 
+    parts: bool = Field(
+        True, description="write a file for each part that the columns split, stage and expert name; false: one file"
+    )
+
     @model_validator(mode="after")
     def _twins_told_apart(self) -> Self:
         if self.twins and self.reasoning == "none":
@@ -117,7 +124,12 @@ class Export(WholeSet):
         thoughts = Thoughts(records, self.reasoning_tokens, self.twins)
         written = await asyncio.to_thread(
             lambda: write_dataset(
-                thoughts, folder, self.formats, carry=tuple(carry), reasoning=self.reasoning
+                thoughts,
+                folder,
+                self.formats,
+                carry=tuple(carry),
+                reasoning=self.reasoning,
+                parts=self.parts,
             )
         )
         for sentence in written.told:

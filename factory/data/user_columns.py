@@ -1,0 +1,102 @@
+"""Columns by name: those of every record, and the user's own among `meta`, read and written without making records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from factory.data.arrow import to_array
+
+if TYPE_CHECKING:
+    from factory.data.table import Table
+
+PLAIN = ("id", "source", "lang", "task", "license")
+"""Columns that every record has, whatever its source."""
+SPLIT = "split"
+"""The column that says which part a record is of: one of `SPLITS`."""
+SPLITS = ("train", "validation", "test")
+STAGE = "stage"
+"""The column that says in which stage of training a record is seen, from 1."""
+EXPERT = "expert"
+"""The column that says which expert's set a record is of."""
+_BATCH = 1 << 16
+
+
+def column_values(table: Table, name: str) -> list[Any]:
+    """What each record has under a name: a plain column, else the user's own of that name; None where it has nothing.
+
+    A plain column that is empty gives way to the user's own.
+    """
+    plain = table.values(name) if name in PLAIN else [None] * len(table)
+    if all(plain) and plain:
+        return plain
+    own = [meta.get(name) for meta in _metas(table)]
+    return [one or other for one, other in zip(plain, own, strict=True)]
+
+
+def labels_of(table: Table, name: str) -> list[str]:
+    """`column_values` as texts, to group by: "" where there is nothing; a list or object as its JSON."""
+    return [_label(value) for value in column_values(table, name)]
+
+
+def has_column(table: Table, name: str) -> bool:
+    """Whether any record has something under a name."""
+    return any(value not in (None, "") for value in column_values(table, name))
+
+
+def column_names(table: Table) -> list[str]:
+    """The names that at least one record has something under, sorted."""
+    own = {name for meta in _metas(table) for name in meta}
+    return sorted(own | {name for name in PLAIN if any(table.values(name))})
+
+
+def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:
+    """The table with the user's own columns of these names set to these values, one for each record.
+
+    A value of None takes the column off the record.
+    """
+    import pyarrow as pa
+
+    names = list(columns)
+    at = 0
+    chunks = []
+    marks = [f'"{name}"' for name in names]
+    for texts in _texts(table):
+        written = []
+        for text in texts:
+            new = {name: columns[name][at] for name in names}
+            at += 1
+            if any(mark in text for mark in marks) or "\\" in text:
+                meta = {key: value for key, value in orjson.loads(text).items() if key not in new}
+            else:
+                meta = None
+            set_ = {name: value for name, value in new.items() if value is not None}
+            if meta is not None:
+                written.append(orjson.dumps({**meta, **set_}).decode())
+            elif not set_:
+                written.append(text)
+            else:
+                more = orjson.dumps(set_).decode()[1:]
+                written.append(f"{text[:-1]}{',' if len(text) > 2 else ''}{more}")
+        chunks.append(to_array(written, pa.large_string()))
+    place = table.arrow.schema.get_field_index("meta")
+    field = table.arrow.schema.field("meta")
+    return type(table)(table.arrow.set_column(place, field, pa.chunked_array(chunks, field.type)))
+
+
+def _texts(table: Table) -> Iterator[list[str]]:
+    for batch in table.arrow.select(["meta"]).to_batches(max_chunksize=_BATCH):
+        yield [text or "{}" for text in batch.column(0).to_pylist()]
+
+
+def _metas(table: Table) -> Iterator[Mapping[str, Any]]:
+    for texts in _texts(table):
+        yield from map(orjson.loads, texts)
+
+
+def _label(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,1 @@
+"""How a set is split: families that stay together, and their assignment to parts."""
