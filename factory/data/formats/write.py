@@ -130,12 +130,10 @@ def write_dataset(
     return DatasetFiles(written, [*told, *_of_all(facts, formats)])
 
 
-def _files_of(
-    records: Iterable[Record], facts: Survey, formats: Sequence[str]
-) -> dict[str, dict[str, str]]:
+def _files_of(records: Iterable[Record], facts: Survey, formats: Sequence[str]) -> dict[str, dict[str, str]]:
     """The file of each part of each format; a part of which a format holds no record has none."""
     parts = part_names(records) if formats else []
-    held = {name: parts for name in formats}
+    held = dict.fromkeys(formats, parts)
     if len(parts) > 1:
         held = {
             name: part_names(record for record in records if facts.layouts[name].holds(record))

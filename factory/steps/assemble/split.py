@@ -17,7 +17,7 @@ from factory.statistics.arrays import Ints
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.assemble.splitting.families import ancestors, join_families, same_value
 from factory.steps.assemble.splitting.parts import assign, counts_by, wanted_rows
-from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, By, Close, close_by
+from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, Close, close_by
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.forms import exact_form
 
@@ -67,13 +67,17 @@ class Split(WholeSet):
         "rouge", description="by what records are near to each other: words, passages, meaning, or not at all"
     )
     threshold: float | None = Field(
-        None, ge=0, lt=1, description="above it two records are near; none: that of the dedup step of the measure"
+        None,
+        ge=0,
+        lt=1,
+        description="above it two records are near; none: that of the dedup step of the measure",
     )
     field: Literal["instruction", "prompt", "output", "both"] = Field(
         "prompt", description="the text compared: instruction, prompt, output, or both"
     )
     model: EmbeddingModelName = Field(
-        "", description="the embedding model of `near: semantic`; by default the only one, else the embedded one"
+        "",
+        description="the embedding model of `near: semantic`; by default the only one, else the embedded one",
     )
 
     @field_validator("together", mode="before")
@@ -91,7 +95,9 @@ class Split(WholeSet):
             raise ValueError("nothing is held out: give `test` or `validation` a size")
         shares = [size for size in (self.validation, self.test) if size < 1]
         if sum(shares) >= 1:
-            raise ValueError(f"`validation` and `test` are {sum(shares):.0%} of the set together: leave some to train on")
+            raise ValueError(
+                f"`validation` and `test` are {sum(shares):.0%} of the set together: leave some to train on"
+            )
         return self
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
@@ -142,7 +148,8 @@ class Split(WholeSet):
             found = close.within()
             joined.append((found.one, found.other))
         names, strata = np.unique(
-            np.array(labels_of(table, self.stratify) if self.stratify else [""] * len(table)), return_inverse=True
+            np.array(labels_of(table, self.stratify) if self.stratify else [""] * len(table)),
+            return_inverse=True,
         )
         random = np.random.default_rng(context.random("split").getrandbits(64))
         keys = random.permutation(len(table))
@@ -222,8 +229,9 @@ class Split(WholeSet):
         if told.compared and self.near != "none":
             context.tell(
                 f"{context.step}: leak check: no history, document, prompt or near duplicate "
-                f"({MEASURES[self.near]}) crosses a border: each of the {held:,} records held out was compared with all "
-                f"of the other parts" + (f"; {told.repaired:,} that did were joined first" if told.repaired else "")
+                f"({MEASURES[self.near]}) crosses a border: each of the {held:,} records held out was compared with "
+                "all of the other parts"
+                + (f"; {told.repaired:,} that did were joined first" if told.repaired else "")
             )
         else:
             context.warn(

@@ -84,7 +84,8 @@ class Export(WholeSet):
     )
 
     parts: bool = Field(
-        True, description="write a file for each part that the columns split, stage and expert name; false: one file"
+        True,
+        description="write a file for each part that the columns split, stage and expert name; false: one file",
     )
 
     @model_validator(mode="after")

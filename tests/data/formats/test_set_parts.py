@@ -47,7 +47,9 @@ def test_datasets_loads_each_part_under_its_name(tmp_path: Path) -> None:
     assert {name: len(rows) for name, rows in loaded.items()} == {
         "stage_1": 3, "stage_2": 3, "stage_3": 1, "test": 1
     }  # fmt: skip
-    assert [turns[0]["content"] for turns in loaded["stage_2"]["messages"]] == [f"question {at}" for at in (3, 4, 5)]
+    assert [turns[0]["content"] for turns in loaded["stage_2"]["messages"]] == [
+        f"question {at}" for at in (3, 4, 5)
+    ]
 
 
 def test_an_earlier_export_with_other_parts_leaves_no_file_behind(tmp_path: Path) -> None:

@@ -23,7 +23,20 @@ from factory.steps.assemble.splitting.families import join_families
 from factory.steps.assemble.splitting.parts import assign, wanted_rows
 from factory.steps.dedup.close.pairs import ByMeaning, ByPassages
 
-WORDS = "river stone window garden music paper winter silver orange market bridge candle forest mirror".split()
+WORDS = [
+    "river",
+    "stone",
+    "window",
+    "garden",
+    "music",
+    "paper",
+    "winter",
+    "silver",
+    "orange",
+    "market",
+    "bridge",
+]
+WORDS += ["candle", "forest", "mirror"]
 CHINESE = "河流石头窗户花园音乐纸张冬天银色橙子市场桥梁蜡烛森林镜子"
 
 
@@ -33,7 +46,9 @@ class Told(list[str]):
     facts: dict[str, Any]
 
 
-def split(step: Split, records: Sequence[Record], seed: int = 0, embedder: object = None) -> tuple[list[Record], Told]:
+def split(
+    step: Split, records: Sequence[Record], seed: int = 0, embedder: object = None
+) -> tuple[list[Record], Told]:
     told = Told()
 
     def nobody(name: str) -> object:
@@ -175,7 +190,10 @@ def test_without_near_it_is_told_that_near_duplicates_were_not_looked_for() -> N
 
 
 def test_a_column_of_its_own_named_split_is_replaced_and_told() -> None:
-    records = [new_record(f"question {at} {'abcdefgh'[at]}", output="x", meta={"split": "old", "n": at}) for at in range(8)]
+    records = [
+        new_record(f"question {at} {'abcdefgh'[at]}", output="x", meta={"split": "old", "n": at})
+        for at in range(8)
+    ]
     found, told = split(Split(test=0.25, near="none"), records)
     assert set(parts(found)) == {"train", "test"}
     assert [record.meta["n"] for record in found] == list(range(8))
@@ -184,7 +202,9 @@ def test_a_column_of_its_own_named_split_is_replaced_and_told() -> None:
 
 def test_a_part_that_would_be_empty_stops_with_a_sentence() -> None:
     one_family = [new_record("the very same question", output=f"{at}") for at in range(10)]
-    with pytest.raises(RunStopped, match=r"test would be empty: the 10 records are 1 families, the largest of 10"):
+    with pytest.raises(
+        RunStopped, match=r"test would be empty: the 10 records are 1 families, the largest of 10"
+    ):
         split(Split(test=0.2), one_family)
     with pytest.raises(RunStopped, match="12 rows are to be held out of 10: nothing is left to train on"):
         split(Split(test=12), one_family)
@@ -219,7 +239,9 @@ def test_no_family_is_cut_and_no_held_out_part_takes_more_than_it_wants_but_by_a
     groups = {}
     families = np.array([groups.setdefault(family, at) for at, (family, _) in enumerate(rows)])
     strata = np.unique([stratum for _, stratum in rows], return_inverse=True)[1]
-    wanted = wanted_rows(strata, {"train": 0, "validation": validation, "test": test}) if len(rows) > 3 else None
+    wanted = (
+        wanted_rows(strata, {"train": 0, "validation": validation, "test": test}) if len(rows) > 3 else None
+    )
     if wanted is None:
         return
     assert (wanted.sum(axis=1) == np.bincount(strata)).all()
@@ -247,8 +269,12 @@ def test_families_are_the_connected_components(links: list[tuple[int, int]]) -> 
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8), min_size=2, max_size=20), st.data())
-def test_what_lies_across_a_border_is_found_by_passages_as_by_comparing_all(rows: list[list[str]], data: Any) -> None:
+@given(
+    st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8), min_size=2, max_size=20), st.data()
+)
+def test_what_lies_across_a_border_is_found_by_passages_as_by_comparing_all(
+    rows: list[list[str]], data: Any
+) -> None:
     from factory.steps.dedup.minhash.join import document, similarity
 
     texts = [" ".join(row) for row in rows]

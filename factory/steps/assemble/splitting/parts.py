@@ -86,7 +86,9 @@ def assign(families: Ints, strata: Ints, wanted: Ints, keys: Ints) -> Ints:
         begin += number
         need = np.maximum(left[stratum, 1:], 0)
         ends = np.minimum(np.cumsum(need), number)
-        for part, (start, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True), start=1):
+        for part, (start, end) in enumerate(
+            zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True), start=1
+        ):
             part_of[some[start:end]] = part
     return part_of
 

@@ -1,0 +1,1 @@
+"""Orders of training: stages of rows, what is seen again in a later one, and what a router needs."""
