@@ -30,15 +30,25 @@ def column_values(table: Table, name: str) -> list[Any]:
     A plain column that is empty gives way to the user's own.
     """
     plain = table.values(name) if name in PLAIN else [None] * len(table)
-    if all(plain) and plain:
+    if not _is_named(table, name) or (plain and all(plain)):
         return plain
-    own = [meta.get(name) for meta in _metas(table)]
+    mark = orjson.dumps(name).decode()
+    own = (
+        orjson.loads(text).get(name) if mark in text else None for texts in _texts(table) for text in texts
+    )
     return [one or other for one, other in zip(plain, own, strict=True)]
+
+
+def _is_named(table: Table, name: str) -> bool:
+    """Whether the name may be one of the user's own columns: it stands in the text of any."""
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring(table.arrow.column("meta"), orjson.dumps(name).decode())).as_py())
 
 
 def labels_of(table: Table, name: str) -> list[str]:
     """`column_values` as texts, to group by: "" where there is nothing; a list or object as its JSON."""
-    return [_label(value) for value in column_values(table, name)]
+    return [value if isinstance(value, str) else _label(value) for value in column_values(table, name)]
 
 
 def has_column(table: Table, name: str) -> bool:
@@ -62,24 +72,21 @@ def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:
     names = list(columns)
     at = 0
     chunks = []
-    marks = [f'"{name}"' for name in names]
+    marks = [orjson.dumps(name).decode() for name in names if _is_named(table, name)]
     for texts in _texts(table):
         written = []
         for text in texts:
             new = {name: columns[name][at] for name in names}
             at += 1
-            if any(mark in text for mark in marks) or "\\" in text:
-                meta = {key: value for key, value in orjson.loads(text).items() if key not in new}
-            else:
-                meta = None
             set_ = {name: value for name, value in new.items() if value is not None}
-            if meta is not None:
-                written.append(orjson.dumps({**meta, **set_}).decode())
-            elif not set_:
-                written.append(text)
-            else:
+            if any(mark in text for mark in marks):
+                kept = {key: value for key, value in orjson.loads(text).items() if key not in new}
+                written.append(orjson.dumps({**kept, **set_}).decode())
+            elif set_:
                 more = orjson.dumps(set_).decode()[1:]
                 written.append(f"{text[:-1]}{',' if len(text) > 2 else ''}{more}")
+            else:
+                written.append(text)
         chunks.append(to_array(written, pa.large_string()))
     place = table.arrow.schema.get_field_index("meta")
     field = table.arrow.schema.field("meta")

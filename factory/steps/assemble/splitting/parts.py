@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -57,27 +58,31 @@ def assign(families: Ints, strata: Ints, wanted: Ints, keys: Ints) -> Ints:
         wanted: shape (strata, parts), as `wanted_rows` gives it.
         keys: of each row a random number; that of a family's first row counts.
     """
-    parts = wanted.shape[1]
-    left = wanted.copy()
+    room = wanted.tolist()
     part_of = np.zeros(len(families), np.int64)
     sizes = np.bincount(families, minlength=len(families))
     several = np.flatnonzero(sizes > 1)
     order = several[np.lexsort((keys[several], -sizes[several]))]
     grouped = np.argsort(families, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    for family in order.tolist():
-        rows = grouped[starts[family] : starts[family + 1]]
-        own, counts = np.unique(strata[rows], return_counts=True)
+    starts = np.concatenate([[0], np.cumsum(sizes)])[order].tolist()
+    for start, size in zip(starts, sizes[order].tolist(), strict=True):
+        rows = grouped[start : start + size]
+        counts = Counter(strata[rows].tolist())
         best, most = 0, -1.0
-        for part in range(parts):
-            room = left[own, part]
-            if part and (room < counts).any() and room.sum() < counts.sum():
+        for part in range(wanted.shape[1]):
+            fits = all(number <= room[stratum][part] for stratum, number in counts.items())
+            if part and not fits and sum(room[stratum][part] for stratum in counts) < size:
                 continue
-            lack = float((counts * room / np.maximum(wanted[own, part], 1)).sum())
+            lack = sum(
+                number * room[stratum][part] / max(int(wanted[stratum, part]), 1)
+                for stratum, number in counts.items()
+            )
             if lack > most + 1e-12:
                 best, most = part, lack
-        left[own, best] -= counts
+        for stratum, number in counts.items():
+            room[stratum][best] -= number
         part_of[rows] = best
+    left = np.array(room, np.int64).reshape(wanted.shape)
     single = np.flatnonzero(sizes[families] == 1)
     single = single[np.lexsort((keys[single], strata[single]))]
     begin = 0
