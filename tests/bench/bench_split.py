@@ -3,9 +3,9 @@
     python tests/bench/bench_split.py                # 100,000 and 1,000,000 rows
     python tests/bench/bench_split.py --rows 100000  # that many
 
-The rows are short conversations with a task, a score and a document each; a tenth of them are children of others. `split`
-goes by history, documents and prompts (`near: none`), stratified by task. Each runs in a process of its own, so that its
-memory is its own; that of the table, which all of them hold, stands beside. We want 30 seconds and 2 GB.
+The rows are short conversations with a task, a score and a document each; a tenth of them are children of others.
+`split` goes by history, documents and prompts (`near: none`), stratified by task. Each runs in a process of its own, so
+that its memory is its own; that of the table, which all of them hold, stands beside. We want 30 seconds and 2 GB.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Conflicts(WholeSet):
     name: ClassVar[str] = "conflicts"
 
     by: str = Field(
-        "task", min_length=1, description="the column of the groups: task, lang, source, or one of your own"
+        "task", min_length=1, description="the column of the groups: task, lang, source, or your own"
     )
     near: By = Field("rouge", description="by what prompts are near: words, passages or meaning")
     threshold: float | None = Field(

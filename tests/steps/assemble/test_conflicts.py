@@ -23,13 +23,14 @@ from factory.steps.assemble.conflicts import Conflicts
 
 
 class Embedder:
-    """Texts of one number are one direction, whatever their language."""
+    """Texts of one number are one direction, whatever their language; numbers from 100 on lie elsewhere."""
 
     name = "scripted"
 
     async def embed(self, texts: Sequence[str]) -> Any:
         random = np.random.default_rng(0)
         directions = random.standard_normal((200, 32)).astype(np.float32)
+        directions[100:, 0] += 20
         return np.stack(
             [directions[int("".join(c for c in text if c.isdigit()) or 0) % 200] for text in texts]
         )
@@ -161,7 +162,7 @@ def test_contradictions_between_languages_are_found_by_meaning() -> None:
         row("系统9里有几颗行星？", "9", "x", "zh"),
         row("Name system 11.", "Sun", "x", "en"),
     ]
-    _, told, context, _ = run(Conflicts(by="lang", near="semantic", judge="exact", places=False), records)
+    _, _, context, _ = run(Conflicts(by="lang", near="semantic", judge="exact", places=False), records)
     assert context.tables["conflicts"][0]["reason"] == "8 against 9"
     assert context.facts["contradictions_between"] == [{"groups": ["en", "zh"], "pairs": 1}]
 

@@ -71,7 +71,7 @@ def typical(forms: Sequence[str], most: int = 3) -> str:
 
 
 def place_overlap(one: Rows, other: Rows, lineages: Ints, random: np.random.Generator) -> Overlap:
-    """How mixed two groups' prompts lie: of equally many rows of each, how often the nearest other is the other group's.
+    """How mixed two groups' prompts lie: of equally many rows of each, how often the nearest is the other group's.
 
     1 where the groups lie as one (half of the nearest are the other group's, as chance has it), 0 where each keeps to
     itself. A row of one's own lineage is not looked at.
