@@ -15,6 +15,7 @@ from factory.cli.common import command_again
 from factory.cli.dedup import register as register_dedup
 from factory.cli.export import register as register_export
 from factory.cli.fit import app as fit_app
+from factory.cli.follow import app as follow_app
 from factory.cli.journal import app as journal_app
 from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
@@ -45,6 +46,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(journal_app, name="journal")
 app.add_typer(fit_app, name="fit")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(follow_app, name="follow")
 register_run(app)
 register_apply(app)
 register_score(app)
