@@ -39,6 +39,42 @@ class StepMethods:
                 order of the set; empty: drawn where there is a score
         """
 
+    def conflicts(
+        self,
+        *,
+        by: str = "task",
+        near: Literal["rouge", "minhash", "semantic"] = "rouge",
+        threshold: float | None = None,
+        judge: Literal["model", "exact"] = "model",
+        model: Model = "",
+        embedder: Model = "",
+        places: bool = True,
+        then: Literal["show", "drop", "route"] = "show",
+        score: str = "",
+        max_tokens: int = 512,
+    ) -> Dataset:
+        """Show where groups of the set conflict: in form, in place, and in near-identical questions
+        answered otherwise.
+
+        Args:
+            by (str, default "task"): the column of the groups: task, lang, source, or your own
+            near (rouge | minhash | semantic, default "rouge"): by what prompts are near: words, passages
+                or meaning
+            threshold (float | none, >= 0, < 1, default null): above it two prompts are near; none: that
+                of the dedup step of the measure
+            judge (model | exact, default "model"): who says whether answers contradict: exact ones by
+                themselves, then a model or nobody
+            model (str, default ""): the chat model that judges
+            embedder (str, default ""): the embedding model; by default the only one, else the embedded
+                one
+            places (bool, default true): tell how far the groups' prompts overlap, which embeds up to 500
+                of each
+            then (show | drop | route, default "show"): what becomes of a contradiction
+            score (str, default ""): the score by which `then: drop` keeps the better; empty: the earlier
+                stays
+            max_tokens (int, >= 1, default 512): most tokens of the judge's reason and verdict
+        """
+
     def constrain(
         self,
         *,
@@ -469,6 +505,7 @@ class StepMethods:
         carry: Sequence[str] = ...,
         reasoning_tokens: int | None = None,
         twins: bool = False,
+        parts: bool = True,
     ) -> Dataset:
         """Write the records that live as training data, in the formats asked for.
 
@@ -484,6 +521,8 @@ class StepMethods:
                 thought; the rest of it is cut off
             twins (bool, default false): write each record that has thoughts a second time without them,
                 and mark both
+            parts (bool, default true): write a file for each part that the columns split, stage and
+                expert name; false: one file
         """
 
     def fit(
@@ -1082,6 +1121,35 @@ class StepMethods:
                 are taken for one.
         """
 
+    def prune(
+        self,
+        *,
+        log: str,
+        by: Literal["losses", "el2n"] = "losses",
+        keep: float | None = None,
+        offset: float = 0.0,
+        alpha: float = 0.8,
+        variation: float = 0.0,
+        let_go: Sequence[Literal["learned", "forgotten", "never_learned"]] = ...,
+        learned_loss: float = 0.6931471805599453,
+    ) -> Dataset:
+        """Prune rows by their losses over the epochs of a training run: the easy, the never learned, the
+        forgotten.
+
+        Args:
+            log (str, required): a file of rows {"id", "losses": [one for each epoch]}
+            by (losses | el2n, default "losses"): the column of the log that `keep` goes by
+            keep (float | none, > 0, <= 1, default null): share of the rows to keep, the hardest; none:
+                all
+            offset (float, >= 0, < 1, default 0.0): share of the very hardest to leave out
+            alpha (float, > 0, <= 1, default 0.8): weight of the newest epoch in the moving average
+            variation (float, >= 0, default 0.0): how much of the moving deviation is added to the average
+            let_go (list of learned | forgotten | never_learned, default []): what else is let go:
+                learned, forgotten, never_learned
+            learned_loss (float, > 0, default 0.6931471805599453): at most this loss a row is learned,
+                nats a token
+        """
+
     def refine(
         self,
         *,
@@ -1208,6 +1276,44 @@ class StepMethods:
             temperature (float, >= 0, default 0.0): Sampling temperature of criteria and verdicts.
             max_tokens (int, >= 1, default 2048): Most tokens of a checklist, and of the verdicts on one
                 answer.
+    def schedule(
+        self,
+        *,
+        method: Literal["curriculum", "dual_stage", "replay", "experts", "conditioned"],
+        by: str = "",
+        score: str = "",
+        stages: int = 3,
+        hard_first: bool = False,
+        first: Sequence[str] = ...,
+        order: Sequence[str] = ...,
+        share: float | None = None,
+        weights: Mapping[str, float] = ...,
+        place: Literal["template", "system", "column"] = "template",
+        model: Model = "",
+    ) -> Dataset:
+        """Put the set in the order in which it is trained on: a curriculum, stages, replay, experts, or
+        conditions.
+
+        Args:
+            method (curriculum | dual_stage | replay | experts | conditioned, required): what
+                orders the set
+            by (str, default ""): the column of the groups; empty: task, for conditioned source
+            score (str, default ""): a score, or a sum such as "ifd + 0.1 * evolve.added_words", for
+                curriculum
+            stages (int, >= 1, <= 1,000, default 3): stages of a curriculum; 1: smoothly, row by row
+            hard_first (bool, default false): the highest score first
+            first (list of str, default []): the specialised groups of dual_stage
+            order (list of str, default []): the sets of replay in turn; empty: as they first come in the
+                set
+            share (float | none, >= 0, default null): of dual_stage the share of the specialised rows that
+                come again (1/256 unless told); of replay, in place of InsCL, earlier rows as a share of a
+                stage's own
+            weights (mapping of str to float, default {}): what each condition is worth, from 0 to 1, for
+                conditioned
+            place (template | system | column, default "template"): where a condition stands: among the
+                chat template's arguments, in the system turn, or in its column alone
+            model (str, default ""): the embedding model of replay and experts; by default the only one,
+                else the embedded one
         """
 
     def select(
@@ -1307,6 +1413,37 @@ class StepMethods:
                 all that are kept; 0: none is asked for.
             generated (list of str, default []): Sources (`source` of a record) whose rows a model wrote,
                 where their file does not tell.
+    def split(
+        self,
+        *,
+        validation: float = 0.0,
+        test: float = 0.05,
+        stratify: str = "",
+        together: Sequence[str] = ...,
+        near: Literal["rouge", "minhash", "semantic", "none"] = "rouge",
+        threshold: float | None = None,
+        field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        model: Model = "",
+    ) -> Dataset:
+        """Split the set into train, validation and test by families, so that nothing held out is known
+        from training.
+
+        Args:
+            validation (float, >= 0, default 0.0): share (below 1) or number of rows to validate on
+            test (float, >= 0, default 0.05): share (below 1) or number of rows to test on
+            stratify (str, default ""): a column whose values are split alike: task, lang, source, or one
+                of your own
+            together (list of str, default []): columns whose equal values stay in one part, such as a
+                url; empty: that of the document (document, document_id, doc_id, source_document) where
+                there is one
+            near (rouge | minhash | semantic | none, default "rouge"): by what records are near to each
+                other: words, passages, meaning, or not at all
+            threshold (float | none, >= 0, < 1, default null): above it two records are near; none: that
+                of the dedup step of the measure
+            field (instruction | prompt | output | both, default "prompt"): the text compared:
+                instruction, prompt, output, or both
+            model (str, default ""): the embedding model of `near: semantic`; by default the only one,
+                else the embedded one
         """
 
     def tag(

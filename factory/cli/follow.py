@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -195,7 +196,7 @@ def variants(
     )
 
 
-def _check_rows(rows: list[dict[str, object]], what: str) -> None:
+def _check_rows(rows: Sequence[object], what: str) -> None:
     from factory.errors import InputError
 
     if not rows:

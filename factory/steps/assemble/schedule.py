@@ -267,7 +267,8 @@ class Schedule(WholeSet):
         self, table: Table, sets: Mapping[str, Ints], random: np.random.Generator, context: Context
     ) -> list[list[float]]:
         vectors = {name: await self._embedded(table, rows, random, context) for name, rows in sets.items()}
-        names, weights, told = list(sets), [], []
+        names, told = list(sets), []
+        weights: list[list[float]] = []
         for at, name in enumerate(names):
             weights.append([])
             for earlier in names[:at]:

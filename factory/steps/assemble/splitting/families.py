@@ -76,4 +76,4 @@ def join_families(rows: int, links: Sequence[tuple[Ints, Ints]]) -> Ints:
     component = component[:rows]
     first = np.full(int(component.max()) + 1 if rows else 0, rows, np.int64)
     np.minimum.at(first, component, np.arange(rows))
-    return first[component]
+    return np.asarray(first[component], np.int64)
