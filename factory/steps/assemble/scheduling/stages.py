@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from factory.data.arrow import to_array
 from factory.data.record import Event, Record, record_id
 from factory.data.table import Table
 from factory.data.user_columns import STAGE, with_columns
@@ -63,28 +64,40 @@ def staged(table: Table, stages: Sequence[Stage], rest: Ints, step: str) -> Tabl
     A row that comes again is a record of its own: the same conversation under another id, its history naming the
     record that it repeats.
     """
-    import pyarrow as pa
-
     copies: list[Record] = []
-    order: list[Ints] = []
-    numbers: list[int] = []
+    places: list[int] = []
+    start = 0
     for number, stage in enumerate(stages, start=1):
-        at = stage.rows.copy()
         repeated = np.flatnonzero(stage.again)
         # A row may come again more than once in one stage, where few rows are to fill a large share.
         seen: dict[str, int] = {}
-        for place, record in zip(repeated, table.take(stage.rows[repeated]).records(), strict=True):
+        for place, record in zip(repeated.tolist(), table.take(stage.rows[repeated]).records(), strict=True):
             time = seen[record.id] = seen.get(record.id, 0) + 1
-            at[place] = len(table) + len(copies)
             copies.append(_again(record, number, time, step))
-        order.append(at)
-        numbers += [number] * len(at)
-    arrow = table.arrow
+            places.append(start + place)
+        start += len(stage.rows)
+    whole = table.take(np.concatenate([*(stage.rows for stage in stages), rest]).astype(np.int64))
     if copies:
-        arrow = pa.concat_tables([arrow, Table.from_records(copies).arrow])
-    whole = Table(arrow).take(np.concatenate([*order, rest]).astype(np.int64))
-    stage_of: list[int | None] = [*numbers, *[None] * len(rest)]
-    return with_columns(whole, {STAGE: stage_of})
+        whole = _with_copies(whole, copies, places)
+    stage_of: list[int | None] = [
+        number for number, stage in enumerate(stages, start=1) for _ in range(len(stage.rows))
+    ]
+    return with_columns(whole, {STAGE: [*stage_of, *[None] * len(rest)]})
+
+
+def _with_copies(table: Table, copies: Sequence[Record], places: Sequence[int]) -> Table:
+    """The table with the copies' ids and histories at these places, where all else is theirs already."""
+    import pyarrow as pa
+
+    made = Table.from_records(copies).arrow
+    indices = np.arange(len(table))
+    indices[places] = len(table) + np.arange(len(copies))
+    arrow = table.arrow
+    for name in ("id", "events"):
+        column = pa.concat_arrays([*arrow.column(name).chunks, *made.column(name).chunks])
+        at = arrow.schema.get_field_index(name)
+        arrow = arrow.set_column(at, arrow.schema.field(at), column.take(to_array(indices, pa.int64())))
+    return Table(arrow)
 
 
 def _again(record: Record, stage: int, time: int, step: str) -> Record:
