@@ -164,7 +164,7 @@ class Split(WholeSet):
             number = sum(len(one) for one, _ in crossing.values())
             if not number:
                 compared = close is not None
-                return part_of, Checked(families, list(names), strata, rounds, repaired, compared)
+                return part_of, Checked(families, names.tolist(), strata, rounds, repaired, compared)
             repaired += number
             joined += crossing.values()
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from step_context import Ask, ScriptedChat, scripted_context
 
@@ -47,6 +48,7 @@ def run(
     context, chat = scripted_context(script, step="05-conflicts")
     context = replace(context, warn=told.append, tell=told.append, get_embedder=lambda name: Embedder())  # type: ignore[arg-type,return-value]
     result = asyncio.run(step.run(Table.from_records(records), context))
+    orjson.dumps([context.facts, context.tables])  # as the manifest and the step's folder hold them
     return list(result.records()), told, context, chat
 
 

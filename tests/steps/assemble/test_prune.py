@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from factory.data.record import Record, new_record
@@ -26,7 +27,9 @@ def run(
     told: list[str] = []
     context = Context("07-prune", 0, None, None, warn=told.append, tell=told.append)  # type: ignore[arg-type]
     context = replace(context, read_rows=lambda path: iter(enumerate(rows, start=1)))
-    return list(asyncio.run(step.run(Table.from_records(records), context)).records()), told, context
+    result = asyncio.run(step.run(Table.from_records(records), context))
+    orjson.dumps(context.facts)  # as the manifest holds them
+    return list(result.records()), told, context
 
 
 def log(records: Sequence[Record] = RECORDS, epochs: int = 3) -> list[dict[str, Any]]:

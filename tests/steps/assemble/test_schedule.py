@@ -44,6 +44,7 @@ def run(step: Schedule, records: Sequence[Record], seed: int = 0) -> tuple[list[
         "06-schedule", seed, None, lambda name: Embedder(), warn=told.append, tell=told.append  # type: ignore[arg-type, return-value]
     )  # fmt: skip
     result = asyncio.run(step.run(Table.from_records(records), context))
+    orjson.dumps([context.facts, context.tables])  # as the manifest and the step's folder hold them
     return list(result.records()), told, context
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def split(
 
     context = Context("04-split", seed, nobody, nobody, warn=told.append, tell=told.append)  # type: ignore[arg-type]
     table = asyncio.run(step.run(Table.from_records(records), context))
-    told.facts = context.facts
+    told.facts = orjson.loads(orjson.dumps(context.facts))  # as the manifest holds them
     return list(table.records()), told
 
 
