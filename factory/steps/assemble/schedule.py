@@ -20,6 +20,7 @@ from factory.statistics.interval import number
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.assemble.scheduling import conditioned as c_rlft
 from factory.steps.assemble.scheduling.orders import (
+    COMPARED,
     PER_SET,
     curriculum,
     distance,
@@ -33,7 +34,7 @@ from factory.steps.assemble.scheduling.stages import Stage, staged
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.gather import unit_rows
 
-ROUTED = 5000
+ROUTED = 2000
 """Prompts that a router is made from and evaluated on, at most."""
 SHARED = "general"
 """The expert of records that are of no group."""
@@ -266,7 +267,10 @@ class Schedule(WholeSet):
     async def _distances(
         self, table: Table, sets: Mapping[str, Ints], random: np.random.Generator, context: Context
     ) -> list[list[float]]:
-        vectors = {name: await self._embedded(table, rows, random, context) for name, rows in sets.items()}
+        vectors = {
+            name: await self._embedded(table, rows, 2 * COMPARED, random, context)
+            for name, rows in sets.items()
+        }
         names, told = list(sets), []
         weights: list[list[float]] = []
         for at, name in enumerate(names):
@@ -282,10 +286,10 @@ class Schedule(WholeSet):
         return weights
 
     async def _embedded(
-        self, table: Table, rows: Ints, random: np.random.Generator, context: Context
+        self, table: Table, rows: Ints, most: int, random: np.random.Generator, context: Context
     ) -> tuple[Ints, Rows]:
         """Some of these rows that have an embedding of their prompt, and these, of length 1."""
-        some = np.sort(random.permutation(rows)[:ROUTED])
+        some = np.sort(random.permutation(rows)[:most])
         texts = table.take(some).texts("prompt", compared=True)
         written = np.array([at for at, text in enumerate(texts) if text.strip()], np.int64)
         if not len(written):
@@ -314,7 +318,7 @@ class Schedule(WholeSet):
         for name, own in groups.items():
             for at in own.tolist():
                 expert[at] = name
-        some, vectors = await self._embedded(table, rows, random, context)
+        some, vectors = await self._embedded(table, rows, ROUTED, random, context)
         labels = [str(expert[at]) for at in some.tolist()]
         lineages = np.array(table.lineages(), np.int64)[some]
         await asyncio.to_thread(
