@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import math
 import random
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from factory.api.following import next_tasks, when_to_stop, which_overfits
+from factory.api.following import answer_likeness, next_tasks, when_to_stop, which_overfits
 from factory.cli.app import app
 from factory.data.record import new_record
 from factory.data.text import rouge_tokens
@@ -276,6 +277,38 @@ def test_a_variant_has_some_of_the_words_in_their_order(text: str, seed: int) ->
     assert bool(left) == bool(words)
     places = iter("".join(words))
     assert all(letter in places for letter in "".join(left))
+
+
+def test_the_share_of_answers_rises_from_a_base_model_to_a_tuned_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Embedder:
+        async def embed(self, texts: Sequence[str]) -> Any:
+            chance = np.random.default_rng(len(texts))
+            rows = chance.normal(0, 0.1, (len(texts), 8))
+            rows[:, 0] += [1.0 if text.startswith("It means") else -1.0 for text in texts]
+            return rows.astype(np.float32)
+
+    def with_embedder(models: Any, journal: Any, work: Any, progress: Any = None) -> Any:
+        return asyncio.run(work(Embedder()))
+
+    monkeypatch.setattr("factory.engine.outside.with_embedder", with_embedder)
+    ask = "Tell me in words what number {} means to you"
+    records = [new_record(ask.format(at), output=f"It means {at}") for at in range(60)]
+    rows = [
+        {"step": step, "prompt": "p", "output": output, "fragment": bool(number % 2)}
+        for step, outputs in ((0, ["and what else", "It means 1", ""]), (100, ["It means 2"] * 4))
+        for number, output in enumerate(outputs)
+    ]
+    found = answer_likeness(records, LOG, lines(*rows))
+    assert [row["ifs"] for row in found.facts["steps"]] == [1 / 3, 1.0]
+    assert found.facts["steps"][1]["ifs_partial"] == 1.0
+    assert found.facts["steps"][1]["ifs_full_interval"][0] < 0.5, "two outputs say little"
+    assert "step 100: IFS 100.0% (95 % interval 51.0% to 100.0%) of 4 outputs" in found.lines
+    assert found.warnings == ["1 of 7 outputs are blank, and no answers"]
+    assert found.facts["classifier"]["accuracy"] == 1.0
+    with pytest.raises(InputError, match="8 conversations have an instruction of 8 words"):
+        answer_likeness(records[:8], LOG, lines(*rows))
+    with pytest.raises(InputError, match=r'log\.jsonl:1: write \{"step": 100'):
+        answer_likeness(records, LOG, lines({"step": 1, "output": None}))
 
 
 def blocks() -> list[str]:

@@ -48,7 +48,8 @@ class Prune(WholeSet):
 
     `let_go` names what else goes: `never_learned`, whose loss was above `learned_loss` at each epoch (ln 2: a token has
     probability one half, as a geometric mean), `forgotten`, learned once and not at the end, `learned`, known at the
-    end. The scores "prune.score", "prune.forgettings" and "prune.first_learned" (0: never) are kept on each record.
+    end. The scores "prune.score", "prune.forgettings" and "prune.first_learned" (the epoch; none where it
+    never was) are kept on each record.
 
     A record that the log does not have is kept, and counted; so is an id of the log that no record has. A log with a
     missing epoch is refused.
@@ -182,8 +183,9 @@ class Prune(WholeSet):
         scores = {
             **record.scores,
             "prune.forgettings": float(found.forgettings[row]),
-            "prune.first_learned": float(found.first[row]),
         }
+        if found.first[row]:
+            scores["prune.first_learned"] = float(found.first[row])
         if score is not None:
             scores["prune.score"] = float(score[row])
         record = replace(record, scores=scores).with_event(context.event("prune"))

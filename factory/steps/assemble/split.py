@@ -33,7 +33,7 @@ class Split(WholeSet):
     history counts), where they have the same document or the same value of a column in `together`, where their
     prompts are the same but for case, space and punctuation, and where their prompts are near: by `near` rouge
     (ROUGE-L above 0.7, exact), minhash (Jaccard of passages above 0.8, for long texts), semantic (cosine above 0.95),
-    or none. Near is not handed on by chance alone: of a chain, each close to the next, all are one family.
+    or none. Nearness is handed on: of a chain, each near to the next, all are one family.
 
     Then the result is checked: each held-out record is compared with every record of the other parts, exactly, and
     history, documents and prompts are looked up across the parts. Where something crosses, the two families are
