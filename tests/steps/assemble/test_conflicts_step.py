@@ -158,6 +158,20 @@ def test_neutral_agreement_and_failed_verdicts_are_counted() -> None:
     assert "1 could not be judged" in told[-1]
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_reason_copied_from_an_example_of_the_prompt_is_no_verdict(lang: str) -> None:
+    words = {"en": "Who painted the old picture in the hall?", "zh": "大厅里的那幅旧画是谁画的？"}
+    records = [row(words[lang], answer, "art", lang) for answer in ("Anna Berg", "Carl Dahl")]
+    copied = {
+        "en": "Eight legs against six for the same animal.",
+        "zh": "同一种动物，一个说八条，一个说六条。",
+    }
+    said = json.dumps({"reason": copied[lang], "relation": "contradiction"})
+    _, told, context, _ = run(Conflicts(places=False), records, lambda ask: said)
+    assert context.facts["contradictions"] == 0
+    assert "1 could not be judged" in told[-1]
+
+
 def test_contradictions_between_languages_are_found_by_meaning() -> None:
     records = [
         row("How many planets are there in system 9?", "8", "x", "en"),

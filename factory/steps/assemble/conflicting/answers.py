@@ -29,6 +29,7 @@ _SAME = {
 }
 _SAME |= {"不对": "false"}
 _MARKED = re.compile(r"####|\\boxed|\banswer\s*(?:is|:|=)|答案", re.IGNORECASE)
+_EXAMPLE = re.compile(r'\{"reason": "([^"]+)", "relation": "\w+"\}')
 _WORDS = 12
 """An answer of so few words is an exact one as a whole, where it holds one number."""
 
@@ -102,4 +103,7 @@ async def judged(one: Record, other: Record, model: str, max_tokens: int, contex
     found = asked.answer.data
     if not found.reason.strip():
         raise RecordFailed("bad_reply", "the judge gives no reason")
+    shown = context.prompt("conflicts/contradict", one).turns[0][1]
+    if normal_form(found.reason) in map(normal_form, _EXAMPLE.findall(shown)):
+        raise RecordFailed("template_leak", "the judge gives the reason of an example in the prompt")
     return Verdict(found.relation, found.reason.strip(), "judge", asked.event)

@@ -30,7 +30,7 @@ def tell_plan(method: str, stages: Sequence[Stage], rest: int, *, ordered: bool,
         }
         for at, stage in enumerate(stages, start=1)
     ]
-    context.facts["plan"] = plan
+    context.facts["stages"] = plan
     context.count("rows_that_come_again", sum(int(stage.again.sum()) for stage in stages))
     context.files["plan.json"] = as_json(
         {
