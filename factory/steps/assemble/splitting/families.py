@@ -25,7 +25,6 @@ def ancestors(table: Table) -> tuple[Ints, Ints]:
     events = table.arrow.column("events").combine_chunks()
     if not len(table) or events.null_count == len(events):
         return rows[:0], rows[:0]
-    events = events.fill_null([]) if events.null_count else events
     made = events.flatten()
     row_of_event = np.repeat(rows, np.diff(to_numbers(events.offsets)))
     parents = made.field("parents")
