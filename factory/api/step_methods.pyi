@@ -1276,6 +1276,8 @@ class StepMethods:
             temperature (float, >= 0, default 0.0): Sampling temperature of criteria and verdicts.
             max_tokens (int, >= 1, default 2048): Most tokens of a checklist, and of the verdicts on one
                 answer.
+        """
+
     def schedule(
         self,
         *,
@@ -1413,6 +1415,8 @@ class StepMethods:
                 all that are kept; 0: none is asked for.
             generated (list of str, default []): Sources (`source` of a record) whose rows a model wrote,
                 where their file does not tell.
+        """
+
     def split(
         self,
         *,

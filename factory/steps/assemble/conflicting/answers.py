@@ -12,8 +12,8 @@ from factory.data.text import normal_form, rouge_tokens
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
-from factory.steps.judging.grading.final_answer import final_answer
 from factory.steps.judging.grading.grader import REASON_CHARACTERS
+from factory.steps.judging.verifying.maths.final_answer import final_answer
 
 Relation: TypeAlias = Literal["contradiction", "agreement", "neutral"]
 _EXACT = re.compile(r"-?\d[\d./]*%?|[a-e]|yes|no|true|false|是|否|对|错|不是|不对", re.IGNORECASE)
