@@ -12,8 +12,8 @@ from factory.data.text import normal_form, rouge_tokens
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
 from factory.step import Context
+from factory.steps.judging.grading.counted_answer import counted_answer
 from factory.steps.judging.grading.grader import REASON_CHARACTERS
-from factory.steps.judging.verifying.maths.final_answer import final_answer
 
 Relation: TypeAlias = Literal["contradiction", "agreement", "neutral"]
 _EXACT = re.compile(r"-?\d[\d./]*%?|[a-e]|yes|no|true|false|是|否|对|错|不是|不对", re.IGNORECASE)
@@ -73,12 +73,12 @@ def _final(answer: str) -> str:
     """The final answer of a text that marks one, or is one; "" where it has none that is exact."""
     plain = normal_form(answer).strip(" .。!！")
     if _EXACT.fullmatch(plain):
-        return _SAME.get(plain, final_answer(plain) or plain)
+        return _SAME.get(plain, counted_answer(plain) or plain)
     if not _MARKED.search(answer) and len(rouge_tokens(answer)) > _WORDS:
         return ""
     if not _MARKED.search(answer) and len(re.findall(r"\d[\d.,]*", answer)) != 1:
         return ""
-    found = final_answer(answer)
+    found = counted_answer(answer)
     return found if _EXACT.fullmatch(found) else ""
 
 
