@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
-from factory.data.named_files import named_files
 from factory.data.record import IN_REFERENCE, Drop
+from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.forms import exact_form
+from factory.steps.dedup.joins.reference import Known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class DedupExact(WholeSet):
     before or after: `dedup_rouge` finds those in short texts, `dedup_minhash` in long ones, `dedup_semantic`
     paraphrases. Takes seconds for a million records, so it may well go before the others.
 
-    With `reference`, a record with the text of one of those files' records is dropped as well.
+    With `reference`, a record with the text of one of an earlier release, run or file is dropped as well.
 
     Source: normalisation form KC and case folding, Unicode Standard Annex 15.
 
@@ -87,33 +88,29 @@ class DedupExact(WholeSet):
         "both (prompt and output, each the same)",
     )
     reference: str | tuple[str, ...] = Field(
-        (),
-        description="a file of records that count as kept before all others, or a list of files, in any format "
-        "that `read` reads, or `factory:seeds`",
+        (), description=f"records that count as kept before all others: {TAKES}"
     )
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return named_files(self.reference)
+        return reference_files(self.reference)
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
-        reference = Table.from_records(
-            record for path in self.inputs() for record in context.read_records(path)
-        )
+        reference = Known.read(self.reference, context)
         drops = await asyncio.to_thread(lambda: dict(self._drops(table, reference, context)))
         return table.drop(drops)
 
-    def _drops(self, table: Table, reference: Table, context: Context) -> Iterator[tuple[int, Drop]]:
+    def _drops(self, table: Table, reference: Known, context: Context) -> Iterator[tuple[int, Drop]]:
         known, step = len(reference), context.step
         own = digests(table, self.field)
         context.count("records_without_text", int((~own.any(axis=1)).sum()))
-        first = first_equal(np.concatenate([digests(reference, self.field), own]))
+        first = first_equal(np.concatenate([digests(reference.table, self.field), own]))
         again = known + np.flatnonzero(first[known:] < np.arange(known, len(first)))
         kept = np.unique(first[again])
         reasons = {
-            **dict(self._reasons(reference, kept[kept < known], 0, " of the reference")),
-            **dict(self._reasons(table, kept[kept >= known], known, "")),
+            **dict(self._reasons(reference.table, kept[kept < known], 0, reference.where)),
+            **dict(self._reasons(table, kept[kept >= known], known, lambda row: "")),
         }
         for at in again.tolist():
             same = int(first[at])
@@ -122,7 +119,7 @@ class DedupExact(WholeSet):
             yield at - known, Drop(step, "exact_duplicate", reason, numbers, against=id)
 
     def _reasons(
-        self, table: Table, kept: NDArray[np.int64], start: int, where: str
+        self, table: Table, kept: NDArray[np.int64], start: int, where: Callable[[int], str]
     ) -> Iterator[tuple[int, tuple[str, str]]]:
         """Of each of these rows its id, and what is said of an equal text; `start` is the table's first row."""
         field = "prompt" if self.field == "both" else self.field
@@ -132,4 +129,4 @@ class DedupExact(WholeSet):
             for row, id, text in zip(
                 rows.tolist(), some.ids(), some.texts(field, compared=True), strict=True
             ):
-                yield row, (id, f"identical with {id}{where} ({shorten(text, 60)})")
+                yield row, (id, f"identical with {id}{where(row)} ({shorten(text, 60)})")

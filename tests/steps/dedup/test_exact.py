@@ -175,7 +175,7 @@ def test_what_a_reference_holds_is_dropped_and_named() -> None:
     result = run(step, records, seeds=seeds, release=release)
     assert kept(result) == [1, 3]
     assert result[0].dropped is not None
-    assert result[0].dropped.reason == f"identical with {seeds[0].id} of the reference (Name a river.)"
+    assert result[0].dropped.reason == f"identical with {seeds[0].id} of the reference seeds (Name a river.)"
     assert result[2].dropped is not None
     assert release[0].id in result[2].dropped.reason
 

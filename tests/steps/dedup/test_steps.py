@@ -231,7 +231,7 @@ def test_what_a_reference_holds_is_dropped_and_named() -> None:
     assert kept(result) == [1, 3]
     assert result[0].dropped is not None
     assert result[0].dropped.reason == (
-        f"ROUGE-L 0.86 with {seeds[0].id} of the reference (Write a short poem about the sea.)"
+        f"ROUGE-L 0.86 with {seeds[0].id} of the reference seeds (Write a short poem about the sea.)"
     )
     assert result[2].dropped is not None
     assert release[0].id in result[2].dropped.reason
@@ -243,7 +243,7 @@ def test_the_shipped_seeds_are_a_reference_by_their_name(name: str, tmp_path: Pa
     rows = [{"instruction": sft.load("factory:seeds")[0].prompt.upper()}, {"instruction": "Name a river."}]
     left = sft.load(rows).then(name, field="prompt", reference="factory:seeds").run(journal=tmp_path / "j.db")
     assert [record.instruction for record in left] == ["Name a river."]
-    assert " of the reference (" in left.dropped[0].dropped.reason  # type: ignore[union-attr]
+    assert " of the reference factory:seeds (" in left.dropped[0].dropped.reason  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-this-name/seeds.jsonl", "absent.jsonl"])

@@ -6,20 +6,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from factory.data.benchmark import Item, benchmark_items
-from factory.data.named_files import named_files
+from factory.data.benchmark import Item
 from factory.data.record import Drop, Record
+from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
-from factory.data.text import rouge_tokens, shorten
-from factory.errors import InputError
+from factory.data.text import shorten
 from factory.models.embed_texts import embed_texts
 from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.leaks.find import Leak, find_leaks
+from factory.steps.dedup.leaks.items import named, read_items
 from factory.steps.dedup.leaks.rephrased import (
     JUDGED_CHARACTERS,
     Neighbour,
@@ -31,8 +31,6 @@ from factory.steps.dedup.leaks.rephrased import (
 SIMILARITY = {"judged": 0.86, "similar": 0.92}
 """Of e5-small, 0.86 finds 80% of translations and all paraphrases, beside 5% of unrelated rows; above 0.92 lie
 few unrelated rows, and few translations (tests/bench/bench_leaks.py)."""
-FEWEST = 3
-"""Words of an item that is looked for by its words."""
 AT_ONCE = 256
 """Records whose neighbours are judged side by side."""
 
@@ -72,6 +70,9 @@ class Decontaminate(WholeSet):
     e5-small puts 80 at a cosine of 0.86 or more, 57 at 0.88, and 7 at 0.92, where `similar` draws its line (87 of 100
     paraphrases). For another language use `judged`, or `similarity: 0.86`, and read what it drops.
 
+    With `reference`, the prompts of an earlier release's test rows, or of any records held out, are looked for
+    likewise, and the drop names the row.
+
     Example:
         - decontaminate: {against: {gsm8k: benchmarks/gsm8k_test.jsonl, humaneval: benchmarks/humaneval.jsonl}}
     """
@@ -79,7 +80,13 @@ class Decontaminate(WholeSet):
     name = "decontaminate"
 
     against: Mapping[str, str] = Field(
-        description="name and file of each benchmark, such as {gsm8k: test.jsonl}; a folder or a pattern too"
+        {},
+        description="name and file of each benchmark, such as {gsm8k: test.jsonl}; a folder or a pattern too, or "
+        "hf:org/name",
+    )
+    reference: str | tuple[str, ...] = Field(
+        (),
+        description=f"records held out of training, whose prompts are looked for as a benchmark's items are: {TAKES}",
     )
     field: Literal["all", "instruction", "prompt", "output", "both"] = Field(
         "all",
@@ -126,6 +133,14 @@ class Decontaminate(WholeSet):
             raise ValueError("name at least one benchmark with its file, such as {gsm8k: gsm8k_test.jsonl}")
         return against
 
+    @model_validator(mode="after")
+    def _against_something(self) -> Self:
+        if not self.against and not self.reference:
+            raise ValueError(
+                "name at least one benchmark in `against`, such as {gsm8k: gsm8k_test.jsonl}, or a `reference`"
+            )
+        return self
+
     @field_validator("rephrased", mode="before")
     @classmethod
     def _no(cls, rephrased: Any) -> Any:
@@ -133,7 +148,7 @@ class Decontaminate(WholeSet):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return named_files(list(self.against.values()))
+        return reference_files([*self.against.values(), *named(self.reference)])
 
     def models_of(self, kind: str) -> Iterator[tuple[str, str]]:
         """See `Step.models_of`: what was rephrased alone needs models, and only `judged` a judge."""
@@ -142,7 +157,7 @@ class Decontaminate(WholeSet):
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
-        items = await asyncio.to_thread(self._items, context)
+        items = await asyncio.to_thread(read_items, self.against, self.reference, context)
         forgiven: list[Leak] = []
         found = await asyncio.to_thread(
             lambda: find_leaks(
@@ -200,33 +215,6 @@ class Decontaminate(WholeSet):
     def _embedded(self) -> Sequence[str]:
         """The fields that are embedded, each by itself."""
         return ("prompt", "output") if self.field == "all" else (self.field,)
-
-    def _items(self, context: Context) -> list[Item]:
-        """The items of all benchmarks.
-
-        Raises:
-            InputError: a file cannot be read, or holds no question.
-        """
-        items: list[Item] = []
-        named = [(name, path) for name, files in self.against.items() for path in named_files(files)]
-        for name, path in named:
-            read = list(benchmark_items(name, context.read_rows(path)))
-            wrong = [sentence for sentence in read if isinstance(sentence, str)]
-            if len(wrong) == len(read):
-                raise InputError(f"{path} is no benchmark that can be read: its {wrong[0]}")
-            context.count("rows_without_a_question", len(wrong))
-            if wrong:
-                context.warn(f"{path}: {len(wrong)} of its rows are not looked for: its {wrong[0]}")
-            asked = [item for item in read if isinstance(item, Item)]
-            short = sum(len(rouge_tokens(item.text)) < FEWEST for item in asked)
-            context.count("items_of_too_few_words", short)
-            if short:
-                context.warn(
-                    f"{name}: {short:,} of its {len(asked):,} items, of fewer than {FEWEST} words, cannot be "
-                    "looked for by their words"
-                )
-            items += asked
-        return items
 
     def _texts(self, table: Table) -> Iterator[Sequence[str]]:
         """The texts of each record that are searched."""

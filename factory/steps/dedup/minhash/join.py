@@ -156,6 +156,7 @@ def minhash_join(
     threshold: float,
     *,
     inputs: Sequence[str] = (),
+    known: int = 0,
     size: int = 5,
     num_perm: int = 128,
     seed: int = 0,
@@ -172,6 +173,7 @@ def minhash_join(
     Args:
         texts: the documents. One without words is close to nothing.
         inputs: what stands apart from each text, "" where nothing does; by default nowhere.
+        known: the first so many documents, of a reference, are kept whatever they are close to.
         threshold: between 0 and 1, both excluded.
         size: words of a shingle.
         num_perm: numbers of a sketch, at most; more find more and cost more.
@@ -201,7 +203,7 @@ def minhash_join(
         sketches = RMinHash.from_token_sets([list(own.all) for own in block.values()], bands * rows, seed)
         for (at, own), sketch in zip(block.items(), sketches, strict=True):
             best, most = -1, threshold
-            for other in sorted(index.query(sketch)):
+            for other in sorted(index.query(sketch)) if at >= known else ():
                 if sketch.jaccard(kept[other]) < least:
                     continue
                 found = similarity(own, of(other))
@@ -224,6 +226,7 @@ def measured_recall(
     threshold: float,
     *,
     inputs: Sequence[str] = (),
+    known: int = 0,
     size: int = 5,
     seed: int = 0,
 ) -> Recall:
@@ -238,7 +241,7 @@ def measured_recall(
     for at in order:
         if len(sample) == SAMPLE:
             break
-        if (own := of(at)).all:
+        if at >= known and (own := of(at)).all:
             sample[at] = own
     often = Counter(shingle for own in sample.values() for shingle in own.all)
     holders: dict[str, list[int]] = {}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from factory.data.record import Drop
+from factory.data.record import IN_REFERENCE, Drop
+from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.statistics.interval import percent, wilson
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
+from factory.steps.dedup.joins.reference import Known
 from factory.steps.dedup.minhash.join import lsh_bands, measured_recall, minhash_join, require_rensa
 
 
@@ -39,6 +43,8 @@ class DedupMinHash(WholeSet):
     in ten replaced here and there (each breaks 5 runs), and a part of a longer text. The same seed and data
     give the same result.
 
+    With `reference`, a record too close to one of an earlier release, run or file is dropped as well.
+
     Example:
         - dedup_minhash: {threshold: 0.8, field: output}
     """
@@ -52,6 +58,9 @@ class DedupMinHash(WholeSet):
         "prompt",
         description="the text compared: the instruction, the prompt (the instruction, and the input apart), each "
         "with the tools that the answer calls, the output, or both (prompt and output)",
+    )
+    reference: str | tuple[str, ...] = Field(
+        (), description=f"records that count as kept before all others: {TAKES}"
     )
     shingle: int = Field(5, ge=1, le=50, description="words of a shingle")
     num_perm: int = Field(
@@ -67,6 +76,10 @@ class DedupMinHash(WholeSet):
         description="seed of the hash functions and of the sample; by default the run's",
     )
 
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return reference_files(self.reference)
+
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         require_rensa()
@@ -77,20 +90,33 @@ class DedupMinHash(WholeSet):
         Raises:
             MissingDependency: `rensa` is not installed.
         """
+        reference = Known.read(self.reference, context)
         compared = Compared.of(table, self.field)
         compared.tell(context)
-        drops = await asyncio.to_thread(self._drops, compared.texts, compared.inputs, table.ids(), context)
+        before = Compared.of(reference.table, self.field)
+        texts, inputs = before.texts + compared.texts, before.inputs + compared.inputs
+        ids = reference.table.ids() + table.ids()
+        drops = await asyncio.to_thread(self._drops, texts, inputs, ids, reference, context)
         return table.drop(drops)
 
     def _drops(
-        self, texts: list[str], inputs: list[str], ids: list[str], context: Context
+        self, texts: list[str], inputs: list[str], ids: list[str], reference: Known, context: Context
     ) -> dict[int, Drop]:
+        known = len(reference)
         seed = context.seed % (1 << 32) if self.seed is None else self.seed
         matches = minhash_join(
-            texts, self.threshold, inputs=inputs, size=self.shingle, num_perm=self.num_perm, seed=seed
+            texts,
+            self.threshold,
+            inputs=inputs,
+            known=known,
+            size=self.shingle,
+            num_perm=self.num_perm,
+            seed=seed,
         )
         context.count("kept_for_their_signs", int(matches.spared.sum()))
-        recall = measured_recall(texts, matches, self.threshold, inputs=inputs, size=self.shingle, seed=seed)
+        recall = measured_recall(
+            texts, matches, self.threshold, inputs=inputs, known=known, size=self.shingle, seed=seed
+        )
         bands, rows, chance = lsh_bands(self.threshold, self.num_perm)
         context.facts["search"] = {"bands": bands, "rows": rows, "chance_at_threshold": round(chance, 4)}
         context.facts["recall_in_a_sample"] = {"duplicates": recall.close, "found": recall.found}
@@ -108,8 +134,8 @@ class DedupMinHash(WholeSet):
         drops = {}
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, similarity = int(matches.nearest[at]), float(matches.jaccard[at])
-            reason = f"Jaccard {similarity:.2f} with {ids[kept]} ({shorten(texts[kept], 60)})"
-            drops[at] = Drop(
-                context.step, "shingle_duplicate", reason, {"jaccard": similarity}, against=ids[kept]
-            )
+            where = reference.where(kept) if kept < known else ""
+            reason = f"Jaccard {similarity:.2f} with {ids[kept]}{where} ({shorten(texts[kept], 60)})"
+            numbers = {"jaccard": similarity, **(IN_REFERENCE if kept < known else {})}
+            drops[at - known] = Drop(context.step, "shingle_duplicate", reason, numbers, against=ids[kept])
         return drops

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.data.named_files import named_files
 from factory.data.record import IN_REFERENCE, Drop
+from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.models.base import Contact
@@ -21,6 +21,7 @@ from factory.statistics.ray_session import ray_contact, ray_session, require_ray
 from factory.step import Context, WholeSet
 from factory.steps.dedup.joins.compared import Compared
 from factory.steps.dedup.joins.differences import Difference, noted, tell_differences
+from factory.steps.dedup.joins.reference import Known
 from factory.steps.dedup.joins.signs import Signs
 from factory.steps.dedup.rouge.check import check_decisions
 from factory.steps.dedup.rouge.join import RougeMatches, rouge_join
@@ -47,7 +48,7 @@ class DedupRouge(WholeSet):
     units, a "not" or such from what they lost against is counted and told; `guard: [numbers, units]` keeps them apart.
     It is off by default, as in the paper, and since it also keeps true duplicates.
 
-    With `reference`, a record too close to one of those files' records is dropped as well, so that nothing
+    With `reference`, a record too close to one of an earlier release, run or file is dropped as well, so that nothing
     comes back that the seeds or an earlier release hold.
 
     Similarity: ROUGE-L F-measure (Lin, 2004) over `text.rouge_tokens`. Drops when it is greater than
@@ -68,9 +69,7 @@ class DedupRouge(WholeSet):
         "each with the tools that the answer calls, the output, or both (prompt and output)",
     )
     reference: str | tuple[str, ...] = Field(
-        (),
-        description="a file of records that count as kept before all others, or a list of files, in any format "
-        "that `read` reads, or `factory:seeds`",
+        (), description=f"records that count as kept before all others: {TAKES}"
     )
     scope: Literal["set", "task"] = Field(
         "set", description="what a record is compared with: the whole set, or the records of its own task"
@@ -99,7 +98,7 @@ class DedupRouge(WholeSet):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return named_files(self.reference)
+        return reference_files(self.reference)
 
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
@@ -119,19 +118,20 @@ class DedupRouge(WholeSet):
         """
         if self.engine == "ray":
             require_ray()
-        reference = Table.from_records(
-            record for path in self.inputs() for record in context.read_records(path)
-        )
+        reference = Known.read(self.reference, context)
         own = Compared.of(table, self.field)
         own.tell(context)
-        rows = Rows.of((reference, table), (Compared.of(reference, self.field), own))
+        rows = Rows.of((reference.table, table), (Compared.of(reference.table, self.field), own))
         if self.scope == "task" and len(table) and not any(table.values("task")):
             context.warn(
                 f"{context.step}: no record has a task, so all are compared with all: put `task`, or another step "
                 "that names tasks, before this one"
             )
         drops = await asyncio.to_thread(self._all_drops, rows, context)
-        dropped = {row - rows.references: self._drop(rows, row, near, context) for row, near in drops.items()}
+        dropped = {
+            row - rows.references: self._drop(rows, row, near, reference, context)
+            for row, near in drops.items()
+        }
         tell_differences(context, len(dropped))
         return table.drop(dropped)
 
@@ -176,9 +176,9 @@ class DedupRouge(WholeSet):
                 near = int(matches.nearest[at]) + (0 if matches.in_reference[at] else known)
                 yield group[known + at], Near(group[near], float(matches.f[at]))
 
-    def _drop(self, rows: Rows, row: int, near: Near, context: Context) -> Drop:
+    def _drop(self, rows: Rows, row: int, near: Near, reference: Known, context: Context) -> Drop:
         known_before = near.kept < rows.references
-        where = " of the reference" if known_before else ""
+        where = reference.where(near.kept) if known_before else ""
         id, text = rows.ids[near.kept], rows.texts[near.kept]
         reason = f"ROUGE-L {near.f:.2f} with {id}{where} ({shorten(text, 60)})"
         reason = noted(reason, rows.texts[row], text, context)

@@ -37,7 +37,7 @@ class ApproximateMatches(NamedTuple):
 
 
 def ivf_join(
-    vectors: Rows, threshold: float, *, order: Ints | None = None, seed: int = 0
+    vectors: Rows, threshold: float, *, order: Ints | None = None, known: int = 0, seed: int = 0
 ) -> ApproximateMatches:
     """`cosine_join`, but a row is held against the kept rows in the nearest lists of FAISS's `IndexIVFFlat` alone.
 
@@ -45,7 +45,7 @@ def ivf_join(
     measured on 1,000 rows: of those with a kept row before them that is too close, the share that was dropped.
 
     Args:
-        vectors, threshold, order: as `cosine_join`.
+        vectors, threshold, order, known: as `cosine_join`.
         seed: of the sample.
     """
     import faiss
@@ -83,14 +83,15 @@ def ivf_join(
                 if within[local, fresh[closest]] > similarity:
                     similarity, other = float(within[local, fresh[closest]]), block[fresh[closest]]
             similarity = min(similarity, 1.0)
-            if other >= 0 and similarity > threshold:
+            if row >= known and other >= 0 and similarity > threshold:
                 nearest[row], cosine[row] = other, similarity
             else:
                 fresh.append(local)
         index.add_with_ids(part[fresh], block[fresh])
         kept.append(block[fresh])
     matches = CosineMatches(nearest, cosine)
-    sample = np.sort(random.permutation(len(rows))[:SAMPLE])
+    asked = random.permutation(len(rows))
+    sample = np.sort(asked[rows[asked] >= known][:SAMPLE])
     return ApproximateMatches(
         matches, *_recall(vectors, rows, sample, np.concatenate(kept), matches, threshold)
     )
@@ -125,6 +126,7 @@ def semdedup(
     threshold: float,
     *,
     groups: Ints | None = None,
+    known: int = 0,
     clusters: int | None = None,
     rows_to_train_on: int = SEMDEDUP_ROWS,
     keep: Literal["hard", "easy", "random"] = "hard",
@@ -138,6 +140,7 @@ def semdedup(
     Args:
         vectors, threshold: as `cosine_join`.
         groups: a number for each row; those of unequal numbers are never close. By default all are one group.
+        known: the first so many rows, of a reference, come first in their cluster, and are kept.
         clusters: how many; by default the square root of the number of rows.
         rows_to_train_on: random ones, where there are more.
         keep: which rows of a cluster come first, and so stay: those least like the centroid, which the paper calls
@@ -173,7 +176,7 @@ def semdedup(
         likeness[part], cluster[part] = found[:, 0], at[:, 0]
     # Rounded, as equal rows may differ by 1e-7; stable, so that of equals the first of the set comes first.
     first: Floats = random.random(len(rows)) if keep == "random" else likeness.round(6).astype(np.float64)
-    order = np.lexsort((-first if keep == "easy" else first, cluster))
+    order = np.lexsort((-first if keep == "easy" else first, rows >= known, cluster))
     bounds = np.searchsorted(cluster[order], np.arange(clusters + 1))
     for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         members = rows[order[begin:end]]
@@ -186,7 +189,7 @@ def semdedup(
                 products[groups[before] != groups[some][:, None]] = -np.inf
             best = products.argmax(axis=1)
             value = np.minimum(products[np.arange(len(some)), best], 1)
-            close = value > threshold
+            close = (value > threshold) & (some >= known)
             nearest[some[close]], cosine[some[close]] = before[best[close]], value[close]
     return SemDeDupMatches(nearest, cosine, clusters, len(trained))
 

@@ -37,7 +37,7 @@ class CosineMatches(NamedTuple):
 
 
 def cosine_join(
-    vectors: Rows, threshold: float, *, order: Ints | None = None, workers: int = 1
+    vectors: Rows, threshold: float, *, order: Ints | None = None, known: int = 0, workers: int = 1
 ) -> CosineMatches:
     """Drop each row whose cosine with an earlier kept row is greater than `threshold`.
 
@@ -54,6 +54,7 @@ def cosine_join(
             has no direction: it is close to nothing, is kept and drops none.
         threshold: between -1 and 1.
         order: the rows, each once, in the order in which they are kept; by default as they stand.
+        known: the first so many rows, of a reference, come first in that order, and are kept.
 
     Raises:
         ValueError: `vectors` is not a matrix, or there is not one worker at least.
@@ -71,7 +72,7 @@ def cosine_join(
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         axes = best_axes(vectors, rows, threshold)
         with ThreadPoolExecutor(workers) as pool:
-            _join(vectors, rows, 0, nearest, cosine, axes, pool, workers)
+            _join(vectors, rows, int((rows < known).sum()), nearest, cosine, axes, pool, workers)
     cosine[nearest < 0] = np.nan
     return CosineMatches(nearest, cosine)
 

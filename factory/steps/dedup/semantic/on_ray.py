@@ -17,14 +17,16 @@ from factory.steps.dedup.semantic.join import (
 )
 
 
-def cosine_join_on_ray(vectors: Rows, threshold: float, *, order: Ints | None = None) -> CosineMatches:
+def cosine_join_on_ray(
+    vectors: Rows, threshold: float, *, order: Ints | None = None, known: int = 0
+) -> CosineMatches:
     """`cosine_join`, by the processors of the `ray_session` that it is called in.
 
     Raises:
         ValueError: as `cosine_join`.
     """
     if len(vectors) <= SMALLEST or vectors.ndim != 2:
-        return cosine_join(vectors, threshold, order=order)
+        return cosine_join(vectors, threshold, order=order, known=known)
     from factory.steps.dedup.semantic import kernel as cosine_kernel  # noqa: F401 - compiled once, before the workers ask for it
 
     rows = with_direction(vectors)
@@ -38,6 +40,6 @@ def cosine_join_on_ray(vectors: Rows, threshold: float, *, order: Ints | None = 
         def take(places: Ints) -> Rows:
             return np.ascontiguousarray(vectors[rows[places]], dtype=np.float32)
 
-        near, cosine[rows] = join_on_ray(take, 0, len(rows), join)
+        near, cosine[rows] = join_on_ray(take, int((rows < known).sum()), len(rows), join)
         nearest[rows] = np.where(near >= 0, rows[near], -1)
     return CosineMatches(nearest, cosine)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from factory.data.record import Drop
+from factory.data.record import IN_REFERENCE, Drop
+from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import RunStopped
@@ -24,6 +26,7 @@ from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.differences import Difference, noted, signature, tell_differences
 from factory.steps.dedup.joins.forms import exact_form
+from factory.steps.dedup.joins.reference import Known
 from factory.steps.dedup.semantic.approximate import LISTED, SEMDEDUP_ROWS, ivf_join, semdedup
 from factory.steps.dedup.semantic.join import CosineMatches, cosine_join
 from factory.steps.dedup.semantic.on_ray import cosine_join_on_ray
@@ -52,6 +55,8 @@ class DedupSemantic(WholeSet):
     model to say, and most models find what should and what should not be done alike. How many of the dropped differ
     so from what they lost against is counted and told; with `guard: [numbers, negation]` they are never close. It is
     off unless asked for, since it also keeps true duplicates: "two rivers, not lakes" beside "2 rivers".
+
+    With `reference`, a record too close to one of an earlier release, run or file is dropped as well.
 
     What a cosine means depends on the embedding model. With the embedded one (multilingual e5-small),
     unrelated texts lie at about 0.80 and paraphrases above 0.94, whatever the language: hence the default.
@@ -95,6 +100,9 @@ class DedupSemantic(WholeSet):
         False,
         description="look for close records in an inverted file, which misses some, and tell the recall",
     )
+    reference: str | tuple[str, ...] = Field(
+        (), description=f"records that count as kept before all others: {TAKES}"
+    )
     guard: tuple[Difference, ...] = Field(
         (),
         description="records that differ in one of these are no duplicates: numbers, units, negation, opposites (min "
@@ -124,6 +132,10 @@ class DedupSemantic(WholeSet):
             raise ValueError("`engine: ray` compares exactly: leave out `approximate` and `method: semdedup`")
         return self
 
+    def inputs(self) -> Sequence[Path]:
+        """See `Step.inputs`."""
+        return reference_files(self.reference)
+
     def check_ready(self) -> None:
         """See `Step.check_ready`."""
         if self.engine == "ray":
@@ -142,43 +154,56 @@ class DedupSemantic(WholeSet):
         """
         if self.engine == "ray":
             require_ray()
-        texts = table.texts(self.field, compared=True)
+        reference = Known.read(self.reference, context)
+        known = len(reference)
+        both = reference.before(table)
+        texts = both.texts(self.field, compared=True)
         written = np.array([index for index, text in enumerate(texts) if text.strip()], np.int64)
-        context.count("records_without_text", len(table) - len(written))
-        if not len(written):
+        first = int((written < known).sum())  # where the set's own begin among what is embedded
+        context.count("records_without_text", len(table) - (len(written) - first))
+        if first == len(written):
             return table
-        order = self._order(table, written)
+        order = self._order(both, written, known)
         embedder = context.embedder(self.model)
         vectors, failed = await embed_texts(embedder, [texts[index] for index in written.tolist()])
         matches = await asyncio.to_thread(
-            self._matches, vectors, order, self._inputs(table, written), context
+            self._matches, vectors, order, self._inputs(both, written), first, context
         )
-        ids = table.ids()
+        ids = both.ids()
         drops = {
-            int(written[at]): Drop(context.step, error.kind, str(error), failed=True)
+            int(written[at]) - known: Drop(context.step, error.kind, str(error), failed=True)
             for at, error in failed.items()
+            if at >= first
         }
+        lost, fell = len(failed) - len(drops), len(drops)
+        if lost:
+            context.count("references_without_embedding", lost)
+            context.warn(
+                f"{context.step}: {lost:,} records of the reference cannot be embedded, and nothing is near them"
+            )
         for at in (matches.nearest >= 0).nonzero()[0].tolist():
             kept, cosine = int(written[matches.nearest[at]]), float(matches.cosine[at])
-            reason = f"cosine {cosine:.3f} with {ids[kept]} ({shorten(texts[kept], 60)})"
+            where = reference.where(kept) if kept < known else ""
+            reason = f"cosine {cosine:.3f} with {ids[kept]}{where} ({shorten(texts[kept], 60)})"
             reason = noted(reason, texts[written[at]], texts[kept], context)
-            drop = Drop(context.step, "same_meaning", reason, {"cosine": cosine}, against=ids[kept])
-            drops[int(written[at])] = drop
-        tell_differences(context, len(drops) - len(failed))
+            numbers = {"cosine": cosine, **(IN_REFERENCE if kept < known else {})}
+            drop = Drop(context.step, "same_meaning", reason, numbers, against=ids[kept])
+            drops[int(written[at]) - known] = drop
+        tell_differences(context, len(drops) - fell)
         return table.drop(drops)
 
-    def _order(self, table: Table, written: Ints) -> Ints | None:
-        """The order in which records are kept, where it is not that of the set."""
+    def _order(self, table: Table, written: Ints, known: int) -> Ints | None:
+        """The order in which records are kept, where it is not that of the set; those of the reference come first."""
         if self.keep == "first":
             return None
         scores = table.scores(self.score)[written]
-        if np.isnan(scores).all():
+        if np.isnan(scores[written >= known]).all():
             names = ", ".join(table.score_names()) or "none"
             raise RunStopped(
                 f"no record has the score `{self.score}` that `keep: best` goes by (there are: {names}): "
                 "put the step that gives it before this one"
             )
-        order: Ints = np.argsort(np.where(np.isnan(scores), np.inf, -scores), kind="stable")
+        order: Ints = np.lexsort((np.where(np.isnan(scores), np.inf, -scores), written >= known))
         return order
 
     def _inputs(self, table: Table, written: Ints) -> list[Ints]:
@@ -190,8 +215,9 @@ class DedupSemantic(WholeSet):
         return [np.array(rows, np.int64) for rows in sorted(groups.values(), key=len, reverse=True)]
 
     def _matches(
-        self, vectors: Rows, order: Ints | None, inputs: Sequence[Ints], context: Context
+        self, vectors: Rows, order: Ints | None, inputs: Sequence[Ints], known: int, context: Context
     ) -> CosineMatches:
+        """known: the first so many vectors are those of the reference."""
         if self.method == "semdedup":
             groups = np.zeros(len(vectors), np.int64)
             for number, rows in enumerate(inputs):
@@ -200,6 +226,7 @@ class DedupSemantic(WholeSet):
                 vectors,
                 self.threshold,
                 groups=groups,
+                known=known,
                 rows_to_train_on=self.semdedup_rows,
                 keep=self.semdedup_keep,
                 seed=context.seed,
@@ -215,22 +242,25 @@ class DedupSemantic(WholeSet):
                 break  # and so are all behind it
             some = vectors if len(rows) == len(vectors) else vectors[rows]
             ordered = np.argsort(place[rows])
+            before = int((rows < known).sum())
             if self.approximate and (number == 0 or len(rows) >= LISTED):
-                matches, *sampled = ivf_join(some, self.threshold, order=ordered, seed=context.seed)
+                matches, *sampled = ivf_join(
+                    some, self.threshold, order=ordered, known=before, seed=context.seed
+                )
                 close, found = close + sampled[0], found + sampled[1]
             else:
-                matches = self._exact(some, ordered, largest=number == 0)
+                matches = self._exact(some, ordered, before, largest=number == 0)
             nearest[rows] = np.where(matches.nearest >= 0, rows[matches.nearest], -1)
             cosine[rows] = matches.cosine
         if self.approximate:
             self._tell_recall(close, found, context)
         return CosineMatches(nearest, cosine)
 
-    def _exact(self, vectors: Rows, order: Ints, *, largest: bool) -> CosineMatches:
+    def _exact(self, vectors: Rows, order: Ints, known: int, *, largest: bool) -> CosineMatches:
         if self.engine == "ray" and largest:
             with ray_session(self.workers):
-                return cosine_join_on_ray(vectors, self.threshold, order=order)
-        return cosine_join(vectors, self.threshold, order=order, workers=self.workers)
+                return cosine_join_on_ray(vectors, self.threshold, order=order, known=known)
+        return cosine_join(vectors, self.threshold, order=order, known=known, workers=self.workers)
 
     def _tell_recall(self, close: int, found: int, context: Context) -> None:
         context.facts["recall_in_a_sample"] = round(found / close, 4) if close else None
