@@ -13,6 +13,7 @@ from factory.cli.apply import register as register_apply
 from factory.cli.calibrate import register as register_calibrate
 from factory.cli.common import command_again
 from factory.cli.dedup import register as register_dedup
+from factory.cli.diff import register as register_diff
 from factory.cli.export import register as register_export
 from factory.cli.fit import app as fit_app
 from factory.cli.follow import app as follow_app
@@ -21,6 +22,7 @@ from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
 from factory.cli.plan import register as register_plan
 from factory.cli.prompts import app as prompts_app
+from factory.cli.publish import register as register_publish
 from factory.cli.recipes import register as register_recipes
 from factory.cli.report import register as register_report
 from factory.cli.run import register as register_run
@@ -55,6 +57,8 @@ register_measure(app)
 register_dedup(app)
 register_select(app)
 register_export(app)
+register_publish(app)
+register_diff(app)
 register_calibrate(app)
 register_teachers(app)
 register_threshold(app)

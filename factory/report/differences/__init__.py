@@ -1,0 +1,1 @@
+"""What two versions of a set differ by, and why."""

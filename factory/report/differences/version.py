@@ -1,0 +1,169 @@
+"""One version of a set, read for a comparison: its rows, and what is known of those that are not in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import orjson
+
+from factory.data.formats.reference import reference_records
+from factory.data.named_files import named_file
+from factory.data.record import Drop, Message, Record
+from factory.data.references import is_run, references
+from factory.data.table import Table
+from factory.data.text import shorten
+from factory.errors import InputError
+from factory.report.run_files.rows import dropped_files
+
+TEXTS = ("system", "earlier turns", "prompt", "output")
+"""What a row says, by part; rows whose parts are all the same say the same."""
+
+
+class Key(NamedTuple):
+    """What a row is found again by.
+
+    id: the record's; own: the one that the source gave its row, "" where it gave none
+    said: a digest of what it says
+    known: what else is known of it, by name: see `known_of`
+    """
+
+    id: str
+    own: str
+    said: bytes
+    known: Mapping[str, str | float]
+
+
+class Gone(NamedTuple):
+    """A record that a run let go."""
+
+    drop: Drop
+    parents: tuple[str, ...]
+
+
+class Version(NamedTuple):
+    """A version of a set.
+
+    name: as it was named
+    table: its rows; keys: of each row
+    dropped: by id, what the run that made it let go; empty for a file or a release, which does not tell
+    is_run: whether it is a run's, which knows all of its records
+    """
+
+    name: str
+    table: Table
+    keys: list[Key]
+    dropped: Mapping[str, Gone]
+    is_run: bool
+
+    @classmethod
+    def read(cls, name: str, warn: Callable[[str], None]) -> Self:
+        """The version that a name stands for, as `references` says.
+
+        Raises:
+            InputError: it stands for nothing, or for a run that has not finished, or holds no row that can be read.
+        """
+        found = references(name)
+        if not found:
+            raise InputError(
+                f"{name!r} names no set: give a run's folder, a file, an export or hf:org/name@tag"
+            )
+        keys: list[Key] = []
+
+        def rows() -> Iterator[Record]:
+            for one in found:
+                for record in reference_records(one.path, warn):
+                    if record.dropped is None:
+                        keys.append(key_of(record))
+                        yield record
+
+        table = Table.from_records(rows())
+        folder = named_file(name) if not name.startswith("hf:") else Path()
+        run = name[:3] != "hf:" and folder.is_dir() and is_run(folder)
+        return cls(name, table, keys, dict(_dropped(folder)) if run else {}, run)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def records(self, rows: Sequence[int]) -> list[Record]:
+        """The records of these rows, in this order."""
+        return list(self.table.take(list(rows)).records())
+
+    @property
+    def carries(self) -> set[str]:
+        """The names of what is known of any row."""
+        return {name for key in self.keys for name in key.known}
+
+
+def key_of(record: Record) -> Key:
+    """What a record is found again by."""
+    own = record.meta.get("id")
+    said = hashlib.blake2b(_json(said_of(record)).encode(), digest_size=12).digest()
+    return Key(record.id, "" if own is None else str(own), said, known_of(record))
+
+
+def said_of(record: Record) -> dict[str, str]:
+    """The parts of a row, `TEXTS`, as text; what it lacks is ""."""
+    at = record.last_user
+    turns = record.messages[at + 1 :]
+    earlier = [turn for turn in record.messages[: max(at, 0)] if turn.role != "system"]
+    parts = (
+        record.system,
+        "\n".join(map(_turn, earlier)),
+        record.prompt,
+        "\n".join(map(_turn, turns)) if any(map(_more, turns)) else record.output,
+    )
+    return dict(zip(TEXTS, parts, strict=True))
+
+
+def known_of(record: Record) -> dict[str, str | float]:
+    """What a row has beside its text, by name: scores, task, tags, language, licence, thoughts, tools, other answers.
+
+    Not every format carries each of them.
+    """
+    others = [one.turns for number, one in enumerate(record.answers) if number != record.chosen]
+    labels = {
+        "task": record.task,
+        "tags": ", ".join(sorted(tag.name for tag in record.tags)),
+        "language": record.lang,
+        "licence": record.license,
+        "thoughts": "\n".join(turn.reasoning for turn in record.messages if turn.reasoning),
+        "tools": _json(record.tools) if record.tools else "",
+        "other answers": "\n".join(_turn(turn) for one in others for turn in one),
+    }
+    scores = {f"score {name}": value for name, value in record.scores.items()}
+    return {**{name: value for name, value in labels.items() if value}, **scores}
+
+
+def _more(turn: Message) -> bool:
+    """Whether a turn holds more than words, or is a tool's."""
+    return turn.role != "assistant" or not turn._replace(reasoning="", weight=None, extra={}).is_plain
+
+
+def _turn(turn: Message) -> str:
+    calls = "".join(f" {call.name}({call.arguments})" for call in turn.calls)
+    media = "".join(f" [{one.kind} {one.uri}]" for one in turn.media)
+    return f"{turn.role}: {turn.content}{calls}{media}"
+
+
+def _dropped(folder: Path) -> Iterator[tuple[str, Gone]]:
+    for path in dropped_files(folder):
+        for record in Table.read(path).records():
+            if record.dropped is not None:
+                yield record.id, Gone(record.dropped, parents_of(record))
+
+
+def parents_of(record: Record) -> tuple[str, ...]:
+    """The ids of the records that this one was made from, the nearest last."""
+    return tuple(parent for event in record.events for parent in event.parents)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode("utf-8", "replace")
+
+
+def title(record: Record) -> str:
+    """The beginning of what a row asks."""
+    return shorten(record.prompt, 70)

@@ -1,0 +1,268 @@
+"""Publishing a set on the hub: what is sent, what is refused in a sentence, and that nothing is half there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+from hub_server import TOKEN, Hub, Repository, running_hub
+
+from factory.data.formats.write import write_dataset
+from factory.data.hub import HubName, fetch_dataset
+from factory.data.publishing import Published, Release, publish, release_of
+from factory.data.record import Record, new_record
+from factory.data.references import references
+from factory.errors import InputError, MissingSecret, OutputError, RunStopped
+
+NAME = "hf://org/set"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    with running_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in stores by LFS
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("time.sleep", lambda seconds: None)  # between attempts
+        fetch_dataset.cache_clear()
+        yield hub
+    fetch_dataset.cache_clear()
+
+
+def rows(*texts: str) -> list[Record]:
+    return [new_record(text, output=f"{text}!") for text in texts]
+
+
+def export(folder: Path, *texts: str) -> Release:
+    write_dataset(rows(*texts), folder, ("messages", "parquet"))
+    return release_of(folder)
+
+
+def test_a_release_is_one_commit_with_a_tag_in_a_private_repository(hub: Hub, tmp_path: Path) -> None:
+    release = export(tmp_path / "set", "a", "b")
+    done = publish(release, NAME)
+    repository = hub.repositories["org/set"]
+    assert done == Published(NAME, release.tag, repository.head, "new", True, f"{hub.url}/datasets/org/set")
+    assert repository.private
+    assert repository.messages == ["initial commit", f"Release {release.tag}"]
+    assert repository.tags == {release.tag: repository.head}
+    sent = {name: (tmp_path / "set" / name).read_bytes() for name in release.files}
+    facts = repository.files[".factory/release.json"]
+    assert repository.files == {
+        **sent,
+        ".factory/release.json": facts,
+        ".gitattributes": repository.files[".gitattributes"],
+    }
+    assert orjson.loads(facts)["tag"] == release.tag
+    assert str(tmp_path) not in facts.decode()
+
+
+def test_it_is_public_where_that_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+    assert not publish(export(tmp_path / "set", "a"), NAME, private=False).private
+    assert not hub.repositories["org/set"].private
+
+
+def test_publishing_again_sends_nothing_and_says_so(hub: Hub, tmp_path: Path) -> None:
+    first = publish(export(tmp_path / "set", "a"), NAME)
+    hub.requests.clear()
+    again = publish(export(tmp_path / "copy", "a"), NAME)  # the same rows, from elsewhere
+    assert again == first._replace(how="there already")
+    assert [one for one in hub.requests if one.startswith(("POST", "PUT"))] == []
+
+
+def test_other_rows_are_refused_with_the_mend_and_the_mend_works(hub: Hub, tmp_path: Path) -> None:
+    first = export(tmp_path / "one", "a")
+    publish(first, NAME)
+    second = export(tmp_path / "two", "a", "b")
+    with pytest.raises(OutputError, match="org/set holds other rows already") as refused:
+        publish(second, NAME)
+    assert "--new-version" in str(refused.value)
+    assert first.tag in str(refused.value)
+    repository = hub.repositories["org/set"]
+    assert list(repository.tags) == [first.tag]
+    assert publish(second, NAME, new_version=True).how == "new version"
+    assert set(repository.tags) == {first.tag, second.tag}
+    old = repository.commits[repository.tags[first.tag]]
+    assert old["messages/train.jsonl"] == (tmp_path / "one/messages/train.jsonl").read_bytes()
+
+
+def test_files_of_the_version_before_are_taken_away_by_the_same_commit(hub: Hub, tmp_path: Path) -> None:
+    publish(export(tmp_path / "one", "a"), NAME)
+    write_dataset(rows("b"), tmp_path / "two", ("alpaca",))
+    publish(release_of(tmp_path / "two"), NAME, new_version=True)
+    assert [name for name in hub.repositories["org/set"].files if name.startswith("messages")] == []
+    assert len(hub.repositories["org/set"].commits) == 3
+
+
+def test_rows_that_somebody_else_put_there_are_never_written_over_unasked(hub: Hub, tmp_path: Path) -> None:
+    theirs = hub.repositories["org/set"] = Repository(private=True)
+    theirs.commit({"README.md": b"ours", "data.csv": b"a,b\n"}, "theirs")
+    with pytest.raises(OutputError, match=r"other rows already \(2 files\).*in its history, as commit"):
+        publish(export(tmp_path / "set", "a"), NAME)
+    assert theirs.files == {"README.md": b"ours", "data.csv": b"a,b\n"}
+
+
+def test_an_empty_repository_is_filled_and_stays_as_visible_as_it_is(hub: Hub, tmp_path: Path) -> None:
+    hub.repositories["org/set"] = Repository(private=False)
+    hub.repositories["org/set"].commit({".gitattributes": b"", "README.md": b"---\n---\n"}, "initial commit")
+    told: list[str] = []
+    assert publish(export(tmp_path / "set", "a"), NAME, tell=told.append).how == "new"
+    assert told == ["org/set is public on the hub and stays so: change that in its settings there"]
+
+
+@pytest.mark.parametrize(
+    "fails", ["POST /api/datasets/org/set/preupload", "PUT /lfs", "POST /api/datasets/org/set/commit"]
+)
+@pytest.mark.parametrize("status", [0, 500])
+def test_an_upload_that_breaks_off_leaves_no_file_and_goes_on_when_run_again(
+    hub: Hub, tmp_path: Path, fails: str, status: int
+) -> None:
+    release = export(tmp_path / "set", "a")
+    hub.fail[fails] = status
+    with pytest.raises(RunStopped, match="run the same command again") as stopped:
+        publish(release, NAME)
+    assert TOKEN not in str(stopped.value)
+    assert "\n" not in str(stopped.value)
+    assert list(hub.repositories["org/set"].files) == [".gitattributes"]
+    hub.fail.clear()
+    assert publish(release, NAME).how == "new"
+    assert hub.repositories["org/set"].tags == {release.tag: hub.repositories["org/set"].head}
+
+
+def test_a_tag_that_could_not_be_set_is_set_by_the_next_run_without_a_second_commit(
+    hub: Hub, tmp_path: Path
+) -> None:
+    release = export(tmp_path / "set", "a")
+    hub.fail["POST /api/datasets/org/set/tag"] = 0
+    with pytest.raises(RunStopped, match="the rows are there, their tag is not yet"):
+        publish(release, NAME)
+    hub.fail.clear()
+    assert publish(release, NAME).how == "tagged"
+    assert len(hub.repositories["org/set"].commits) == 2
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(RunStopped, match=r"cannot be reached at http://127.0.0.1:9 .*nothing was sent"):
+        publish(export(tmp_path / "set", "a"), NAME)
+
+
+def test_no_token_in_the_environment_is_told_before_anything_is_asked(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
+    with pytest.raises(MissingSecret, match="set HF_TOKEN"):
+        publish(export(tmp_path / "set", "a"), NAME)
+    assert hub.requests == []
+
+
+def test_a_token_that_is_refused_is_told_and_not_shown(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(MissingSecret, match="refuses the token") as refused:
+        publish(export(tmp_path / "set", "a"), NAME)
+    assert "hf_wrong" not in str(refused.value)
+
+
+def test_a_name_under_which_one_may_not_write_is_told(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="may not write to others/set"):
+        publish(export(tmp_path / "set", "a"), "hf://others/set")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "org/set",
+        "hf://set",
+        "hf://org/set@v1",
+        "hf://org/../set",
+        "hf://",
+        "hf://a/b/c",
+        "hf://org/se t",
+        "hf://-a/b",
+    ],
+)
+def test_a_bad_name_is_told_with_how_to_write_it(hub: Hub, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="write hf://org/name"):
+        publish(export(tmp_path / "set", "a"), name)
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "repository", "revision"),
+    [
+        ("hf:gsm8k", "gsm8k", ""),
+        ("hf://org/name@v1.0", "org/name", "v1.0"),
+        ("hf:datasets/org/name", "org/name", ""),
+    ],
+)
+def test_the_name_of_a_data_set_has_an_organisation_and_a_tag(
+    name: str, repository: str, revision: str
+) -> None:
+    assert HubName.read(name) == HubName(repository, revision)
+
+
+def test_what_is_no_export_is_not_published(tmp_path: Path) -> None:
+    (tmp_path / "private.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="holds no set that could be published"):
+        release_of(tmp_path)
+
+
+def test_the_tag_changes_with_the_rows_and_with_nothing_else(tmp_path: Path) -> None:
+    one, same, other = (export(tmp_path / str(at), *texts) for at, texts in enumerate(("ab", "ab", "abc")))
+    assert one.tag == same.tag != other.tag
+
+
+def test_a_release_on_the_hub_is_a_reference_by_its_tag(hub: Hub, tmp_path: Path) -> None:
+    first = export(tmp_path / "one", "a")
+    publish(first, NAME)
+    publish(export(tmp_path / "two", "a", "b"), NAME, new_version=True)
+    for name, number in ((f"hf:org/set@{first.tag}", 1), ("hf://org/set", 2)):
+        (found,) = references(name)
+        assert found.name == name.replace("//", "")
+        assert found.path.name == "train.parquet"
+        import pyarrow.parquet as pq
+
+        assert pq.ParquetFile(found.path).metadata.num_rows == number
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hf:org/other", "the hub has no such data set, or it is private"),
+        ("hf:org/set@v9", "has no tag, branch or commit 'v9'"),
+    ],
+)
+def test_a_reference_that_the_hub_does_not_have_is_told_in_a_sentence(
+    hub: Hub, tmp_path: Path, name: str, said: str
+) -> None:
+    publish(export(tmp_path / "set", "a"), NAME)
+    with pytest.raises(InputError, match=said):
+        references(name)
+
+
+def test_a_reference_on_a_hub_that_is_not_there_is_told_in_a_sentence(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="hf:org/set cannot be fetched from the hub"):
+        references("hf:org/set")
+
+
+def test_rows_with_an_id_of_ours_keep_it_on_the_way_through_the_hub(hub: Hub, tmp_path: Path) -> None:
+    from factory.data.formats.reference import reference_records
+
+    record = replace(rows("a")[0], id="0123456789abcdef")
+    write_dataset([record], tmp_path / "set", ("messages",))
+    publish(release_of(tmp_path / "set"), NAME)
+    (found,) = references("hf:org/set")
+    assert [one.id for one in reference_records(found.path, print)] == [record.id]
