@@ -15,7 +15,9 @@ from typing import Any
 
 import orjson
 
+from factory.data.formats.card_run import Asked, with_run
 from factory.data.formats.files import check_file
+from factory.data.formats.release import CARD
 from factory.data.prompt import in_place_of_shipped
 from factory.data.run_manifest import (
     Bound,
@@ -180,6 +182,7 @@ class Run:
                         write_manifest(folder, self._as_it_stands(manifest, f"stopped: {error}"))
                     raise
                 dropped = self._gather_dropped()
+                self._tell_card(folder / "dataset" / CARD)
             finally:
                 journal.close()
             manifest = manifest.with_facts(
@@ -292,6 +295,25 @@ class Run:
             ratio = {"ratio": round(done / most, 3)} if most and done is not None else {}
             facts[name] = Bound(at_most=most, came_to=done, **ratio)
         return EstimateFacts(**facts)
+
+    def _tell_card(self, path: Path) -> None:
+        """Add to the set's card how the run made it."""
+        if not path.is_file():  # nothing was left to export
+            return
+        came, models = spent(self.progress), self.progress.models
+        asked = Asked(
+            {name: usage.model for name, usage in models.items()},
+            came.calls or 0,
+            came.prompt_tokens or 0,
+            came.reply_tokens or 0,
+            came.cost,
+        )
+        steps = list(map(_step_facts, self.progress.steps))
+        recipe = self.recipe
+        text = with_run(
+            path.read_text(encoding="utf-8"), recipe.name, recipe.hash(), recipe.seed, steps, asked
+        )
+        write_whole(path, text.encode())
 
     def _gather_dropped(self) -> int:
         """All that any step let go, in the order of the steps, in one file."""

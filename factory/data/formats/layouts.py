@@ -52,7 +52,8 @@ class Survey:
 
     rows: how many records there are
     layouts: for each layout, what it writes
-    languages: the languages of the records, sorted
+    languages, tasks: how many records each has, sorted by name; "" where it is not known
+    models, prompts: how many records each had a hand in
     synthetic: whether a model had a hand in any record
     licenses, sources: how many records each has; "" is a licence that nobody named
     out_of_turn: records in which speakers do not take turns
@@ -62,7 +63,10 @@ class Survey:
 
     rows: int
     layouts: Mapping[str, Written]
-    languages: tuple[str, ...]
+    languages: Mapping[str, int]
+    tasks: Mapping[str, int]
+    models: Mapping[str, int]
+    prompts: Mapping[str, int]
     synthetic: bool
     licenses: Mapping[str, int]
     sources: Mapping[str, int]
@@ -84,14 +88,16 @@ def survey(
     """
     chosen = {name: FlatRecords() if parquet and name == "records" else _LAYOUTS[name] for name in layouts}
     held = {name: Held() for name in layouts}
-    languages: set[str] = set()
+    languages: Counter[str] = Counter()
+    tasks: Counter[str] = Counter()
+    models: Counter[str] = Counter()
+    prompts: Counter[str] = Counter()
     scores: set[str] = set()
     licenses: Counter[str] = Counter()
     sources: Counter[str] = Counter()
     rounds: Counter[int] = Counter()
     kinds, arguments, columns = Kinds(), Kinds(), dict[str, None]()
     rows = out_of_turn = 0
-    synthetic = False
     everything = parquet and "records" in layouts
     for record in records:
         rows += 1
@@ -111,10 +117,12 @@ def survey(
                 kinds.see(name, carried_value(record, name))
         for name, value in record.template_arguments.items():
             arguments.see(name, value)
-        synthetic = synthetic or any(event.model for event in record.events)
+        models.update({event.model for event in record.events if event.model})
+        prompts.update({event.prompt for event in record.events if event.prompt})
         out_of_turn += not in_turn(record)
         scores.update(record.scores)
-        languages.add(record.lang)
+        languages[record.lang] += 1
+        tasks[record.task] += 1
         licenses[record.license] += 1
         sources[record.source] += 1
         if (number := kept_round(record)) is not None:
@@ -131,8 +139,11 @@ def survey(
     return Survey(
         rows,
         written,
-        tuple(sorted(languages)),
-        synthetic,
+        dict(sorted(languages.items())),
+        dict(sorted(tasks.items())),
+        models,
+        prompts,
+        bool(models),
         licenses,
         sources,
         out_of_turn,

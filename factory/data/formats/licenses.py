@@ -111,32 +111,60 @@ def one_known(counts: Mapping[str, int]) -> str:
     return first if not others and first in KNOWN else ""
 
 
-def conflicts(counts: Mapping[str, int]) -> Iterator[str]:
+def conflicts(counts: Mapping[str, int], *, chinese: bool = False) -> Iterator[str]:
     """What stands against giving all rows on under one licence, a sentence each. `counts` is that of `by_id`."""
     named = [name for name in counts if name]
     if not named:
         return
     if "" in counts:
         verb = "name" if counts[""] > 1 else "names"
-        yield f"{_rows(counts[''])} {verb} no licence: find out before you pass them on."
+        yield (
+            f"{counts['']:,} 行未注明许可：转发前请先查明。"
+            if chinese
+            else f"{_rows(counts[''])} {verb} no licence: find out before you pass them on."
+        )
     unknown = [name for name in named if name not in KNOWN]
     if unknown:
         rows = sum(counts[name] for name in unknown)
-        yield f"{_rows(rows)} {'have' if rows > 1 else 'has'} a licence that is not known here: read it yourself."
+        have = "have" if rows > 1 else "has"
+        yield (
+            f"{rows:,} 行的许可未能识别：请自行阅读。"
+            if chinese
+            else f"{_rows(rows)} {have} a licence that is not known here: read it yourself."
+        )
     if len(counts) < 2:
         return
     if len(named) > 1:
-        yield f"{len(named)} licences meet in this set: each row stays under its own."
-    for what, found in (
+        yield (
+            f"本数据集含 {len(named)} 种许可：各行仍遵循其自身的许可。"
+            if chinese
+            else f"{len(named)} licences meet in this set: each row stays under its own."
+        )
+    for english, said, found in (
         (
             "forbid commercial use, the others do not say so",
+            "禁止商业使用，其余未作此规定",
             [name for name in named if "nc" in name.split("-")],
         ),
-        ("bind what is made of them to the same licence", list(filter(_SHARE_ALIKE.search, named))),
-        ("forbid to pass on what is made of them", [name for name in named if "nd" in name.split("-")]),
+        (
+            "bind what is made of them to the same licence",
+            "要求衍生作品采用相同许可",
+            list(filter(_SHARE_ALIKE.search, named)),
+        ),
+        (
+            "forbid to pass on what is made of them",
+            "禁止传播衍生作品",
+            [name for name in named if "nd" in name.split("-")],
+        ),
     ):
         if found and len(found) < len(counts):
-            yield f"{_rows(sum(counts[name] for name in found))} ({', '.join(found)}) {what}."
+            rows, names = sum(counts[name] for name in found), ", ".join(map(_safe, found))
+            yield f"{rows:,} 行（{names}）{said}。" if chinese else f"{_rows(rows)} ({names}) {english}."
+
+
+def _safe(name: str) -> str:
+    """A licence's name, which comes from the data, without what Markdown would take for its own."""
+    return re.sub(r"[^\w.+-]", " ", name)[:60]
 
 
 def _rows(count: int) -> str:
