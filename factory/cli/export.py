@@ -44,6 +44,7 @@ def export(
     """Write files of records as training data, in the formats of the step export."""
     from factory.api.steps import make_step
     from factory.data.formats.packed import unpacked_name
+    from factory.data.formats.parquet_files import Shards
     from factory.data.formats.write import write_dataset, write_file
     from factory.steps.files.thoughts.thoughts import Thoughts
 
@@ -73,7 +74,10 @@ def export(
         written = write_file(thoughts, place, format, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
         told = written.told
     else:
-        told = write_dataset(thoughts, place, formats, carry=carry, reasoning=reasoning).told
+        shards = Shards(step["shard_rows"], step["shard_megabytes"])
+        told = write_dataset(
+            thoughts, place, formats, carry=carry, reasoning=reasoning, parts=step["parts"], shards=shards
+        ).told
     typer.echo(f"{len(live):,} records written to {out}")
     for sentence in thoughts.told():
         typer.echo(f"{out}: {sentence}")

@@ -70,7 +70,8 @@ def llama_factory(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> byte
     It reads no tool calls and no lists of parts in messages unless as OpenAI's, and then adds to the system turn of
     rows without tools: those files have no entry, and sharegpt is the format for them. Nor have preference,
     openai_preference, kto and prompt_completion, whose turns it takes for texts; its pairs are dpo. It sets every key
-    that is left out of `columns` or `tags` to null, so all keys in use are written.
+    that is left out of `columns` or `tags` to null, so all keys in use are written. It takes a file or a whole folder,
+    so that of several parts in several files each there is no entry.
     """
     names = {
         "sharegpt": ("from", "value", "human", "gpt", "observation", "function_call", "system"),
@@ -82,6 +83,10 @@ def llama_factory(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> byte
     entries: dict[str, Any] = {}
     each = [(layout, part, path) for layout, parts in files.items() for part, path in parts.items()]
     for layout, part, path in each:
+        if "*" in path:  # a folder is read whole: that of one part alone will do
+            if len(files[layout]) > 1:
+                continue
+            path = path.rpartition("/")[0]
         name = layout if part == "train" else f"{layout}_{part}"
         needs = facts.layouts[layout].held.needs
         if layout == "alpaca":

@@ -100,7 +100,7 @@ def body(
         [
             [
                 f"`{name}`",
-                ", ".join(f"[{path}]({path})" for path in parts.values()),
+                ", ".join(map(_link, parts.values())),
                 _columns(facts.layouts[name], say),
             ]
             for name, parts in files.items()
@@ -148,6 +148,11 @@ def _rounds(facts: Survey, say: Say) -> str:
     if silent:
         written += say(f" {silent:,} rows tell no round.", f"另有 {silent:,} 行未注明轮次。")
     return f"{say('## Rounds of self-training', '## 自训练轮次')}\n\n{written}\n\n{table}"
+
+
+def _link(path: str) -> str:
+    """A link to a file, or to the folder of several."""
+    return f"[{path}]({path.rpartition('/')[0] if '*' in path else path})"
 
 
 def _notes(files: Mapping[str, Mapping[str, str]], say: Say, *, twins: bool) -> str:

@@ -7,27 +7,21 @@ import csv
 import gzip
 import hashlib
 import io
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import jsonlines
 import orjson
 
-from factory.data.arrow import to_array
 from factory.data.formats.json_traps import JsonTraps
 from factory.data.formats.layouts import Row, Written, mended
 from factory.data.formats.values import plain
 from factory.data.record import Record
 from factory.data.whole_file import whole_file
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_ROW_GROUP = 10_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[-+]\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?%?")
 
@@ -111,51 +105,6 @@ def write_json_lines(
         for item in rows:
             traps.see(item, writer.write(item))
     return written_file(path, rows)
-
-
-def write_parquet(records: Iterable[Record], path: Path, written: Written) -> WrittenFile:
-    import pyarrow.parquet as pq
-
-    rows, columns = Rows(records, written), written.schema()
-    with whole_file(path) as file, pq.ParquetWriter(file, columns, compression="zstd") as writer:
-        left = iter(rows)
-        while group := list(itertools.islice(left, _ROW_GROUP)):
-            if written.ragged:
-                group = [{one.name: _filled(row.get(one.name), one.type) for one in columns} for row in group]
-            for batch in _batches(group, columns):
-                writer.write_batch(batch)
-    return written_file(path, rows)
-
-
-def _filled(value: Any, kind: pa.DataType) -> Any:
-    """A value with every key that its type has, in its order; what is no text where text stands, as JSON text."""
-    import pyarrow as pa
-
-    if value is None:
-        return None
-    if pa.types.is_struct(kind):
-        return tuple(_filled(value.get(field.name), field.type) for field in kind)
-    if pa.types.is_list(kind):
-        return [_filled(item, kind.value_type) for item in value]
-    if pa.types.is_string(kind) and not isinstance(value, str):
-        return orjson.dumps(plain(value)).decode()
-    return value
-
-
-def _batches(rows: Sequence[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows as one Arrow batch, or as several where their texts are too long for the offsets of one."""
-    import pyarrow as pa
-
-    try:
-        arrays = [to_array([row[column.name] for row in rows], column.type) for column in columns]
-    except OverflowError:
-        if len(rows) == 1:
-            raise
-        half = len(rows) // 2
-        yield from _batches(rows[:half], columns)
-        yield from _batches(rows[half:], columns)
-    else:
-        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
 
 
 def write_plain_rows(rows: Sequence[Row], path: Path) -> str:

@@ -18,6 +18,7 @@ import orjson
 from factory.data.formats.card import MARK, card, llama_factory, twin
 from factory.data.formats.json_traps import JsonTraps
 from factory.data.formats.layouts import FILE_LAYOUTS, LAYOUTS, Asked, Row, Survey, survey
+from factory.data.formats.parquet_files import ONE_FILE, Shards, part_of_shard, write_parquet
 from factory.data.formats.row_files import (
     Rows,
     WrittenFile,
@@ -27,7 +28,6 @@ from factory.data.formats.row_files import (
     write_bytes,
     write_csv,
     write_json_lines,
-    write_parquet,
     written_file,
 )
 from factory.data.formats.set_parts import PART, TRAIN, InPart, part_names
@@ -67,6 +67,7 @@ def write_dataset(
     carry: Sequence[str] = (),
     reasoning: Literal["field", "think", "none"] = "field",
     parts: bool = True,
+    shards: Shards = ONE_FILE,
 ) -> DatasetFiles:
     """Write a data set folder: one sub-folder for each format, a card, and LLaMA-Factory's dataset_info.json.
 
@@ -86,6 +87,7 @@ def write_dataset(
             own columns (the user's "id" too). A name that the format has itself is written as `meta.NAME`.
         reasoning: what a model thought: as a key of its own, in <think> tags before the text, or left out.
         parts: whether each part has a file; else all records are in one, in their order
+        shards: how large a Parquet file may grow before another is begun
 
     Raises:
         OutputError: a format is unknown or can hold no record, there is no record, the folder holds
@@ -101,13 +103,16 @@ def write_dataset(
     files |= {name: {TRAIN: _file_name(name, TRAIN)} for name in formats if name not in files}
     # The card goes first: it marks the folder as an export, so that one cut short can be written over.
     write_bytes(folder / "README.md", card(facts, files).encode())
-    written, told, trapped = [], list[str](), False
+    written, told, trapped = list[WrittenFile](), list[str](), False
+    loaded = {name: dict(own) for name, own in files.items()}
     for name in formats:
-        made = []
+        made = list[WrittenFile]()
         for part, path in files[name].items():
             own = records if len(files[name]) == 1 else InPart(records, part)
             if name == "parquet":
-                made.append(write_parquet(own, folder / path, facts.layouts[name]))
+                shard = write_parquet(own, folder / path, facts.layouts[name], shards)
+                made += shard
+                loaded[name][part] = _pattern(path, shard)
                 continue
             traps = JsonTraps()
             made.append(write_json_lines(own, folder / path, facts.layouts[name], traps))
@@ -116,18 +121,24 @@ def write_dataset(
             trapped = trapped or (name != "source" and (traps.sprung or mixed))
         written += made
         told += together(made).told
-    loaded = dict(files)
     if trapped or "parquet" in formats:
         for name in (name for name in formats if name not in ("parquet", "source")):
             loaded[name] = {part: twin(name, part) for part in files[name]}
-            for part, path in loaded[name].items():
+            for part, path in list(loaded[name].items()):
                 own = records if len(files[name]) == 1 else InPart(records, part)
-                written.append(write_parquet(own, folder / path, facts.layouts[name]))
+                shard = write_parquet(own, folder / path, facts.layouts[name], shards)
+                written += shard
+                loaded[name][part] = _pattern(path, shard)
     entries = llama_factory(facts, loaded if trapped else files)
     written.append(write_bytes(folder / "dataset_info.json", entries))
     written.append(write_bytes(folder / "README.md", card(facts, loaded).encode()))
     _remove_others(folder, {file.path for file in written})
     return DatasetFiles(written, [*told, *_of_all(facts, formats)])
+
+
+def _pattern(path: str, shards: Sequence[WrittenFile]) -> str:
+    """What names the file, or all of its shards."""
+    return path if len(shards) == 1 else f"{path.removesuffix('.parquet')}-*.parquet"
 
 
 def _files_of(records: Iterable[Record], facts: Survey, formats: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -184,7 +195,8 @@ def write_file(
     facts = _surveyed(records, [layout], path, asked, parquet=ending == ".parquet")
     written = facts.layouts[layout]
     if ending == ".parquet":
-        return write_parquet(records, path, written)
+        (file,) = write_parquet(records, path, written)
+        return file
     counted, guarded = Rows(records, written), 0
     with whole_file(path) as file, packing(file, packed) as stream:
         if ending == ".csv":
@@ -285,7 +297,7 @@ def _remove_others(folder: Path, keep: Collection[Path]) -> None:
     for place in folders:
         there = sorted(place.iterdir()) if place.is_dir() else []
         for path in there:
-            ours = PART.fullmatch(path.stem) and path.suffix in (".jsonl", ".parquet")
+            ours = PART.fullmatch(part_of_shard(path)) and path.suffix in (".jsonl", ".parquet")
             if ours and path not in keep and path.is_file():
                 with contextlib.suppress(OSError):
                     path.unlink()

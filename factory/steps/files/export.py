@@ -88,6 +88,15 @@ class Export(WholeSet):
         description="write a file for each part that the columns split, stage and expert name; false: one file",
     )
 
+    shard_rows: int | None = Field(
+        None,
+        ge=1,
+        description="most rows of a Parquet file; more go into files named -00000-of-00003 and so on",
+    )
+    shard_megabytes: int = Field(
+        500, ge=1, description="megabytes from which a Parquet file gets no more rows, and another is begun"
+    )
+
     @model_validator(mode="after")
     def _twins_told_apart(self) -> Self:
         if self.twins and self.reasoning == "none":
@@ -102,6 +111,7 @@ class Export(WholeSet):
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""
+        from factory.data.formats.parquet_files import Shards
         from factory.data.formats.write import write_dataset
 
         if context.folder is None:
@@ -131,6 +141,7 @@ class Export(WholeSet):
                 carry=tuple(carry),
                 reasoning=self.reasoning,
                 parts=self.parts,
+                shards=Shards(self.shard_rows, self.shard_megabytes),
             )
         )
         for sentence in written.told:
