@@ -190,13 +190,10 @@ def test_trl_trains_on_the_very_conversations_with_their_tools_and_template_argu
     texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in trainer.train_dataset["input_ids"]]
     assert [squeezed(text) for text in texts] == [squeezed(rendered(one.messages, one)) for one in records]
     if name == "prompt_completion":
+        columns = (trainer.train_dataset["input_ids"], trainer.train_dataset["labels"])
         learned = [
-            tokenizer.decode(
-                [id for id, mask in zip(ids, masks, strict=True) if mask], skip_special_tokens=True
-            )
-            for ids, masks in zip(
-                trainer.train_dataset["input_ids"], trainer.train_dataset["completion_mask"], strict=True
-            )
+            tokenizer.decode([id for id, label in zip(ids, labels, strict=True) if label != -100])
+            for ids, labels in zip(*columns, strict=True)
         ]
         for text, record in zip(learned, records, strict=True):
             assert record.messages[-1].content in text
