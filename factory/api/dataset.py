@@ -60,8 +60,8 @@ def load(
 
     Args:
         data: a path (JSONL, JSON, CSV, TSV, Parquet, Arrow, packed ones too), of a file, a folder or a pattern such as
-            data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" for a Hugging Face data set, a list of dicts
-            or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
+            data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" or "hf:NAME@TAG" for a Hugging Face data set, a
+            list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
         format: the file format, by default what the name says.
         shape: one of `formats.shapes.SHAPES`, by default recognised.
         encoding: what the text of files is in, such as "gb18030", by default UTF-8.
@@ -76,7 +76,8 @@ def load(
     if isinstance(data, str) and data.startswith("hf:"):
         from factory.data.formats.python_objects import read_hub
 
-        rows = iter(read_hub(data[3:]))
+        name, _, revision = data[3:].removeprefix("//").partition("@")
+        rows = iter(read_hub(name, revision=revision or None))
     elif isinstance(names, (list, tuple)) and names and all(isinstance(name, (str, Path)) for name in names):
         paths = [named_file(str(name)) for name in names]
         rows = read_files(paths, format=format, shape=shape, encoding=encoding)

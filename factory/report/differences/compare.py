@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from factory.data.record import Record
 from factory.data.text import shorten
-from factory.report.differences.version import TEXTS, Key, Version, parents_of, said_of, title
+from factory.report.differences.version import TEXTS, Key, Version, known_of, parents_of, said_of, title
 
 
 class Row(NamedTuple):
@@ -106,11 +106,14 @@ def compare(first: Version, second: Version, examples: int = 3) -> Differences:
             continue
         (one,), (other,) = first.records([a]), second.records([b])
         said, says = said_of(one), said_of(other)
-        changed = {part: (said[part], says[part]) for part in TEXTS if said[part] != says[part]}
-        all_changed = {**changed, **{name: (was.known.get(name), now.known.get(name)) for name in parts}}
-        found.parts.update(list(all_changed))
+        changed: dict[str, tuple[Any, Any]] = {
+            part: (said[part], says[part]) for part in TEXTS if said[part] != says[part]
+        }
+        found.parts.update([*changed, *parts])
         if len(found.examples["changed"]) < examples:
-            found.examples["changed"].append(Row(other.id, title(other), _done(one, other), all_changed))
+            had, has = known_of(one), known_of(other)
+            changed |= {name: (had.get(name), has.get(name)) for name in parts}
+            found.examples["changed"].append(Row(other.id, title(other), _done(one, other), changed))
     gone = [row for row in range(len(first)) if row not in before]
     added = [row for row in range(len(second)) if row not in after]
     found.gone, found.added = len(gone), len(added)

@@ -22,12 +22,16 @@ TEXTS = ("system", "earlier turns", "prompt", "output")
 """What a row says, by part; rows whose parts are all the same say the same."""
 
 
+_SHORT = 60
+"""Characters of a text that is kept as it is; of a longer one its digest is."""
+
+
 class Key(NamedTuple):
     """What a row is found again by.
 
     id: the record's; own: the one that the source gave its row, "" where it gave none
     said: a digest of what it says
-    known: what else is known of it, by name: see `known_of`
+    known: what else is known of it, by name: see `known_of`; of a long text a digest
     """
 
     id: str
@@ -100,8 +104,15 @@ class Version(NamedTuple):
 def key_of(record: Record) -> Key:
     """What a record is found again by."""
     own = record.meta.get("id")
-    said = hashlib.blake2b(_json(said_of(record)).encode(), digest_size=12).digest()
-    return Key(record.id, "" if own is None else str(own), said, known_of(record))
+    known = {
+        name: _digest(value).hex() if isinstance(value, str) and len(value) > _SHORT else value
+        for name, value in known_of(record).items()
+    }
+    return Key(record.id, "" if own is None else str(own), _digest(_json(said_of(record))), known)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 def said_of(record: Record) -> dict[str, str]:
