@@ -60,7 +60,7 @@ def load(
 
     Args:
         data: a path (JSONL, JSON, CSV, TSV, Parquet, Arrow, packed ones too), of a file, a folder or a pattern such as
-            data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" or "hf:NAME@TAG" for a Hugging Face data set, a
+            data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" or "hf:NAME@TAG" for one of Hugging Face, a
             list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
         format: the file format, by default what the name says.
         shape: one of `formats.shapes.SHAPES`, by default recognised.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from factory.data.hub import HubName, fetch_dataset
 from factory.data.publishing import Published, Release, publish, release_of
 from factory.data.record import Record, new_record
 from factory.data.references import references
-from factory.errors import InputError, MissingSecret, OutputError, RunStopped
+from factory.errors import InputError, MissingDependency, MissingSecret, OutputError, RunStopped
 
 NAME = "hf://org/set"
 
@@ -266,3 +267,13 @@ def test_rows_with_an_id_of_ours_keep_it_on_the_way_through_the_hub(hub: Hub, tm
     publish(release_of(tmp_path / "set"), NAME)
     (found,) = references("hf:org/set")
     assert [one.id for one in reference_records(found.path, print)] == [record.id]
+
+
+def test_a_missing_package_is_told_with_how_to_get_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingDependency, match="publishing takes the package huggingface_hub: pip install"):
+        publish(export(tmp_path / "set", "a"), NAME)
+    with pytest.raises(MissingDependency, match="reading hf:org/set takes the package huggingface_hub"):
+        references("hf:org/set")

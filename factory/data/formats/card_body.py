@@ -152,7 +152,7 @@ def _rounds(facts: Survey, say: Say) -> str:
 
 def _link(path: str) -> str:
     """A link to a file, or to the folder of several."""
-    return f"[{path}]({path.rpartition('/')[0] if '*' in path else path})"
+    return f"[`{path}`]({path.rpartition('/')[0]})" if "*" in path else f"[{path}]({path})"
 
 
 def _notes(files: Mapping[str, Mapping[str, str]], say: Say, *, twins: bool) -> str:

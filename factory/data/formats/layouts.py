@@ -56,6 +56,7 @@ class Survey:
     models, prompts: how many records each had a hand in
     synthetic: whether a model had a hand in any record
     licenses, sources: how many records each has; "" is a licence that nobody named
+    arguments: how many records give the chat template each argument
     out_of_turn: records in which speakers do not take turns
     unknown: names to carry under which no record has anything
     rounds: how many records are of each round of self-training, where their rows tell it
@@ -70,6 +71,7 @@ class Survey:
     synthetic: bool
     licenses: Mapping[str, int]
     sources: Mapping[str, int]
+    arguments: Mapping[str, int]
     out_of_turn: int
     unknown: tuple[str, ...]
     rounds: Mapping[int, int] = field(default_factory=dict)
@@ -92,6 +94,7 @@ def survey(
     tasks: Counter[str] = Counter()
     models: Counter[str] = Counter()
     prompts: Counter[str] = Counter()
+    given: Counter[str] = Counter()
     scores: set[str] = set()
     licenses: Counter[str] = Counter()
     sources: Counter[str] = Counter()
@@ -115,6 +118,7 @@ def survey(
             columns |= dict.fromkeys(record.meta)
             for name in ("license", *record.meta):
                 kinds.see(name, carried_value(record, name))
+        given.update(record.template_arguments.keys())
         for name, value in record.template_arguments.items():
             arguments.see(name, value)
         models.update({event.model for event in record.events if event.model})
@@ -146,6 +150,7 @@ def survey(
         bool(models),
         licenses,
         sources,
+        given,
         out_of_turn,
         tuple(name for name in asked.carry if not kinds.filled(name)),
         rounds,

@@ -32,6 +32,7 @@ from factory.data.formats.row_files import (
 )
 from factory.data.formats.set_parts import PART, TRAIN, InPart, part_names
 from factory.data.record import Record
+from factory.data.text import shorten
 from factory.data.whole_file import cannot_write, whole_file
 from factory.errors import OutputError
 
@@ -157,6 +158,14 @@ def _of_all(facts: Survey, formats: Sequence[str]) -> Iterator[str]:
     """What is to be told of all records, whatever the format."""
     for name in facts.unknown:
         yield f"carry: no record has {name!r}: its column is empty"
+    layouts = [facts.layouts[name] for name in formats]
+    holds = any(one.layout.has_columns and "chat_template_kwargs" in one.schema().names for one in layouts)
+    for name, rows in sorted(facts.arguments.items()):
+        if holds and rows < facts.rows:
+            yield (
+                f"chat_template_kwargs: {facts.rows - rows:,} of {facts.rows:,} records do not say "
+                f"{shorten(name, 40)}: `datasets` fills it with null there, which a chat template may take for false"
+            )
     if facts.out_of_turn and {"messages", "sharegpt"} & set(formats):
         yield (
             f"in {facts.out_of_turn:,} of {facts.rows:,} records requests and answers do not take turns: LLaMA-Factory "
