@@ -203,7 +203,8 @@ class StepMethods:
     def decontaminate(
         self,
         *,
-        against: Mapping[str, str],
+        against: Mapping[str, str] = ...,
+        reference: str | Sequence[str] = ...,
         field: Literal["all", "instruction", "prompt", "output", "both"] = "all",
         ngram: int = 13,
         common: int = 10,
@@ -218,8 +219,12 @@ class StepMethods:
         """Drop a record that holds an item of a benchmark: whole, in part, or lightly edited.
 
         Args:
-            against (mapping of str to str, required): name and file of each benchmark, such as
-                {gsm8k: test.jsonl}; a folder or a pattern too
+            against (mapping of str to str, default {}): name and file of each benchmark, such as {gsm8k:
+                test.jsonl}; a folder or a pattern too, or hf:org/name
+            reference (str | list of str, default []): records held out of training, whose prompts are
+                looked for as a benchmark's items are: a file of records, a pattern, the folder of a run
+                or of an earlier export, hf:org/name or hf:org/name@tag for a data set on the Hugging Face
+                hub, or `factory:seeds`; or a list of these
             field (all | instruction | prompt | output | both, default "all"): the text searched: all
                 turns, or of the last exchange the instruction, the prompt (instruction and input), the
                 output, or both (prompt and output)
@@ -252,8 +257,10 @@ class StepMethods:
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
                 instruction, the prompt (instruction and input), each with the tools that the answer
                 calls, the output, or both (prompt and output, each the same)
-            reference (str | list of str, default []): a file of records that count as kept before all
-                others, or a list of files, in any format that `read` reads, or `factory:seeds`
+            reference (str | list of str, default []): records that count as kept before all others: a
+                file of records, a pattern, the folder of a run or of an earlier export, hf:org/name or
+                hf:org/name@tag for a data set on the Hugging Face hub, or `factory:seeds`; or a list of
+                these
         """
 
     def dedup_minhash(
@@ -261,6 +268,7 @@ class StepMethods:
         *,
         threshold: float = 0.8,
         field: Literal["instruction", "prompt", "output", "both"] = "prompt",
+        reference: str | Sequence[str] = ...,
         shingle: int = 5,
         num_perm: int = 128,
         seed: int | None = None,
@@ -273,6 +281,10 @@ class StepMethods:
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
                 instruction, the prompt (the instruction, and the input apart), each with the tools that
                 the answer calls, the output, or both (prompt and output)
+            reference (str | list of str, default []): records that count as kept before all others: a
+                file of records, a pattern, the folder of a run or of an earlier export, hf:org/name or
+                hf:org/name@tag for a data set on the Hugging Face hub, or `factory:seeds`; or a list of
+                these
             shingle (int, >= 1, <= 50, default 5): words of a shingle
             num_perm (int, >= 16, <= 4,096, default 128): numbers of a sketch: more find more near the
                 threshold, and cost more
@@ -299,8 +311,10 @@ class StepMethods:
             field (instruction | prompt | output | both, default "prompt"): the text compared: the
                 instruction, the prompt (the instruction, where the inputs are the same), each with the
                 tools that the answer calls, the output, or both (prompt and output)
-            reference (str | list of str, default []): a file of records that count as kept before all
-                others, or a list of files, in any format that `read` reads, or `factory:seeds`
+            reference (str | list of str, default []): records that count as kept before all others: a
+                file of records, a pattern, the folder of a run or of an earlier export, hf:org/name or
+                hf:org/name@tag for a data set on the Hugging Face hub, or `factory:seeds`; or a list of
+                these
             scope (set | task, default "set"): what a record is compared with: the whole set, or the
                 records of its own task
             guard (list of numbers | units | negation | opposites | operators, default []): records that
@@ -328,6 +342,7 @@ class StepMethods:
         semdedup_keep: Literal["hard", "easy", "random"] = "hard",
         semdedup_rows: int = 200000,
         approximate: bool = False,
+        reference: str | Sequence[str] = ...,
         guard: Sequence[Literal["numbers", "units", "negation", "opposites", "operators"]] = ...,
         engine: Literal["local", "ray"] = "local",
         workers: int = 1,
@@ -351,6 +366,10 @@ class StepMethods:
                 found from, at most; random ones where there are more
             approximate (bool, default false): look for close records in an inverted file, which misses
                 some, and tell the recall
+            reference (str | list of str, default []): records that count as kept before all others: a
+                file of records, a pattern, the folder of a run or of an earlier export, hf:org/name or
+                hf:org/name@tag for a data set on the Hugging Face hub, or `factory:seeds`; or a list of
+                these
             guard (list of numbers | units | negation | opposites | operators, default []): records that
                 differ in one of these are no duplicates: numbers, units, negation, opposites (min and
                 max, the languages of a translation), operators (== and !=); by lists of words, English
@@ -506,6 +525,8 @@ class StepMethods:
         reasoning_tokens: int | None = None,
         twins: bool = False,
         parts: bool = True,
+        shard_rows: int | None = None,
+        shard_megabytes: int = 500,
     ) -> Dataset:
         """Write the records that live as training data, in the formats asked for.
 
@@ -523,6 +544,10 @@ class StepMethods:
                 and mark both
             parts (bool, default true): write a file for each part that the columns split, stage and
                 expert name; false: one file
+            shard_rows (int | none, >= 1, default null): most rows of a Parquet file; more go into files
+                named -00000-of-00003 and so on
+            shard_megabytes (int, >= 1, default 500): megabytes from which a Parquet file gets no more
+                rows, and another is begun
         """
 
     def fit(
