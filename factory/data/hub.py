@@ -87,7 +87,7 @@ def require_hub(what: str) -> None:
         raise MissingDependency(
             f"{what} takes the package huggingface_hub: pip install huggingface_hub"
         ) from error
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
         disable_progress_bars()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _ROW_GROUP = 10_000
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")
 _WAITING = re.compile(r"\.(.+)-\d{5}\.parquet")
-MOST_SHARDS = 99_999
 
 
 class Shards(NamedTuple):
@@ -52,19 +51,17 @@ def write_parquet(
     """
     rows = Rows(records, written)
     left = iter(rows)
+    head: list[Row] = []
     waiting: list[Path] = []
     numbers: list[int] = []
     try:
-        while not waiting or (following := next(left, None)) is not None:
-            head = [] if not waiting else [following]
+        while head or not waiting:
             place = path.with_name(f".{path.stem}-{len(waiting):05d}.parquet")
             numbers.append(_write_one(itertools.chain(head, left), place, written, shards))
             waiting.append(place)
-        names = (
-            [path]
-            if len(waiting) == 1
-            else [shard_name(path, at, len(waiting)) for at in range(len(waiting))]
-        )
+            head = list(itertools.islice(left, 1))  # whether there is more
+        total = len(waiting)
+        names = [path] if total == 1 else [shard_name(path, at, total) for at in range(total)]
         for place, name in zip(waiting, names, strict=True):
             try:
                 os.replace(place, name)

@@ -204,8 +204,8 @@ def write_file(
     facts = _surveyed(records, [layout], path, asked, parquet=ending == ".parquet")
     written = facts.layouts[layout]
     if ending == ".parquet":
-        (file,) = write_parquet(records, path, written)
-        return file
+        (whole,) = write_parquet(records, path, written)
+        return whole
     counted, guarded = Rows(records, written), 0
     with whole_file(path) as file, packing(file, packed) as stream:
         if ending == ".csv":
