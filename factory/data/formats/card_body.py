@@ -267,9 +267,12 @@ def _makers(facts: Survey, say: Say) -> str:
 
 
 def public_name(model: str) -> str:
-    """A model's name without the folders of this machine that it may lie in."""
-    local = model.startswith(("/", "~", ".")) or "\\" in model
-    return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if local else model
+    """A model's name, behind its provider's, without the folders of this machine that it may lie in."""
+    prefixed = re.match(r"[a-z_]{2,}:(?!//)", model)
+    provider, name = (prefixed[0], model[prefixed.end() :]) if prefixed else ("", model)
+    if not name.startswith(("/", "~", ".")) and "\\" not in name:
+        return model
+    return provider + re.split(r"[/\\]", name.rstrip("/\\"))[-1]
 
 
 def cell(name: str) -> str:

@@ -103,12 +103,13 @@ def _asked(asked: Asked, say: Say) -> str:
     table = say.table(
         names, [[cell(name), cell(public_name(model))] for name, model in sorted(asked.models.items())]
     )
+    amount = "" if asked.cost is None else f"{asked.cost:,.2f}" if asked.cost >= 1 else f"{asked.cost:.3g}"
     cost = (
         say("no prices were given", "未给出价格")
         if asked.cost is None
         else say(
-            f"cost {asked.cost:,.4f} in the currency of the recipe's prices",
-            f"费用 {asked.cost:,.4f}（配方价格的货币）",
+            f"cost {amount} in the currency of the recipe's prices",
+            f"费用 {amount}（配方价格的货币）",
         )
     )
     spent = say(

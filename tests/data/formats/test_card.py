@@ -109,6 +109,7 @@ def test_that_nobody_looked_for_leaks_and_that_no_price_was_given_is_said(tmp_pa
         ("~/m/", "m"),
         ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B"),
         ("C:\\m\\qwen", "qwen"),
+        ("vllm:/data/qwen", "vllm:qwen"),
     ],
 )
 def test_a_model_of_this_machine_is_named_without_its_folders(model: str, shown: str) -> None:
