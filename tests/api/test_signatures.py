@@ -109,7 +109,7 @@ ds.plug_in(anything=1)
 ds.evolve(rouns=2)
 ds.evolve(rounds="two")
 ds.dedup_rouge(field="answer")
-ds.decontaminate()
+ds.keep_top()
 """
 
 
@@ -122,4 +122,4 @@ def test_a_type_checker_takes_what_a_step_takes_and_refuses_the_rest(tmp_path: P
     told = [line.split("notebook.py:")[1] for line in done.stdout.splitlines() if ": error:" in line]
     assert [int(line.split(":")[0]) for line in told] == [wrong, wrong + 1, wrong + 2, wrong + 3], done.stdout
     assert 'Unexpected keyword argument "rouns"' in told[0]
-    assert 'Missing named argument "against"' in told[3]
+    assert 'Missing named argument "score"' in told[3]
