@@ -32,7 +32,6 @@ from factory.data.formats.row_files import (
 )
 from factory.data.formats.set_parts import PART, TRAIN, InPart, part_names
 from factory.data.record import Record
-from factory.data.text import shorten
 from factory.data.whole_file import cannot_write, whole_file
 from factory.errors import OutputError
 
@@ -164,7 +163,7 @@ def _of_all(facts: Survey, formats: Sequence[str]) -> Iterator[str]:
         if holds and rows < facts.rows:
             yield (
                 f"chat_template_kwargs: {facts.rows - rows:,} of {facts.rows:,} records do not say "
-                f"{shorten(name, 40)}: `datasets` fills it with null there, which a chat template may take for false"
+                f"{name!r:.42}: `datasets` fills it with null there, which a chat template may take for false"
             )
     if facts.out_of_turn and {"messages", "sharegpt"} & set(formats):
         yield (

@@ -285,7 +285,7 @@ def test_megatron_and_nemo_find_messages_that_end_in_an_answer(tmp_path: Path) -
 
 def test_records_without_an_argument_of_the_chat_template_that_others_have_are_told(tmp_path: Path) -> None:
     told = write_dataset(conversations(), tmp_path / "some", ("messages",)).told
-    assert any("5 of 6 records do not say enable_thinking" in sentence for sentence in told)
+    assert any("5 of 6 records do not say 'enable_thinking'" in sentence for sentence in told)
     same = [replace(record, template_arguments={"enable_thinking": False}) for record in conversations()]
     told = write_dataset(same, tmp_path / "all", ("messages",)).told
     assert not any("enable_thinking" in sentence for sentence in told)
