@@ -54,7 +54,7 @@ def test_a_first_answer_that_meets_all_is_asked_for_once_as_it_ever_was() -> Non
     assert made.output == GOOD
     assert made.answers == ()
     assert made.scores == {"verify.hsr": 1.0, "verify.ssr": 1.0}
-    assert context.facts == {"verified": 1}
+    assert context.facts == {"answers_looked_at": 1, "verified": 1}
 
 
 def test_the_model_is_told_which_constraint_failed_and_asked_again() -> None:
@@ -69,7 +69,7 @@ def test_the_model_is_told_which_constraint_failed_and_asked_again() -> None:
     assert [ask.sample for ask in asks] == [0, 1, 2]
     assert made.output == GOOD
     assert made.dropped is None
-    assert context.facts == {"asked_again": 2, "verified": 1}
+    assert context.facts == {"answers_looked_at": 1, "asked_again": 2, "verified": 1}
 
 
 def test_all_answers_are_kept_with_their_verdicts_and_the_best_is_chosen() -> None:
@@ -155,7 +155,7 @@ def test_a_lost_verdict_is_no_failure_and_is_not_asked_about_again() -> None:
     assert len([ask for ask in asks if ask.schema is None]) == 1
     assert made.dropped is None
     assert "verify.hsr" in made.missing
-    assert context.facts == {"verdicts_not_had": 1, "without_all_verdicts": 1}
+    assert context.facts == {"answers_looked_at": 1, "verdicts_not_had": 1, "without_all_verdicts": 1}
 
 
 def test_a_chinese_record_is_told_in_chinese() -> None:
@@ -169,7 +169,7 @@ def test_a_record_without_constraints_is_answered_as_ever() -> None:
     assert len(asks) == 1
     assert made.output == BAD
     assert made.scores == {}
-    assert context.facts == {}
+    assert context.facts == {"answers_looked_at": 1}
 
 
 def test_an_answered_record_passes_unless_it_is_to_be_overwritten() -> None:
