@@ -82,7 +82,7 @@ $(VLLM)/smollm2/config.json: $(VLLM)/.installed
 
 test-vllm: $(VLLM)/smollm2/config.json
 	@echo "Running the tests against a real vLLM server; it starts anew several times, about a minute each ..."
-	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_shared_prefix.py tests/models/test_hidden_states.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py tests/data/formats/test_trainers.py
+	$(VLLM)/bin/python -m pytest -v tests/vllm tests/models/test_transformers_scorer.py tests/models/test_adapters.py tests/models/test_shared_prefix.py tests/models/test_hidden_states.py tests/models/test_packed_linear.py tests/models/test_causal_attention.py tests/data/formats/test_trainers.py tests/api/test_following.py
 
 bench-fit: $(VLLM)/smollm2/config.json
 	$(VLLM)/bin/python tests/bench/bench_ifd.py --model $(VLLM)/smollm2
