@@ -15,6 +15,7 @@ from factory.models.base import Answer, Sampling
 from factory.step import Asked, ChatModelName, Context, PerRecord
 from factory.steps.agents.conversing.drift import KINDS, Drift, assistant_drift, is_refusal, user_drift
 from factory.steps.agents.conversing.talk import (
+    EarlyTurnReply,
     GoalReply,
     Plan,
     PlanReply,
@@ -40,9 +41,10 @@ class Converse(PerRecord):
     of that name wrote it), a style drawn by the seed, and what each of the user's turns brings up, as many as are
     drawn between the least and the most of `turns`. Then the two take turns. The assistant is sent the record's own
     system turn, tools and arguments for the chat template, as `respond` sends them. The user agent ends the
-    conversation by a field of its reply that is no part of the text, not before the least of `turns`; at the most of
-    them it ends anyway. What is given on is a new record with the whole conversation, made from the old one; its plan
-    is the record's `converse` among what its source carried along, its length the score "converse.exchanges".
+    conversation by a field of its reply that is no part of the text, and that its schema holds at false before the
+    least of `turns`; at the most of them it ends anyway. What is given on is a new record with the whole conversation,
+    made from the old one; its plan is the record's `converse` among what its source carried along, its length the
+    score "converse.exchanges".
 
     A conversation that leaves its course ends there. What comes before is kept, where it is the least of `turns` at
     least, and the note "converse.exchanges" says what was cut; else the record is dropped with the whole of it, for
@@ -58,7 +60,7 @@ class Converse(PerRecord):
     - "empty", "truncated", "template_leak": a turn without a word, cut by the token limit, or copied from the prompt
       or plan;
     - "called_a_tool": the assistant calls a tool, which nothing here runs;
-    - "ended_early": the user agent has nothing more to say before the least of `turns`;
+    - "ended_early": the user agent has nothing more to say before the least of `turns`, the schema notwithstanding;
     - "off_goal": at the end a judge finds that what is left is not about the goal (`check_goal`); all of it is dropped;
     - a failed call, by the kind of its failure (see `respond`).
 
@@ -317,7 +319,7 @@ class Converse(PerRecord):
             "converse/turn",
             record,
             Sampling(self.user_temperature, self.user_max_tokens),
-            schema=TurnReply,
+            schema=TurnReply if talk.whole(self.turns[0]) else EarlyTurnReply,
             operation="user",
             goal=plan.goal,
             persona=plan.persona,

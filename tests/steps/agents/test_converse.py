@@ -54,6 +54,17 @@ def test_it_cannot_end_before_the_least_exchanges_while_there_is_something_to_sa
     assert said(made) == expected(3)
 
 
+def test_the_schema_of_the_user_agent_has_no_end_before_the_least_exchanges() -> None:
+    users, answers = good(4)
+    _, sides = converse([*users, DONE], answers, turns=(2, 4))
+    held = [
+        ("const" in ask.schema.model_json_schema()["properties"]["done"])
+        for ask in sides.user.asks
+        if ask.schema is not None and ask.schema is not PlanReply
+    ]
+    assert held == [True, True, False, False]
+
+
 def test_a_user_with_nothing_more_to_say_before_the_least_exchanges_is_a_dropped_conversation() -> None:
     users, answers = good(1)
     made, sides = converse([*users, DONE], answers)

@@ -35,6 +35,14 @@ class TurnReply(BaseModel):
     message: str
 
 
+class EarlyTurnReply(TurnReply):
+    """What the user agent replies before it may end: its next message."""
+
+    # What a server is held to that decodes by the schema; of another an end is taken as it comes.
+    done: bool = Field(json_schema_extra={"const": False})
+    message: str = Field(json_schema_extra={"minLength": 1})
+
+
 class GoalReply(BaseModel):
     """What the judge replies of a conversation and its goal."""
 
