@@ -53,7 +53,8 @@ def make(folder: Path, kind: str, *, bos: bool = False) -> str:
     for parameter in network.parameters():  # far from uniform, so that a mistake shows
         parameter.data.mul_(4 if parameter.dim() > 1 else 1)
     network.save_pretrained(folder)
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    first = {"bos_token": "<s>"} if bos else {}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **first).save_pretrained(folder)
     return str(folder)
 
 
