@@ -18,7 +18,7 @@ _FIRST = re.compile(
     rf"\W{{0,6}}(?i:the\s+)?(?i:correct\s+)?(?i:options?\b|choices?\b|letter\b|选项|选)?\s*[:：]?\s*({_JOINED}|{_RUN})"
 )
 _ANYWHERE = re.compile(
-    rf"(?:选择|应选|选项|选|\b[Oo]ptions?|\b[Cc]hoices?|\b[Cc]hoose)\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
+    rf"(?:选择|应选|选项[是为]?|选|正确的(?:选项)?[有是为]|\b[Oo]ptions?|\b[Cc]hoices?|\b[Cc]hoose)\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
 )
 # "A" and "I" before a word in small letters are words.
 _ARTICLE = re.compile(r"\s+[a-z]")

@@ -13,6 +13,7 @@ from factory.steps.judging.verifying.maths.final_answer import Found, final_answ
 from factory.steps.judging.verifying.maths.quantity import (
     Quantity,
     plain,
+    powers,
     quantities_in,
     read_quantity,
 )
@@ -24,12 +25,23 @@ _SAID = 80
 _EQUALS = re.compile(r"[=≈]|等于|约为")
 # Of several numbers in a sentence the one right behind its verb: 6排一共有48人.
 _VERB = re.compile(
-    r"(?:有|是|为|要|需|剩|得|等于|\b(?:is|are|has|have|had|equals|be)\b)\s*(?=[-−$€£¥]?\s?[\d一二三四五六七八九十两百千])"
+    r"(?:有|共|是|为|要|需|剩|得|等于|\b(?:is|are|has|have|had|equals|be)\b)\s*(?=[-−$€£¥]?\s?[\d一二三四五六七八九十两百千])"
+)
+# What it is more or less than is no result: 甲今年25岁，比乙大3岁.
+_COMPARED = re.compile(r"(?<=.)[，,]\s*(?:他|她|它)?比[^，,]{1,40}$")
+# A number with what is counted before it: 鸡6只, 第5; not 超过5.
+_LABELLED = re.compile(
+    r"(?:第|[\u4e00-\u9fff]{1,6}?(?<![大小多少超不约至低高于过上下前后]))(?=\d)(.{1,20})", re.DOTALL
 )
 _WORD = re.compile(r"(?<!\\)(?<![A-Za-z\\])[A-Za-z]{3,}|[\u4e00-\u9fff]")
 _MATHS = re.compile(r"\\[a-zA-Z]+")
 _FUNCTIONS = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|arcsin|arccos|arctan|max|min|mod)\b")
 _HAN = re.compile(r"[\u4e00-\u9fff，。；：、？！（）]+")
+# Full-width marks that are mathematics: 3：4, （3，-2）.
+_WIDE = re.compile(
+    r"(?<=\d)\s*：\s*(?=\d)|[（(][^（）()\u4e00-\u9fff]{1,60}，[^（）()\u4e00-\u9fff]{1,60}[）)]"
+)
+_FULL_WIDTH = {at: at - 0xFEE0 for at in range(0xFF01, 0xFF5F)}
 _INLINE = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
 
 
@@ -52,7 +64,9 @@ def read_reference(text: str) -> Reference | Missing:
     said = found.phrase if found.how != "last_line" else text
     if len(said) > _MOST_FORMULA:
         return Missing("bad_reference", f"its reference has {len(said):,} characters, too many for an answer")
-    return Reference(said, reference_options(said), read_quantity(said))
+    labelled = _LABELLED.fullmatch(plain(said))
+    quantity = read_quantity(said) or (read_quantity(labelled[1]) if labelled else None)
+    return Reference(said, reference_options(said), quantity)
 
 
 async def compare(response: str, reference: Reference, seconds: float) -> Verdict:
@@ -87,16 +101,19 @@ def answered_quantity(found: Found, response: str) -> Quantity | None:
     if found.how == "boxed":
         # What stands in a box is the answer, whole: a formula is no number in it.
         return None
-    numbers = quantities_in(found.phrase)
+    if (spoken := _spoken_result(found.phrase)) is not None:
+        return spoken
+    numbers = quantities_in(_COMPARED.sub("", found.phrase))
     if len(parts) > 1 and (results := quantities_in(parts[-1])):
         return results[0]
     if len(numbers) > 1 and found.how != "last_line":
-        said = plain(found.phrase)
+        said = plain(_COMPARED.sub("", found.phrase))
         *_, result = _VERB.split(said)
         if result != said and (results := quantities_in(result)):
             return results[0]
-        begins = said.startswith(numbers[0].said)
-        return numbers[0] if begins else numbers[-1]
+        if said.startswith(numbers[0].said):
+            return _of_clause(said) or numbers[0]
+        return numbers[-1]
     if numbers:
         return numbers[-1]
     for line in reversed(response[-4000:].splitlines()):
@@ -106,6 +123,23 @@ def answered_quantity(found: Found, response: str) -> Quantity | None:
         if numbers := quantities_in(line):
             return numbers[-1]
     return None
+
+
+def _spoken_result(phrase: str) -> Quantity | None:
+    """The number in words in which a sentence with others ends behind its verb: 摸5次，概率是五分之二."""
+    said = plain(phrase)
+    *_, result = _VERB.split(said)
+    first = re.match(r"[-−$€£¥]?\d[^,;，；]*", said)  # a clause that begins with a number may be the answer
+    if result == said or re.search(r"\d", result) or (first and not first[0].endswith(result)):
+        return None
+    return read_quantity(result)
+
+
+def _of_clause(said: str) -> Quantity | None:
+    """The last of several numbers in a first clause in Chinese, where what is given comes first: 6排一共坐了48人."""
+    clause = re.split(r"[,;，；]", said)[0]
+    numbers = quantities_in(clause)
+    return numbers[-1] if len(numbers) > 1 and _HAN.search(clause) else None
 
 
 def _verdict(equal: bool, said: str, reference: Reference) -> Verdict:
@@ -125,7 +159,9 @@ def _as_words(found: Found, reference: Reference) -> Verdict:
     """A reference in words: the same words are the same answer; other words may say the same."""
     ours = re.findall(r"\w+", plain(reference.said).casefold())
     first = re.split(r"[,，;；.。:：]", plain(found.phrase))[0]
-    theirs = [re.findall(r"\w+", text.casefold()) for text in (plain(found.phrase), first)]
+    # Behind the last verb too: 10天后是星期三.
+    result = re.split(r"(?<!不)(?:是|为)", first)[-1]
+    theirs = [re.findall(r"\w+", text.casefold()) for text in (plain(found.phrase), first, result)]
     if ours and ours in theirs:
         return Verdict(PASSED, shorten(found.phrase, _SAID))
     if len(ours) == 1 and ours[0] not in plain(found.phrase).casefold():
@@ -144,7 +180,8 @@ def _formula(found: Found, response: str) -> str:
     if inline:
         return "".join(map(str, inline[-1]))
     # Of 比是3:4 the last piece without Chinese.
-    pieces = [piece for piece in _HAN.split(found.phrase) if re.search(r"\w", piece)]
+    said = _WIDE.sub(lambda wide: wide[0].translate(_FULL_WIDTH), found.phrase)
+    pieces = [piece for piece in _HAN.split(said) if re.search(r"\w", piece)]
     return pieces[-1].strip(" .") if pieces else found.phrase.strip(" .。")
 
 
@@ -152,6 +189,7 @@ async def _as_formulas(formula: str, reference: Reference, seconds: float) -> Ve
     if len(formula) > _MOST_FORMULA:
         return Verdict(FAILED, f"{len(formula):,} characters, too many for an answer")
     gold = _formula(Found(reference.said, "marked"), "")
+    gold, formula = (powers(one.translate(_FULL_WIDTH)) for one in (gold, formula))
     try:
         told = await do_job("formula", {"gold": gold, "answer": formula}, seconds)
     except JobFailed as error:

@@ -1,4 +1,4 @@
-"""Numbers in Chinese: 三分之一, 百分之二十, 一万二千, 三点一四, 2.5万, 一个半, 壹佰."""
+"""Numbers in Chinese: 三分之一, 百分之二十, 八折, 一万二千, 三点一四, 2.5万, 一个半, 壹佰."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ _SCALES = {"万亿": 10**12, "千亿": 10**11, "百亿": 10**10, "十亿": 10**9
     "百": 100,
 }
 _MIXED = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)({'|'.join(_SCALES)})")
-_MEASURE = "[个小时天年月斤米元块倍度杯箱张条只本人次份]"
+MEASURES = "个小时天年月斤米元块倍度杯箱张条只本人次份吨"
+"""What may stand before the half of 一个半 and 两吨半."""
+_MEASURE = f"[{MEASURES}]"
 CHARACTERS = "零〇一二三四五六七八九两幺十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟萬億兩貳參陸半成"
 """What a number in Chinese is written with, "分之", "点" and "负" beside."""
 
 
 class ChineseNumber(NamedTuple):
-    """A number, and whether it was said in hundredths (百分之, 成)."""
+    """A number, and whether it was said in hundredths (百分之, 成, 折)."""
 
     value: Fraction
     percent: bool = False
@@ -59,6 +61,10 @@ def chinese_number(said: str) -> ChineseNumber | None:
         rest = Fraction(1, 2) if match[2] == "半" else Fraction(_DIGITS.get(match[2] or "零", 0))
         tenths = 10 if match[1] == "十" else _DIGITS[match[1]]
         return ChineseNumber((tenths + rest / 10) / 10, True)
+    if text.endswith("折"):
+        # 八折 is 80 % of the price, 八五折 85 %.
+        price = _decimal(text[:-1])
+        return None if price is None else ChineseNumber(price / (10 if price < 10 else 100), True)
     value = _fraction(text) if "分之" in text else _decimal(text)
     return None if value is None else ChineseNumber(value)
 

@@ -12,7 +12,7 @@ import unicodedata
 from fractions import Fraction
 from typing import NamedTuple
 
-from factory.steps.judging.verifying.maths.numerals import CHARACTERS, chinese_number
+from factory.steps.judging.verifying.maths.numerals import CHARACTERS, MEASURES, chinese_number
 from factory.steps.judging.verifying.maths.units import SIGNS, Unit, read_unit
 
 FEWEST_DIGITS = 4
@@ -21,25 +21,27 @@ _MOST = 400
 _SIGN = "|".join(re.escape(one) for one in sorted(SIGNS, key=len, reverse=True))
 _WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,60})"
 _NUMBER = (
-    rf"(?P<mixed>{_WHOLE}\s+\d{{1,9}}\s?/\s?\d{{1,9}})|(?P<fraction>{_WHOLE}\s?/\s?{_WHOLE}(?!\.?\d))"
+    rf"(?P<mixed>{_WHOLE}(?:\s+|又)\d{{1,9}}\s?/\s?\d{{1,9}})|(?P<fraction>{_WHOLE}\s?/\s?{_WHOLE}(?!\.?\d))"
     rf"|(?P<decimal>{_WHOLE}(?:\.\d{{1,60}})?|\.\d{{1,60}})"
     r"(?:\s?(?:[x×*]|\\times|\\cdot)\s?10\s?\^\s?\{?(?P<power>[+-]?\d{1,2})\}?|[eE](?P<exponent>[+-]?\d{1,2})(?![A-Za-z]))?"
 )
-# 3千克 is three kilograms; 成 is a tenth behind a numeral alone.
+# 3千克 is three kilograms; 成 and 折 are tenths behind a numeral alone.
 _PLAIN = "".join(sorted(set(CHARACTERS) - set("千成")))
-_C = rf"(?:[{_PLAIN}]|千(?![米克瓦])|(?<=[一二三四五六七八九十])成(?![为功绩本人立]))"
+_TENTHS = r"(?<=[一二三四五六七八九十])成(?![为功绩本人立])|(?<=[一二三四五六七八九\d])折(?![叠线断成扇])"
+_C = rf"(?:[{_PLAIN}]|千(?![米克瓦])|{_TENTHS})"
 _HAN = (
-    rf"(?P<han>(?=[\d.]*(?:{_C}|[负又]|分之|个半))负?(?:{_C}|分之|[点又\d.]|个(?=半))*(?:{_C}|\d))"
-    r"(?![\d.]*\d)"
+    rf"(?P<han>(?=[\d.]*(?:{_C}|[负又]|分之|[{MEASURES}]半))负?(?:{_C}|分之|[点又\d.]|[{MEASURES}](?=半(?![径球圆年])))*(?:{_C}|\d))"
+    r"(?![\d.]*\d|又?\d*\s?/\s?\d)"
 )
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALE = rf"(?:\s*(?P<scale>{'|'.join(_SCALES)})\b)?"
-_PERCENT = r"(?:\s*(?P<percent>%|％|percent\b|per cent\b|个百分点))?"
+_PERCENT = r"(?:\s*(?P<percent>%|％|percent\b|per cent\b|个百分点)|(?P<thousandths>‰))?"
 _QUANTITY = re.compile(
     rf"(?P<minus>[-−–]\s?)?(?P<sign>{_SIGN})?\s?(?P<minus2>[-−–])?"
     rf"(?:{_HAN}|(?:{_NUMBER})(?:(?P<wan>[万亿]|百万|千万)(?!一))?){_SCALE}{_PERCENT}",
     re.IGNORECASE,
 )
+_HALF = re.compile(rf"([{MEASURES.replace('个', '')}])半$")
 # Words that begin with a numeral and are no number.
 _NO_NUMBER = re.compile(
     r"一(?=[共起样些定般直旦致切边律同方只下])|(?<=[第统唯之同专万每另某任])一|十分(?!之)|千万(?=别|不|要)|半(?=径|年|球|圆|天)|百分比"
@@ -57,6 +59,12 @@ _LATEX = (
     (re.compile(r"\\[()\[\]]"), " "),
 )
 _MARKS = re.compile(r"\*\*|__|`|\$(?!\s?[-.\d])|(?<=[\d%})])\$")
+_RAISED = re.compile("[⁻⁺]?[⁰¹²³⁴-⁹]+")
+# Yuan and a tenth of it behind: 七块五, 3元5角; not 3块5元, which are three things.
+_JIAO = re.compile(
+    r"((?<![\d.])\d{1,9}(?=[元块]\d)|[零一二三四五六七八九十百千两]{1,9}(?=[元块][一二三四五六七八九]))([元块])"
+    r"(\d|[一二三四五六七八九])(?:[角毛](?:钱|整)?(?![一二三四五六七八九\d])|(?=\s*(?:[，。,.;；！!)）]|钱|$)))"
+)
 _DOLLARS = re.compile(r"\$([^$\n]{1,200})\$")
 
 
@@ -115,12 +123,21 @@ def _places(decimal: Quantity) -> int:
     return max(places, decimal.digits - whole)
 
 
+def powers(text: str) -> str:
+    """`text` with raised digits as LaTeX has them: 10² as 10^{2}."""
+    return _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+
+
 def plain(text: str) -> str:
-    """`text` with full-width characters, markdown and simple LaTeX of numbers written plainly."""
+    """`text` with full-width characters, markdown and simple LaTeX of numbers plainly, and 七块五 as 七点五块."""
+    text = powers(text)
     text = unicodedata.normalize("NFKC", text.replace("\\[", " ").replace("\\]", " ")).replace("⁄", "/")
     for pattern, by in _LATEX:
         text = pattern.sub(by, text)
     text = _DOLLARS.sub(r" \1 ", text)
+    text = _JIAO.sub(
+        lambda found: f"{found[1]}{'.' if found[3].isdecimal() else '点'}{found[3]}{found[2]}", text
+    )
     return " ".join(_MARKS.sub("", text).split())
 
 
@@ -179,7 +196,12 @@ def _quantity(match: re.Match[str], text: str) -> Quantity | None:
             value /= 100
     if match["scale"]:
         value *= _SCALES[match["scale"].lower()]
-    unit = read_unit(text[match.end() : match.end() + 40], (match["sign"] or "").upper())
+    if match["thousandths"]:
+        value /= 1000
+    half = _HALF.search(match["han"] or "")
+    unit = read_unit(
+        (half[1] if half else "") + text[match.end() : match.end() + 40], (match["sign"] or "").upper()
+    )
     return Quantity(-value if negative else value, percent, unit, digits, match[0].strip())
 
 
@@ -194,7 +216,7 @@ def _takes_away(match: re.Match[str], text: str) -> bool:
 def _arabic(match: re.Match[str]) -> tuple[Fraction | None, int]:
     """The number in digits that was matched, and how many digits of a decimal."""
     if match["mixed"]:
-        whole, rest = match["mixed"].split(None, 1)
+        whole, rest = re.split(r"\s+|又", match["mixed"], maxsplit=1)
         above, below = (int(part) for part in rest.split("/"))
         return (Fraction(int(whole.replace(",", ""))) + Fraction(above, below) if below else None), 0
     if match["fraction"]:
