@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
-import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ from factory.engine.calls.caller import Caller
 from factory.engine.calls.opening import answer_opening, turn_opener, user_opening
 from factory.engine.calls.reply_schema import json_schema, named_error, read_json
 from factory.engine.calls.scoring import answer_gradient, as_learner, score_answer, score_text
+from factory.engine.calls.seeds import sample_seed, with_own_seed
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
@@ -56,6 +55,11 @@ class Call(NamedTuple):
     request: ChatRequest
     sent: dict[str, Any]
     key: bytes
+
+    @property
+    def drawn(self) -> ChatRequest:
+        """The request as it is sent."""
+        return with_own_seed(self.request, self.sent)
 
 
 class JournalledChat(Caller):
@@ -137,7 +141,7 @@ class JournalledChat(Caller):
     ) -> ChatRequest:
         wanted = None if schema is None else json_schema(schema)
         # Greedy decoding does not depend on a seed, so its replies serve runs with any seed.
-        seed = _sample_seed(self._seed, sample) if sampling.temperature > 0 else None
+        seed = sample_seed(self._seed, sample) if sampling.temperature > 0 else None
         return ChatRequest(tuple(messages), sampling, wanted, seed, sample, tuple(tools), template_arguments)
 
     async def answer(
@@ -322,9 +326,9 @@ class JournalledChat(Caller):
         async def attempt() -> list[Reply]:
             began = time.monotonic()
             if isinstance(self.provider, BatchChat):
-                reply = self.provider.take(call.key, call.request)
+                reply = self.provider.take(call.key, call.drawn)
             else:
-                reply = await self.paid(self.provider.send(call.request), call.request)
+                reply = await self.paid(self.provider.send(call.drawn), call.request)
             self.usage.busy_seconds += time.monotonic() - began
             (reply,) = self.counted([reply], call.request)
             reply = await self.keep(call, reply)
@@ -352,12 +356,6 @@ class JournalledChat(Caller):
             took = sum(reply.usage.prompt_tokens + reply.usage.completion_tokens for reply in replies)
             self._token_rate.settle(took - guess)
         return replies
-
-
-@functools.lru_cache(maxsize=1024)
-def _sample_seed(seed: int, sample: int) -> int:
-    digest = hashlib.blake2b(f"{seed}/{sample}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "little") & 0x7FFFFFFF
 
 
 def _dump_reply(reply: Reply) -> bytes:

@@ -73,7 +73,7 @@ async def _together(
 
     async def attempt() -> list[Reply]:
         began = time.monotonic()
-        sending = provider.send_samples([call.request for call in missing])
+        sending = provider.send_samples([call.drawn for call in missing])
         replies = await chat.paid(sending, missing[0].request)
         chat.usage.busy_seconds += time.monotonic() - began
         replies = chat.counted(replies, missing[0].request)

@@ -89,6 +89,17 @@ async def test_samples_seeds_and_temperatures_are_different_calls_but_greedy_one
     assert {request.seed for request in provider.requests if not request.sampling.temperature} == {None}
 
 
+async def test_each_prompt_is_sent_with_a_seed_of_its_own_that_comes_again(tmp_path: Path) -> None:
+    provider = Provider(lambda request, n: Reply(str(n)))
+    prompts = [[Message("user", f"Invent a person who likes {thing}.")] for thing in ("tea", "rain", "tea")]
+    for number, prompt in enumerate(prompts):
+        journal = Journal(tmp_path / f"{number}.db")
+        await chat(journal, provider).ask(prompt, Sampling(1, 9))
+        journal.close()
+    tea, rain, again = (request.seed for request in provider.requests)
+    assert tea == again != rain
+
+
 async def test_transient_failures_are_tried_again_and_then_the_record_is_set_aside(tmp_path: Path) -> None:
     def flaky(request: ChatRequest, n: int) -> Reply:
         if n < 4:
