@@ -20,7 +20,7 @@ from conversing_sides import (
 
 from factory.data.record import Media, Message, new_record
 from factory.models.base import Reply
-from factory.steps.agents.conversing.talk import styles
+from factory.steps.agents.conversing.talk import PlanReply, styles
 
 
 def test_the_user_agent_ends_the_conversation_by_a_field_that_is_no_part_of_it() -> None:
@@ -58,7 +58,7 @@ def test_the_schema_of_the_user_agent_has_no_end_before_the_least_exchanges() ->
     users, answers = good(4)
     _, sides = converse([*users, DONE], answers, turns=(2, 4))
     held = [
-        ("const" in ask.schema.model_json_schema()["properties"]["done"])
+        "const" in ask.schema.model_json_schema()["properties"]["done"]
         for ask in sides.user.asks
         if ask.schema is not None and ask.schema is not PlanReply
     ]
