@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from factory.statistics.interval import Interval
 GROWS, FLAT, FALLS, UNKNOWN = "still grows", "flat", "falls", "cannot be told"
 POWERS = (0.0, *np.geomspace(0.05, 3.0, 24).tolist())
 """How fast growth may fade: the score is a line in (1 - n^-p) / p; p = 0 is a line in log n."""
+FINER, ZOOMS = 16, 5
+"""So many speeds are added between those that fit and their neighbours, so many times."""
 FEWEST, FEWEST_SIZES = 5, 4
 STEP = 1000.0
 
@@ -142,36 +145,56 @@ def _grows(sizes: Floats, scores: Floats) -> bool:
 
 
 def _fits(sizes: Floats, scores: Floats) -> list[tuple[float, float, float, float]]:
-    """For each speed: the residual sum of squares, the slope, the spread of the curve, and the speed."""
-    fits = []
-    for power in POWERS:
-        x = _curve(sizes, power)
-        x_mean, mean = float(x.mean()), float(scores.mean())
-        spread = float(((x - x_mean) ** 2).sum())
-        slope = float((x - x_mean) @ (scores - mean)) / spread
-        residual = float(((scores - mean - slope * (x - x_mean)) ** 2).sum())
-        fits.append((residual, slope, spread, power))
+    """For each speed: the residual sum of squares, the slope, the spread of the curve, and the speed.
+
+    Around the best the speeds are as fine as the scores ask: clean ones hold between two speeds of the coarse grid.
+    """
+    fits = [_fit(sizes, scores, power) for power in POWERS]
+    for _ in range(ZOOMS):
+        fits.sort(key=lambda one: one[3])
+        most = _most(fits, len(sizes))
+        good = [at for at, one in enumerate(fits) if one[0] <= most]
+        low, high = max(0, good[0] - 1), min(len(fits) - 1, good[-1] + 1)
+        fits += [
+            _fit(sizes, scores, power)
+            for power in np.linspace(fits[low][3], fits[high][3], FINER + 2)[1:-1].tolist()
+        ]
     return fits
+
+
+def _fit(sizes: Floats, scores: Floats, power: float) -> tuple[float, float, float, float]:
+    x = _curve(sizes, power)
+    x_mean, mean = float(x.mean()), float(scores.mean())
+    spread = float(((x - x_mean) ** 2).sum())
+    slope = float((x - x_mean) @ (scores - mean)) / spread
+    residual = float(((scores - mean - slope * (x - x_mean)) ** 2).sum())
+    return residual, slope, spread, power
+
+
+def _most(fits: Sequence[tuple[float, float, float, float]], number: int) -> float:
+    """The largest residual sum of squares that is no worse than the least by an F test."""
+    from scipy.stats import f
+
+    least = min(residual for residual, *_ in fits)
+    free = number - 3
+    return least * (1 + float(f.ppf(0.95, 1, free)) / free) + 1e-15 * number
 
 
 def _gain(sizes: Floats, scores: Floats, start: float, end: float) -> tuple[float, Interval]:
     """The gain from one size to another, and its interval over all speeds that fit."""
-    from scipy.stats import f, t
+    from scipy.stats import t
 
-    number = len(sizes)
-    fits = []
-    for residual, slope, spread, power in _fits(sizes, scores):
-        step = float(np.diff(_curve(np.array([start, end]), power))[0])
-        fits.append((residual, slope * step, spread, step))
-    least = min(residual for residual, *_ in fits)
-    free = number - 3
-    most = least * (1 + float(f.ppf(0.95, 1, free)) / free) + 1e-15 * number
+    free = len(sizes) - 3
+    fits = _fits(sizes, scores)
+    most = _most(fits, len(sizes))
     quantile = float(t.ppf(0.975, free))
     lows, highs = [], []
-    for residual, gain, spread, step in fits:
+    for residual, slope, spread, power in fits:
         if residual <= most:
+            step = float(np.diff(_curve(np.array([start, end]), power))[0])
             half = quantile * (residual / free / spread) ** 0.5 * abs(step)
-            lows.append(gain - half)
-            highs.append(gain + half)
-    best = min(fits, key=lambda one: one[0])[1]
+            lows.append(slope * step - half)
+            highs.append(slope * step + half)
+    _, slope, _, power = min(fits, key=lambda one: one[0])
+    best = slope * float(np.diff(_curve(np.array([start, end]), power))[0])
     return best, (min(lows), max(highs))

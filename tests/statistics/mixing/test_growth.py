@@ -70,3 +70,24 @@ def test_each_task_is_fitted_alone() -> None:
     assert [one.task for one in found] == ["a", "b"]
     assert found[0].verdict == GROWS
     assert found[1].verdict == FLAT
+
+
+def test_clean_scores_of_a_speed_between_two_of_the_grid_give_that_speed_s_gain() -> None:
+    sizes = np.geomspace(250, 8000, 8)
+    found = fit_growth("math", sizes, 80 - 10_000 / sizes)
+    assert found.per_thousand == pytest.approx(10_000 / 8000 - 10_000 / 9000, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("power", [0.6, 1.0])
+def test_the_interval_holds_the_true_gain_in_about_95_of_100_draws(power: float) -> None:
+    chance = np.random.default_rng(0)
+    sizes = np.geomspace(250, 8000, 8)
+    true = 40 * (32**-power - 36**-power)
+    held = 0
+    for _ in range(60):
+        low, high = fit_growth(
+            "math", sizes, 80 - 40 * (sizes / 250) ** -power + chance.normal(0, 0.2, 8)
+        ).interval
+        held += low <= true <= high
+    assert held >= 54
