@@ -15,6 +15,8 @@ from factory.statistics.arrays import Floats
 from factory.statistics.mixing import fit_mixture as mixtures
 from factory.statistics.mixing import growth, repeats, reweigh, scaling
 
+ROUNDED = 0.02
+"""By so much the shares of a row may miss a sum of 1, as rounded ones do."""
 Data = str | Path | Iterable[Mapping[str, Any]]
 """A file of rows (JSON lines, JSON, CSV, TSV, Parquet), or the rows themselves."""
 
@@ -36,35 +38,39 @@ def fit_mixture(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     law: str = "",
     where: Mapping[str, str] | None = None,
+    encoding: str = "",
     seed: int = 0,
 ) -> mixtures.MixtureFit:
     """The shares with the lowest loss, from the losses of models trained on other mixtures, where they can be told.
 
     Args:
         data: a row for each trained model, with a column for each group's share and one for each loss
-        shares, losses: what the names of these columns begin with; the rest is the group's name
+        shares, losses: what the names of these columns begin with; the rest is the group's name. Or the columns
+            themselves, with commas between them. Shares that sum to 100 are percent; those that miss 1 by
+            rounding, 0.02 at the most, are brought to it, and `remarks` says so
         of: the losses to minimise, each with its weight; by default those named as groups, or else all, alike
         amount: the column with the rows or tokens that each model was trained on
         bounds: smallest and largest share by group; by default those that were tried
         law: sft, exponential, linear or tree; by default the first of those that predict best
         where: columns and the values that rows must have in them
+        encoding: what a file's text is in, such as gb18030; by default UTF-8, or what its mark says
 
     Raises:
         InputError: the table lacks something; says in which row and what.
     """
-    rows = read_rows(data, where)
+    rows = read_rows(data, where, encoding)
     names = _columns(rows, shares, "shares", "shares")
     measured = _columns(rows, losses, "losses", "losses")
-    groups = [name.removeprefix(shares) for name in names]
-    found = [name.removeprefix(losses) for name in measured]
+    groups = [_group(name, shares) for name in names]
+    found = [_group(name, losses) for name in measured]
     for name in of or ():
         if name not in found:
-            raise InputError(f"there is no column {losses + name!r} to minimise{nearest(name, found)}")
+            raise InputError(f"there is no column of a loss {name!r} to minimise{nearest(name, found)}")
     wanted = list(of) if of else [name for name in found if name in groups] or found
-    mixtures_of = np.column_stack([_numbers(rows, name) for name in names])
-    return mixtures.fit_mixture(
+    mixtures_of, remarks = _shares(rows, names)
+    fit = mixtures.fit_mixture(
         mixtures_of,
-        np.column_stack([_numbers(rows, losses + name) for name in wanted]),
+        np.column_stack([_numbers(rows, measured[found.index(name)]) for name in wanted]),
         groups,
         amounts=_numbers(rows, amount) if amount else None,
         own=[groups.index(name) if name in groups else -1 for name in wanted],
@@ -73,6 +79,7 @@ def fit_mixture(
         law=law,
         seed=seed,
     )
+    return replace(fit, remarks=remarks)
 
 
 def fit_scaling(
@@ -85,6 +92,7 @@ def fit_scaling(
     unique: str = "",
     drop_highest: int = 0,
     where: Mapping[str, str] | None = None,
+    encoding: str = "",
     seed: int = 0,
 ) -> scaling.ScalingFit:
     """Chinchilla's law of the loss over parameters and tokens, where it can be told.
@@ -100,7 +108,7 @@ def fit_scaling(
     Raises:
         InputError: the table lacks something, or has too few points.
     """
-    rows = read_rows(data, where)
+    rows = read_rows(data, where, encoding)
     sizes, losses = _numbers(rows, parameters), _numbers(rows, loss)
     if flop:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -129,6 +137,7 @@ def fit_growth(
     score: str = "score",
     worth: float | None = None,
     where: Mapping[str, str] | None = None,
+    encoding: str = "",
 ) -> list[growth.Growth]:
     """How much each task still gains per 1,000 rows, and where it is flat.
 
@@ -139,7 +148,7 @@ def fit_growth(
     Raises:
         InputError: the table lacks something, or a task has too few points.
     """
-    rows = read_rows(data, where)
+    rows = read_rows(data, where, encoding)
     tasks = [str(row.values[task]) if row.values.get(task) not in (None, "") else "" for row in rows]
     if not any(tasks):
         _missing(rows, task)
@@ -154,6 +163,7 @@ def fit_weights(
     eta: float = 1.0,
     smoothing: float | None = None,
     mu: float = 0.05,
+    encoding: str = "",
 ) -> tuple[dict[str, float], str]:
     """Weights of domains by DoReMi or DoGE, from what a proxy model was logged to do, and a remark, if any.
 
@@ -166,7 +176,7 @@ def fit_weights(
     Raises:
         InputError: the table lacks something.
     """
-    rows = read_rows(data, None)
+    rows = read_rows(data, None, encoding)
     if rule == "doge":
         return _doge(rows, targets, mu, 0.0 if smoothing is None else smoothing), ""
     remark = ""
@@ -222,7 +232,7 @@ def _doge(rows: Sequence[Row], targets: Sequence[str], mu: float, smoothing: flo
     return dict(zip(domains, weights.tolist(), strict=True))
 
 
-def read_rows(data: Data, where: Mapping[str, str] | None) -> list[Row]:
+def read_rows(data: Data, where: Mapping[str, str] | None, encoding: str = "") -> list[Row]:
     """The rows of a table that have these values.
 
     Raises:
@@ -234,7 +244,9 @@ def read_rows(data: Data, where: Mapping[str, str] | None) -> list[Row]:
         def refuse(sentence: str) -> None:
             raise InputError(sentence.removeprefix("left out: "))
 
-        rows = [Row(f"{data}:{place}", values) for place, values in reference_rows(Path(data), refuse)]
+        rows = [
+            Row(f"{data}:{place}", values) for place, values in reference_rows(Path(data), refuse, encoding)
+        ]
         named = str(data)
     else:
         rows = [Row(f"row {place}", values) for place, values in enumerate(data, start=1)]
@@ -255,10 +267,40 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.values))
 
 
+def _group(name: str, prefix: str) -> str:
+    return name if "," in prefix else name.removeprefix(prefix)
+
+
+def _shares(rows: Sequence[Row], names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
+    """The shares of each row, shape (rows, names), brought to a sum of 1 where that is rounding or percent."""
+    remarks = []
+    found = np.column_stack([_numbers(rows, name, percent=True) for name in names])
+    sums = found.sum(axis=1)
+    if len(sums) and (np.abs(sums - 100) <= 2).all():
+        remarks.append("the shares sum to 100, and are read as percent")
+        found, sums = found / 100, sums / 100
+    over = np.flatnonzero(np.abs(sums - 1) > ROUNDED + 1e-9)
+    if len(over):
+        raise InputError(f"{rows[over[0]].place}: the shares sum to {sums[over[0]]:g}, not to 1")
+    rounded = int((np.abs(sums - 1) > 1e-6).sum())
+    if rounded:
+        remarks.append(
+            f"the shares of {rounded:,} rows miss a sum of 1 by up to {np.abs(sums - 1).max():.2g}, and are brought "
+            "to it"
+        )
+    return found / sums[:, None], tuple(remarks)
+
+
 def _columns(rows: Sequence[Row], prefix: str, what: str, option: str) -> list[str]:
+    if "," in prefix:
+        listed = [name.strip() for name in prefix.split(",") if name.strip()]
+        for name in listed:
+            if name not in _names(rows):
+                _missing(rows, name)
+        return list(dict.fromkeys(listed))
     names = [name for name in _names(rows) if name.startswith(prefix) and name != prefix]
     if not names:
-        named = f": name what they begin with (`{option}`)" if option else ""
+        named = f"; `{option}` says what they begin with, or which they are: A,B,C" if option else ""
         raise InputError(
             f"there is no column of {what}: none begins with {prefix!r}; there are: {', '.join(_names(rows)[:20])}"
             + named
@@ -273,8 +315,8 @@ def _missing(rows: Sequence[Row], column: str) -> None:
     )
 
 
-def _numbers(rows: Sequence[Row], column: str, *, gaps: bool = False) -> Floats:
-    """A column as numbers, shape (rows,); `gaps`: empty places are NaN."""
+def _numbers(rows: Sequence[Row], column: str, *, gaps: bool = False, percent: bool = False) -> Floats:
+    """A column as numbers, shape (rows,); `gaps`: empty places are NaN; `percent`: "12 %" is 0.12."""
     if not any(column in row.values for row in rows):
         _missing(rows, column)
     found = []
@@ -283,11 +325,14 @@ def _numbers(rows: Sequence[Row], column: str, *, gaps: bool = False) -> Floats:
         if gaps and value in (None, ""):
             found.append(math.nan)
             continue
+        unit = 1.0
+        if percent and isinstance(value, str) and value.rstrip().endswith(("%", "\uff05")):
+            value, unit = value.rstrip()[:-1], 0.01
         try:
-            number = float(value) if not isinstance(value, bool) else math.nan  # type: ignore[arg-type]
+            number = unit * float(value) if not isinstance(value, bool) else math.nan  # type: ignore[arg-type]
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise InputError(f"{row.place}: {column} is {value!r}, no number")
+            raise InputError(f"{row.place}: {column} is {row.values.get(column)!r}, no number")
         found.append(number)
     return np.array(found)

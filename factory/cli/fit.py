@@ -23,6 +23,9 @@ WhereOption = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="COLUMN=VALUE", help="Rows with this value alone. Repeatable."),
 ]
+EncodingOption = Annotated[
+    str, typer.Option("--encoding", help="What the file's text is in, such as gb18030. Default: UTF-8.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print the fit as one JSON object.")]
 
@@ -31,10 +34,20 @@ JSONOption = Annotated[bool, typer.Option("--json", help="Print the fit as one J
 def mixture(
     file: FileArgument,
     shares: Annotated[
-        str, typer.Option("--shares", metavar="PREFIX", help="What the columns of the shares begin with.")
+        str,
+        typer.Option(
+            "--shares",
+            metavar="PREFIX|A,B,C",
+            help="What the columns of the shares begin with, or which they are.",
+        ),
     ] = "p_",
     losses: Annotated[
-        str, typer.Option("--losses", metavar="PREFIX", help="What the columns of the losses begin with.")
+        str,
+        typer.Option(
+            "--losses",
+            metavar="PREFIX|A,B,C",
+            help="What the columns of the losses begin with, or which they are.",
+        ),
     ] = "loss_",
     of: Annotated[
         list[str] | None,
@@ -63,6 +76,7 @@ def mixture(
     ] = "",
     where: WhereOption = None,
     seed: SeedOption = 0,
+    encoding: EncodingOption = "",
     json_: JSONOption = False,
 ) -> None:
     """The shares with the lowest loss, by the law that predicts mixtures best that it was not fitted to.
@@ -89,6 +103,7 @@ def mixture(
         bounds=bounds,
         law=law,
         where=_where(where),
+        encoding=encoding,
         seed=seed,
     )
     _show(fit, mixture_lines(fit), json_)
@@ -115,6 +130,7 @@ def scaling(
     ] = 0,
     where: WhereOption = None,
     seed: SeedOption = 0,
+    encoding: EncodingOption = "",
     json_: JSONOption = False,
 ) -> None:
     """Chinchilla's law of the loss over a model's size and its data (arXiv 2203.15556), with intervals.
@@ -133,6 +149,7 @@ def scaling(
         unique=unique,
         drop_highest=drop_highest,
         where=_where(where),
+        encoding=encoding,
         seed=seed,
     )
     _show(fit, scaling_lines(fit), json_)
@@ -153,13 +170,16 @@ def growth(
         ),
     ] = None,
     where: WhereOption = None,
+    encoding: EncodingOption = "",
     json_: JSONOption = False,
 ) -> None:
     """How much each task still gains per 1,000 rows, with its interval, and from which size on it is flat."""
     from factory.api.fitting import fit_growth
     from factory.report.fits import growth_lines
 
-    fits = fit_growth(file, task=task, size=size, score=score, worth=worth, where=_where(where))
+    fits = fit_growth(
+        file, task=task, size=size, score=score, worth=worth, where=_where(where), encoding=encoding
+    )
     _show(fits, growth_lines(fits), json_)
 
 
@@ -177,6 +197,7 @@ def weights(
         typer.Option("--smoothing", min=0, max=1, help="Share spread evenly. Default: doremi 0.001, doge 0."),
     ] = None,
     mu: Annotated[float, typer.Option("--mu", min=1e-9, help="doge: what a score is divided by.")] = 0.05,
+    encoding: EncodingOption = "",
     json_: JSONOption = False,
 ) -> None:
     """Weights of domains by what a small proxy model did, a row for each step: DoReMi (2305.10429), DoGE (2310.15393).
@@ -196,6 +217,7 @@ def weights(
         eta=eta,
         smoothing=smoothing,
         mu=mu,
+        encoding=encoding,
     )
     if remark:
         typer.echo(f"note: {remark}", err=True)

@@ -67,7 +67,7 @@ class StepOption:
         maps = any(_is_mapping(part) for part in parts)
         if self._names_model:
             values = [model_value(text) for text in texts]
-        elif maps and (not many or all("=" in text or text.lstrip().startswith("{") for text in texts)):
+        elif maps and (all(map(_is_pair, texts)) or not (many or self._takes_one(parts))):
             values = [_pair(text) for text in texts]
             return {key: value for pair in values for key, value in pair.items()}
         elif all(part in (str, Path, type(None)) or _is_texts(part) for part in parts):
@@ -81,6 +81,11 @@ class StepOption:
         if len(values) == 1 and (isinstance(values[0], list) or str in parts):
             return values[0]
         return [one for value in values for one in (value if isinstance(value, list) else [value])]
+
+    @staticmethod
+    def _takes_one(parts: Sequence[Any]) -> bool:
+        """Whether the field takes a plain value too, such as a rule, beside a mapping."""
+        return any(part is not type(None) and not _is_mapping(part) for part in parts)
 
     def help_record(self) -> tuple[str, str]:
         """The option and what it means, as `--help` shows them."""
@@ -99,7 +104,7 @@ class StepOption:
         named = next((found for part in parts if (found := choices(part))), ())
         metavar = f"<{'|'.join(filter(None, named))}>" if named else _METAVARS.get(parts[0], "<text>")
         if any(map(_is_mapping, parts)):
-            metavar = "<name=value>"
+            metavar = f"<{'|'.join(['name=value', *filter(None, named)])}>"
         told = _sentence(row.description)
         if self._names_model:
             metavar, told = "<model>", f"{told} {MODEL_FORMS}"
@@ -232,6 +237,10 @@ def take_options(
 def _is_mapping(part: Any) -> bool:
     origin = get_origin(part)
     return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _is_pair(text: str) -> bool:
+    return "=" in text or text.lstrip().startswith("{")
 
 
 def _is_texts(part: Any) -> bool:

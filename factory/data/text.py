@@ -99,7 +99,7 @@ def word_count(text: str) -> int:
 
 def estimate_tokens(text: str) -> int:
     """About how many tokens a chat model makes of a text: a quarter of its ASCII characters, 0.7 of the others."""
-    ascii_characters = len(text.encode("ascii", "ignore"))
+    ascii_characters = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return round(ascii_characters / 4 + (len(text) - ascii_characters) * 0.7)
 
 

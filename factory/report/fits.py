@@ -17,6 +17,8 @@ CANNOT = "cannot be told"
 
 def mixture_lines(fit: MixtureFit) -> Iterator[str]:
     """How well each law predicts, and the best shares or why there are none."""
+    for remark in fit.remarks:
+        yield f"Note: {remark}."
     yield (
         f"{fit.points:,} rows of {fit.mixtures:,} different mixtures of {', '.join(fit.groups)}. Error of the weighted "
         "loss, on mixtures held out and on those fitted:"
@@ -25,7 +27,7 @@ def mixture_lines(fit: MixtureFit) -> Iterator[str]:
         better = "" if one.law == "mean" else f"; errs less than the mean by {_range(one.gain)}"
         verdict = "" if one.law == "mean" or one.useful else " (no better than the mean can be told)"
         yield (
-            f"  {one.law:12} {one.error:.4f} held out, {one.in_sample:.4f} fitted, {one.parameters} parameters"
+            f"  {one.law:12} {one.error:.4g} held out, {one.in_sample:.4g} fitted, {one.parameters} parameters"
             f"{better}{verdict}: {one.source}"
         )
     if fit.shares is None:
@@ -35,7 +37,7 @@ def mixture_lines(fit: MixtureFit) -> Iterator[str]:
     for group, share in fit.shares.items():
         yield f"  {group:16} {share:6.1%}  ({_percent(fit.intervals[group])}; {fit.plain[group]:.1%})"
     yield (
-        f"Predicted loss {fit.loss:.4f}, lower than that of the mean mixture by {_range(fit.over)}. The law was "
+        f"Predicted loss {fit.loss:.5g}, lower than that of the mean mixture by {_range(fit.over)}. The law was "
         "chosen among "
         "those above by the error shown, which so looks a little too small."
     )

@@ -127,3 +127,61 @@ def test_the_functions_take_rows_as_they_are() -> None:
     assert sft.fit_growth(rows)[0].verdict == "flat"
     with pytest.raises(FactoryError, match="row 2: score is 'x', no number"):
         sft.fit_growth([rows[0], {**rows[1], "score": "x"}])
+
+
+def shares_of(shares: np.ndarray) -> list[dict[str, object]]:
+    return [
+        {"p_a": one, "p_b": two, "loss_a": 2 - 3 * float(str(one).rstrip("%")), "loss_b": 2.0}
+        for one, two in shares.tolist()
+    ]
+
+
+TRIED = np.column_stack([np.linspace(0.1, 0.9, 15), np.linspace(0.9, 0.1, 15)])
+
+
+@pytest.mark.slow
+def test_shares_in_percent_and_rounded_ones_are_read_as_shares_and_that_is_said() -> None:
+    plain = sft.fit_mixture(shares_of(TRIED), law="linear")
+    assert plain.remarks == ()
+    percent = sft.fit_mixture(
+        [{**row, "p_a": row["p_a"] * 100, "p_b": row["p_b"] * 100} for row in shares_of(TRIED)],
+        law="linear",  # type: ignore[operator]
+    )
+    assert percent.shares == pytest.approx(plain.shares)
+    assert "read as percent" in percent.remarks[0]
+    signed = sft.fit_mixture(
+        [{**row, "p_a": f"{row['p_a']:.4%}", "p_b": f"{row['p_b']:.4%}"} for row in shares_of(TRIED)],
+        law="linear",
+    )
+    assert signed.shares == pytest.approx(plain.shares, abs=1e-4)
+    rounded = sft.fit_mixture([{**row, "p_b": row["p_b"] - 0.01} for row in shares_of(TRIED)], law="linear")  # type: ignore[operator]
+    assert "15 rows miss a sum of 1 by up to 0.01" in rounded.remarks[0]
+    with pytest.raises(FactoryError, match=r"row 1: the shares sum to 0\.9, not to 1"):
+        sft.fit_mixture([{**row, "p_b": row["p_b"] - 0.1} for row in shares_of(TRIED)])  # type: ignore[operator]
+
+
+@pytest.mark.slow
+def test_a_fit_does_not_depend_on_the_unit_of_the_losses() -> None:
+    rows = shares_of(TRIED)
+    plain = sft.fit_mixture(rows, law="exponential")
+    for unit in (1e12, 1e-12):
+        scaled = [{**row, "loss_a": row["loss_a"] * unit, "loss_b": row["loss_b"] * unit} for row in rows]  # type: ignore[operator]
+        found = sft.fit_mixture(scaled, law="exponential")
+        assert found.shares == pytest.approx(plain.shares, abs=1e-3)
+        assert found.loss == pytest.approx(plain.loss * unit, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_columns_of_any_name_are_listed_and_a_file_has_its_encoding(tmp_path: Path) -> None:
+    file = tmp_path / "runs.csv"
+    lines = ["数学比例,code (%),最终损失", *(f"{a},{b},{2 - a}" for a, b in TRIED.tolist())]
+    file.write_text("\n".join(lines), encoding="gb18030")
+    words = ("--shares", "数学比例,code (%)", "--losses", "最终损失,", "--law", "linear")
+    told = fit("mixture", file, *words, "--encoding", "gb18030")
+    assert "数学比例: 0.9" in told
+    with pytest.raises(FactoryError, match="there is no column 'maths'"):
+        CliRunner().invoke(
+            app,
+            ["fit", "mixture", str(file), "--shares", "maths,code", "--encoding", "gb18030"],
+            catch_exceptions=False,
+        )

@@ -198,3 +198,12 @@ def test_the_manual_of_a_step_tells_how_its_models_are_typed(
     step = find_step(name)
     named = {*step.model_fields_of("chat"), *step.model_fields_of("embedding")}
     assert (MODEL_FORMS[1:] in capsys.readouterr().out) == bool(named)
+
+
+def test_a_field_that_takes_a_rule_or_a_mapping_is_typed_as_either(rows: str) -> None:
+    option = {one.name: one for one in options_of("mixture")}
+    assert option["shares"].value(["balanced"]) == "balanced"
+    assert option["shares"].value(["math=0.3", "chat=0.7"]) == {"math": "0.3", "chat": "0.7"}
+    assert option["minimum"].value(["0.1"]) == 0.1
+    assert "name=value|" in option["shares"].help_record()[0]
+    assert "2 in, 2 out" in factory("apply", "mixture", rows, "--by", "lang", "--shares", "balanced").output

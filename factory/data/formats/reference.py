@@ -60,17 +60,21 @@ def is_at_rest(path: Path) -> bool:
         return False
 
 
-def reference_rows(path: Path, warn: Callable[[str], None]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def reference_rows(
+    path: Path, warn: Callable[[str], None], encoding: str = ""
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of a file as mappings, each with its line or row number from 1.
 
     A row that is not a mapping is left out and `warn` told so.
+
+    encoding: what text is in; by default UTF-8, or what its mark says
 
     Raises:
         InputError: the file is missing, empty or damaged, or no row of it is a mapping.
     """
     check_file(path)
     none = True
-    for row in raw_rows(path, file_format(path)):
+    for row in raw_rows(path, file_format(path), encoding):
         if isinstance(row.value, Mapping):
             none = False
             yield row.place, row.value

@@ -67,6 +67,7 @@ class MixtureFit:
     over: Interval = (float("nan"), float("nan"))
     beyond: tuple[str, ...] = ()
     why: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def told(self) -> bool:
@@ -218,10 +219,14 @@ class _Table:
     names: Ints
 
     def fit(self, law: Law, rows: Ints) -> list[Predict]:
-        return [
-            law.fit(self.shares[rows], self.amounts[rows], self.losses[rows, at], own)
+        # In their own power of ten: the laws' limits and Huber's turn are for losses of a few nats.
+        typical = float(np.median(np.abs(self.losses)))
+        unit = 10.0 ** np.floor(np.log10(typical)) if typical > 0 else 1.0
+        fitted = [
+            law.fit(self.shares[rows], self.amounts[rows], self.losses[rows, at] / unit, own)
             for at, own in enumerate(self.own)
         ]
+        return [lambda shares, amounts, one=one: one(shares, amounts) * unit for one in fitted]  # type: ignore[misc]
 
 
 def _predicted(fitted: Sequence[Predict], shares: Floats, amounts: Floats) -> Floats:
@@ -326,8 +331,9 @@ def _search(
     from scipy.optimize import minimize
 
     low, high = bounds
+    spread = float(np.ptp(loss(drawn))) or 1.0  # the search stops by what it gains, in these units
     found = minimize(
-        lambda one: float(loss(one[None, :])[0]),
+        lambda one: float(loss(one[None, :])[0]) / spread,
         drawn[order[0]],
         method="SLSQP",
         bounds=list(zip(low, high, strict=True)),

@@ -22,7 +22,7 @@ from factory.steps.assemble.mixing.draw import order_of, passes
 from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
 from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
-from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of
+from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of, ratios
 from factory.steps.assemble.select.expression import Expression
 from factory.steps.assemble.select.moved import moved
 
@@ -121,6 +121,11 @@ class Mixture(WholeSet):
                 f"{shorten(value, 40)!r} is none of {', '.join(RULES)}{nearest(value, RULES)}; give numbers as "
                 "`shares: {math: 0.3, chat: 0.7}`"
             )
+        for group, share in value.items() if isinstance(value, dict) else ():
+            if isinstance(share, str) and share.strip().endswith("%"):
+                raise ValueError(
+                    f"`shares` of {shorten(str(group), 40)!r} is {shorten(share, 20)}: write 0.3 for 30%"
+                )
         return value
 
     @field_validator("score")
@@ -134,6 +139,8 @@ class Mixture(WholeSet):
     def _consistent(self) -> Self:
         if any(not one.strip() for one in self.by):
             raise ValueError("`by` has an empty name: say what the groups are, such as `by: task`")
+        if isinstance(self.shares, dict) and abs(math.fsum(self.shares.values()) - 100) <= 1:
+            raise ValueError(f"`shares` sum to 100, not to 1; with the same ratios: {ratios(self.shares)}")
         for name in ("shares", "minimum", "maximum"):
             value = getattr(self, name)
             named = value if isinstance(value, dict) else {"": value} if isinstance(value, float) else {}
@@ -146,11 +153,9 @@ class Mixture(WholeSet):
                 raise ValueError("`shares` gives no group a share above 0")
             total = math.fsum(self.shares.values())
             if abs(total - 1) > NEAR:
-                scaled = ", ".join(
-                    f"{shorten(group, 30)}: {share / total:.4g}"
-                    for group, share in list(self.shares.items())[:SHOWN]
+                raise ValueError(
+                    f"`shares` sum to {total:g}, not to 1; with the same ratios: {ratios(self.shares)}"
                 )
-                raise ValueError(f"`shares` sum to {total:g}, not to 1; with the same ratios: {scaled}")
         if (self.shares == "capped") != (self.cap is not None):
             raise ValueError("`cap` and `shares: capped` go together: give both, or neither")
         if self.shares != "temperature" and "temperature" in self.model_fields_set:

@@ -423,3 +423,16 @@ def test_tokens_that_are_lacking_are_told_as_about_so_many_rows() -> None:
         by=("task",), shares={"math": 0.5, "code": 0.5}, size=20 * each, unit="tokens", until="full"
     )
     assert step.lacking(table, Told().context).missing == {"math": 8}
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"a": 40, "b": 60}, "sum to 100, not to 1; with the same ratios: a: 0.4, b: 0.6"),
+        ({"a": "40%", "b": "60%"}, "is 40%: write 0.3 for 30%"),
+        ({"a": 0.333, "b": 0.333, "c": 0.333}, "a: 0.33333333, b: 0.33333333"),
+    ],
+)
+def test_shares_in_percent_are_refused_with_what_to_write(shares: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Mixture(by=("task",), shares=shares)

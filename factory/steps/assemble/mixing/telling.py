@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,16 @@ def outcome_of(group: str, read: Read, taken: Sequence[Ints]) -> Outcome:
         sum(len(rows) for rows in taken),
         sum(len(rows) for rows in taken[1:]),
         effective_data(amounts[0], got) if amounts else 0.0,
+    )
+
+
+def ratios(shares: Mapping[str, float]) -> str:
+    """Shares as they are written with a sum of 1, to 8 digits, so that one may copy them."""
+    total = math.fsum(shares.values())
+    more = f", and {len(shares) - SHOWN:,} more" if len(shares) > SHOWN else ""
+    return (
+        ", ".join(f"{shorten(group, 30)}: {share / total:.8g}" for group, share in [*shares.items()][:SHOWN])
+        + more
     )
 
 
