@@ -16,7 +16,7 @@ help:
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
 	@echo "make bench-select  choosing rows alone: each method that asks no model, up to a million rows, beside the plain way"
-	@echo "make bench-mix  putting a set together alone: mixing a million rows to shares, in rows and in tokens"
+	@echo "make bench-mix  putting a set together alone: mixing a million rows to shares, splitting and ordering them"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make stub    write the stub of a dataset's methods anew from the steps"
@@ -102,6 +102,7 @@ bench-select: $(VENV)/.installed-dev
 
 bench-mix: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_mix.py
+	$(BIN)/python tests/bench/bench_split.py
 
 bench: $(VENV)/.installed-dev bench-dedup bench-select bench-mix
 	$(BIN)/python tests/bench/bench_start.py

@@ -59,7 +59,11 @@ def when_to_stop(
     from factory.statistics.interval import number
     from factory.statistics.training.curves import FEWEST, trend
 
-    (steps, values) = read_curves(path, lines, metric)[""]
+    warnings: list[str] = []
+    curves = read_curves(path, lines, metric, warn=warnings.append)
+    if "" not in curves:
+        raise InputError(f'{path}: "{metric}" names several sets: name one, or ask `factory follow sets`')
+    steps, values = curves[""]
     if len(steps) < FEWEST:
         raise InputError(
             f'{path}: {len(steps)} evaluation{"s" * (len(steps) != 1)} of "{metric}": a trend needs {FEWEST} at least'
@@ -87,7 +91,9 @@ def when_to_stop(
             if reached is not None
             else f"{target:g} was not reached"
         )
-    return Followed({"metric": metric, **found._asdict(), "least": bound, "target_reached": reached}, out)
+    return Followed(
+        {"metric": metric, **found._asdict(), "least": bound, "target_reached": reached}, out, warnings
+    )
 
 
 def _as_good(value: float, target: float, lower: bool) -> bool:
@@ -108,7 +114,8 @@ def which_overfits(
     from factory.statistics.interval import number
     from factory.statistics.training.curves import overfit
 
-    curves = read_curves(path, lines, metric, by)
+    warnings: list[str] = []
+    curves = read_curves(path, lines, metric, by, warn=warnings.append)
     if len(curves) < 2:
         raise InputError(f'{path}: "{metric}" is of one set: log the validation loss of two sets or more')
     found = {name: overfit(*curve) for name, curve in curves.items()}
@@ -132,7 +139,9 @@ def which_overfits(
         )
     else:
         out.append("no set is seen to overfit")
-    return Followed({"sets": {name: found[name]._asdict() for name in order}, "first": first[:1]}, out)
+    return Followed(
+        {"sets": {name: found[name]._asdict() for name in order}, "first": first[:1]}, out, warnings
+    )
 
 
 def next_tasks(path: Path, lines: Iterable[tuple[int, Mapping[str, Any]]]) -> Followed:

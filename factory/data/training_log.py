@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from factory.errors import InputError, nearest
 
 Lines = Iterable[tuple[int, Mapping[str, Any]]]
 """The rows of a file, each with its line."""
+STEPS = ("step", "global_step", "current_steps", "train/global_step", "Step", "_step")
+"""What trainers call a step: transformers, LLaMA-Factory, and the two of Weights & Biases, the trainer's own first."""
+_WRITTEN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 def read_trajectories(path: Path, lines: Lines, column: str) -> dict[str, list[float]]:
@@ -44,35 +48,80 @@ def read_trajectories(path: Path, lines: Lines, column: str) -> dict[str, list[f
 
 
 def read_curves(
-    path: Path, lines: Lines, metric: str, by: str = ""
+    path: Path, lines: Lines, metric: str, by: str = "", *, warn: Callable[[str], None]
 ) -> dict[str, tuple[list[float], list[float]]]:
     """An evaluation's steps and values, by set (`by`; "" where that is not asked for), in the order of the steps.
 
     `{"step": 100, "eval_loss": 1.2}`, with `by` also `"set": "math"`; or a metric with a star, `eval_*_loss`, that
-    stands for the sets' names. A trainer_state.json is read by its `log_history`. A row without the metric is left out.
+    stands for the sets' names. A trainer_state.json is read by its `log_history`. A row without the metric, or with an
+    empty cell of it, is left out.
+
+    Told by `warn`: values that are NaN are left out. Of two values for one step the first stands where no later step
+    was evaluated in between, since trainers evaluate once more at the end, often the best model loaded back; else the
+    last, since the run was taken up again from before.
 
     Raises:
-        InputError: a row has no step, a set has two values for one step, or no row has the metric.
+        InputError: a row has no step, no row has the metric, or the last value of a set is NaN.
     """
     found: dict[str, dict[float, float]] = {}
+    newest: dict[str, float] = {}
     names: set[str] = set()
+    lost = again = 0
     for line, row in _history(lines):
         names |= set(row)
         for name, key in _sets(row, metric):
+            if row[key] == "":
+                continue
             if by and "*" not in metric:
                 name = str(row.get(by) or "")
                 if not name:
                     raise InputError(f'{path}:{line}: it has no "{by}" that says which set was evaluated')
-            step = _number(row.get("step"), path, line, '"step"')
+            step = _step(row, path, line)
             own = found.setdefault(name, {})
-            if step in own:
-                raise InputError(
-                    f"{path}:{line}: step {step:g} comes a second time{f' for {name}' if name else ''}"
-                )
-            own[step] = _number(row[key], path, line, f'"{key}"')
+            value = math.nan if _is_nan(row[key]) else _number(row[key], path, line, f'"{key}"')
+            if step in own and own[step] != value:
+                again += 1
+                if step == newest[name] and not math.isnan(own[step]):
+                    continue
+            own[step] = value
+            newest[name] = step
     if not found:
         raise InputError(f'{path}: no row has "{metric}"{nearest(metric, sorted(names))}')
+    for name, own in found.items():
+        last = max(own)
+        known = {step: value for step, value in own.items() if not math.isnan(value)}
+        if math.isnan(own[last]):
+            raise InputError(
+                f'{path}: the last value of "{metric}"{f" of {name}" if name else ""}, at step {last:g}, is NaN: the '
+                "run has diverged, or what is evaluated is empty"
+                + (f"; the last that is a number is of step {max(known):g}" if known else "")
+            )
+        lost += len(own) - len(known)
+        found[name] = known
+    if lost:
+        warn(f'{lost:,} values of "{metric}" are NaN and are left out: look at what was evaluated there')
+    if again:
+        warn(
+            f'{again:,} values of "{metric}" are of a step that had another one: the first stands at the end of a run, '
+            "since it may have been evaluated once more with the best model; else the last"
+        )
     return {name: (sorted(own), [own[step] for step in sorted(own)]) for name, own in found.items()}
+
+
+def _step(row: Mapping[str, Any], path: Path, line: int) -> float:
+    for name in STEPS:
+        if row.get(name) not in (None, ""):
+            return _number(row[name], path, line, f'"{name}"')
+    raise InputError(
+        f'{path}:{line}: it has no "step" (nor {", ".join(STEPS[1:])}): write {{"step": 100, ...}}'
+    )
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether it is NaN or infinite, or what a reader of JSON makes of these."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("nan", "inf", "-inf", "infinity", "-infinity")
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _history(lines: Lines) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -126,6 +175,10 @@ def read_perturbed(path: Path, lines: Lines) -> dict[str, list[tuple[float, Sequ
 
 
 def _number(value: Any, path: Path, line: int, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, str) and _WRITTEN.fullmatch(value):
+        value = float(value)
+    if _is_nan(value):
+        raise InputError(f"{path}:{line}: {what} is NaN or null, not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{path}:{line}: {what} is {value!r}, not a number")
     return float(value)

@@ -90,10 +90,14 @@ def test_a_trainer_state_is_read_by_its_history() -> None:
     [
         ([{"step": 1, "eval_los": 1.0}], r'no row has "eval_loss"; did you mean \'eval_los\'\?'),
         ([{"step": 1, "eval_loss": 1.0}], "1 evaluation of .* a trend needs 3"),
-        ([{"step": 1, "eval_loss": 1.0}] * 2, "log.jsonl:2: step 1 comes a second time"),
-        ([{"eval_loss": 1.0}], 'log.jsonl:1: "step" is None, not a number'),
-        ([{"step": 1, "eval_loss": float("nan")}], "is nan, not a number"),
-        ([{"step": 1, "eval_loss": "1.0"}], "is '1.0', not a number"),
+        ([{"eval_loss": 1.0}], r'log.jsonl:1: it has no "step" \(nor global_step, current_steps'),
+        (
+            [{"step": 1, "eval_loss": 2.0}, {"step": 2, "eval_loss": math.nan}],
+            "at step 2, is NaN: .* of step 1",
+        ),
+        ([{"step": 1, "eval_loss": None}], "at step 1, is NaN: the run has diverged"),
+        ([{"step": 1, "eval_loss": "1_0"}], "is '1_0', not a number"),
+        ([{"step": True, "eval_loss": 1.0}], "is True, not a number"),
     ],
 )
 def test_a_damaged_evaluation_is_one_sentence_with_its_line(rows: list[dict[str, Any]], said: str) -> None:
@@ -174,7 +178,7 @@ def test_uncertainty_is_the_mean_change_of_the_probability() -> None:
         ({"id": 1, "loss": 1.0, "perturbed": [1]}, 'it has no "task"'),
         ({"task": "a", "loss": 1.0}, 'no list "perturbed"'),
         ({"task": "a", "loss": 1.0, "perturbed": [1.0]}, "has 1 variants, the rows before it 2"),
-        ({"task": "a", "loss": None, "perturbed": [1.0, 2.0]}, '"loss" is None'),
+        ({"task": "a", "loss": None, "perturbed": [1.0, 2.0]}, '"loss" is NaN or null'),
     ],
 )
 def test_a_damaged_log_of_tasks_is_one_sentence(row: dict[str, Any], said: str) -> None:
@@ -192,7 +196,7 @@ def test_a_damaged_log_of_tasks_is_one_sentence(row: dict[str, Any], said: str) 
         ({"id": "a", "losses": [1.0, 2.0]}, "a comes a second time"),
         ({"losses": [1.0, 2.0]}, 'it has no "id"'),
         ({"id": "b", "loses": [1.0, 2.0]}, r"b has no list \"losses\"; did you mean 'loses'"),
-        ({"id": "b", "losses": [1.0, None]}, "an epoch of b is None, not a number"),
+        ({"id": "b", "losses": [1.0, None]}, "an epoch of b is NaN or null, not a number"),
     ],
 )
 def test_a_log_with_a_missing_epoch_is_refused_with_its_line(row: dict[str, Any], said: str) -> None:

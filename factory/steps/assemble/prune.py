@@ -111,9 +111,9 @@ class Prune(WholeSet):
         losses: dict[str, list[float]] = {}
         scores: dict[str, list[float]] = {}
         for path in self.inputs():
-            losses |= read_trajectories(path, context.read_rows(path), "losses")
+            _add(losses, read_trajectories(path, context.read_rows(path), "losses"), path)
             if self.keep is not None:
-                scores |= read_trajectories(path, context.read_rows(path), self.by)
+                _add(scores, read_trajectories(path, context.read_rows(path), self.by), path)
         names = _names(table, losses)
         rows = np.array([at for at, name in enumerate(names) if name in losses], np.int64)
         self._check_ids(names, losses, len(rows), context)
@@ -207,3 +207,22 @@ def _names(table: Table, logged: dict[str, list[float]]) -> list[str]:
         return ids
     own = [record.meta.get("id") for record in table.records()]
     return [id if value is None else str(value) for id, value in zip(ids, own, strict=True)]
+
+
+def _add(found: dict[str, list[float]], more: dict[str, list[float]], path: Path) -> None:
+    """Put what another file of the log says to what the files before it said.
+
+    Raises:
+        InputError: a row is in two files, or they have not as many epochs.
+    """
+    twice = next((id for id in more if id in found), None)
+    if twice is not None:
+        raise InputError(f"{path}: {twice} is in another file of the log already: write one row for each id")
+    if found and more:
+        epochs, others = len(next(iter(more.values()))), len(next(iter(found.values())))
+        if epochs != others:
+            raise InputError(
+                f"{path}: its rows have {epochs} epochs and those of the files before it {others}: log every row at "
+                "each epoch"
+            )
+    found |= more

@@ -22,10 +22,10 @@ from factory.steps.assemble.scheduling import conditioned as c_rlft
 from factory.steps.assemble.scheduling.orders import (
     COMPARED,
     PER_SET,
+    Tags,
     curriculum,
     distance,
     dual_stage,
-    information,
     replay,
 )
 from factory.steps.assemble.scheduling.plan import tell_plan
@@ -198,7 +198,10 @@ class Schedule(WholeSet):
         known = table.score_names()
         for name in expression.names:
             if name not in known:
-                raise RunStopped(f"{context.step}: no record has the score {name!r}{nearest(name, known)}")
+                scored = (
+                    nearest(name, known) or ": score them before, as with the step `ifd`, or `factory score`"
+                )
+                raise RunStopped(f"{context.step}: no record has the score {name!r}{scored}")
         score = expression.values(table.scores)[rows]
         lacking = rows[np.isnan(score)]
         rows, score = rows[~np.isnan(score)], score[~np.isnan(score)]
@@ -257,12 +260,12 @@ class Schedule(WholeSet):
             return replay(sets, totals, [[1.0] * at for at in range(len(sets))], None, random)
         weights = await self._distances(table, sets, random, context)
         tags = [[tag["name"] for tag in found or ()] for found in table.values("tags")]
-        info = information(tags) if any(tags) else None
-        if info is None:
+        known = Tags.of(tags) if any(tags) else None
+        if known is None:
             context.tell(
                 f"{context.step}: no record has tags, so what is replayed of a set is drawn, not chosen"
             )
-        return replay(sets, [PER_SET * at for at in range(len(sets))], weights, info, random)
+        return replay(sets, [PER_SET * at for at in range(len(sets))], weights, known, random)
 
     async def _distances(
         self, table: Table, sets: Mapping[str, Ints], random: np.random.Generator, context: Context

@@ -16,7 +16,7 @@ from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Ints
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.assemble.splitting.families import ancestors, join_families, same_value
-from factory.steps.assemble.splitting.parts import assign, counts_by, wanted_rows
+from factory.steps.assemble.splitting.parts import assign, counts_by, drawn_by_id, wanted_rows
 from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, Close, close_by
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.forms import exact_form
@@ -44,7 +44,9 @@ class Split(WholeSet):
     alike. Families are not cut, so that a part may have a few rows more or fewer: what it has is told.
 
     Each record carries its part as the column `split`, and `export` writes a file for each part. The order of the set
-    stays. A set of a million takes seconds by `near: none`; by rouge the time grows as rows to the power of 1.7.
+    stays. Chance goes by the records' ids: the order of the input does not matter, and where some rows come or go most
+    others stay in their part. A set of a million takes seconds by `near: none`; by rouge the time grows as rows to the
+    power of 1.7.
 
     Example:
         - split: {test: 0.05, stratify: task}
@@ -128,7 +130,10 @@ class Split(WholeSet):
             if name not in names:
                 raise RunStopped(f"{context.step}: no record has a column {name!r}{nearest(name, names)}")
         if has_column(table, SPLIT):
-            context.warn(f"{context.step}: records had a column `split` already, which is replaced")
+            context.warn(
+                f"{context.step}: records had a column `split` already, which is replaced: what it held "
+                "out may be trained on now"
+            )
         together = self.together or tuple(name for name in DOCUMENT if has_column(table, name))
         links = {"history": ancestors(table)}
         links |= {f"column {name}": same_value(labels_of(table, name)) for name in together}
@@ -151,8 +156,7 @@ class Split(WholeSet):
             np.array(labels_of(table, self.stratify) if self.stratify else [""] * len(table)),
             return_inverse=True,
         )
-        random = np.random.default_rng(context.random("split").getrandbits(64))
-        keys = random.permutation(len(table))
+        keys = drawn_by_id(table.ids(), context.random("split").getrandbits(64))
         wanted = self._wanted(strata, len(table), context)
         rounds, repaired = 0, 0
         while True:
@@ -174,17 +178,24 @@ class Split(WholeSet):
             raise RunStopped(
                 f"{context.step}: {sum(held):,.0f} rows are to be held out of {rows:,}: nothing is left to train on"
             )
-        return wanted_rows(strata, {"train": 0, "validation": self.validation, "test": self.test})
+        random = np.random.default_rng(context.random("strata").getrandbits(64))
+        return wanted_rows(strata, {"train": 0, "validation": self.validation, "test": self.test}, random)
 
     def _check_parts(self, part_of: Ints, families: Ints, context: Context) -> None:
         counts = np.bincount(part_of, minlength=len(SPLITS))
         for part, size in ((0, 1.0), (1, self.validation), (2, self.test)):
             if size and not counts[part]:
                 sizes = np.bincount(families)
+                number, largest = int((sizes > 0).sum()), int(sizes.max())
+                if number <= int(self.validation > 0) + int(self.test > 0):
+                    mend = "a family is not cut: bring records of other families"
+                else:
+                    mend = (
+                        f"none fits; raise `{SPLITS[part] if part else 'threshold'}`, or bring more records"
+                    )
                 raise RunStopped(
-                    f"{context.step}: {SPLITS[part]} would be empty: the {len(families):,} records are "
-                    f"{int((sizes > 0).sum()):,} families, the largest of {int(sizes.max()):,}, and none fits; raise "
-                    f"`{SPLITS[part] if part else 'threshold'}`, or bring more records"
+                    f"{context.step}: {SPLITS[part]} would be empty: the records ({len(families):,}) are of "
+                    f"{number:,} famil{'y' if number == 1 else 'ies'}, the largest of {largest:,}: {mend}"
                 )
 
     def _tell(self, table: Table, part_of: Ints, told: Checked, context: Context) -> None:
@@ -225,6 +236,7 @@ class Split(WholeSet):
                 context.warn(
                     f"{context.step}: {SPLITS[part]} has {counts[part]:,} records, not {wanted:,}: families are not cut"
                 )
+        self._tell_large(sizes, len(table), context)
         self._tell_strata(part_of, told, context)
         if told.compared and self.near != "none":
             context.tell(
@@ -237,6 +249,19 @@ class Split(WholeSet):
             context.warn(
                 f"{context.step}: leak check: no history, document or same prompt crosses a border; near duplicates "
                 "were not looked for (`near: none`)"
+            )
+
+    def _tell_large(self, sizes: Ints, rows: int, context: Context) -> None:
+        """Families that no part held out has room for: what is held out says nothing of them."""
+        held = [size if size >= 1 else size * rows for size in (self.validation, self.test) if size]
+        large = sizes[sizes > max(held)]
+        context.count("records_of_families_too_large_to_hold_out", int(large.sum()))
+        if len(large):
+            context.warn(
+                f"{context.step}: {len(large):,} famil{'y is' if len(large) == 1 else 'ies are'} larger than what is "
+                f"held out ({int(large.sum()):,} records, {large.sum() / rows:.1%}) and stay in train whole: what is "
+                "held out says nothing of them. Where they are one template with other values, compare more strictly "
+                "(a higher `threshold`, `near: minhash`), drop near duplicates before, or hold out more"
             )
 
     def _tell_strata(self, part_of: Ints, told: Checked, context: Context) -> None:

@@ -110,3 +110,23 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], said: str)
 
 def test_the_log_is_an_input_of_the_run() -> None:
     assert Prune(log="a/losses.jsonl", keep=0.5).inputs() == [Path("a/losses.jsonl")]
+
+
+def test_several_files_are_one_log_unless_they_have_other_epochs_or_the_same_rows(tmp_path: Path) -> None:
+    def files(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[Record]:
+        rows = {"a.jsonl": first, "b.jsonl": second}
+        for name, own in rows.items():
+            (tmp_path / name).write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in own))
+        context = Context("07-prune", 0, None, None)  # type: ignore[arg-type]
+        context = replace(context, read_rows=lambda path: iter(enumerate(rows[path.name], start=1)))
+        step = Prune(log=str(tmp_path / "*.jsonl"), keep=0.5)
+        return list(asyncio.run(step.run(Table.from_records(RECORDS), context)).records())
+
+    found = files(log()[:5], log()[5:])
+    assert [at for at, record in enumerate(found) if record.dropped is None] == list(range(10, 20))
+    with pytest.raises(
+        InputError, match=r"b\.jsonl: its rows have 2 epochs and those of the files before it 3"
+    ):
+        files(log()[:5], log(epochs=2)[5:])
+    with pytest.raises(InputError, match=r"b\.jsonl: .* is in another file of the log already"):
+        files(log()[:5], log()[4:])

@@ -21,7 +21,7 @@ from factory.data.table import Table
 from factory.errors import RunStopped
 from factory.step import Context
 from factory.steps.assemble.schedule import Schedule
-from factory.steps.assemble.scheduling.orders import distance, information, quotas
+from factory.steps.assemble.scheduling.orders import Tags, distance, quotas, replay
 from factory.steps.assemble.scheduling.router import Router, evaluate
 
 
@@ -325,5 +325,24 @@ def test_a_distance_is_that_of_the_best_transport() -> None:
 
 
 def test_information_is_the_sum_of_log_of_rows_over_document_frequency() -> None:
-    found = information([["a", "b"], ["a"], [], ["a", "a"]])
+    found = Tags.of([["a", "b"], ["a"], [], ["a", "a"]]).information(np.arange(4))
     assert found.tolist() == pytest.approx([np.log(4 / 3) + np.log(4), np.log(4 / 3), 0, np.log(4 / 3)])
+
+
+def test_information_is_that_of_the_sets_that_came_before() -> None:
+    """In the first two rows "b" is rarer than "a"; in all it is not: what comes later does not count."""
+    tags = Tags.of([["a"], ["a"], ["b"], ["b"], ["b"], ["b"]])
+    assert tags.information(np.arange(3)).tolist() == pytest.approx(
+        [np.log(1.5), np.log(1.5), np.log(3), 0, 0, 0]
+    )
+    sets = {"first": np.arange(3), "second": np.arange(3, 6)}
+    stages = replay(sets, [0, 1], [[], [1.0]], tags, np.random.default_rng(0))
+    assert stages[1].rows[stages[1].again].tolist() == [2]
+
+
+def test_fewer_rows_to_repeat_than_asked_for_are_told() -> None:
+    found, told, _ = run(Schedule(method="replay", share=3.0), tasks())
+    assert sum(record.meta["stage"] == 2 for record in found) == 200
+    assert any("stage 2 (code) 100 of 300" in sentence for sentence in told)
+    told = run(Schedule(method="replay", share=0.1), tasks())[1]
+    assert not any("fewer rows come again" in sentence for sentence in told)

@@ -204,7 +204,7 @@ def test_a_column_of_its_own_named_split_is_replaced_and_told() -> None:
 def test_a_part_that_would_be_empty_stops_with_a_sentence() -> None:
     one_family = [new_record("the very same question", output=f"{at}") for at in range(10)]
     with pytest.raises(
-        RunStopped, match=r"test would be empty: the 10 records are 1 families, the largest of 10"
+        RunStopped, match=r"test would be empty: the records \(10\) are of 1 family, the largest of 10"
     ):
         split(Split(test=0.2), one_family)
     with pytest.raises(RunStopped, match="12 rows are to be held out of 10: nothing is left to train on"):
@@ -241,7 +241,9 @@ def test_no_family_is_cut_and_no_held_out_part_takes_more_than_it_wants_but_by_a
     families = np.array([groups.setdefault(family, at) for at, (family, _) in enumerate(rows)])
     strata = np.unique([stratum for _, stratum in rows], return_inverse=True)[1]
     wanted = (
-        wanted_rows(strata, {"train": 0, "validation": validation, "test": test}) if len(rows) > 3 else None
+        wanted_rows(strata, {"train": 0, "validation": validation, "test": test}, np.random.default_rng(0))
+        if len(rows) > 3
+        else None
     )
     if wanted is None:
         return
@@ -300,3 +302,44 @@ def test_what_lies_across_a_border_is_found_by_meaning_as_by_comparing_all() -> 
     same = np.array(inputs)[others][:, None] == np.array(inputs)[held]
     expected = others[((cosine > 0.9) & same).any(axis=1)]
     assert sorted(found.one.tolist()) == expected.tolist()
+
+
+def test_of_many_strata_of_one_row_each_part_has_its_size_and_no_part_has_the_first_ones() -> None:
+    records = [new_record(f"question {at}", output="yes", meta={"group": f"g{at:03d}"}) for at in range(1000)]
+    step = Split(validation=0.1, test=0.1, near="none", stratify="group")
+    found, told = split(step, records)
+    assert Counter(parts(found)) == {"train": 800, "validation": 100, "test": 100}
+    for name in ("validation", "test"):
+        at = [number for number, part in enumerate(parts(found)) if part == name]
+        assert 350 < sum(at) / len(at) < 650, "drawn from all strata, by any name"
+    assert any("test has no record of group" in sentence for sentence in told)
+
+
+def test_a_template_larger_than_what_is_held_out_stays_in_train_and_is_told() -> None:
+    random = np.random.default_rng(4)
+    template = [new_record(" ".join([*WORDS, str(at)]), output="yes") for at in range(60)]
+    others = [new_record(sentence(random, 2 * at), output="yes") for at in range(140)]
+    found, told = split(Split(test=0.1), [*template, *others])
+    assert set(parts(found)[:60]) == {"train"}
+    assert Counter(parts(found))["test"] == 20
+    (warned,) = [one for one in told if "larger than what is held out (60 records, 30.0%)" in one]
+    assert "says nothing of them" in warned
+    assert not any("larger than" in one for one in split(Split(test=0.1), others)[1])
+
+
+def test_records_that_are_all_one_family_are_not_told_to_raise_what_does_not_help() -> None:
+    with pytest.raises(
+        RunStopped, match=r"of 1 family, the largest of 5: .* bring records of other families"
+    ):
+        split(Split(test=0.4), [new_record("the same words", output=str(at)) for at in range(5)])
+
+
+def test_the_order_of_the_input_does_not_matter_and_a_row_that_comes_moves_few_others() -> None:
+    records, _ = planted()
+    step = Split(validation=0.1, test=0.1, near="none")
+    part = {record.id: record.meta["split"] for record in split(step, records)[0]}
+    shuffled = [records[at] for at in np.random.default_rng(9).permutation(len(records)).tolist()]
+    assert {record.id: record.meta["split"] for record in split(step, shuffled)[0]} == part
+    more = [*records, new_record("one more", output="yes")]
+    moved = sum(part.get(record.id, "") not in ("", record.meta["split"]) for record in split(step, more)[0])
+    assert moved <= 8

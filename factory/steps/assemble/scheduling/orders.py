@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -93,22 +94,46 @@ def distance(one: Rows, other: Rows, random: np.random.Generator) -> tuple[float
     return float(np.mean(found)), None if exact else mean_interval(found)
 
 
-def information(tags: Sequence[Sequence[str]]) -> Floats:
-    """InsInfo of each row: the sum over its tags of log(N / df); 0 for one without tags. Source: arXiv 2403.11435."""
-    holders: dict[str, int] = {}
-    for own in tags:
-        for tag in set(own):
-            holders[tag] = holders.get(tag, 0) + 1
-    return np.array(
-        [sum(np.log(len(tags) / holders[tag]) for tag in sorted(set(own))) for own in tags], np.float64
-    )
+class Tags(NamedTuple):
+    """The tags of a set's rows: of each tag of a row, once, the row's number and the tag's, shape (tags,) each."""
+
+    row: Ints
+    tag: Ints
+    rows: int
+
+    @classmethod
+    def of(cls, tags: Sequence[Sequence[str]]) -> Tags:
+        """The tags of each row by name; one that a row has twice counts once."""
+        codes: dict[str, int] = {}
+        own = [
+            (at, codes.setdefault(tag, len(codes)))
+            for at, found in enumerate(tags)
+            for tag in sorted(set(found))
+        ]
+        both = np.array(own, np.int64).reshape(-1, 2)
+        return cls(both[:, 0], both[:, 1], len(tags))
+
+    def information(self, known: Ints) -> Floats:
+        """InsInfo of the `known` rows among themselves, shape (rows,): the sum over a row's tags of log(N / df), where
+        N is how many rows are known and df how many of them have the tag; 0 without tags, and for rows not known.
+
+        Source: InsCL (arXiv 2403.11435), where what is known are the sets that came before.
+        """
+        among = np.zeros(self.rows, np.bool_)
+        among[known] = True
+        used = among[self.row]
+        row, tag = self.row[used], self.tag[used]
+        if not len(tag):
+            return np.zeros(self.rows)
+        says = np.log(len(known) / np.maximum(np.bincount(tag), 1))
+        return np.bincount(row, weights=says[tag], minlength=self.rows)
 
 
 def replay(
     groups: Mapping[str, Ints],
     totals: Sequence[int],
     weights: Sequence[Sequence[float]],
-    info: Floats | None,
+    tags: Tags | None,
     random: np.random.Generator,
 ) -> list[Stage]:
     """A stage for each set in turn, with rows of the earlier sets among its own.
@@ -117,7 +142,7 @@ def replay(
         groups: the rows of each set, in the order in which they are trained.
         totals: how many rows are replayed in each stage.
         weights: for each stage, that of each earlier set; by it the total is shared out.
-        info: of each row, where those that say most are replayed first; None: drawn.
+        tags: of each row, where those that say most among the earlier sets are replayed first; None: drawn.
 
     Source: InsCL (arXiv 2403.11435): a total of 200 for each earlier set, shared by the distance to the current one, so
     that less similar sets are replayed more; within a set by InsInfo.
@@ -127,13 +152,16 @@ def replay(
     for at, name in enumerate(names):
         earlier = names[:at]
         given = quotas(totals[at], weights[at], [len(groups[one]) for one in earlier])
+        info = (
+            tags.information(np.concatenate([groups[one] for one in earlier])) if tags and earlier else None
+        )
         again = []
         for one, number in zip(earlier, given, strict=True):
             drawn = random.permutation(groups[one])
             if info is not None:
                 drawn = drawn[np.argsort(-info[drawn], kind="stable")]
             again.append(np.sort(drawn[:number]))
-        facts = {"replayed": dict(zip(earlier, given, strict=True))} if earlier else {}
+        facts = {"asked": totals[at], "replayed": dict(zip(earlier, given, strict=True))} if earlier else {}
         rows = groups[name]
         stages.append(Stage.of(name, rows, np.concatenate([rows[:0], *again]), random, facts))
     return stages

@@ -49,6 +49,17 @@ def tell_plan(method: str, stages: Sequence[Stage], rest: int, *, ordered: bool,
     context.tell(
         f"{context.step}: {'; '.join(again)}{more}" + (f"; held out or let go {rest:,}" if rest else "")
     )
+    short = [
+        f"stage {at} ({shorten(stage.name, 30)}) {int(stage.again.sum()):,} of {stage.facts['asked']:,}"
+        for at, stage in enumerate(stages, start=1)
+        if stage.facts.get("asked", 0) > stage.again.sum()
+    ]
+    if short:
+        more = f", and {len(short) - SHOWN:,} more stages" if len(short) > SHOWN else ""
+        context.warn(
+            f"{context.step}: fewer rows come again than asked for, since the earlier sets have no more, and none "
+            f"comes twice in a stage: {', '.join(short[:SHOWN])}{more}"
+        )
     settings = "; ".join(f"{name}: {how}" for name, how in TRAINERS.items())
     if ordered:
         context.warn(f"{context.step}: trainers shuffle the rows of a file unless told not to: {settings}")

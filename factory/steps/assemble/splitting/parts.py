@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -10,38 +11,45 @@ import numpy as np
 from factory.statistics.arrays import Ints
 
 
-def wanted_rows(strata: Ints, sizes: Mapping[str, float]) -> Ints:
+def wanted_rows(strata: Ints, sizes: Mapping[str, float], random: np.random.Generator) -> Ints:
     """How many rows of each stratum each part is to have, shape (strata, parts); each row sums to the stratum's.
 
     Args:
         strata: the stratum of each row, from 0.
         sizes: of each part but the first: below 1 its share, else its rows; the first has what is left.
+        random: decides among equal remainders, so that of many strata of one row no part has the first ones.
 
-    What is left over by rounding goes to the largest remainders, so that the part as a whole has its size, too.
+    What is left over by rounding goes to the largest remainders of strata that have rows left, so that the part as a
+    whole has its size, too.
 
     Raises:
         ValueError: the sizes leave nothing for the first part.
     """
     counts = np.bincount(strata)
-    rows = len(strata)
-    wanted = np.zeros((len(counts), len(sizes)), np.int64)
-    for part, size in enumerate(list(sizes.values())[1:], start=1):
-        share = size if size < 1 else size / max(rows, 1)
-        exact = counts * share
-        wanted[:, part] = np.floor(exact)
-        target = round(rows * share)
-        left = max(0, target - int(wanted[:, part].sum()))
-        order = np.argsort(-(exact - np.floor(exact)), kind="stable")
-        wanted[order[:left], part] += 1
-    wanted[:, 0] = counts - wanted[:, 1:].sum(axis=1)
-    if wanted[:, 0].sum() <= 0:
+    shares = [size if size < 1 else size / max(len(strata), 1) for size in list(sizes.values())[1:]]
+    exact = counts[:, None] * np.array([0.0, *shares])
+    wanted = np.floor(exact).astype(np.int64)
+    spare = counts - wanted.sum(axis=1)
+    for part, share in enumerate(shares, start=1):
+        rest = exact[:, part] - wanted[:, part]
+        left = round(len(strata) * share) - int(wanted[:, part].sum())
+        while left > 0 and spare.any():
+            order = np.lexsort((random.permutation(len(counts)), -rest))
+            given = order[spare[order] > 0][:left]
+            wanted[given, part] += 1
+            spare[given] -= 1
+            left -= len(given)
+    wanted[:, 0] = spare
+    if spare.sum() <= 0:
         raise ValueError("the parts held out leave nothing to train on")
-    while (short := wanted[:, 0] < 0).any():  # a stratum of a row or two cannot give to every part
-        at = int(np.argmax(short))
-        part = 1 + int(np.argmax(wanted[at, 1:]))
-        wanted[at, part] -= 1
-        wanted[at, 0] += 1
     return wanted
+
+
+def drawn_by_id(ids: Sequence[str], seed: int) -> Ints:
+    """A random number for each row that hangs on its id and the seed alone, not on the row's place, shape (rows,)."""
+    key = seed.to_bytes(8, "little")
+    drawn = b"".join(hashlib.blake2b(id.encode(), digest_size=8, key=key).digest() for id in ids)
+    return np.frombuffer(drawn, "<i8").astype(np.int64)
 
 
 def assign(families: Ints, strata: Ints, wanted: Ints, keys: Ints) -> Ints:
@@ -56,13 +64,15 @@ def assign(families: Ints, strata: Ints, wanted: Ints, keys: Ints) -> Ints:
         families: the first row of each row's family.
         strata: from 0.
         wanted: shape (strata, parts), as `wanted_rows` gives it.
-        keys: of each row a random number; that of a family's first row counts.
+        keys: of each row a random number; the lowest of a family's rows counts.
     """
     room = wanted.tolist()
     part_of = np.zeros(len(families), np.int64)
     sizes = np.bincount(families, minlength=len(families))
     several = np.flatnonzero(sizes > 1)
-    order = several[np.lexsort((keys[several], -sizes[several]))]
+    lowest = np.full(len(families), np.iinfo(np.int64).max)
+    np.minimum.at(lowest, families, keys)
+    order = several[np.lexsort((lowest[several], -sizes[several]))]
     grouped = np.argsort(families, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])[order].tolist()
     for start, size in zip(starts, sizes[order].tolist(), strict=True):
