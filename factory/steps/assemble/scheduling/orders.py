@@ -126,7 +126,7 @@ class Tags(NamedTuple):
         if not len(tag):
             return np.zeros(self.rows)
         says = np.log(len(known) / np.maximum(np.bincount(tag), 1))
-        return np.bincount(row, weights=says[tag], minlength=self.rows)
+        return np.bincount(row, weights=says[tag], minlength=self.rows).astype(np.float64)
 
 
 def replay(

@@ -42,7 +42,7 @@ def wanted_rows(strata: Ints, sizes: Mapping[str, float], random: np.random.Gene
     wanted[:, 0] = spare
     if spare.sum() <= 0:
         raise ValueError("the parts held out leave nothing to train on")
-    return wanted
+    return np.asarray(wanted, np.int64)
 
 
 def drawn_by_id(ids: Sequence[str], seed: int) -> Ints:
