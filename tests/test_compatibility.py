@@ -77,8 +77,8 @@ def alike(one: Record, other: Record) -> bool:
     """Whether two records are the same, but for the last digits of their scores.
 
     Why a score is missing was a note; it is a fact of its own now, with the same sentence. How a row was spelled was
-    not noted. Refined answers were not graded anew after the choice, and the level that a judge stated was not kept
-    beside the expectation. The sentence of a near duplicate says more today.
+    not noted. Refined answers were not graded anew after the choice, and neither the level that a judge stated nor
+    SelectIT's score was kept beside the expectation. The sentence of a near duplicate says more today.
     """
     plain, others = (
         {**vars_of(record), **SET_APART, "notes": sentences(record), "events": events(record)}
@@ -91,7 +91,8 @@ def alike(one: Record, other: Record) -> bool:
             one.dropped is None
             or one.dropped.reason.startswith(other.dropped.reason if other.dropped else "-")
         )
-        and {name for name in one.scores if not name.startswith("judge_level.")} == other.scores.keys()
+        and {name for name in one.scores if not name.startswith(("judge_level.", "judge_selectit."))}
+        == other.scores.keys()
         and all(math.isclose(one.scores[name], value) for name, value in other.scores.items())
     )
 
