@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,13 +52,16 @@ class Repository:
 
 @dataclass
 class Hub:
-    """The stand-in's state. fail: by the beginning of "METHOD /path", the status to answer with, or 0 to hang up."""
+    """The stand-in's state. fail: by the beginning of "METHOD /path", the status to answer with, or 0 to hang up;
+    garbled, silent: the beginning of what is answered with no JSON, or not at all while a client waits a second."""
 
     url: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
     lfs: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     fail: dict[str, int] = field(default_factory=dict)
+    garbled: str = ""
+    silent: str = ""
     may_write: tuple[str, ...] = ("me", "org")
 
     def sent(self, beginning: str) -> list[str]:
@@ -108,6 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
             body = b"".join(self._chunks())
         else:
             body = self.rfile.read(length)
+        if self.state.garbled and asked.startswith(self.state.garbled):
+            self._send(200, b"<html>\xff")
+            return
+        if self.state.silent and asked.startswith(self.state.silent):
+            self.connection.settimeout(1)
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.recv(1)  # ends when the client has gone
+            return
         for beginning, status in self.state.fail.items():
             if asked.startswith(beginning):
                 if not status:

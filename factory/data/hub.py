@@ -14,9 +14,13 @@ from typing import NamedTuple, Self
 
 from factory.data.formats.release import card_patterns
 from factory.data.text import shorten
-from factory.errors import FactoryError, InputError, MissingDependency
+from factory.errors import FactoryError, InputError, MissingDependency, MissingSecret
 
 PREFIXES = ("hf://", "hf:")
+PATIENCE = 300.0
+"""Seconds that the hub may be silent; it takes a while over a commit of many files."""
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""The variables of the environment that may hold the token; it is read from nowhere else."""
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?:datasets/)?((?:{_PART}/)?{_PART})(?:@([A-Za-z0-9][A-Za-z0-9._/-]{{0,99}}))?")
 _DATA = (
@@ -75,6 +79,22 @@ def endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
+def token() -> str:
+    """The token in the environment, "" where there is none.
+
+    Raises:
+        MissingSecret: it holds what no token holds, so that it could not be sent.
+    """
+    variable = next((one for one in TOKENS if os.environ.get(one, "").strip()), "")
+    found = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"[!-~]*", found):
+        raise MissingSecret(
+            f"what is in {variable} is no token of the hub, as it holds spaces, line ends or letters beyond ASCII: "
+            "copy it again from your settings there"
+        )
+    return found
+
+
 def require_hub(what: str) -> None:
     """Tell in a sentence where the package is not there; `what` needs it.
 
@@ -87,7 +107,12 @@ def require_hub(what: str) -> None:
         raise MissingDependency(
             f"{what} takes the package huggingface_hub: pip install huggingface_hub"
         ) from error
+    from huggingface_hub import get_session
     from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    session = get_session()  # as it comes it waits for ever, and a hub that says nothing would hold the command
+    if getattr(getattr(session, "timeout", None), "read", 0) is None:
+        session.timeout = PATIENCE
 
     if not sys.stderr.isatty():
         disable_progress_bars()
@@ -102,6 +127,7 @@ def fetch_dataset(name: HubName) -> Path:
     Raises:
         InputError: there is no such data set or tag, it is not given to this user, or the hub cannot be reached.
         MissingDependency: huggingface_hub is not installed.
+        MissingSecret: the environment holds a token that is none.
     """
     require_hub(f"reading {name}")
     from huggingface_hub import snapshot_download
@@ -114,7 +140,7 @@ def fetch_dataset(name: HubName) -> Path:
                 revision=name.revision or None,
                 allow_patterns=patterns,
                 endpoint=endpoint(),
-                token=os.environ.get("HF_TOKEN") or None,
+                token=token() or None,
             )
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,16 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from factory.data.formats.card import MARK
-from factory.data.hub import HubName, endpoint, reason, require_hub
+from factory.data.hub import HubName, endpoint, reason, require_hub, token
 from factory.data.references import is_run
 from factory.data.run_manifest import MANIFEST, Manifest
+from factory.data.text import shorten
 from factory.errors import FactoryError, InputError, MissingSecret, OutputError, RunStopped
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""The variables of the environment that may hold the token; it is read from nowhere else."""
 FACTS = ".factory/release.json"
 """What a release says of itself, in a folder that loaders pass over."""
 _OF_THE_HUB = (".gitattributes",)
@@ -80,6 +78,8 @@ def release_of(folder: Path) -> Release:
             raise InputError(
                 f"the run in {folder} has not finished ({manifest.status}): run its recipe again to its end"
             )
+        if not manifest.kept:
+            raise InputError(f"the run in {folder} kept no record: there is nothing to publish")
     place = folder / "dataset" if manifest is not None else folder
     if not _is_export(place):
         raise InputError(
@@ -125,7 +125,8 @@ def publish(
 
     Args:
         name: hf://org/name
-        private: whether a new repository is private; that of an older one is never changed
+        private: whether a new repository is private; that of an older one is never changed, and what is to be private
+            is not put into one that is public
         new_version: put the release in the place of other rows of this repository; those stay in its history
         tell: is told what a person should know
 
@@ -133,7 +134,7 @@ def publish(
         InputError: the name is none.
         MissingSecret: no token is in the environment, or the hub refuses it.
         MissingDependency: huggingface_hub is not installed.
-        OutputError: the repository holds other rows, or this user may not write to it.
+        OutputError: the repository holds other rows or is public unasked, or this user may not write to it.
         RunStopped: the hub cannot be reached, or broke off.
     """
     hub = HubName.read(name)
@@ -142,8 +143,7 @@ def publish(
             f"{name} cannot be published to: write hf://org/name, with your user or organisation as org and without a "
             "tag, which the run gives"
         )
-    token = next((os.environ[one] for one in TOKENS if os.environ.get(one)), "")
-    if not token:
+    if not (secret := token()):
         raise MissingSecret(
             "no token of the hub is in the environment: make one with write access in your settings there, and set "
             "HF_TOKEN to it"
@@ -151,7 +151,7 @@ def publish(
     require_hub("publishing")
     from huggingface_hub import HfApi
 
-    return _Publishing(HfApi(endpoint=endpoint(), token=token), hub.repository, release, tell).run(
+    return _Publishing(HfApi(endpoint=endpoint(), token=secret), hub.repository, release, tell).run(
         private, new_version
     )
 
@@ -183,12 +183,17 @@ class _Publishing:
                 how = "new version"
                 if not new_version:
                     raise OutputError(self._occupied(there, held, tags, head))
-            if bool(info.private) != private:
-                kind = "private" if info.private else "public"
+            if private and not info.private:
+                raise OutputError(
+                    f"{self.repository} is public on the hub: give --public to let everybody read this set, or make "
+                    "the repository private in its settings there (nothing was sent)"
+                )
+            if info.private and not private:
                 self.tell(
-                    f"{self.repository} is {kind} on the hub and stays so: change that in its settings there"
+                    f"{self.repository} is private on the hub and stays so: change that in its settings there"
                 )
             private = bool(info.private)
+            self._tell_replaced(there, held, head)
         else:
             with self._told("nothing was sent"):
                 self.api.create_repo(self.repository, repo_type="dataset", private=private)
@@ -236,6 +241,18 @@ class _Publishing:
             f"{self.repository} holds other rows already ({rows}{f', {named}' if named else ''}): give --new-version "
             f"to put these in their place (the others stay {stay}), or publish under another name"
         )
+
+    def _tell_replaced(self, there: list[str], held: Mapping[str, Any], head: str) -> None:
+        """Name the files of the repository that no release put there, and that this one replaces or removes."""
+        released = held.get("files")
+        ours = {*_OF_THE_HUB, FACTS, *((*_BESIDE, *released) if isinstance(released, dict) else ())}
+        if theirs := sorted(set(there) - ours):
+            more = f" and {len(theirs) - 5:,} others" if len(theirs) > 5 else ""
+            self.tell(
+                f"replaced or removed in {self.repository}, though no release put them there: "
+                f"{', '.join(shorten(name, 60) for name in theirs[:5])}{more} (they stay in its history, as commit "
+                f"{head[:12]})"
+            )
 
     def _commit(self, there: list[str], head: str) -> str:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -299,6 +316,11 @@ class _Publishing:
                 ) from error
             raise RunStopped(
                 f"the hub answered {self.repository} with an error ({reason(error)}): {state}"
+            ) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # its client took the reply for a hub's
+            raise RunStopped(
+                f"what answers at {self.api.endpoint} does not answer as the hub does ({reason(error)}): check "
+                f"HF_ENDPOINT, or try again later; {state}"
             ) from error
         except Exception as error:  # its transport's own errors come through
             raise RunStopped(

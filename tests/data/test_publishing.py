@@ -108,12 +108,93 @@ def test_rows_that_somebody_else_put_there_are_never_written_over_unasked(hub: H
     assert theirs.files == {"README.md": b"ours", "data.csv": b"a,b\n"}
 
 
-def test_an_empty_repository_is_filled_and_stays_as_visible_as_it_is(hub: Hub, tmp_path: Path) -> None:
-    hub.repositories["org/set"] = Repository(private=False)
-    hub.repositories["org/set"].commit({".gitattributes": b"", "README.md": b"---\n---\n"}, "initial commit")
+def test_a_public_repository_is_not_filled_unless_that_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+    public = hub.repositories["org/set"] = Repository(private=False)
+    public.commit({".gitattributes": b""}, "initial commit")
+    release = export(tmp_path / "set", "a")
+    with pytest.raises(OutputError, match="org/set is public on the hub: give --public"):
+        publish(release, NAME)
+    assert list(public.files) == [".gitattributes"]
+    assert not publish(release, NAME, private=False).private
+    assert public.tags == {release.tag: public.head}
+
+
+def test_a_private_repository_stays_private_and_that_is_told(hub: Hub, tmp_path: Path) -> None:
+    hub.repositories["org/set"] = Repository(private=True)
+    hub.repositories["org/set"].commit({".gitattributes": b""}, "initial commit")
     told: list[str] = []
-    assert publish(export(tmp_path / "set", "a"), NAME, tell=told.append).how == "new"
-    assert told == ["org/set is public on the hub and stays so: change that in its settings there"]
+    done = publish(export(tmp_path / "set", "a"), NAME, private=False, tell=told.append)
+    assert (done.how, done.private) == ("new", True)
+    assert told == ["org/set is private on the hub and stays so: change that in its settings there"]
+
+
+def test_files_that_no_release_put_there_are_named_when_they_are_replaced(hub: Hub, tmp_path: Path) -> None:
+    theirs = hub.repositories["org/set"] = Repository(private=True)
+    theirs.commit({".gitattributes": b"", "README.md": b"# ours"}, "theirs")
+    told: list[str] = []
+    assert publish(export(tmp_path / "one", "a"), NAME, tell=told.append).how == "new"
+    (said,) = told
+    assert "no release put them there: README.md (they stay in its history, as commit" in said
+    theirs.commit({**theirs.files, "LICENSE": b"MIT", "logo.png": b"."}, "more")
+    told.clear()
+    publish(export(tmp_path / "two", "b"), NAME, new_version=True, tell=told.append)
+    (said,) = told
+    assert "no release put them there: LICENSE, logo.png (" in said
+    assert "LICENSE" not in theirs.files
+
+
+def test_a_run_that_kept_nothing_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from factory.api.run import run
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
+    steps = [{"read": {"path": "rows.jsonl"}}, {"dedup_exact": {"reference": "rows.jsonl"}}]
+    (tmp_path / "none.json").write_text(orjson.dumps({"name": "none", "steps": steps}).decode())
+    run("none.json", out="none")
+    with pytest.raises(InputError, match="the run in none kept no record: there is nothing to publish"):
+        release_of(Path("none"))
+
+
+@pytest.mark.parametrize("token", ["hf_to\nken", "hf_标", "hf_to ken"])
+def test_what_is_no_token_is_told_and_not_shown(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    release = export(tmp_path / "set", "a")
+    for ask in (lambda: publish(release, NAME), lambda: references(NAME)):
+        with pytest.raises(MissingSecret, match="what is in HF_TOKEN is no token of the hub") as refused:
+            ask()
+        assert token[:5] not in str(refused.value)
+    assert hub.requests == []
+
+
+def test_a_line_end_behind_the_token_is_passed_over(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", f"{TOKEN}\r\n")
+    assert publish(export(tmp_path / "set", "a"), NAME).how == "new"
+
+
+@pytest.mark.parametrize("asked", ["GET /api/whoami", "POST /api/datasets/org/set/commit"])
+def test_a_reply_that_is_none_of_the_hub_is_one_sentence(hub: Hub, tmp_path: Path, asked: str) -> None:
+    hub.garbled = asked
+    with pytest.raises(RunStopped, match=r"does not answer as the hub does .*: check HF_ENDPOINT"):
+        publish(export(tmp_path / "set", "a"), NAME)
+
+
+def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import close_session
+
+    close_session()
+    monkeypatch.setattr("factory.data.hub.PATIENCE", 0.2)
+    hub.silent = "GET /api/whoami"
+    try:
+        with pytest.raises(RunStopped, match="cannot be reached at .*nothing was sent"):
+            publish(export(tmp_path / "set", "a"), NAME)
+    finally:
+        close_session()
 
 
 @pytest.mark.parametrize(
