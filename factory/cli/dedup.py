@@ -170,7 +170,10 @@ def _families(result: Dataset, fields: Mapping[str, str], most: int) -> Iterator
         for family in largest:
             members = family.members(kind)
             field = fields[members[0][1].step.split("-", 1)[-1]]
-            yield f"{family.causes[kind]:>7,} for {said(family.kept, field)}"
+            first = members[0][1]
+            _, of, reference = first.reason.partition(f" with {first.against} of the reference ")
+            kept = f"{first.against} of the reference {reference}" if of else ""
+            yield f"{family.causes[kind]:>7,} for {visible(shorten(kept, 2 * CHARACTERS)) or said(family.kept, field)}"
             for id, drop in members[:MEMBERS]:
                 near = how_near(
                     drop._replace(against=ids.get(drop.against, drop.against)),

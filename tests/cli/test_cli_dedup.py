@@ -41,6 +41,17 @@ def dedup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+def test_a_family_of_a_reference_shows_the_row_of_the_reference(tmp_path: Path) -> None:
+    lines = [orjson.dumps({"id": "mine", "instruction": ROWS[0], "output": "x"})]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))
+    lines = [orjson.dumps({"id": "mine", "question": ROWS[0], "answer": "y"})]
+    (tmp_path / "earlier.jsonl").write_bytes(b"\n".join(lines))
+    done = dedup(tmp_path, "rows.jsonl", "--exact", "--reference", "earlier.jsonl")
+    (shown,) = [line for line in done.stdout.splitlines() if line.lstrip().startswith("1 for ")]
+    assert shown.endswith(f" of the reference earlier ({ROWS[0]})")
+
+
+@pytest.mark.slow
 def test_a_file_loses_its_duplicates_and_the_largest_families_are_shown(tmp_path: Path) -> None:
     lines = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
     (tmp_path / "rows.jsonl").write_bytes(b"\n".join(lines))

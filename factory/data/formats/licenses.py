@@ -136,9 +136,9 @@ def conflicts(counts: Mapping[str, int], *, chinese: bool = False) -> Iterator[s
         return
     if len(named) > 1:
         yield (
-            f"本数据集含 {len(named)} 种许可：各行仍遵循其自身的许可。"
+            f"本数据集含 {len(named):,} 种许可：各行仍遵循其自身的许可。"
             if chinese
-            else f"{len(named)} licences meet in this set: each row stays under its own."
+            else f"{len(named):,} licences meet in this set: each row stays under its own."
         )
     for english, said, found in (
         (

@@ -86,6 +86,21 @@ def test_what_is_alike_within_the_reference_drops_nothing_and_stays_named(
     assert run(step, [new_record("what nobody asked before", output="w")]) == [None]
 
 
+def test_a_reference_without_a_record_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    gone = replace(new_record("a", output="b"), dropped=Drop("dedup", "exact_duplicate", "identical with x"))
+    Table.from_records([gone]).write(tmp_path / "gone.parquet")
+    context, told = scripted_context(lambda ask: "")
+    warnings: list[str] = []
+    context = replace(
+        context,
+        read_records=functools.partial(reference_records, warn=print),
+        warn=lambda sentence, *rest: warnings.append(sentence),
+    )
+    asyncio.run(DedupExact(reference="gone.parquet").run(Table.from_records([new_record("a")]), context))
+    assert warnings == ["the reference gone holds no record: nothing was held against it"]
+
+
 def test_decontaminate_wants_a_benchmark_or_a_reference() -> None:
     with pytest.raises(RecipeError, match="name at least one benchmark in `against`"):
         build_recipe({"name": "x", "steps": [{"read": {"path": "a"}}, {"decontaminate": {}}]}, "x")

@@ -34,6 +34,8 @@ class Known(NamedTuple):
             live = Table.from_records(
                 record for record in context.read_records(path) if record.dropped is None
             )
+            if not len(live):
+                context.warn(f"the reference {name} holds no record: nothing was held against it")
             tables.append(live.arrow)
             starts.append(rows)
             names.append(name)

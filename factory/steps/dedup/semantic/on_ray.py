@@ -40,6 +40,7 @@ def cosine_join_on_ray(
         def take(places: Ints) -> Rows:
             return np.ascontiguousarray(vectors[rows[places]], dtype=np.float32)
 
-        near, cosine[rows] = join_on_ray(take, int((rows < known).sum()), len(rows), join)
+        before = int((rows < known).sum())
+        near, cosine[rows] = join_on_ray(take, before, len(rows) - before, join)
         nearest[rows] = np.where(near >= 0, rows[near], -1)
     return CosineMatches(nearest, cosine)

@@ -191,6 +191,23 @@ def test_on_ray_the_cosine_join_gives_the_same_row_for_row_in_any_order() -> Non
     assert_same(cosine_join_on_ray(made, 0.93, order=order), cosine_join(made, 0.93, order=order))
 
 
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.usefixtures("two_workers")
+def test_on_ray_vectors_of_a_reference_are_kept_and_drop_what_is_close_to_them() -> None:
+    made = vectors(9, 4000, 64)
+    made[7] = 0  # without a direction, within the reference
+    made[:300] = np.repeat(made[:150], 2, axis=0)  # the reference's own repeats stay
+    made[-200:] = made[:200] + np.float32(1e-4)
+    known = 1500
+    order = np.concatenate([np.arange(known), known + np.random.default_rng(4).permutation(len(made) - known)])
+    for given in (None, order):
+        expected = cosine_join(made, 0.93, order=given, known=known)
+        assert (expected.nearest[:known] == -1).all()
+        assert ((expected.nearest >= 0) & (expected.nearest < known)).sum() >= 150
+        assert_same(cosine_join_on_ray(made, 0.93, order=given, known=known), expected)
+
+
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_workers")
