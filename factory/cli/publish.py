@@ -19,7 +19,10 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="The run's folder, or one that `factory export` wrote.")],
     name: Annotated[str, typer.Argument(help="Where to: hf://org/name.")],
     public: Annotated[
-        bool, typer.Option("--public", help="Make a new repository public, or publish in one that is. Default: private.")
+        bool,
+        typer.Option(
+            "--public", help="Make a new repository public, or publish in one that is. Default: private."
+        ),
     ] = False,
     new_version: Annotated[
         bool,

@@ -110,7 +110,9 @@ def require_hub(what: str) -> None:
     from huggingface_hub import get_session
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    session = get_session()  # as it comes it waits for ever, and a hub that says nothing would hold the command
+    session = (
+        get_session()
+    )  # as it comes it waits for ever, and a hub that says nothing would hold the command
     if getattr(getattr(session, "timeout", None), "read", 0) is None:
         session.timeout = PATIENCE
 

@@ -317,7 +317,12 @@ class _Publishing:
             raise RunStopped(
                 f"the hub answered {self.repository} with an error ({reason(error)}): {state}"
             ) from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # its client took the reply for a hub's
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # its client took the reply for a hub's
             raise RunStopped(
                 f"what answers at {self.api.endpoint} does not answer as the hub does ({reason(error)}): check "
                 f"HF_ENDPOINT, or try again later; {state}"

@@ -191,7 +191,7 @@ def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
     monkeypatch.setattr("factory.data.hub.PATIENCE", 0.2)
     hub.silent = "GET /api/whoami"
     try:
-        with pytest.raises(RunStopped, match="cannot be reached at .*nothing was sent"):
+        with pytest.raises(RunStopped, match=r"cannot be reached at .*nothing was sent"):
             publish(export(tmp_path / "set", "a"), NAME)
     finally:
         close_session()

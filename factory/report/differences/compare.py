@@ -11,6 +11,9 @@ from factory.data.record import Record
 from factory.data.text import shorten
 from factory.report.differences.version import TEXTS, Key, Version, known_of, parents_of, said_of, title
 
+TOGETHER = 1024
+"""Rows that are fetched from a version's table at once; one alone costs as much."""
+
 
 class Row(NamedTuple):
     """One row that differs.
@@ -93,33 +96,53 @@ def compare(first: Version, second: Version, examples: int = 3) -> Differences:
     names = carried | carries if first.is_run and second.is_run else carried & carries
     found.passed_over = sorted((carried | carries) - names)
     before, after = {a for a, _, _ in pairs}, {b for _, b, _ in pairs}
+    differ: list[tuple[int, int, list[str]]] = []
     for a, b, how in pairs:
         found.by[how] += 1
         was, now = first.keys[a], second.keys[b]
         parts = [name for name in sorted(names) if was.known.get(name) != now.known.get(name)]
         if was.said == now.said and not parts:
             found.same += 1
-            continue
-        found.changed += 1
-        if was.said == now.said and len(found.examples["changed"]) >= examples:
+        elif was.said == now.said and len(differ) >= examples:
+            found.changed += 1
             found.parts.update(parts)
-            continue
-        (one,), (other,) = first.records([a]), second.records([b])
-        said, says = said_of(one), said_of(other)
-        changed: dict[str, tuple[Any, Any]] = {
-            part: (said[part], says[part]) for part in TEXTS if said[part] != says[part]
-        }
-        found.parts.update([*changed, *parts])
-        if len(found.examples["changed"]) < examples:
-            had, has = known_of(one), known_of(other)
-            changed |= {name: (had.get(name), has.get(name)) for name in parts}
-            found.examples["changed"].append(Row(other.id, title(other), _done(one, other), changed))
+        else:
+            found.changed += 1
+            differ.append((a, b, parts))
+    _tell_changed(found, first, second, differ, examples)
     gone = [row for row in range(len(first)) if row not in before]
     added = [row for row in range(len(second)) if row not in after]
     found.gone, found.added = len(gone), len(added)
     _tell(found, "gone", first, gone, _why_absent(second), examples)
     _tell(found, "added", second, added, _why_added(first), examples)
     return found
+
+
+def _tell_changed(
+    found: Differences,
+    first: Version,
+    second: Version,
+    differ: Sequence[tuple[int, int, list[str]]],
+    examples: int,
+) -> None:
+    """Count the parts that changed, and keep some of the rows.
+
+    Args:
+        differ: of each pair its rows, and what changed of what is known of it
+    """
+    for start in range(0, len(differ), TOGETHER):
+        some = differ[start : start + TOGETHER]
+        ones, others = first.records([a for a, _, _ in some]), second.records([b for _, b, _ in some])
+        for one, other, (_, _, parts) in zip(ones, others, some, strict=True):
+            said, says = said_of(one), said_of(other)
+            changed: dict[str, tuple[Any, Any]] = {
+                part: (said[part], says[part]) for part in TEXTS if said[part] != says[part]
+            }
+            found.parts.update([*changed, *parts])
+            if len(found.examples["changed"]) < examples:
+                had, has = known_of(one), known_of(other)
+                changed |= {name: (had.get(name), has.get(name)) for name in parts}
+                found.examples["changed"].append(Row(other.id, title(other), _done(one, other), changed))
 
 
 def _tell(
@@ -133,8 +156,8 @@ def _tell(
     """Count the reasons of rows that are in one version alone, and keep some of them: one of each reason first."""
     firsts: list[Row] = []
     others: list[Row] = []
-    for start in range(0, len(rows), 1024):
-        for record in version.records(rows[start : start + 1024]):
+    for start in range(0, len(rows), TOGETHER):
+        for record in version.records(rows[start : start + TOGETHER]):
             reason, sentence = why(record)
             new = reason not in found.reasons[kind]
             found.reasons[kind][reason] += 1

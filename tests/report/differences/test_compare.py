@@ -176,3 +176,20 @@ def test_what_is_printed_has_the_counts_and_nothing_of_a_row_is_active(
     assert "\x1b" not in printed
     assert "[red]boo[/red]" in printed
     assert "gone" in printed
+
+
+def test_changed_rows_are_fetched_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [new_record(f"row {at}", output="old") for at in range(2500)]
+    changed = [replace(one, messages=(*one.messages[:-1], Message("assistant", "new"))) for one in rows]
+    fetched: list[int] = []
+    records = Version.records
+
+    def counted(self: Version, wanted: list[int]) -> list[Record]:
+        fetched.append(len(wanted))
+        return records(self, wanted)
+
+    monkeypatch.setattr(Version, "records", counted)
+    found = compare(version(rows), version(changed), examples=2)
+    assert (found.changed, found.parts) == (2500, Counter({"output": 2500}))
+    assert [row.title for row in found.examples["changed"]] == ["row 0", "row 1"]
+    assert len(fetched) == 6

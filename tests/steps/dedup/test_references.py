@@ -90,7 +90,7 @@ def test_a_reference_without_a_record_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     gone = replace(new_record("a", output="b"), dropped=Drop("dedup", "exact_duplicate", "identical with x"))
     Table.from_records([gone]).write(tmp_path / "gone.parquet")
-    context, told = scripted_context(lambda ask: "")
+    context, _ = scripted_context(lambda ask: "")
     warnings: list[str] = []
     context = replace(
         context,

@@ -200,12 +200,14 @@ def test_on_ray_vectors_of_a_reference_are_kept_and_drop_what_is_close_to_them()
     made[:300] = np.repeat(made[:150], 2, axis=0)  # the reference's own repeats stay
     made[-200:] = made[:200] + np.float32(1e-4)
     known = 1500
-    order = np.concatenate([np.arange(known), known + np.random.default_rng(4).permutation(len(made) - known)])
-    for given in (None, order):
-        expected = cosine_join(made, 0.93, order=given, known=known)
+    order = np.concatenate(
+        [np.arange(known), known + np.random.default_rng(4).permutation(len(made) - known)]
+    )
+    for kept_in in (None, order):
+        expected = cosine_join(made, 0.93, order=kept_in, known=known)
         assert (expected.nearest[:known] == -1).all()
         assert ((expected.nearest >= 0) & (expected.nearest < known)).sum() >= 150
-        assert_same(cosine_join_on_ray(made, 0.93, order=given, known=known), expected)
+        assert_same(cosine_join_on_ray(made, 0.93, order=kept_in, known=known), expected)
 
 
 @needs_ray
