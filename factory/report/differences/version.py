@@ -130,7 +130,8 @@ def said_of(record: Record) -> dict[str, str]:
 
 
 def known_of(record: Record) -> dict[str, str | float]:
-    """What a row has beside its text, by name: scores, task, tags, language, licence, thoughts, tools, other answers.
+    """What a row has beside its text, by name: scores, task, tags, language, licence, thoughts, tools, other answers,
+    and the columns of its source but its id.
 
     Not every format carries each of them.
     """
@@ -145,7 +146,16 @@ def known_of(record: Record) -> dict[str, str | float]:
         "other answers": "\n".join(_turn(turn) for one in others for turn in one),
     }
     scores = {f"score {name}": value for name, value in record.scores.items()}
-    return {**{name: value for name, value in labels.items() if value}, **scores}
+    columns = {f"column {name}": _plain(value) for name, value in record.meta.items() if name != "id"}
+    known = {name: value for name, value in {**labels, **columns}.items() if value != ""}
+    return {**known, **scores}
+
+
+def _plain(value: object) -> str | float:
+    """A column's value as a text or a number that equals itself; "" where there is none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return value if isinstance(value, (int, float)) and value == value else _json(value)
 
 
 def _more(turn: Message) -> bool:

@@ -105,6 +105,16 @@ def test_a_thought_a_tool_and_another_turn_count() -> None:
     assert found.parts == Counter({"thoughts": 1, "tools": 1, "earlier turns": 1})
 
 
+def test_a_column_of_the_source_counts_and_one_that_is_not_a_number_equals_itself() -> None:
+    before = replace(
+        ROWS[0], meta={"id": "7", "difficulty": 2, "loss": float("nan"), "topics": ["tea", "海"]}
+    )
+    after = replace(before, meta={**before.meta, "difficulty": 3, "loss": float("nan")})
+    found = compare(version([before]), version([after]))
+    assert (found.changed, found.parts) == (1, Counter({"column difficulty": 1}))
+    assert found.examples["changed"][0].changed == {"column difficulty": (2, 3)}
+
+
 def test_what_a_file_does_not_carry_is_no_change_and_is_told() -> None:
     scored = [replace(record, scores={"quality": 3.0}) for record in ROWS]
     found = compare(version(scored), version(ROWS, is_run=False))

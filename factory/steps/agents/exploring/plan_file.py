@@ -123,6 +123,11 @@ class _Reader:
     def plan(self, node: yaml.Node) -> Plan:
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, "a plan is a mapping: it says `domain: NAME` and its `tasks`")
+        if any(key.value == "steps" for key, _ in node.value):
+            raise self._error(
+                node,
+                "this is a recipe: `factory run` runs it, and a plan lies beside the set of its step `explore`",
+            )
         values = self._values(node, _TOP_KEYS, "the plan")
         if "domain" not in values:
             raise self._error(node, "a plan says what it is of: write `domain: NAME`")

@@ -223,3 +223,8 @@ def test_a_file_that_is_missing_or_no_text_is_a_sentence(tmp_path: Path) -> None
     (tmp_path / "plan.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read as UTF-8 text"):
         load_plan(tmp_path / "plan.yaml")
+
+
+def test_a_recipe_is_no_plan_and_is_told_from_one() -> None:
+    with pytest.raises(InputError, match=r"plan\.yaml:1: this is a recipe: `factory run` runs it"):
+        read_plan("name: mine\nsteps:\n- read: {path: rows.jsonl}\n", "plan.yaml")
