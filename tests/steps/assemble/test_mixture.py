@@ -305,7 +305,7 @@ def test_what_has_no_share_no_group_or_no_answer_is_let_go_and_counted() -> None
     [
         (
             {"shares": {"math": 0.5, "code": 0.6}},
-            "sum to 1.1, not to 1; with the same ratios: math: 0.4545, code: 0.5455",
+            "sum to 1.1, not to 1; with the same ratios: math: 0.45454545, code: 0.54545455",
         ),
         ({"shares": {"math": -0.5, "code": 1.5}}, "`shares` of 'math' is -0.5: a share lies from 0 to 1"),
         ({"shares": {"math": float("nan"), "code": 0.5}}, "a share lies from 0 to 1"),
