@@ -67,6 +67,7 @@ def test_every_block_of_the_readme_runs_in_its_order(tmp_path: Path) -> None:
     assert follow(README, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_block_that_nobody_runs_is_noticed(tmp_path: Path) -> None:
     reader = Reader(tmp_path, SERVER)
     for strange in (

@@ -80,6 +80,7 @@ def test_a_steps_manual_holds_an_example_that_a_recipe_takes(name: str) -> None:
         assert isinstance(step.model_validate(entry[name]), step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_step_says_in_a_sentence_what_it_does_and_what_each_option_means(name: str) -> None:
     step = find_step(name)

@@ -204,6 +204,7 @@ def test_a_log_with_a_missing_epoch_is_refused_with_its_line(row: dict[str, Any]
         read_trajectories(LOG, lines({"id": "a", "losses": [2.0, 1.0]}, row), "losses")
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(0, 3), min_size=3, max_size=3), min_size=1, max_size=30))
 def test_smoothing_is_the_last_epoch_at_alpha_1_and_lies_between_the_epochs_else(
     rows: list[list[float]],
@@ -371,6 +372,7 @@ def follow(*words: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_the_commands_read_files(tmp_path: Path) -> None:
     log = tmp_path / "eval.jsonl"
     log.write_text("\n".join(json.dumps({"step": at, "eval_loss": 2.0 - 0.1 * at}) for at in range(6)))

@@ -18,6 +18,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_id_that_a_row_had_is_a_column_beside_ours() -> None:
     dataset = sft.load(ROWS)
     frame = dataset.to_pandas()

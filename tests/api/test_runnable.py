@@ -135,6 +135,7 @@ def test_errors_are_factory_errors_with_one_sentence(server: ScriptedServer) -> 
         sft.as_runnable("respond", model=teacher(server), journal="/dev/null/j.db").invoke("Hello?")
 
 
+@pytest.mark.slow
 def test_a_call_that_is_cancelled_ends_and_the_next_is_answered(server: ScriptedServer) -> None:
     runnable = sft.as_runnable("respond", model=teacher(server))
 

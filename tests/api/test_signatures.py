@@ -51,6 +51,7 @@ def test_the_stub_is_that_of_the_steps() -> None:
     assert STUB.read_text(encoding="utf-8") == stub(), "run `make stub`"
 
 
+@pytest.mark.slow
 def test_the_stub_has_a_method_for_each_step_with_its_options_and_what_they_mean() -> None:
     (kind,) = (node for node in ast.parse(stub()).body if isinstance(node, ast.ClassDef))
     methods = {node.name: node for node in kind.body if isinstance(node, ast.FunctionDef)}

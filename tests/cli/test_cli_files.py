@@ -44,6 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [["in"], ["in/*.jsonl"], ["in/part-1.jsonl", "in/part-2.jsonl"]])
 @pytest.mark.parametrize("words", [["apply", "dedup_exact"], ["dedup", "--exact"]])
 def test_a_command_reads_several_files_folders_and_patterns(
@@ -131,6 +132,7 @@ def test_files_become_training_data_without_a_recipe(here: Path) -> None:
     assert [set(row) for row in lines(here / "one.jsonl")] == [{"messages"}] * 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_told_by_its_cause(here: Path) -> None:
     write(here / "asks.jsonl", {"instruction": "Why?"})
     (here / "bad.jsonl").write_text("no json\n")

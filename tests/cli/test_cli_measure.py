@@ -162,6 +162,7 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
         factory("measure", str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["parquet", "jsonl"])
 def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str

@@ -166,6 +166,7 @@ def test_a_wrong_option_is_one_sentence_with_the_nearest(rows: str, words: list[
     assert said in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_switch_is_turned_off_by_no_and_takes_no_other_word(rows: str) -> None:
     switch = ["apply", "normalize_tags", rows, "--semantic", "null"]
     assert "2 in" in factory(*switch, "--no-rules").output

@@ -68,6 +68,7 @@ def test_a_shipped_prompt_begins_an_own_one_and_the_difference_is_told(tmp_path:
     assert "the shipped one is used" in factory("diff", str(recipe), "evolve/deepen")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -44,6 +44,7 @@ def export(folder: Path, *texts: str) -> Release:
     return release_of(folder)
 
 
+@pytest.mark.slow
 def test_a_release_is_one_commit_with_a_tag_in_a_private_repository(hub: Hub, tmp_path: Path) -> None:
     release = export(tmp_path / "set", "a", "b")
     done = publish(release, NAME)
@@ -63,11 +64,13 @@ def test_a_release_is_one_commit_with_a_tag_in_a_private_repository(hub: Hub, tm
     assert str(tmp_path) not in facts.decode()
 
 
+@pytest.mark.slow
 def test_it_is_public_where_that_is_asked_for(hub: Hub, tmp_path: Path) -> None:
     assert not publish(export(tmp_path / "set", "a"), NAME, private=False).private
     assert not hub.repositories["org/set"].private
 
 
+@pytest.mark.slow
 def test_publishing_again_sends_nothing_and_says_so(hub: Hub, tmp_path: Path) -> None:
     first = publish(export(tmp_path / "set", "a"), NAME)
     hub.requests.clear()
@@ -76,6 +79,7 @@ def test_publishing_again_sends_nothing_and_says_so(hub: Hub, tmp_path: Path) ->
     assert [one for one in hub.requests if one.startswith(("POST", "PUT"))] == []
 
 
+@pytest.mark.slow
 def test_other_rows_are_refused_with_the_mend_and_the_mend_works(hub: Hub, tmp_path: Path) -> None:
     first = export(tmp_path / "one", "a")
     publish(first, NAME)
@@ -92,6 +96,7 @@ def test_other_rows_are_refused_with_the_mend_and_the_mend_works(hub: Hub, tmp_p
     assert old["messages/train.jsonl"] == (tmp_path / "one/messages/train.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_files_of_the_version_before_are_taken_away_by_the_same_commit(hub: Hub, tmp_path: Path) -> None:
     publish(export(tmp_path / "one", "a"), NAME)
     write_dataset(rows("b"), tmp_path / "two", ("alpaca",))
@@ -108,6 +113,7 @@ def test_rows_that_somebody_else_put_there_are_never_written_over_unasked(hub: H
     assert theirs.files == {"README.md": b"ours", "data.csv": b"a,b\n"}
 
 
+@pytest.mark.slow
 def test_a_public_repository_is_not_filled_unless_that_is_asked_for(hub: Hub, tmp_path: Path) -> None:
     public = hub.repositories["org/set"] = Repository(private=False)
     public.commit({".gitattributes": b""}, "initial commit")
@@ -119,6 +125,7 @@ def test_a_public_repository_is_not_filled_unless_that_is_asked_for(hub: Hub, tm
     assert public.tags == {release.tag: public.head}
 
 
+@pytest.mark.slow
 def test_a_private_repository_stays_private_and_that_is_told(hub: Hub, tmp_path: Path) -> None:
     hub.repositories["org/set"] = Repository(private=True)
     hub.repositories["org/set"].commit({".gitattributes": b""}, "initial commit")
@@ -128,6 +135,7 @@ def test_a_private_repository_stays_private_and_that_is_told(hub: Hub, tmp_path:
     assert told == ["org/set is private on the hub and stays so: change that in its settings there"]
 
 
+@pytest.mark.slow
 def test_files_that_no_release_put_there_are_named_when_they_are_replaced(hub: Hub, tmp_path: Path) -> None:
     theirs = hub.repositories["org/set"] = Repository(private=True)
     theirs.commit({".gitattributes": b"", "README.md": b"# ours"}, "theirs")
@@ -168,6 +176,7 @@ def test_what_is_no_token_is_told_and_not_shown(
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_a_line_end_behind_the_token_is_passed_over(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +184,7 @@ def test_a_line_end_behind_the_token_is_passed_over(
     assert publish(export(tmp_path / "set", "a"), NAME).how == "new"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["GET /api/whoami", "POST /api/datasets/org/set/commit"])
 def test_a_reply_that_is_none_of_the_hub_is_one_sentence(hub: Hub, tmp_path: Path, asked: str) -> None:
     hub.garbled = asked
@@ -182,6 +192,7 @@ def test_a_reply_that_is_none_of_the_hub_is_one_sentence(hub: Hub, tmp_path: Pat
         publish(export(tmp_path / "set", "a"), NAME)
 
 
+@pytest.mark.slow
 def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +208,7 @@ def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
         close_session()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fails", ["POST /api/datasets/org/set/preupload", "PUT /lfs", "POST /api/datasets/org/set/commit"]
 )
@@ -216,6 +228,7 @@ def test_an_upload_that_breaks_off_leaves_no_file_and_goes_on_when_run_again(
     assert hub.repositories["org/set"].tags == {release.tag: hub.repositories["org/set"].head}
 
 
+@pytest.mark.slow
 def test_a_tag_that_could_not_be_set_is_set_by_the_next_run_without_a_second_commit(
     hub: Hub, tmp_path: Path
 ) -> None:
@@ -304,6 +317,7 @@ def test_the_tag_changes_with_the_rows_and_with_nothing_else(tmp_path: Path) -> 
     assert one.tag == same.tag != other.tag
 
 
+@pytest.mark.slow
 def test_a_release_on_the_hub_is_a_reference_by_its_tag(hub: Hub, tmp_path: Path) -> None:
     first = export(tmp_path / "one", "a")
     publish(first, NAME)
@@ -317,6 +331,7 @@ def test_a_release_on_the_hub_is_a_reference_by_its_tag(hub: Hub, tmp_path: Path
         assert pq.ParquetFile(found.path).metadata.num_rows == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -340,6 +355,7 @@ def test_a_reference_on_a_hub_that_is_not_there_is_told_in_a_sentence(
         references("hf:org/set")
 
 
+@pytest.mark.slow
 def test_rows_with_an_id_of_ours_keep_it_on_the_way_through_the_hub(hub: Hub, tmp_path: Path) -> None:
     from factory.data.formats.reference import reference_records
 

@@ -260,6 +260,7 @@ def test_answers_may_hold_more_than_two_gibibytes_together() -> None:
     assert str(schema.field("dropped").type.field("reason").type) == prose
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(sets, st.integers(1, 3))
 def test_the_parts_of_a_table_have_its_texts(originals: list[Record], rows: int) -> None:

@@ -114,6 +114,7 @@ def test_refusals_that_come_faster_than_answers_stop_nothing(
     assert (result.kept, result.failed) == (40, 20)
 
 
+@pytest.mark.slow
 def test_few_records_that_are_all_denied_stop_the_run_with_the_servers_sentence(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_batch_that_is_refused_stops_with_the_servers_words_and_a_way_on_that_
     assert len(batches.batches) == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_is_refused_stops_in_one_sentence_without_the_key(
     batches: ScriptedBatches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def recipe(server: ScriptedServer, path: Path) -> dict[str, Any]:
     return {"name": "zh", "seed": 3, "models": {"teacher": teacher}, "steps": steps}
 
 
+@pytest.mark.slow
 def test_a_chinese_run_has_a_chinese_card_with_its_models_filters_and_cost_also_when_replayed(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

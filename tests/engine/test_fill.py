@@ -108,6 +108,7 @@ def run(
     return sft.run(recipe, out=tmp_path / out, journal=tmp_path / "journal.db", limit=limit)
 
 
+@pytest.mark.slow
 def test_a_short_group_is_filled_from_the_seeds_that_led_to_it_and_each_round_is_told(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl")
     with in_thread(ScriptedServer()) as server:
@@ -141,6 +142,7 @@ def first_children(tmp_path: Path) -> list[Record]:
     ]
 
 
+@pytest.mark.slow
 def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl")
     with in_thread(ScriptedServer()) as server:
@@ -155,6 +157,7 @@ def test_the_same_recipe_again_asks_nothing_and_gives_the_same_bytes(tmp_path: P
     assert first.facts.steps == again.facts.steps or [s.label for s in first.facts.steps]
 
 
+@pytest.mark.slow
 def test_a_border_between_sees_all_records_and_lets_near_copies_go(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl")
     with in_thread(ScriptedServer(lambda body: "always the same reply")) as server:
@@ -176,6 +179,7 @@ def test_greedy_decoding_gives_the_same_again_so_it_is_dry_after_two_rounds(tmp_
     assert any("is repeated" in said or "are repeated" in said for said in result.facts.notices)
 
 
+@pytest.mark.slow
 def test_a_step_that_makes_records_of_nothing_makes_no_more_than_is_missing(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl", zh=3)
     with in_thread(ScriptedServer()) as server:
@@ -192,6 +196,7 @@ def test_a_step_that_makes_records_of_nothing_makes_no_more_than_is_missing(tmp_
     assert (folder / "round-1-plan.txt").read_text() == "3"
 
 
+@pytest.mark.slow
 def test_what_a_whole_set_step_makes_goes_through_the_stream_behind_it(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl", zh=0)
     with in_thread(ScriptedServer()) as server:

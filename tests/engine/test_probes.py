@@ -61,6 +61,7 @@ def embeddings(server: ScriptedServer) -> dict[str, Any]:
     return {"provider": "openai_embeddings", "base_url": server.base_url, "model": "e"}
 
 
+@pytest.mark.slow
 def test_a_server_without_log_probabilities_is_found_before_anything_is_paid(
     server: ScriptedServer, folder: Path
 ) -> None:

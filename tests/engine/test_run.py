@@ -244,6 +244,7 @@ def test_a_model_the_server_lacks_is_answered_with_those_it_has(
         run(recipe_data(server, seeds(tmp_path / "seeds.jsonl"), model="no-such-model"), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_stops_the_run_with_its_address(tmp_path: Path) -> None:
     class Absent:
         base_url = "http://127.0.0.1:9/v1"
@@ -376,6 +377,7 @@ def test_several_servers_share_the_calls_and_one_that_is_down_is_passed_over(
     assert result_bytes(shared.folder) == result_bytes(alone.folder)
 
 
+@pytest.mark.slow
 def test_a_rate_of_requests_spaces_the_calls(server: ScriptedServer, tmp_path: Path) -> None:
     arrivals: list[float] = []
 

@@ -57,6 +57,7 @@ def run_stream(
     return out, progress
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     children=st.lists(st.integers(1, 4), min_size=0, max_size=3),

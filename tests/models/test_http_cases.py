@@ -432,6 +432,7 @@ async def black_hole() -> AsyncIterator[tuple[str, int]]:
             one.close()
 
 
+@pytest.mark.slow
 def test_of_two_addresses_the_one_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 8305: the second is tried beside a first that is silent; and it is the first from then on."""
 

@@ -221,6 +221,7 @@ async def test_a_mishap_is_worth_another_try(server: ScriptedServer, said: Say) 
     await provider.close()
 
 
+@pytest.mark.slow
 async def test_a_reply_that_never_comes_is_given_up(server: ScriptedServer) -> None:
     server.script = says(Say(fault="hang"))
     with pytest.raises(TransientFailure, match=r"longer than 0\.2 s"):
@@ -233,6 +234,7 @@ async def test_an_overload_passed_on_under_status_200_is_an_overload(server: Scr
         await send(server)
 
 
+@pytest.mark.slow
 async def test_a_page_from_a_server_that_never_answered_stops_the_run(server: ScriptedServer) -> None:
     server.script = says(HTML)
     with pytest.raises(RunStopped, match="is /v1 missing"):
@@ -335,6 +337,7 @@ async def test_a_redirect_is_not_followed(server: ScriptedServer) -> None:
         await send(server)
 
 
+@pytest.mark.slow
 async def test_the_key_goes_to_the_server_and_nowhere_else(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

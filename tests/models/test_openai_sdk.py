@@ -86,6 +86,7 @@ async def test_a_failure_means_what_it_means_to_the_other_client(
     assert counts[0] == counts[1], "its own tries are off"
 
 
+@pytest.mark.slow
 async def test_nobody_there_is_unreachable(server: ScriptedServer) -> None:
     with pytest.raises(Unreachable, match="nobody answers"):
         await send(server, base_url="http://127.0.0.1:9/v1")

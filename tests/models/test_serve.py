@@ -181,6 +181,7 @@ def test_a_server_that_is_still_starting_can_be_stopped(pids: Path) -> None:
     assert isinstance(errors[0], RunStopped)
 
 
+@pytest.mark.slow
 def test_a_server_ends_with_its_starter_even_where_that_is_killed(pids: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from factory.models.vllm.server import LocalServer\n"

@@ -15,6 +15,7 @@ from factory.models.wire import estimate_prompt_tokens, sent_messages, wire_mess
 ADD = {"name": "add", "description": "two numbers", "parameters": {"type": "object", "properties": {}}}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text())))
 def test_a_conversation_of_texts_is_sent_as_roles_and_texts_alone(said: list[tuple[str, str]]) -> None:
     turns = [Message(role, content) for role, content in said]

@@ -41,6 +41,7 @@ def test_a_file_has_so_many_rows_at_most_and_its_name_says_which_of_how_many(
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 25), st.integers(1, 10))
 def test_every_row_is_in_one_file_and_in_its_order(

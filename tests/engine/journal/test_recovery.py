@@ -323,6 +323,7 @@ def test_a_whole_log_left_by_a_killed_process_is_no_damage(tmp_path: Path) -> No
     journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [2, 18, 26, 32 + 10, 32 + 2000, 32 + 24 + PAGE + 9, 200_000])
 def test_replies_behind_damage_in_the_log_are_recovered(at: int, tmp_path: Path) -> None:
     wanted = rows(150)

@@ -34,6 +34,7 @@ def test_a_task_that_never_grew_is_flat_only_where_its_scores_are_that_sure() ->
     assert fit_growth("unsure", SIZES, 50 + 5 * noise).verdict == UNKNOWN
 
 
+@pytest.mark.slow
 def test_noise_is_told_of_in_few_of_many_tries() -> None:
     chance = np.random.default_rng(0)
     told = sum(fit_growth("noise", SIZES, 50 + chance.normal(0, 4, 6)).verdict != UNKNOWN for _ in range(100))

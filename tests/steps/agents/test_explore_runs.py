@@ -85,6 +85,7 @@ def test_the_same_recipe_gives_the_same_bytes_in_whatever_order_the_replies_come
     assert all(one == outcomes[0] for one in outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"answer": True}, {"depth": 0}, {"depth": 3, "breadth": [2]}, {"size": 40}]
 )
@@ -167,6 +168,7 @@ def test_a_plan_is_shown_as_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.output.splitlines()[-1] == last
 
 
+@pytest.mark.slow
 def test_a_notebook_begins_with_it(tmp_path: Path) -> None:
     with in_thread(ScriptedServer(teacher(random.Random(1)))) as server:
         model = sft.model("openai", base_url=server.base_url, model="scripted")
@@ -218,6 +220,7 @@ def test_gaps_of_tags_need_records_or_a_map_where_it_stands_first() -> None:
     assert build_recipe({"steps": [{"explore": {"plan_from": "tags", "tags": "map.jsonl"}}]}).steps
 
 
+@pytest.mark.slow
 def test_a_pool_is_tagged_its_tags_made_alike_and_its_gaps_filled(tmp_path: Path) -> None:
     pool = tmp_path / "pool.jsonl"
     tags = [

@@ -42,6 +42,7 @@ def verified(record: Record, **options: Any) -> Record:
     return made
 
 
+@pytest.mark.slow
 def test_each_answer_has_the_verdict_of_its_run_and_the_record_the_pass_rate() -> None:
     raises = "```python\ndef add(a, b):\n    return 1 / 0\n```"
     hangs = "```python\ndef add(a, b):\n    while True:\n        pass\n```"

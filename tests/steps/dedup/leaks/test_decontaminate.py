@@ -103,6 +103,7 @@ def test_a_leaked_record_is_dropped_with_benchmark_item_words_and_numbers(tmp_pa
     ]
 
 
+@pytest.mark.slow
 def test_every_turn_is_searched_and_a_field_narrows_the_search(tmp_path: Path) -> None:
     turns = ("Hello.", ITEM, "Name a river.", "The Rhine.")
     roles = ("user", "assistant", "user", "assistant")

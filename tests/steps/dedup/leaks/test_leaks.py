@@ -302,6 +302,7 @@ def test_numbers_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
         find_leaks([["a"]], ITEMS, **bad)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(

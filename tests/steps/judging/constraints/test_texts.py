@@ -45,6 +45,7 @@ def test_sentences_hold_all_that_shows_and_nothing_else(text: str) -> None:
     assert all(sentence == sentence.strip() != "" for sentence in sentences)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "language"),
     [

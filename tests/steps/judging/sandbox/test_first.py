@@ -98,6 +98,7 @@ def test_there_is_no_way_out(code: str) -> None:
     assert outcome.value is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -117,6 +118,7 @@ def test_memory_is_bounded_and_the_bound_cannot_be_caught() -> None:
     assert run("try:\n    x = 'a' * 10 ** 12\nexcept BaseException: pass").verdict == "memory"
 
 
+@pytest.mark.slow
 def test_output_beyond_the_cap_is_counted_and_a_flood_ends_it() -> None:
     limits = Limits(seconds=20.0, output=1000)
     outcome = run("print('x' * 1499)", limits=limits)

@@ -334,6 +334,7 @@ def _running(mark: Path) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(marked: Path) -> None:
     run(ENDLESS["a loop that ignores signals"], limits=SHORT)
     run("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()", limits=SHORT)

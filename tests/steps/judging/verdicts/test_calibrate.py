@@ -224,6 +224,7 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, options: list[str], says: str
         command(str(path), *options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "options", "says"),
     [
