@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -27,7 +26,10 @@ def with_own_seed(request: ChatRequest, sent: Mapping[str, Any]) -> ChatRequest:
     """
     if request.seed is None:
         return request
-    return replace(request, seed=_seed_by(orjson.dumps([request.seed, sent["messages"], request.opening])))
+    seed = _seed_by(orjson.dumps([request.seed, sent["messages"], request.opening]))
+    # What `replace` would make, in less than half its time, for each call of a run.
+    own = (request.messages, request.sampling, request.schema, seed, request.sample, request.tools)
+    return ChatRequest(*own, request.template_arguments, request.opening)
 
 
 def _seed_by(drawn_from: bytes) -> int:

@@ -32,7 +32,7 @@ def doubt_about(record: Record) -> str:
     if is_blank(answer):
         return ""
     said = f"{record.system}\n{asked}".strip()
-    if word_count(answer) < REFUSAL_WORDS and refusal(answer, said):
+    if (len(answer) < REFUSAL_WORDS or word_count(answer) < REFUSAL_WORDS) and refusal(answer, said):
         return "refusal"
     if loop_flaw(answer, said, "the answer") is not None:
         return "repetition"

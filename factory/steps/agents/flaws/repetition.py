@@ -28,6 +28,9 @@ def repeated(text: str, said: str) -> str:
 
 def loop_flaw(text: str, said: str, what: str) -> Flaw | None:
     """`what` (such as "the answer") says little but the same words again and again, which `said` does not ask for."""
+    least = LEAST_WORDS + RUN - 1
+    if len(text) < (2 * least - 1 if text.isascii() else least):  # too short for so many words, or characters
+        return None
     if _ASKED_FOR.search(said):
         return None
     runs = _runs(text)
