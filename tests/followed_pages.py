@@ -11,9 +11,11 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import logs_of_a_trainer
 from scripted_server import ScriptedServer, echo, in_thread
 
 from factory.recipe.recipe import parse_recipe
@@ -24,6 +26,8 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SERVER = "http://127.0.0.1:8000/v1"
 """The address that stands for a reader's own server; the scripted server takes its place."""
 SERVED = "Qwen/Qwen3-8B"
+BROUGHT = {"following.md": logs_of_a_trainer.bring}
+"""What the reader of a page has already."""
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"#.*\bexit code (\d+)")
 
@@ -80,7 +84,12 @@ class Reader:
                 if line.strip() and not line.startswith("#"):
                     self.command(line, block.line + offset)
         elif block.kind == "python":
-            self.run([sys.executable, "-c", text], 0, block.line)
+            if re.search(r"^import torch$", text, re.MULTILINE) and find_spec("torch") is None:
+                compile(
+                    text, f"{self.page}:{block.line}", "exec"
+                )  # runs where torch is, in a test of its own
+            else:
+                self.run([sys.executable, "-c", text], 0, block.line)
         elif block.kind in ("yaml", "jsonl"):
             # A recipe's first line is a comment that names its file; rows are the seeds that the text speaks of.
             name = re.match(r"# (\S+\.yaml)\n", text)
@@ -106,6 +115,8 @@ class Reader:
             name, _, extras = words[2].rstrip("]").partition("[")
             assert name == PROJECT["name"]
             assert set(filter(None, extras.split(","))) <= set(PROJECT["optional-dependencies"])
+        elif words[0] == "printf":
+            self.run(["sh", "-c", line], 0, number)
         else:
             assert words[0] == "factory", f"{self.page}:{number}: nobody runs {words[0]}"
             self.run(words, int(told[1]) if told else 0, number)
@@ -128,6 +139,8 @@ class Reader:
 def follow(page: Path, folder: Path) -> list[dict[str, Any]]:
     """Follow a page in `folder`, a scripted server in the place of the reader's own; gives what that was asked."""
     with in_thread(ScriptedServer(helpful, models=(SERVED,))) as server:
+        if page.name in BROUGHT:
+            BROUGHT[page.name](folder)
         reader = Reader(folder, server.base_url, page.relative_to(ROOT).as_posix())
         for block in blocks(page.read_text(encoding="utf-8")):
             reader.follow(block)

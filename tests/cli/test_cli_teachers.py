@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from factory.cli.app import app
 from factory.cli.teachers import split_models
+from factory.engine.calls import watch
 from factory.errors import FactoryError, RunStopped
 
 ROWS = [{"instruction": f"Question {at}", "output": "an old answer"} for at in range(30)]
@@ -75,6 +77,26 @@ def test_the_teacher_whose_answers_fit_is_told_and_a_second_look_asks_nothing(
     assert {request["model"] for request in server.requests} == {"pupil", "plain", "wordy"}
     assert factory(tmp_path, *options).stdout == done.stdout
     assert len(server.requests) == asked
+
+
+class Reticent(ScriptedServer):
+    """Takes its time to say that it has no such page, so that all records wait for the same answer."""
+
+    async def _stranger(self, http: Any) -> Any:
+        await asyncio.sleep(0.3)
+        return await super()._stranger(http)
+
+
+@pytest.mark.slow
+def test_that_a_student_tells_no_template_is_no_failure_of_the_records_that_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0)
+    with in_thread(Reticent(answering, complete=scoring, models=("pupil", "plain", "wordy"))) as server:
+        model = {name: f"openai:{name}@{server.base_url}" for name in server.models}
+        teachers = f"{model['plain']},{model['wordy']}"
+        done = factory(tmp_path, "--student", model["pupil"], "--teachers", teachers, "--seed", "1")
+    assert "Fit to the student over 30 prompts" in done.stdout
 
 
 @pytest.mark.slow

@@ -45,8 +45,16 @@ def test_two_runs_at_once_over_a_server_that_answers_differently_have_the_rows_o
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     numbers = itertools.count()
-    server.script = lambda request: f"Answer number {next(numbers)}, for this once."
-    server.delay = 0.03
+    both_ask = asyncio.Event()
+
+    async def script(_: dict[str, Any]) -> str:
+        if server.in_flight > 8:  # more than one run may send at a time
+            both_ask.set()
+        await asyncio.wait_for(both_ask.wait(), 100)
+        await asyncio.sleep(0.03)
+        return f"Answer number {next(numbers)}, for this once."
+
+    server.script = script
     data = recipe(server.base_url, tmp_path, 60)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data))
     command = [*COMMAND, "run", "recipe.yaml", "--journal", "journal.db", "--out"]

@@ -65,21 +65,25 @@ class Caller:
         """Whether the model ever answered a call, now or in the journal's time."""
         return self._answered or self.usage.replayed > 0
 
-    async def noted(self, answering: Awaitable[Result]) -> Result:
-        """Await what is asked for a record, or for a question of a whole-set step, and note whether it failed."""
+    async def noted(self, answering: Awaitable[Result], expected: str = "") -> Result:
+        """Await what is asked for a record, or for a question of a whole-set step, and note whether it failed.
+
+        expected: a kind of failure that is an answer too, and no failure of the record
+        """
         work = WORK.get()
         if work is not None and not work.whole:
             try:
                 return await answering
             except RecordFailed as failure:
-                work.failure = work.failure or failure
+                if failure.kind != expected:
+                    work.failure = work.failure or failure
                 raise
         own = Work(work.step if work is not None else "")
         token = WORK.set(own)
         try:
             result = await answering
         except RecordFailed as failure:
-            self._gate.watch.end(own, failure)
+            self._gate.watch.end(own, None if failure.kind == expected else failure)
             raise
         except BaseException:
             self._gate.watch.left(own)

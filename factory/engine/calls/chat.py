@@ -200,7 +200,8 @@ class JournalledChat(Caller):
 
     async def answer_opening(self, messages: Sequence[Message]) -> str:
         """See `ChatModel.answer_opening`."""
-        return await self.noted(answer_opening(self, self.provider, self._journal, messages))
+        opening = answer_opening(self, self.provider, self._journal, messages)
+        return await self.noted(opening, expected="no_template")
 
     async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
         """See `ChatModel.score_answer`."""
