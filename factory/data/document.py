@@ -1,0 +1,111 @@
+"""Documents and their chunks as records: the text is the user's turn, and `meta` says where it stands.
+
+The id of such a record is a hash of its text, not of the file's name: what was paid for a document is found again
+once the file was moved or renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from factory.data.record import Record, new_record
+
+DOCUMENT, CHUNK = "document", "chunk"
+"""The keys of `Record.meta` that hold what is known of a document, and of a chunk."""
+
+
+class Heading(NamedTuple):
+    """A heading of a document.
+
+    at: the offset of its line in the document's text
+    level: 1 for the highest
+    """
+
+    at: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is known of a document beside its text.
+
+    file: the name that it was read by
+    format: "pdf", "docx", "html", "epub", "md", "txt", "ipynb" or "column"
+    headings: in the order of the text
+    pages: the offset in the text at which each page begins; empty where there are no pages
+    converter: what read it, with its version
+    """
+
+    file: str
+    format: str
+    title: str = ""
+    headings: tuple[Heading, ...] = ()
+    pages: tuple[int, ...] = ()
+    converter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Where a chunk stands in its document.
+
+    document: the id of the document's record, which is a hash of its text
+    file, title: of the document
+    number: from 0, of `total` chunks of the document
+    headings: those above the chunk, the highest first
+    first_page, last_page: from 1; 0 where the document has no pages
+    start, end: offsets in the document's text
+    """
+
+    document: str
+    file: str
+    title: str
+    number: int
+    total: int
+    headings: tuple[str, ...]
+    first_page: int
+    last_page: int
+    start: int
+    end: int
+
+
+def document_record(text: str, about: Document, *, occurrence: int = 0, lang: str = "") -> Record:
+    """A document as a record. `occurrence` tells equal documents of one source apart (0, 1, 2, ...)."""
+    made = new_record(text, occurrence=occurrence, lang=lang, meta={DOCUMENT: _plain(about)})
+    return replace(made, source=about.file)
+
+
+def chunk_record(
+    text: str, about: Chunk, *, occurrence: int = 0, lang: str = "", license: str = ""
+) -> Record:
+    """A chunk as a record. `occurrence` tells equal chunks of one document apart (0, 1, 2, ...)."""
+    made = new_record(text, occurrence=occurrence, lang=lang, meta={CHUNK: _plain(about)})
+    return replace(made, source=about.file, license=license)
+
+
+def document_of(record: Record) -> Document | None:
+    """What is known of the document that a record is, None where it is none."""
+    kept = record.meta.get(DOCUMENT)
+    if not isinstance(kept, Mapping):
+        return None
+    headings = tuple(Heading(*heading) for heading in kept.get("headings", ()))
+    return Document(**{**kept, "headings": headings, "pages": tuple(kept.get("pages", ()))})
+
+
+def chunk_of(record: Record) -> Chunk | None:
+    """Where the chunk that a record is, or was made from, stands; None where there is none."""
+    kept = record.meta.get(CHUNK)
+    return Chunk(**{**kept, "headings": tuple(kept["headings"])}) if isinstance(kept, Mapping) else None
+
+
+def _plain(about: Document | Chunk) -> dict[str, Any]:
+    """As plain JSON."""
+    fields = asdict(about)
+    return {
+        name: [list(part) if isinstance(part, tuple) else part for part in value]
+        if isinstance(value, tuple)
+        else value
+        for name, value in fields.items()
+    }
