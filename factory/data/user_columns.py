@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PLAIN = ("id", "source", "lang", "task", "license")
 """Columns that every record has, whatever its source."""
+READ_AS = {"category": "task", "language": "lang", "licence": "license"}
+"""Columns of a source that are read as a field of records (`shapes.source`), by what sources call them."""
 SPLIT = "split"
 """The column that says which part a record is of: one of `SPLITS`."""
 SPLITS = ("train", "validation", "test")
@@ -27,10 +29,12 @@ _BATCH = 1 << 16
 def column_values(table: Table, name: str) -> list[Any]:
     """What each record has under a name: a plain column, else the user's own of that name; None where it has nothing.
 
-    A plain column that is empty gives way to the user's own.
+    A plain column that is empty gives way to the user's own, and a name that a plain column was read from means that.
     """
+    if name in READ_AS and not is_named(table, name):
+        name = READ_AS[name]
     plain = table.values(name) if name in PLAIN else [None] * len(table)
-    if not _is_named(table, name) or (plain and all(plain)):
+    if not is_named(table, name) or (plain and all(plain)):
         return plain
     mark = orjson.dumps(name).decode()
     own = (
@@ -39,7 +43,7 @@ def column_values(table: Table, name: str) -> list[Any]:
     return [one or other for one, other in zip(plain, own, strict=True)]
 
 
-def _is_named(table: Table, name: str) -> bool:
+def is_named(table: Table, name: str) -> bool:
     """Whether the name may be one of the user's own columns: it stands in the text of any."""
     import pyarrow.compute as pc
 
@@ -72,7 +76,7 @@ def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:
     names = list(columns)
     at = 0
     chunks = []
-    marks = [orjson.dumps(name).decode() for name in names if _is_named(table, name)]
+    marks = [orjson.dumps(name).decode() for name in names if is_named(table, name)]
     for texts in _texts(table):
         written = []
         for text in texts:

@@ -436,3 +436,10 @@ def test_tokens_that_are_lacking_are_told_as_about_so_many_rows() -> None:
 def test_shares_in_percent_are_refused_with_what_to_write(shares: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Mixture(by=("task",), shares=shares)
+
+
+@pytest.mark.parametrize(("name", "field"), [("category", "task"), ("language", "lang"), ("licence", "license")])
+def test_a_column_that_was_read_as_a_field_is_found_by_the_name_it_had(name: str, field: str) -> None:
+    rows = [replace(row, **{field: f"{at % 2}"}) for at, row in enumerate(records(a=4))]
+    kept, _, _ = mix(rows, by=name, shares={"0": 0.5, "1": 0.5})
+    assert Counter(getattr(record, field) for record in kept.records()) == {"0": 2, "1": 2}

@@ -11,6 +11,7 @@ import orjson
 
 from factory.data.arrow import to_numbers
 from factory.data.table import Table
+from factory.data.user_columns import READ_AS, is_named
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
 from factory.steps.assemble.select.expression import Expression
@@ -57,6 +58,8 @@ def groups_of(table: Table, by: Sequence[str], cuts: Sequence[float], where: str
 
 def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> tuple[list[str], Ints]:
     """The different values of a column, and the place of each row's value among them."""
+    if by in READ_AS and not is_named(table, by):
+        by = READ_AS[by]
     if by not in FIELDS:
         return _coded(_values(table, by, cuts, where))
     coded = table.arrow.column(by).combine_chunks().dictionary_encode(null_encoding="encode")
