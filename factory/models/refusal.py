@@ -87,7 +87,7 @@ def meaning_of(status: int, told: Told) -> Meaning | None:
             return meaning
     if status != 422 and table.NO_CREDIT.search(text):
         return Meaning.NO_CREDIT
-    for meaning in (Meaning.BAD_KEY, Meaning.NO_MODEL):
+    for meaning in (Meaning.PLACE, Meaning.BAD_KEY, Meaning.NO_MODEL):
         if meaning in known:
             return meaning
     if status not in (401, 408, 429) and status < 501 and table.BLOCKED.search(text):
@@ -100,6 +100,8 @@ def meaning_of(status: int, told: Told) -> Meaning | None:
     quota = any(table.plain_code(code) in table.QUOTA_CODES for code in told.codes)
     if status != 422 and (quota or table.NO_CREDIT_PERHAPS.search(text)):
         return Meaning.NO_CREDIT
+    if status in (UNKNOWN, 400, 401, 403, 451) and table.PLACE.search(text):
+        return Meaning.PLACE
     if status not in (422, 429) and table.BAD_KEY.search(text):
         return Meaning.BAD_KEY
     if status not in (422, 429) and table.NO_MODEL.search(text):
@@ -171,6 +173,11 @@ def raise_for(
             code = " ".join(told.codes)
             unsupported = "unsupported" in code or "not support" in words or "Unsupported" in words
             raise BadRequest(words, told.param, unsupported)
+        case Meaning.PLACE:
+            raise RunStopped(
+                f"{address} does not serve the place that it is called from ({http}: {words}); no key helps: call it "
+                "from where it is served, or name another base_url"
+            )
         case Meaning.BAD_KEY:
             raise RunStopped(_bad_key(http, status, words, address, key, key_env))
         case None:

@@ -21,6 +21,8 @@ class Meaning(StrEnum):
     """A filter holds this prompt, or the reply to it, for unfit."""
     BAD_KEY = "bad_key"
     """The key or its account is refused."""
+    PLACE = "place"
+    """The provider does not serve the place that it is called from."""
     NO_MODEL = "no_model"
     """The server does not know the model, or does not give it to this account."""
     TOO_LONG = "too_long"
@@ -93,7 +95,7 @@ _CODES: tuple[tuple[Meaning, str, str], ...] = (
     (Meaning.BLOCKED, "Spark", "spark:10013 spark:10014 spark:10019"),
     (Meaning.BLOCKED, "StepFun, new-api", "censorship_blocked sensitive_words_detected prompt_blocked"),
     (Meaning.BAD_KEY, "OpenAI", "invalid_api_key incorrect_api_key account_deactivated invalid_organization"),
-    (Meaning.BAD_KEY, "OpenAI", "unsupported_country_region_territory"),
+    (Meaning.PLACE, "OpenAI", "unsupported_country_region_territory"),
     (Meaning.BAD_KEY, "Anthropic, Ark", "authentication_error AuthenticationError"),
     (Meaning.BAD_KEY, "Gemini", "API_KEY_INVALID UNAUTHENTICATED CONSUMER_SUSPENDED SERVICE_DISABLED"),
     (
@@ -286,10 +288,14 @@ BAD_KEY = _words(
     r"(?:api.?key|auth\w* (?:token|credentials?)|access token|credentials)",
     r"api.?key.{0,30}(?:invalid|incorrect|not valid|expired|disabled|revoked|not found|missing|required|wrong)",
     r"account.{0,20}(?:deactivated|suspended|disabled|banned|locked|terminated|blocked)",
-    r"user location is not supported",
     r"(?:令牌|密钥|api.?key|apikey|token).{0,8}(?:无效|过期|错误|不正确|不存在|不可用|禁用|失效)",
     r"无效的(?:令牌|密钥|api)",
     r"鉴权失败|认证失败|身份验证|(?:账户|账号|帐号|用户).{0,8}(?:锁定|封禁|冻结|禁用|停用|注销)",
+)
+PLACE = _words(
+    r"(?:country|territory|(?:user|your) (?:region|location)).{0,40}(?:not supported|unsupported|not available)",
+    r"(?:not |un)(?:supported|available|allowed)\W{0,3}.{0,20}\bin (?:your|this) (?:country|region|location)",
+    r"(?:所在|您的|您所在|该)(?:国家|地区|区域|所在地).{0,12}(?:不支持|不提供|不可用|受限)|不支持.{0,6}(?:国家|所在地区)",
 )
 NO_MODEL = _words(
     r"model.{0,80}(?:(?:does not|doesn't|not) exist|not found|no longer available|decommissioned)",

@@ -182,6 +182,7 @@ RECORD_ALONE: list[tuple[int, Any, str]] = [
         "context_length",
     ),
     (400, error("System role not supported"), "bad_request"),
+    (400, error("the location of the image is not supported"), "bad_request"),
     (400, error("This model only support stream mode", code="invalid_parameter_error"), "bad_request"),
     (422, {"detail": [{"loc": ["body", "seed"], "msg": "extra fields not permitted"}]}, "bad_request"),
     (400, error("messages.0: text content blocks must be non-empty"), "bad_request"),
@@ -203,6 +204,12 @@ BAD_KEY: list[tuple[int, Any]] = [
     (401, error("无效的令牌")),
     (429, error("您的账户已被锁定，请联系客服解锁", code="1112")),
     (403, error("The account has been suspended")),
+]
+PLACE: list[tuple[int, Any]] = [
+    (403, error("Country, region, or territory not supported", code="unsupported_country_region_territory")),
+    (400, error("User location is not supported for the API use.", status="FAILED_PRECONDITION", code=400)),
+    (403, error("This service is not available in your country.")),
+    (403, error("您所在的地区不支持使用该服务")),
 ]
 NO_MODEL: list[tuple[int, Any]] = [
     (404, error("The model `x` does not exist.")),
@@ -280,6 +287,12 @@ def test_a_refused_key_or_account_stops_the_run(status: int, body: Any) -> None:
     with pytest.raises(RunStopped, match="export KEY=") as caught:
         judge(status, body)
     assert not isinstance(caught.value, Denied)
+
+
+@pytest.mark.parametrize(("status", "body"), PLACE, ids=named(PLACE))
+def test_where_the_provider_serves_nobody_no_key_is_asked_for(status: int, body: Any) -> None:
+    with pytest.raises(RunStopped, match="does not serve the place .* no key helps"):
+        judge(status, body)
 
 
 @pytest.mark.parametrize(("status", "body"), NO_MODEL, ids=named(NO_MODEL))

@@ -438,7 +438,9 @@ def test_shares_in_percent_are_refused_with_what_to_write(shares: dict[str, obje
         Mixture(by=("task",), shares=shares)
 
 
-@pytest.mark.parametrize(("name", "field"), [("category", "task"), ("language", "lang"), ("licence", "license")])
+@pytest.mark.parametrize(
+    ("name", "field"), [("category", "task"), ("language", "lang"), ("licence", "license")]
+)
 def test_a_column_that_was_read_as_a_field_is_found_by_the_name_it_had(name: str, field: str) -> None:
     rows = [replace(row, **{field: f"{at % 2}"}) for at, row in enumerate(records(a=4))]
     kept, _, _ = mix(rows, by=name, shares={"0": 0.5, "1": 0.5})
