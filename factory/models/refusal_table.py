@@ -295,7 +295,7 @@ BAD_KEY = _words(
 PLACE = _words(
     r"(?:country|territory|(?:user|your) (?:region|location)).{0,40}(?:not supported|unsupported|not available)",
     r"(?:not |un)(?:supported|available|allowed)\W{0,3}.{0,20}\bin (?:your|this) (?:country|region|location)",
-    r"(?:所在|您的|您所在|该)(?:国家|地区|区域|所在地).{0,12}(?:不支持|不提供|不可用|受限)|不支持.{0,6}(?:国家|所在地区)",
+    r"(?:所在的?|您的|该)(?:国家|地区|区域).{0,12}(?:不支持|不提供|不可用|受限)|不支持.{0,6}(?:国家|所在地区)",
 )
 NO_MODEL = _words(
     r"model.{0,80}(?:(?:does not|doesn't|not) exist|not found|no longer available|decommissioned)",

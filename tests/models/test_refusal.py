@@ -291,7 +291,7 @@ def test_a_refused_key_or_account_stops_the_run(status: int, body: Any) -> None:
 
 @pytest.mark.parametrize(("status", "body"), PLACE, ids=named(PLACE))
 def test_where_the_provider_serves_nobody_no_key_is_asked_for(status: int, body: Any) -> None:
-    with pytest.raises(RunStopped, match="does not serve the place .* no key helps"):
+    with pytest.raises(RunStopped, match=r"does not serve the place .* no key helps"):
         judge(status, body)
 
 

@@ -27,6 +27,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from factory.data.text import shorten
+from factory.errors import RunStopped
 from factory.steps.judging.sandbox.program import Limits, Outcome, Program, Verdict
 from factory.steps.judging.sandbox.values import NotPlain, plain
 
@@ -43,11 +44,17 @@ _lock = threading.Lock()
 
 @functools.cache
 def _pool() -> Monty:
-    from pydantic_monty import Monty
+    try:
+        from pydantic_monty import Monty
 
-    # The time limits are per program; this one is for a worker that hangs beyond all of them.
-    pool = Monty(min_processes=1, max_processes=os.cpu_count() or 1)
-    pool.__enter__()
+        pool = Monty(min_processes=1, max_processes=os.cpu_count() or 1)
+        pool.__enter__()
+    except Exception as error:  # its program is not there or cannot be run here, and no record is to blame
+        raise RunStopped(
+            "the first tier of the sandbox does not start "
+            f"({type(error).__name__}: {shorten(str(error), 200)}): install it anew with "
+            "pip install --force-reinstall pydantic-monty, and look that programs may be run from where it lies"
+        ) from error
     atexit.register(pool.__exit__, None, None, None)
     return pool
 
@@ -76,11 +83,15 @@ class _Printed:
 
 
 def run_first(program: Program, limits: Limits) -> Outcome:
-    """Run a program in Monty; blocks until it has ended, which takes a millisecond where it is short."""
-    from pydantic_monty import MontyError
+    """Run a program in Monty; blocks until it has ended, which takes a millisecond where it is short.
 
+    Raises:
+        RunStopped: Monty does not start.
+    """
     with _lock:
         pool = _pool()
+    from pydantic_monty import MontyError
+
     printed = _Printed(limits)
     verdict: Verdict
     value, started, feed = None, time.monotonic(), ""

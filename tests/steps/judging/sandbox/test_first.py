@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +175,18 @@ def test_many_run_at_once_without_a_loop_of_their_own() -> None:
 def test_a_call_has_the_name_of_a_function() -> None:
     with pytest.raises(ValueError, match="is no name of a function"):
         Program("", call="f(); g")
+
+
+@pytest.mark.slow
+def test_without_its_program_the_sandbox_is_one_sentence_and_no_fault_of_the_records(tmp_path: Path) -> None:
+    ask = (
+        "from factory.steps.judging.sandbox.first import run_first\n"
+        "from factory.steps.judging.sandbox.program import Limits, Program\n"
+        "from factory.errors import RunStopped\n"
+        "try: run_first(Program('x = 1'), Limits())\n"
+        "except RunStopped as stopped: print(stopped)\n"
+    )
+    lost = {**os.environ, "MONTY_BIN": str(tmp_path / "monty")}
+    done = subprocess.run([sys.executable, "-c", ask], env=lost, capture_output=True, text=True, timeout=60)
+    assert "the first tier of the sandbox does not start" in done.stdout, done.stderr
+    assert "pip install --force-reinstall pydantic-monty" in done.stdout
