@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from factory.data.record import Candidate, Message, Record
@@ -51,8 +50,7 @@ def with_chosen(record: Record, answers: tuple[Candidate, ...], at: int) -> Reco
     missing = {name: why for name, why in record.missing.items() if name not in answers[at].scores}
     prompt = prompt_of(record)
     meta = record.meta if record.messages[len(prompt) :] == answers[at].turns else _unverified(record.meta)
-    return replace(
-        record,
+    return record.but(
         messages=(*prompt, *answers[at].turns),
         meta=meta,
         answers=answers,

@@ -7,7 +7,7 @@ once the file was moved or renamed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from factory.data.record import Record, new_record
@@ -74,7 +74,7 @@ class Chunk:
 def document_record(text: str, about: Document, *, occurrence: int = 0, lang: str = "") -> Record:
     """A document as a record. `occurrence` tells equal documents of one source apart (0, 1, 2, ...)."""
     made = new_record(text, occurrence=occurrence, lang=lang, meta={DOCUMENT: _plain(about)})
-    return replace(made, source=about.file)
+    return made.but(source=about.file)
 
 
 def chunk_record(
@@ -82,7 +82,7 @@ def chunk_record(
 ) -> Record:
     """A chunk as a record. `occurrence` tells equal chunks of one document apart (0, 1, 2, ...)."""
     made = new_record(text, occurrence=occurrence, lang=lang, meta={CHUNK: _plain(about)})
-    return replace(made, source=about.file, license=license)
+    return made.but(source=about.file, license=license)
 
 
 def document_of(record: Record) -> Document | None:

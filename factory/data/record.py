@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
+from factory.data.replaceable import Replaceable
 from factory.data.text import detect_language, is_blank, turn_text
 
 INPUT_SEPARATOR = "\n\n"
@@ -162,7 +163,7 @@ class Missing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Replaceable):
     """One training example and its history.
 
     `messages` hold the conversation as a model sees it. `instruction`, `input` and `output` are views of its last
@@ -282,7 +283,7 @@ class Record:
     ) -> Self:
         """This record answered by `output`; an answer that was there is replaced."""
         answer = Message("assistant", output, reasoning, calls)
-        return replace(self, messages=(*self.conversation, answer), chosen=-1, events=(*self.events, event))
+        return self.but(messages=(*self.conversation, answer), chosen=-1, events=(*self.events, event))
 
     def with_tags(self, tags: Iterable[Tag] | Missing, event: Event) -> Self:
         """This record with `tags` in place of those it had, or without any and with the reason."""
@@ -308,11 +309,11 @@ class Record:
         missing = {key: old for key, old in self.missing.items() if key != name}
         if isinstance(found, Missing):
             missing[name] = found
-        return replace(self, notes=notes, missing=missing, events=(*self.events, event), **changed)
+        return self.but(notes=notes, missing=missing, events=(*self.events, event), **changed)
 
     def with_event(self, event: Event) -> Self:
         """This record with one more event in its history."""
-        return replace(self, events=(*self.events, event))
+        return self.but(events=(*self.events, event))
 
     def drop(
         self,
@@ -325,7 +326,7 @@ class Record:
         against: str = "",
     ) -> Self:
         """This record marked as let go; the mark is kept beside the result with its reason."""
-        return replace(self, dropped=Drop(step, kind, reason, dict(numbers or {}), failed, against))
+        return self.but(dropped=Drop(step, kind, reason, dict(numbers or {}), failed, against))
 
     def child(self, instruction: str, event: Event, *, input: str = "", output: str = "") -> Self:
         """A new record made from this one by `event`: new instruction; same language, system turn, tools, source and
@@ -338,8 +339,7 @@ class Record:
         turn = Message("user", join_input(instruction, input), media=media)
         messages = (*history, turn, *([Message("assistant", output)] if output else []))
         event = event._replace(parents=(self.id,))
-        return replace(
-            self,
+        return self.but(
             id=record_id(messages, event.step, event.operation, str(event.round), self.id),
             messages=messages,
             tags=(),

@@ -7,7 +7,6 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,7 +177,7 @@ def _records(
             if not isinstance(row.value, Mapping):
                 raise BadShape("it is not an object with named fields: write one object for each row")
             if is_record_row(row.value):
-                yield replace(read_record_row(row.value), place=f"{file}:{row.place}")
+                yield read_record_row(row.value).but(place=f"{file}:{row.place}")
             else:
                 parsed = parse_row(row.value, shape, names)
                 if parsed.told:

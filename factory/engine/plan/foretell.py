@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NoReturn, Protocol, runtime_checkable
 
 from factory.data.formats.reference import reference_records, reference_rows
@@ -95,7 +94,7 @@ def _incoming(steps: Sequence[Step], labels: Sequence[str], seed: int) -> Iterat
 
 def _without_text(record: Record) -> Record:
     """What is told is of a record's fields, and many records are held at a time."""
-    return replace(record, messages=(Message("user", ""),), input_chars=0, meta={}, events=())
+    return record.but(messages=(Message("user", ""),), input_chars=0, meta={}, events=())
 
 
 def _no_model(name: str) -> NoReturn:

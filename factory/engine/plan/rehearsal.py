@@ -350,7 +350,7 @@ async def _rehearsed(step: Step, record: Record, context: Context) -> list[Recor
             "%s cannot be rehearsed, so it may ask more: %s: %s", context.step, type(error).__name__, error
         )
     live = [child for child in given if child.dropped is None]
-    return live or [replace(child, dropped=None) for child in given[:1]] or [record]
+    return live or [child.but(dropped=None) for child in given[:1]] or [record]
 
 
 def _context(recipe: Recipe, book: DryStep, longest: dict[str, int]) -> Context:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -239,7 +238,7 @@ class Respond(PerRecord):
         )
         drop = unusable(answer, record, sampling, context)
         cut_is_kept = drop is not None and drop.kind == "truncated" and self.allow_truncated
-        return made if drop is None or cut_is_kept else replace(made, dropped=drop)
+        return made if drop is None or cut_is_kept else made.but(dropped=drop)
 
     async def _of_several(
         self, record: Record, sampling: Sampling, context: Context, rehearsing: bool
@@ -270,12 +269,12 @@ class Respond(PerRecord):
             if not isinstance(drawn.first, tuple):
                 raise drawn.first or RecordFailed("no_answer", "no sample came")
             turn, drop = drawn.first
-            return replace(record, messages=(*asked, turn), chosen=-1, events=events, dropped=drop)
+            return record.but(messages=(*asked, turn), chosen=-1, events=events, dropped=drop)
         context.count("answers_kept", len(drawn.answers))
         context.count("answers_equal_to_another", len(answers) - len(set(map(said, answers))))
-        waiting = replace(record, messages=asked, answers=(), chosen=-1, events=events)
+        waiting = record.but(messages=asked, answers=(), chosen=-1, events=events)
         made = await self._chosen(waiting, answers, stated, context, rehearsing)
-        return replace(made, answers=(*made.answers, *wanting))
+        return made.but(answers=(*made.answers, *wanting))
 
     async def _chosen(
         self,

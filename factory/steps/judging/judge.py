@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -140,7 +139,7 @@ async def judge_record(
     beside = [score.replace(".", f"_{name}.", 1) for name in ("level", "spread", "selectit")]
     if not record.scores.keys().isdisjoint(beside):
         kept = {name: old for name, old in record.scores.items() if name not in beside}
-        record = replace(record, scores=kept)
+        record = record.but(scores=kept)
     judged_turns = exchanges(record, rubric)
     if not judged_turns:
         what = "answer" if rubric.judges_answer else "instruction"
@@ -166,7 +165,7 @@ async def judge_record(
     more = {
         name: value for name, value in zip(beside, (level, sure, weighed), strict=True) if value is not None
     }
-    return replace(judged, scores={**judged.scores, **more}) if more else judged
+    return judged.but(scores={**judged.scores, **more}) if more else judged
 
 
 class Exchange(NamedTuple):

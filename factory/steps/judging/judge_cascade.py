@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -127,7 +126,7 @@ class JudgeCascade(WholeSet):
         for row, at in enumerate(open_rows):
             likely = float(found.chances[row])
             if np.isfinite(likely):
-                records[at] = replace(records[at], scores={**records[at].scores, chance: likely})
+                records[at] = records[at].but(scores={**records[at].scores, chance: likely})
             if found.asked[row]:
                 records[at] = keep_where(records[at], score, self.keep, context.step)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -108,7 +108,7 @@ class JudgePair(WholeSet):
         name, known = self._prompt(record)
         prompt = context.prompt(name, record)
         note_reference(context, self.reference, known)
-        record = replace(record, scores={key: old for key, old in record.scores.items() if key not in each})
+        record = record.but(scores={key: old for key, old in record.scores.items() if key not in each})
         try:
             first, second = self._answers(record)
             given, swapped = await asyncio.gather(
@@ -124,7 +124,7 @@ class JudgePair(WholeSet):
         reason = given.data.reason.strip()
         if verdicts[0] != verdicts[1]:
             reason = f"shown first: {reason}\nshown second: {swapped.data.reason.strip()}"
-        return replace(record, scores=scores).with_score(score, decide(*verdicts), event, reason)
+        return record.but(scores=scores).with_score(score, decide(*verdicts), event, reason)
 
     def _prompt(self, record: Record) -> tuple[str, str]:
         """The name of the prompt, and the reference answer that it shows; "" where it shows none."""

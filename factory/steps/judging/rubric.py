@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -139,12 +138,12 @@ class WritesRubric(PerRecord):
         context.count("answers_graded", sum(score is not None for score in scores))
         context.count("answers_without_score", sum(score is None for score in scores))
         if record.answers:  # one that stands in the conversation alone has its score on the record
-            record = replace(record, answers=told_of[: len(record.answers)])
+            record = record.but(answers=told_of[: len(record.answers)])
         if not isinstance(graded.criteria, Missing):
             record = with_checklist(record, graded.criteria)
         if self.choose == "best":
             record, own = self._chosen(record, told_of, scores, own, context)
-        record = replace(record, events=(*record.events, *graded.events))
+        record = record.but(events=(*record.events, *graded.events))
         return keep_where(scored(record, graded, own, context), SCORE, self.keep, context.step)
 
     def _chosen(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -141,7 +141,7 @@ class Verify(PerRecord):
         names = _names(self.loose)
         scores = {name: value for name, value in record.scores.items() if name not in names}
         missing = {**record.missing, **dict.fromkeys(names, why)}
-        return replace(record, scores=scores, missing=missing, events=(*record.events, event))
+        return record.but(scores=scores, missing=missing, events=(*record.events, event))
 
     def _kept(self, record: Record, context: Context) -> Record:
         if self.keep is None:
@@ -256,7 +256,7 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
         notes[HARD] = what_failed(verified.failed, level, record.language)
     meta = {**record.meta, COLUMN: as_column(verified.stated, verified=True)}
     events = (*record.events, verified.event)
-    return replace(record, meta=meta, scores=scores, missing=missing, notes=notes, events=events)
+    return record.but(meta=meta, scores=scores, missing=missing, notes=notes, events=events)
 
 
 def what_failed(failed: Sequence[Stated], level: int, language: str) -> str:

@@ -64,7 +64,7 @@ async def verified(
     told = []
     events: list[Event] = []
     for answer in answers:
-        tried = replace(record, messages=(*record.conversation, *answer.turns), chosen=-1)
+        tried = record.but(messages=(*record.conversation, *answer.turns), chosen=-1)
         found = await verify_answer(tried, stated, context, model=judge)
         tried = with_verdicts(tried, found)
         events += tried.events[len(record.events) :]
@@ -75,11 +75,11 @@ async def verified(
     at = max(range(len(made)), key=lambda place: made[place][1].satisfied)
     best, found = made[at]
     # A verdict that the best one lacks is missing, though others have it.
-    asked = replace(best, messages=record.messages)
+    asked = best.but(messages=record.messages)
     chosen = replace(
         with_chosen(asked, tuple(told), at), missing=best.missing, notes=best.notes, meta=best.meta
     )
-    return replace(chosen, events=(*record.events, *events)), found
+    return chosen.but(events=(*record.events, *events)), found
 
 
 async def graded(
@@ -111,8 +111,8 @@ async def graded(
         # A grade that the record had is one of an earlier answer.
         scores = {name: value for name, value in made.scores.items() if name != score}
         missing = {**made.missing, score: Missing(grades[0].kind, grades[0].reason)}
-        return replace(made, scores=scores, missing=missing), len(grades)
-    return replace(made, notes={**made.notes, score: grades[at].reason}), len(grades) - len(places)
+        return made.but(scores=scores, missing=missing), len(grades)
+    return made.but(notes={**made.notes, score: grades[at].reason}), len(grades) - len(places)
 
 
 async def by_checklist(
@@ -137,7 +137,7 @@ async def by_checklist(
     )
     if not isinstance(graded.criteria, Missing):
         made = with_checklist(made, graded.criteria)
-    made = replace(made, events=(*made.events, *graded.events))
+    made = made.but(events=(*made.events, *graded.events))
     return scored(made, graded, at if at is not None else 0, context)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from factory.data.prompt import Prompt
 from factory.data.record import Message, Record
 from factory.errors import RecordFailed
@@ -37,7 +35,7 @@ async def answer_all_turns(
         why = "its turns call tools, whose results would not fit new calls: have only the last turn answered"
         raise RecordFailed("tools_called", why)
     context.count("old_answers_let_go", len(record.answers))
-    made = replace(record, answers=(), chosen=-1)
+    made = record.but(answers=(), chosen=-1)
     before = prompt.render() if prompt is not None else ()
     turns: list[Message] = []
     number = 0
@@ -59,7 +57,7 @@ async def answer_all_turns(
             raise RecordFailed(error.kind, f"turn {number}: {error}") from error
         context.count("turns_answered")
         context.count("turns_joined", max(0, len(old) - 1))
-        so_far = replace(record, messages=tuple(turns), input_chars=0)
+        so_far = record.but(messages=tuple(turns), input_chars=0)
         drop = unusable(answer, so_far, sampling, context)
         if drop is None and answer.calls and at + 1 < len(parts):
             why = "the answer calls a tool in the midst of the conversation"
@@ -70,8 +68,8 @@ async def answer_all_turns(
         made = made.with_event(context.event("respond", answer, prompt=prompt))
         if drop is not None and not (drop.kind == "truncated" and allow_truncated):
             reason = f"turn {number}: {drop.reason}"
-            return replace(made, messages=tuple(turns), dropped=drop._replace(reason=reason))
-    return replace(made, messages=tuple(turns))
+            return made.but(messages=tuple(turns), dropped=drop._replace(reason=reason))
+    return made.but(messages=tuple(turns))
 
 
 def exchanges(messages: tuple[Message, ...]) -> list[tuple[list[Message], list[Message]]]:

@@ -7,7 +7,6 @@ kept: a refusal may be what is to be taught.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from factory.data.record import Record
 from factory.data.text import is_blank, word_count
@@ -43,7 +42,7 @@ def note_doubts(record: Record, context: Context, *, turns: bool = False) -> Non
     """Count a record's answer, and a doubt about it; with `turns` each turn of the assistant's."""
     ends = [at for at, turn in enumerate(record.messages) if turn.role == "assistant"] if turns else [-1]
     for end in ends:
-        part = record if end < 0 else replace(record, messages=record.messages[: end + 1])
+        part = record if end < 0 else record.but(messages=record.messages[: end + 1])
         context.count(LOOKED_AT)
         if kind := doubt_about(part):
             found = context.facts.setdefault(IN_DOUBT, {})

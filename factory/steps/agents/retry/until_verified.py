@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from factory.data.prompt import Prompt
 from factory.data.record import Candidate, Drop, Message, Record
@@ -92,7 +92,7 @@ async def tries_until_verified(
         event = context.event("respond", answer, prompt=prompt, round=number + 1 if number else 0)
         made = record.with_output(text, event, reasoning=answer.reasoning, calls=answer.calls)
         if (drop := unusable(answer, record, sampling, context)) is not None:
-            done.unusable = done.unusable or replace(made, dropped=drop)
+            done.unusable = done.unusable or made.but(dropped=drop)
             continue
         verified = await verify_answer(made, stated, context, model=judge)
         done.made.append(Try(with_verdicts(made, verified), answer, verified))
@@ -136,13 +136,13 @@ def with_tries(record: Record, done: Tries) -> Record:
     """The record answered by the best of the tries, with all of them as its answers where there are several."""
     best = done.best
     events = [event for one in done.made for event in one.record.events[len(record.events) :]]
-    made = replace(best.record, events=(*record.events, *events))
+    made = best.record.but(events=(*record.events, *events))
     if len(done.made) == 1:
         return made
     begins = len(record.conversation)
     candidates = [as_candidate(one.record, one.verified, one.answer.model, begins) for one in done.made]
     chosen = len(record.answers) + next(at for at, one in enumerate(done.made) if one is best)
-    return replace(made, answers=(*record.answers, *candidates), chosen=chosen)
+    return made.but(answers=(*record.answers, *candidates), chosen=chosen)
 
 
 def as_candidate(made: Record, verified: Verified, model: str, begins: int) -> Candidate:

@@ -8,7 +8,6 @@ could be had) and "found". Where there is no such column, IFEval's `instruction_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from factory.data.answers import CONSTRAINTS
@@ -71,7 +70,7 @@ def stated_constraints(record: Record) -> tuple[Stated, ...]:
     """
     column = record.meta.get(COLUMN)
     if column is not None:
-        return _each(column, COLUMN, _read_stated)
+        return _each(column, COLUMN, read_stated)
     names, arguments = record.meta.get("instruction_id_list"), record.meta.get("kwargs")
     if names is None:
         return ()
@@ -105,7 +104,7 @@ def as_column(stated: Sequence[Stated], *, verified: bool = False) -> list[dict[
 
 def with_constraints(record: Record, stated: Sequence[Stated], *, verified: bool = False) -> Record:
     """The record with these constraints in its column."""
-    return replace(record, meta={**record.meta, COLUMN: as_column(stated, verified=verified)})
+    return record.but(meta={**record.meta, COLUMN: as_column(stated, verified=verified)})
 
 
 def _each(column: object, name: str, read: Any) -> tuple[Stated, ...]:
@@ -125,16 +124,13 @@ def _read_ifeval(value: tuple[object, object]) -> Stated:
     return Stated(make_constraint(_name(name), _mapping(arguments)))
 
 
-def _read_stated(value: object) -> Stated:
-    return read_stated(_mapping(value))
-
-
-def read_stated(row: Mapping[str, Any]) -> Stated:
+def read_stated(value: object) -> Stated:
     """A constraint as it lies in data: {"kind": ..., "arguments": {...}}, its words and verdict where they are there.
 
     Raises:
         BadConstraint: it is none.
     """
+    row = value if type(value) is dict else _mapping(value)
     if "kind" not in row:
         raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')
     if not _KEYS.issuperset(row):
@@ -142,9 +138,13 @@ def read_stated(row: Mapping[str, Any]) -> Stated:
         raise BadConstraint(
             f'it has a key {shorten(str(unknown[0]), 40)!r} that is not read: arguments stand under "arguments"'
         )
-    constraint = make_constraint(_name(row["kind"]), _mapping(row.get("arguments") or {}))
+    kind, arguments = row["kind"], row.get("arguments") or {}
+    constraint = make_constraint(
+        kind if type(kind) is str else _name(kind),
+        arguments if type(arguments) is dict else _mapping(arguments),
+    )
     text, satisfied, found = row.get("text"), row.get("satisfied"), row.get("found")
-    met = satisfied if isinstance(satisfied, bool) else None
+    met = satisfied if satisfied is True or satisfied is False else None
     return Stated(constraint, str(text) if text else "", met, str(found) if found else "")
 
 
