@@ -51,7 +51,7 @@ def synthetic(rows: int, dimensions: int = DIMENSIONS) -> Pool:
     return Pool(
         random.integers(1, 500, size=rows),
         ["en"] * rows,
-        [""] * rows,
+        [f"task {row % 20}" for row in range(rows)],
         random.standard_normal(rows),
         vectors,
         TagLists(starts, tags, [str(tag) for tag in range(TAGS)]),
