@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from factory.data.record import Event, Missing, Record
-from factory.data.text import is_blank, shorten
+from factory.data.text import shorten
 from factory.statistics.interval import number, percent
 from factory.step import ChatModelNames, Context, PerRecord
 from factory.steps.judging.constraints.rates import (
@@ -29,6 +29,7 @@ from factory.steps.judging.constraints.stated import (
     bad_constraint,
     stated_constraints,
 )
+from factory.steps.judging.constraints.strictness import Variants
 from factory.steps.judging.constraints.verdicts import Verified, one_model, verify_answer
 from factory.steps.judging.sandbox.program import Tier
 from factory.steps.judging.sandbox.second import check_tier
@@ -107,7 +108,8 @@ class Verify(PerRecord):
             context.count("records_without_constraints")
             yield record
             return
-        if is_blank(record.output):
+        answer = Variants(record.output)
+        if answer.blank:
             why = Missing("no_answer", "there is no answer to verify")
             yield self._kept(self._without(record, why, context), context)
             return
@@ -119,6 +121,7 @@ class Verify(PerRecord):
             max_tokens=self.max_tokens,
             loose=self.loose,
             sandbox=self.sandbox,
+            answer=answer,
         )
         self._of(context).add(record, verified, self.loose)
         yield self._kept(with_verdicts(record, verified, loose=self.loose), context)
@@ -235,11 +238,10 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
     readings = [(HARD, SOFT, verified.satisfied)]
     if loose:
         readings.append((HARD + LOOSE, SOFT + LOOSE, sum(map(bool, verified.loose))))
-    scores, missing, notes = dict(record.scores), dict(record.missing), dict(record.notes)
-    for name in names:
-        scores.pop(name, None)
-        missing.pop(name, None)
-        notes.pop(name, None)
+    scores, missing, notes = (
+        {name: value for name, value in of.items() if name not in names} if of else {}
+        for of in (record.scores, record.missing, record.notes)
+    )
     for hard, soft, satisfied in readings:
         if not unknown:
             scores[hard], scores[soft] = float(satisfied == level), satisfied / level

@@ -50,15 +50,10 @@ class Stated(NamedTuple):
 
     def as_json(self, verified: bool = True) -> dict[str, Any]:
         """As it lies in the column."""
-        said: dict[str, Any] = {
-            "kind": self.constraint.kind,
-            "arguments": self.constraint.arguments(),
-            "category": self.constraint.category,
-            "text": self.text,
-        }
-        if verified:
-            said["satisfied"], said["found"] = self.satisfied, self.found
-        return said
+        constraint, text, satisfied, found = self
+        kind, arguments, category = constraint.kind, constraint.arguments(), constraint.category
+        said: dict[str, Any] = {"kind": kind, "arguments": arguments, "category": category, "text": text}
+        return {**said, "satisfied": satisfied, "found": found} if verified else said
 
 
 def stated_constraints(record: Record) -> tuple[Stated, ...]:

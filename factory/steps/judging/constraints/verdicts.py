@@ -98,6 +98,7 @@ async def verify_answer(
     loose: bool = False,
     operation: str = "verify",
     sandbox: Tier = "first",
+    answer: Variants | None = None,
 ) -> Verified:
     """The record's answer held against its constraints. A verdict that could not be had is None, with why in `found`.
 
@@ -107,17 +108,20 @@ async def verify_answer(
         loose: whether to tell IFEval's loose reading too.
         sandbox: the tier of the sandbox that runs checkers which a model wrote; where all of a constraint's say
             nothing (they fail, or the tier cannot run them) the model is asked, which is counted.
+        answer: the record's, where it was read already.
     """
-    answer = Variants(record.output)
+    if answer is None:
+        answer = Variants(record.output)
     found: list[Stated] = []
     loosely: list[bool | None] = []
     judged = []
     for at, one in enumerate(stated):
-        if isinstance(one.constraint, Checked):
-            verdict, relaxed = _checked(one, one.constraint, answer, loose)
-            found.append(verdict)
+        constraint = one.constraint
+        if isinstance(constraint, Checked):
+            met, seen, relaxed = _checked(constraint, answer, loose)
+            found.append(Stated(constraint, one.text, met, seen))
             loosely.append(relaxed)
-        elif (by_code := await _by_code(one, record.output, context, sandbox)) is not None:
+        elif (by_code := await _by_code(one, answer.text, context, sandbox)) is not None:
             found.append(by_code)
             loosely.append(by_code.satisfied)
         else:
@@ -126,7 +130,7 @@ async def verify_answer(
             loosely.append(None)
     event = Event(context.step, operation)
     if judged:
-        if is_blank(record.output):
+        if answer.blank:
             verdicts: Sequence[tuple[bool | None, str]] = [(False, "the answer is empty")] * len(judged)
         elif model is None:
             context.count("verdicts_not_had", len(judged))
@@ -159,16 +163,16 @@ async def _by_code(stated: Stated, answer: str, context: Context, sandbox: Tier)
     return stated.with_verdict(meets, said)
 
 
-def _checked(
-    stated: Stated, constraint: Checked, answer: Variants, loose: bool
-) -> tuple[Stated, bool | None]:
+def _checked(constraint: Checked, answer: Variants, loose: bool) -> tuple[bool | None, str, bool | None]:
+    """Whether the answer meets a constraint, what was found in its place, and whether it is met loosely."""
     try:
-        met = follows(constraint, answer)
-        relaxed = met or (loose and follows(constraint, answer, loose=True))
-        found = "" if met else constraint.found(answer.strict)
+        if follows(constraint, answer):
+            return True, "", True
+        relaxed = loose and follows(constraint, answer, loose=True)
+        found = constraint.found(answer.strict)
     except CannotCheck as error:
-        return stated.with_verdict(None, str(error)), None
-    return stated.with_verdict(met, shorten(found, FOUND_CHARACTERS) if found else ""), relaxed
+        return None, str(error), None
+    return False, shorten(found, FOUND_CHARACTERS) if found else "", relaxed
 
 
 async def _judge(
