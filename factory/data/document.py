@@ -33,10 +33,12 @@ class Document:
     """What is known of a document beside its text.
 
     file: the name that it was read by
-    format: "pdf", "docx", "html", "epub", "md", "txt", "ipynb" or "column"
+    format: "pdf", "docx", "html", "epub", "md", "txt", "ipynb", "json" (another converter's) or "column"
     headings: in the order of the text
     pages: the offset in the text at which each page begins; empty where there are no pages
     converter: what read it, with its version
+    lines_removed: headers, footers and page numbers that are not in the text
+    pages_without_text: numbers from 1 of the pages that show no text, such as scanned ones
     """
 
     file: str
@@ -45,6 +47,8 @@ class Document:
     headings: tuple[Heading, ...] = ()
     pages: tuple[int, ...] = ()
     converter: str = ""
+    lines_removed: int = 0
+    pages_without_text: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ def document_of(record: Record) -> Document | None:
     if not isinstance(kept, Mapping):
         return None
     headings = tuple(Heading(*heading) for heading in kept.get("headings", ()))
-    return Document(**{**kept, "headings": headings, "pages": tuple(kept.get("pages", ()))})
+    numbers = {name: tuple(kept.get(name, ())) for name in ("pages", "pages_without_text")}
+    return Document(**{**kept, "headings": headings, **numbers})
 
 
 def chunk_of(record: Record) -> Chunk | None:

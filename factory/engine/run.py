@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from factory.data.formats.card_run import Asked, with_run
-from factory.data.formats.files import check_file
+from factory.data.formats.files import check_file, shown_path
 from factory.data.formats.release import CARD
 from factory.data.prompt import in_place_of_shipped
 from factory.data.run_manifest import (
@@ -228,7 +228,7 @@ class Run:
             for path in step.inputs():
                 check_file(path)
                 try:
-                    facts.append(file_facts(path, str(path)))
+                    facts.append(file_facts(path, shown_path(path)))
                 except OSError as error:
                     raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
         return tuple(facts)

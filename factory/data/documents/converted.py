@@ -7,6 +7,9 @@ from typing import Any
 
 from factory.data.document import Heading
 
+UNREADABLE = "pages that cannot be read"
+"""What of a document is odd (`Converted.odd`) where pages are damaged."""
+
 
 class CannotConvert(Exception):
     """A document that gives no text; `reason`: why and how to mend it, to be read behind the file's name."""
@@ -53,7 +56,7 @@ class Writing:
         self.length = 0
         self.headings: list[Heading] = []
         self.pages: list[int] = []
-        self._page_begins = False
+        self._page_begins = self._in_list = False
 
     def page(self) -> None:
         """A page begins: what is added next stands on it."""
@@ -69,6 +72,12 @@ class Writing:
             self._put(between)
         self._begin_page()
         self._put(block)
+        self._in_list = False
+
+    def item(self, line: str) -> None:
+        """Adds an item of a list, on the line below where one stands before it."""
+        self.add(line, "\n" if self._in_list else "\n\n")
+        self._in_list = True
 
     def heading(self, text: str, level: int) -> None:
         """Adds a heading as Markdown writes it; `level`: 1 for the highest, at most 6."""
@@ -81,6 +90,7 @@ class Writing:
         self._begin_page()
         self.headings.append(Heading(self.length, level, text))
         self._put(f"{'#' * level} {text}")
+        self._in_list = False
 
     def ends_open(self) -> bool:
         """Whether the last block is text that does not end a sentence, so that the next page may go on with it."""

@@ -92,6 +92,11 @@ _OF_OTHERS = (
 """Endings of files that are read no other way by another name."""
 
 
+def shown_path(path: Path) -> str:
+    """A path as text; bytes of it that are not UTF-8 become U+FFFD."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def is_data_file(path: Path) -> bool:
     """Whether a name is that of a data file."""
     return os.path.splitext(unpacked_name(path.name))[1].lower() in EXTENSIONS

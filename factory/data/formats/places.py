@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from factory.data.documents.folders import documents_among, documents_of
 from factory.data.formats.files import base_name, is_data_file
 from factory.data.formats.values import loads
 from factory.data.text import shorten
@@ -20,8 +21,12 @@ _PATTERN = re.compile(r"[*?\[]")
 _NAMED = 5
 
 
-def data_files(path: Path, tell: Callable[[str], None] | None = None) -> list[Path]:
+def data_files(
+    path: Path, tell: Callable[[str], None] | None = None, *, documents: bool = False
+) -> list[Path]:
     """The files that a path stands for, in the order of their names, numbers by size: part-2 before part-10.
+
+    With `documents` they may be documents (`folders.documents_of`) where they are no files of rows.
 
     A file is itself, also where it does not exist. A folder is the data files that lie in it, or in the one folder
     below that has any; one that `datasets` saved is its parts, and of several splits "train". A pattern is what it
@@ -32,16 +37,19 @@ def data_files(path: Path, tell: Callable[[str], None] | None = None) -> list[Pa
     """
     try:
         if path.is_dir():
-            return _of_folder(path, tell)
+            found = documents_of(path, tell) if documents else []
+            return found or _of_folder(path, tell)
         if path.exists() or not _PATTERN.search(str(path)):
             return [path]
     except (OSError, ValueError):  # told where it is opened
         return [path]
-    found = [Path(name) for name in glob.glob(str(path), recursive=True)]
-    files = [one for one in found if one.is_file()]
+    matched = [Path(name) for name in glob.glob(str(path), recursive=True)]
+    files = [one for one in matched if one.is_file()]
     if not files:
-        folders = f": it matches {len(found)} folders, name one of them" if found else ""
+        folders = f": it matches {len(matched)} folders, name one of them" if matched else ""
         raise InputError(f"{path} matches no file{folders or ': check the pattern and the folder'}")
+    if documents and (found := documents_among(files, path, tell)):
+        return found
     return _sorted(_data(files, path, tell))
 
 

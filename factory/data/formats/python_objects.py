@@ -5,10 +5,12 @@ The libraries are recognised by the object's own module and never imported here,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from factory.data.formats.arrow_rows import arrow_rows
+from factory.data.formats.columns import documents_of_rows
 from factory.data.formats.raw import RawRow
 from factory.data.formats.read import BadRow, records_of
 from factory.data.record import Record
@@ -41,10 +43,14 @@ def read_hub(
     revision: str | None = None,
     shape: str | None = None,
     limit: int | None = None,
+    text: str = "",
 ) -> Iterator[Record | BadRow]:
     """The records of a Hugging Face data set, or of a local folder that `datasets.load_dataset` can load.
 
     With `limit` the data set is streamed, so that only what is read is fetched. No code of a data set is run.
+
+    Args:
+        text: the column that holds the text of a document; each row is one then
 
     Raises:
         MissingDependency: the `datasets` package is not installed.
@@ -62,6 +68,8 @@ def read_hub(
         )
     except Exception as error:
         raise _hub_error(name, error) from error
+    if text:
+        return _guarded(name, itertools.islice(documents_of_rows(_rows(loaded, name), text, name), limit))
     return _guarded(name, records_from(loaded, name, shape=shape, limit=limit))
 
 

@@ -186,7 +186,7 @@ def _records(
                     odd.update(absent_media(parsed.messages, folder))
                 yield _record(parsed, source, seen, f"{file}:{row.place}")
         except BadShape as error:
-            yield BadRow(file, row.place, str(error), _shown(row))
+            yield BadRow(file, row.place, str(error), row_shown(row))
 
 
 def first_rows(
@@ -254,7 +254,8 @@ def _record(row: Parsed, source: str, seen: dict[bytes, int], place: str) -> Rec
     )
 
 
-def _shown(row: RawRow) -> str:
+def row_shown(row: RawRow) -> str:
+    """A row, shortened to one line."""
     raw = row.raw
     if raw is None:
         try:

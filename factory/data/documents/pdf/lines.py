@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from factory.data.documents.pdf.tables import Box, Grid, find_grids
 
-_DROPPED = {code: None for code in (*range(9), *range(14, 32), 0xFFFE, 0xFFFF, 0xFEFF)}
+_DROPPED = dict.fromkeys((*range(9), *range(14, 32), 0xFFFE, 0xFFFF, 0xFEFF))
 _HYPHEN = "\x02"
 """What PDFium gives for a hyphen that cuts a word at the end of a line."""
 _MANY_PATHS = 4000  # a drawing, in which no table is looked for

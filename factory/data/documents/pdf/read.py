@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from factory.data.documents.converted import CannotConvert, Converted, Writing
+from factory.data.documents.converted import UNREADABLE, CannotConvert, Converted, Writing
 from factory.data.documents.pdf.furniture import running_lines
 from factory.data.documents.pdf.layout import Layout, title_key, write_page
 from factory.data.documents.pdf.lines import Line, Page, read_page
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _MOST_TITLES = 20_000
+_UNREAD = Page([])
 
 
 def read_pdf(path: str) -> Converted:
@@ -55,12 +56,14 @@ def _read(document: Any, converter: str) -> Converted:
             finally:
                 page.close()
         except pypdfium2.PdfiumError:
-            odd["pages that cannot be read"] = odd.get("pages that cannot be read", 0) + 1
-            pages.append(Page([]))
+            odd[UNREADABLE] = odd.get(UNREADABLE, 0) + 1
+            pages.append(_UNREAD)
     if not pages:
         raise CannotConvert("has no page that can be read: fetch it again, or print it as a new PDF")
-    blank = [number for number, page in enumerate(pages, 1) if not page.parts]
-    if len(blank) == len(pages):
+    if odd.get(UNREADABLE) == len(pages):
+        raise CannotConvert("has no page that can be read: fetch it again, or print it as a new PDF")
+    blank = [number for number, page in enumerate(pages, 1) if page is not _UNREAD and not page.parts]
+    if not any(page.parts for page in pages):
         what = "its one page has" if len(pages) == 1 else f"none of its {len(pages):,} pages has"
         raise CannotConvert(
             f"{what} text, as where it was scanned: recognise the text first, such as by `ocrmypdf`"

@@ -1,24 +1,21 @@
 """Processes that do the jobs of verifiers, as many as there are cores; one that takes too long is ended.
 
-What hangs (5^(5^(5^5)) as a formula, a pattern of a hostile schema) cannot be stopped in a thread, nor always by a
-signal that Python handles, so each job runs in a process apart, which is killed when its time is over.
+What hangs (5^(5^(5^5)) as a formula, a pattern of a hostile schema) is ended with its process (`process_apart`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
-import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
+
+from factory.data.process_apart import ProcessApart
 
 Kind = Literal["formula", "schema"]
 
@@ -43,12 +40,12 @@ class _Worker:
     """One process, started when it has a job."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ProcessApart(_START, str(Path(__file__).parent))
         self._loaded: set[str] = set()
 
     def do(self, kind: Kind, job: dict[str, Any], seconds: float) -> dict[str, Any]:
         """What came of a job; blocks."""
-        if self._process is None or self._process.poll() is not None:
+        if not self._process.running:
             self._start()
         if kind not in self._loaded:
             if self._ask({"task": "load", "kind": kind, "seconds": _LOADING}, _LOADING) != {}:
@@ -66,56 +63,20 @@ class _Worker:
 
     def end(self) -> None:
         """End the process, whatever it does."""
-        if self._process is None:
-            return
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self._process = None
+        self._process.end()
 
     def _start(self) -> None:
-        self.end()
         self._loaded = set()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-X", "utf8", "-c", _START, str(Path(__file__).parent)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,
-            )
+            self._process.start()
         except OSError as error:
             raise JobFailed("not_started", f"no process can be started ({error.strerror})") from None
 
     def _ask(self, job: dict[str, Any], seconds: float) -> dict[str, Any] | None:
-        """The process's reply; None where it ended, or was ended, without one."""
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            said = json.dumps(job).encode() + b"\n"
+            return self._process.ask(job, seconds)
         except RecursionError:
             raise JobFailed("verifier_failed", "it is nested too deeply to be verified") from None
-        timer = threading.Timer(seconds, process.kill)
-        timer.start()
-        try:
-            process.stdin.write(said)
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except OSError:
-            line = b""
-        finally:
-            timer.cancel()
-        if not line.endswith(b"\n"):
-            self.end()
-            return None
-        found: dict[str, Any] = json.loads(line)
-        return found
 
 
 class _Pool:
