@@ -23,7 +23,8 @@ def documents_of(folder: Path, tell: Tell | None) -> list[Path]:
     """The documents of a folder and of those below it, in the order of their names; none where it holds rows.
 
     Files of rows that lie in it count for more than documents beside them, and documents that lie in it for more than
-    rows in folders below; a README or a licence is neither. Links to folders are not followed. What is left out is told.
+    rows in folders below; a README or a licence is neither. Links to folders are not followed. What is left out is
+    told.
     """
     inside = [one for one in sorted(folder.iterdir()) if not one.name.startswith(".") and one.is_file()]
     rows = [one for one in inside if _is_rows(one)]

@@ -35,13 +35,14 @@ class Read(Source):
     `factory:seeds` names the seed tasks that ship with the package, `factory:seeds/chinese` those of that recipe, and
     hf:org/name or hf:org/name@tag a data set of the Hugging Face hub.
 
-    Documents (.pdf .docx .epub .html .md .txt .ipynb, and the JSON of Docling and MinerU) are records of their own kind,
-    for `chunk`: one for each, its text as Markdown, with title, headings and pages. Of a PDF, headers, footers and page
-    numbers that repeat over the pages are left out, tables with rules become Markdown, headings are the outline's titles
-    or lines of larger type. A folder of documents is read with those below it; one that holds rows too gives its rows,
-    and tells. One that is scanned, encrypted, broken, too large, or takes too long is set aside with a sentence, and
-    the others go on. Nothing in a document is run or fetched; each is converted in a process apart. PDF, DOCX, EPUB and
-    HTML take the extra `docs`. Rows become documents by `text`, the column that holds theirs.
+    Documents (.pdf .docx .epub .html .md .txt .ipynb, and the JSON of Docling and MinerU) are records of their own,
+    for `chunk`: one for each, its text as Markdown, with title, headings and pages. Of a PDF, headers, footers and
+    page numbers that repeat over the pages are left out, tables with rules become Markdown, headings are the
+    outline's titles or lines of larger type. A folder of documents is read with those below it; one that holds rows
+    too gives its rows, and tells. A document that is scanned, encrypted, broken, too large, or takes too long is set
+    aside with a sentence, and the others go on. Nothing in a document is run or fetched; each is converted in a
+    process apart. PDF, DOCX, EPUB and HTML take the extra `docs`. Rows become documents by `text`, the column that
+    holds theirs.
 
     Example:
         - read: {path: seeds.jsonl}
