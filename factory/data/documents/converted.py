@@ -7,9 +7,6 @@ from typing import Any
 
 from factory.data.document import Heading
 
-UNREADABLE = "pages that cannot be read"
-"""What of a document is odd (`Converted.odd`) where pages are damaged."""
-
 
 class CannotConvert(Exception):
     """A document that gives no text; `reason`: why and how to mend it, to be read behind the file's name."""
@@ -25,7 +22,7 @@ class Converted:
 
     title, headings, pages, converter: as in `Document`
     lines_removed: headers, footers and page numbers that were taken out
-    pages_without_text: pages, from 1, that show no text, such as scanned ones
+    pages_without_text, pages_unread: pages, from 1, that show no text, such as scanned ones, or are damaged
     odd: what of the document is not in the text, or not as it was, each with a count
     """
 
@@ -36,6 +33,7 @@ class Converted:
     converter: str = ""
     lines_removed: int = 0
     pages_without_text: list[int] = field(default_factory=list)
+    pages_unread: list[int] = field(default_factory=list)
     odd: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import importlib.util
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from factory.data.document import Document, document_record
 from factory.data.documents.convert import PACKAGES
-from factory.data.documents.converted import UNREADABLE, Converted
-from factory.data.documents.kinds import document_kind
+from factory.data.documents.converted import Converted
+from factory.data.documents.kinds import ENDINGS, document_kind
 from factory.data.formats.files import shown_path
 from factory.data.formats.read import BadRow
 from factory.data.process_apart import ProcessApart
@@ -25,9 +25,11 @@ SECONDS = 120.0
 LARGEST = 200
 """Megabytes that a document may have, unless told otherwise."""
 TEXTLESS = "pages without text, as where they were scanned: recognise their text first to have it"
+UNREAD = "pages that are damaged and left out: fetch the file again, or print it as a new PDF"
 REMOVED = "headers, footers and page numbers left out"
 _STARTING = 60.0  # seconds
 _GRACE = 5.0
+_NAMED = 5  # pages that a sentence names
 _BROKE = "broke its converter, which ended without a word: open it and save it anew"
 _CODE = "from factory.data.documents.convert import main; main()"
 _FORMATS = {"docling": "json", "mineru": "json"}
@@ -55,6 +57,7 @@ class DocumentReader:
         self._process = ProcessApart(_CODE)
         self._seen: Counter[bytes] = Counter()
         self._odd: dict[str, Counter[str]] = {}
+        self._pages: dict[str, str] = {}
 
     def read(self, paths: Iterable[Path]) -> Iterator[Record | BadRow]:
         """The records of documents; the next one is converted while one is worked on.
@@ -73,9 +76,9 @@ class DocumentReader:
         """End the process, and tell what was odd in documents."""
         self._process.end()
         for what, files in sorted(self._odd.items()):
-            first = next(iter(files))
+            first = next(iter(files)) + self._pages.get(what, "")
             more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-            tell = self._warn if what in (TEXTLESS, UNREADABLE) else self._tell
+            tell = self._warn if what in (TEXTLESS, UNREAD) else self._tell
             tell(f"{first}{more}: {files.total():,} {what}")
         self._odd.clear()
 
@@ -84,6 +87,8 @@ class DocumentReader:
         if path is None:
             return None
         name, kind = shown_path(path), document_kind(path)
+        if (named := ENDINGS.get(path.suffix.lower(), kind)) != kind:
+            self._tell(f"{name}: is named as {named}, but holds {kind}, and is read so")
         problem = self._problem(path)
         first = not self._process.running
         if not problem:
@@ -140,7 +145,11 @@ class DocumentReader:
 
     def _record(self, job: _Job, found: Converted) -> Record:
         text = found.text.encode("utf-8", "replace").decode()
-        odd = {**found.odd, REMOVED: found.lines_removed, TEXTLESS: len(found.pages_without_text)}
+        odd = {**found.odd, REMOVED: found.lines_removed}
+        for what, pages in ((TEXTLESS, found.pages_without_text), (UNREAD, found.pages_unread)):
+            odd[what] = len(pages)
+            if pages:
+                self._pages.setdefault(what, _page_numbers(pages))
         for what, number in odd.items():
             if number:
                 self._odd.setdefault(what, Counter())[job.name] += number
@@ -168,6 +177,13 @@ class _Job:
     kind: str
     problem: str
     first: bool
+
+
+def _page_numbers(pages: Sequence[int]) -> str:
+    """ " (page 3)" or " (pages 3, 4 and 9 more)"."""
+    named = ", ".join(map(str, pages[:_NAMED]))
+    more = f" and {len(pages) - _NAMED:,} more" if len(pages) > _NAMED else ""
+    return f" (page{'s' * (len(pages) > 1)} {named}{more})"
 
 
 def check_packages(kinds: Iterable[str], name: str) -> None:

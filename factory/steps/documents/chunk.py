@@ -32,8 +32,8 @@ class ChunkDocuments(PerRecord):
     holds text from under two headings.
 
     Sizes are estimated from characters, or counted by the model's own `tokenizer`. What is the same in several
-    documents is found before anybody pays for it: `dedup_minhash` (or `dedup_exact`, `dedup_rouge`) takes chunks as they
-    are. Equal chunks have equal ids, so that a chunk of a moved, renamed or edited document is known again.
+    documents is found before anybody pays for it: `dedup_minhash` (or `dedup_exact`, `dedup_rouge`) takes chunks as
+    they are. Equal chunks have equal ids, so that a chunk of a moved, renamed or edited document is known again.
 
     Source: semchunk (github.com/isaacus-dev/semchunk) for the order of borders.
 
@@ -54,8 +54,8 @@ class ChunkDocuments(PerRecord):
     )
     tokenizer: str = Field(
         "",
-        description="the model's tokenizer.json, or the folder that holds it, to count tokens by; empty: an estimate, a "
-        "quarter of a token for an ASCII character and 0.7 for any other",
+        description="the model's tokenizer.json, or the folder that holds it, to count tokens by; empty: an "
+        "estimate, a quarter of a token for an ASCII character and 0.7 for any other",
     )
 
     def inputs(self) -> Sequence[Path]:

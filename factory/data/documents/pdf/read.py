@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from factory.data.documents.converted import UNREADABLE, CannotConvert, Converted, Writing
+from factory.data.documents.converted import CannotConvert, Converted, Writing
 from factory.data.documents.pdf.furniture import running_lines
 from factory.data.documents.pdf.layout import Layout, title_key, write_page
 from factory.data.documents.pdf.lines import Line, Page, read_page
 
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _MOST_TITLES = 20_000
-_UNREAD = Page([])
 
 
 def read_pdf(path: str) -> Converted:
@@ -48,6 +47,7 @@ def _read(document: Any, converter: str) -> Converted:
 
     odd: dict[str, int] = {}
     pages: list[Page] = []
+    unread: list[int] = []
     for number in range(len(document)):
         try:
             page = document[number]
@@ -56,13 +56,11 @@ def _read(document: Any, converter: str) -> Converted:
             finally:
                 page.close()
         except pypdfium2.PdfiumError:
-            odd[UNREADABLE] = odd.get(UNREADABLE, 0) + 1
-            pages.append(_UNREAD)
-    if not pages:
+            pages.append(Page([]))
+            unread.append(number + 1)
+    if len(unread) == len(pages):
         raise CannotConvert("has no page that can be read: fetch it again, or print it as a new PDF")
-    if odd.get(UNREADABLE) == len(pages):
-        raise CannotConvert("has no page that can be read: fetch it again, or print it as a new PDF")
-    blank = [number for number, page in enumerate(pages, 1) if page is not _UNREAD and not page.parts]
+    blank = [number for number, page in enumerate(pages, 1) if number not in unread and not page.parts]
     if not any(page.parts for page in pages):
         what = "its one page has" if len(pages) == 1 else f"none of its {len(pages):,} pages has"
         raise CannotConvert(
@@ -79,7 +77,12 @@ def _read(document: Any, converter: str) -> Converted:
         write_page(parts, number, layout, writing)
     title = str(document.get_metadata_dict().get("Title") or "").strip()
     return writing.converted(
-        title=title, converter=converter, lines_removed=len(running), pages_without_text=blank, odd=odd
+        title=title,
+        converter=converter,
+        lines_removed=len(running),
+        pages_without_text=blank,
+        pages_unread=unread,
+        odd=odd,
     )
 
 

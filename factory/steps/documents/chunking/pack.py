@@ -6,7 +6,7 @@ again in the same way, and neighbours that fit are put together. Here the parts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -38,25 +38,27 @@ def pack(
     """
     totals = [0, *accumulate(unit.tokens for unit in units)]
     usual = totals[-1] // max(1, len(units))
-    limit = size
-    while True:
-        room = max(1, limit - min(overlap * usual, limit // 3))
-        packed = _packed(units, totals, 0, len(units), room, sections)
-        spans = [
-            Span(_overlapping(units, totals, own, last, limit, overlap), own, last) for own, last in packed
-        ]
+    room = size - min(overlap * usual, size // 3)
+
+    def over(first: int, last: int) -> int:
         # A chunk has the white space between its units too, and a whole may have more tokens than its parts.
-        over = max(
-            (
-                count(text[units[span.first].start : units[span.last - 1].end]) - size
-                for span in spans
-                if span.last - span.first > 1
-            ),
-            default=0,
-        )
-        if over <= 0 or limit == 1:
-            return spans
-        limit = max(1, limit - over)
+        return count(text[units[first].start : units[last - 1].end]) - size
+
+    def fitted(low: int, high: int, limit: int) -> Iterator[tuple[int, int]]:
+        for first, last in _packed(units, totals, low, high, limit, sections):
+            more = over(first, last) if last - first > 1 else 0
+            if more > 0:
+                yield from fitted(first, last, totals[last] - totals[first] - more)
+            else:
+                yield first, last
+
+    spans = []
+    for own, last in fitted(0, len(units), room):
+        first = _overlapping(units, totals, own, last, size, overlap)
+        while first < own and over(first, last) > 0:
+            first += 1
+        spans.append(Span(first, own, last))
+    return spans
 
 
 def _packed(

@@ -17,6 +17,7 @@ _SHORTENED = re.compile(
     r"|e\.g|i\.e|Fig|Figs|Eq|Eqs|Sec|Ch|Chap|No|Nos|Vol|Ed|Eds|pp|p|Nr|Abb|bzw|Art|Inc|Ltd|Co|Corp|Jan|Feb|Mar|Apr|Jun"
     r"|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\.$"
 )
+_WORD = re.compile(r"\w")
 _LOWER = re.compile(r"\s*[a-z]")
 _ITEM = re.compile(r"\s*\(?\d{1,3}[.)]$")
 _CLAUSE = re.compile(r"[,;:，、：；](?:\s|(?<=[，、：；]))|\s+")
@@ -28,15 +29,17 @@ def sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
     """Where each sentence of a paragraph begins and ends, white space around them in none.
 
     A full stop ends none behind a shortened word ("Fig. 3", "e.g. this", "J. Smith"), the number of an item ("1. Open
-    it"), or before a small letter; a line break alone does not either.
+    it"), without a word before it (". . . 9"), or before a small letter; a line break alone does not either.
     """
     at = _after_space(text, start, end)
+    word = _WORD.search(text, at, end)
     for found in _END.finditer(text, at, end):
         stop = found.end()
-        if stop <= at or not _ends(text, at, found):
+        if word is None or word.start() >= found.start() or not _ends(text, at, found):
             continue
         yield at, stop
         at = _after_space(text, stop, end)
+        word = _WORD.search(text, at, end)
     last = end
     while last > at and text[last - 1].isspace():
         last -= 1
@@ -46,11 +49,7 @@ def sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
 
 def _ends(text: str, at: int, found: re.Match[str]) -> bool:
     """Whether a mark ends the sentence that begins at `at`."""
-    if (
-        not text.startswith(".", found.start())
-        or found.end() - found.start() > 1
-        and text[found.start() + 1] == "."
-    ):
+    if found[0][0] != "." or found[0].startswith(".."):
         return True
     before = text[max(at, found.start() - _LOOK) : found.start() + 1]
     if _LOWER.match(text, found.end()) or _SHORTENED.search(before):
@@ -85,7 +84,7 @@ def cut_span(
 
 
 def _fitting(text: str, start: int, end: int, size: int, count: Callable[[str], int]) -> int:
-    """The furthest place, about, up to which the text has no more than `size` tokens; beyond `start` at least by one."""
+    """About the furthest place up to which the text has no more than `size` tokens; at least one character."""
     low, high = start + 1, min(end, start + 8 * size)
     if count(text[start:high]) <= size:
         return high

@@ -84,7 +84,7 @@ class Splitter:
         return [Unit(titles[0].start, end, end, tokens, border)]
 
     def _unit(self, text: str, start: int, end: int, border: int) -> Unit:
-        return Unit(start, end, start, self._count(text[start:end]), border)
+        return Unit(start, end, start, max(1, self._count(text[start:end])), border)
 
     def _of_block(self, text: str, block: _Block, level: int) -> Iterator[Unit]:
         """The units of a block; `level`: of the heading that it is, 0 of none."""
