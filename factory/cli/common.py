@@ -72,7 +72,7 @@ def load_files(
     from factory.api.dataset import load
     from factory.data.named_files import named_files
 
-    read = {os.path.realpath(path) for path in named_files(files)}
+    read = {os.path.realpath(path) for path in named_files(files, documents=True)}
     for option, place in (("--out", out), ("--dropped", dropped)):
         if place is not None and os.path.realpath(place.expanduser()) in read:
             raise OutputError(f"{option} {place}: is the file that is read: name another one")

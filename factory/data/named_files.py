@@ -30,11 +30,13 @@ def named_file(name: str) -> Path:
     return SHIPPED.get(name) or Path(os.path.expanduser(name))  # leaves an unknown ~user, where Path's raises
 
 
-def named_files(names: str | Sequence[str]) -> list[Path]:
+def named_files(names: str | Sequence[str], *, documents: bool = False) -> list[Path]:
     """The files of an option that takes one name or several, of a file, a folder or a pattern; an empty name is none.
+
+    With `documents` they may be documents, where a folder or a pattern holds no rows.
 
     Raises:
         InputError: a folder or a pattern holds no data file.
     """
     named = [names] if isinstance(names, str) else names
-    return [file for name in named if name for file in data_files(named_file(name))]
+    return [file for name in named if name for file in data_files(named_file(name), documents=documents)]

@@ -24,8 +24,8 @@ SECONDS = 120.0
 """Seconds that a document may take to be converted, unless told otherwise."""
 LARGEST = 200
 """Megabytes that a document may have, unless told otherwise."""
-TEXTLESS = "pages without text, as where they were scanned: recognise their text first to have it"
-UNREAD = "pages that are damaged and left out: fetch the file again, or print it as a new PDF"
+TEXTLESS = "pages without text, as where they were scanned (recognise their text first to have it)"
+UNREAD = "pages that are damaged and left out (fetch the file again, or print it as a new PDF)"
 REMOVED = "headers, footers and page numbers left out"
 _STARTING = 60.0  # seconds
 _GRACE = 5.0
@@ -79,7 +79,7 @@ class DocumentReader:
             first = next(iter(files)) + self._pages.get(what, "")
             more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
             tell = self._warn if what in (TEXTLESS, UNREAD) else self._tell
-            tell(f"{first}{more}: {files.total():,} {what}")
+            tell(f"{first}{more}: {what}: {files.total():,}")
         self._odd.clear()
 
     def _sent(self, path: Path | None) -> _Job | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from factory.data.record import Drop
+from factory.data.document import chunk_of, document_of
+from factory.data.record import Drop, Record
 from factory.data.rounds import ROUND
 from factory.data.table import Table
 from factory.errors import OutputError
@@ -117,10 +119,13 @@ class Export(WholeSet):
         if context.folder is None:
             raise OutputError(f"{context.step}: there is no run's folder to write to; use save")
         drops = {
-            index: Drop(context.step, "no_answer", "it has no answer to train on")
+            index: Drop(context.step, "no_answer", _why_unanswered(record))
             for index, record in enumerate(table.records())
             if not record.answered and not record.answers
         }
+        for why, count in Counter(drop.reason for drop in drops.values()).items():
+            if why != _NO_ANSWER:
+                context.warn(f"{context.step}: {count:,} record{'s' * (count > 1)} left out: {why}")
         result = table.drop(drops) if drops else table
         live, _ = result.split()
         if not len(live):
@@ -151,3 +156,17 @@ class Export(WholeSet):
         for name, number in thoughts.counts().items():
             context.count(name, number)
         return result
+
+
+_NO_ANSWER = "it has no answer to train on"
+
+
+def _why_unanswered(record: Record) -> str:
+    """Why a record without an answer is left out."""
+    if document_of(record) is not None:
+        return (
+            "it is a document, and no row: cut it by `chunk`, and make rows of the chunks by `from_documents`"
+        )
+    if chunk_of(record) is not None:
+        return "it is a chunk of a document, and no row: make rows of it by `from_documents`"
+    return _NO_ANSWER
