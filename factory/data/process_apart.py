@@ -26,6 +26,8 @@ class ProcessApart:
         """
         self._command = [sys.executable, "-P", "-X", "utf8", "-c", code, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
+        self.signal = 0
+        """What ended the process before, as the number of a signal; 0 of none."""
 
     @property
     def running(self) -> bool:
@@ -53,7 +55,7 @@ class ProcessApart:
         if self._process is None:
             return
         self._process.kill()
-        self._process.wait()
+        self.signal = max(0, -self._process.wait())
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -128,10 +129,11 @@ class DocumentReader:
     def _received(self, job: _Job) -> Record | BadRow:
         if job.problem:
             return BadRow(job.name, 0, f"{job.name} {job.problem}", "")
-        began = time.monotonic()
-        told = self._process.receive(self._limits.seconds + (_STARTING if job.first else _GRACE))
+        began, most = time.monotonic(), self._limits.seconds + (_STARTING if job.first else _GRACE)
+        told = self._process.receive(most)
         if told is None:
-            late = time.monotonic() - began >= self._limits.seconds
+            # The process has an alarm of its own, and is ended where it does not heed that.
+            late = self._process.signal == signal.SIGALRM or time.monotonic() - began >= most
             return BadRow(job.name, 0, f"{job.name} {self._too_long() if late else _BROKE}", "")
         if "reason" in told:
             return BadRow(job.name, 0, f"{job.name} {told['reason']}", "")

@@ -62,7 +62,7 @@ def _read(document: Any, converter: str) -> Converted:
         raise CannotConvert("has no page that can be read: fetch it again, or print it as a new PDF")
     blank = [number for number, page in enumerate(pages, 1) if number not in unread and not page.parts]
     if not any(page.parts for page in pages):
-        what = "its one page has" if len(pages) == 1 else f"none of its {len(pages):,} pages has"
+        what = "its one page has no" if len(pages) == 1 else f"none of its {len(pages):,} pages has"
         raise CannotConvert(
             f"{what} text, as where it was scanned: recognise the text first, such as by `ocrmypdf`"
         )
