@@ -166,7 +166,7 @@ def test_a_document_above_the_limit_is_told_with_the_option_that_lets_it_in(tmp_
 @pytest.mark.parametrize(
     ("deed", "words"),
     [
-        ("import time; time.sleep(600)", "took more than 0.1 s to convert: write document_seconds: 0.5"),
+        ("import time; time.sleep(600)", "took more than 2 s to convert: write document_seconds: 10"),
         ("import os; os.abort()", "broke its converter"),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_converter_that_hangs_or_crashes_is_ended_and_the_next_document_is_rea
         "convert.convert = hostile\n"
         "convert.main()",
     )
-    assert words in reason(write(tmp_path / "bad.md", "x"), limits=Limits(seconds=0.1))
+    assert words in reason(write(tmp_path / "bad.md", "x"), limits=Limits(seconds=2))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from factory.data.text import UNSPACED
 
 _CLOSING = "\"'”’»)\\]）」』】》"
 _END = re.compile(
-    rf"[。！？；｡…]+[{_CLOSING}]*"  # marks that end one wherever they stand
+    rf"[。！？｡…]+[{_CLOSING}]*"  # marks that end one wherever they stand
     rf"|[.!?]+[{_CLOSING}]*(?=\s|$|[{UNSPACED}])"  # marks that end one before a space
 )
 _SHORTENED = re.compile(
@@ -20,7 +20,8 @@ _SHORTENED = re.compile(
 _WORD = re.compile(r"\w")
 _LOWER = re.compile(r"\s*[a-z]")
 _ITEM = re.compile(r"\s*\(?\d{1,3}[.)]$")
-_CLAUSE = re.compile(r"[,;:，、：；](?:\s|(?<=[，、：；]))|\s+")
+_CUTS = re.compile(r"[,;:—](?=\s)|[，、：；]"), re.compile(r"\s+")
+"""Where a sentence that has to be cut is cut rather than elsewhere, the best first."""
 _LONGEST_ITEM = 8  # characters of the number of an item
 _LOOK = 24  # characters before a full stop in which a shortened word is looked for
 
@@ -49,8 +50,10 @@ def sentence_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
 
 def _ends(text: str, at: int, found: re.Match[str]) -> bool:
     """Whether a mark ends the sentence that begins at `at`."""
-    if found[0][0] != "." or found[0].startswith(".."):
+    if found[0][0] not in ".…":
         return True
+    if found[0].startswith(("…", "..")):
+        return not _LOWER.match(text, found.end())
     before = text[max(at, found.start() - _LOOK) : found.start() + 1]
     if _LOWER.match(text, found.end()) or _SHORTENED.search(before):
         return False
@@ -73,8 +76,9 @@ def cut_span(
     while start < end:
         stop = _fitting(text, start, end, size, count)
         if stop < end:
-            cuts = [found.end() for found in _CLAUSE.finditer(text, start + (stop - start) // 2, stop)]
-            stop = cuts[-1] if cuts else stop
+            half = start + (stop - start) // 2
+            cuts = ([found.end() for found in cut.finditer(text, half, stop)] for cut in _CUTS)
+            stop = next((found[-1] for found in cuts if found), stop)
         last = stop
         while last > start and text[last - 1].isspace():
             last -= 1
