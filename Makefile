@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-mix bench-select readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-docs bench-fit bench-mix bench-select readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-vllm  the tests against a real vLLM server on the CPU, and those of torch and of trainers, in $(VLLM) (4 GB)"
 	@echo "make bench   print the benchmarks: start-up, duplicate removal, novelty, tags, checkers, memory; bench-calls: model calls"
 	@echo "make bench-dedup  duplicate removal alone: ROUGE-L and cosine up to a million rows, beside its peers, and on Ray"
+	@echo "make bench-docs  a thousand pages of PDF to chunks, beside the libraries' own conversion, and the memory it takes"
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
 	@echo "make bench-select  choosing rows alone: each method that asks no model, up to a million rows, beside the plain way"
 	@echo "make bench-mix  putting a set together alone: mixing a million rows to shares, splitting and ordering them"
@@ -96,6 +97,9 @@ bench-dedup: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_cosine.py
 	$(BIN)/python tests/bench/bench_ray.py
 
+bench-docs: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_documents.py
+
 bench-select: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_select.py
 	$(BIN)/python tests/bench/bench_target.py
@@ -104,7 +108,7 @@ bench-mix: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_mix.py
 	$(BIN)/python tests/bench/bench_split.py
 
-bench: $(VENV)/.installed-dev bench-dedup bench-select bench-mix
+bench: $(VENV)/.installed-dev bench-dedup bench-docs bench-select bench-mix
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py

@@ -39,6 +39,27 @@ class StepMethods:
                 order of the set; empty: drawn where there is a score
         """
 
+    def chunk(
+        self,
+        *,
+        size: int = 512,
+        by: Literal["size", "headings"] = "size",
+        overlap: int = 0,
+        tokenizer: str = "",
+    ) -> Dataset:
+        """Cut each document into chunks of whole sentences that fit a model's context.
+
+        Args:
+            size (int, >= 16, default 512): most tokens of a chunk
+            by (size | headings, default "size"): size: chunks as large as may be; headings: one for each
+                section, more where it is larger
+            overlap (int, >= 0, <= 50, default 0): sentences that a chunk repeats of the one before it,
+                where they fit
+            tokenizer (str, default ""): the model's tokenizer.json, or the folder that holds it, to count
+                tokens by; empty: an estimate, a quarter of a token for an ASCII character and 0.7 for any
+                other
+        """
+
     def conflicts(
         self,
         *,

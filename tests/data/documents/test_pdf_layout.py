@@ -137,6 +137,13 @@ def test_roman_numbers_count_pages_too_and_two_pages_are_not_enough() -> None:
     assert not running_lines([[line("Edition 7", 780)], [line("Edition 7", 780)]])
 
 
+def test_what_stands_on_a_few_pages_far_apart_stays() -> None:
+    pages = [
+        [line("Notes" if number % 9 == 0 else f"Page about {number * number}", 780)] for number in range(40)
+    ]
+    assert not running_lines(pages)
+
+
 def test_headings_that_count_as_the_pages_do_are_no_page_numbers() -> None:
     pages = [[line(f"Chapter {number}", 780, size=16), *body("Text that is long.")] for number in range(1, 6)]
     assert not running_lines([[part for part in page if isinstance(part, Line)] for page in pages])

@@ -11,7 +11,7 @@ from factory.data.documents.pdf.lines import Line
 _MARGIN = 0.14  # share of the page's height, above and below, in which they stand
 _SAME_PLACE = 0.006  # share of the page's height
 _FEWEST = 3  # pages
-_SHARE = 0.05  # of the pages
+_NEAR = 10  # pages, among which so many have it
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,6}(?!\d|[.,]\d)")
 _ROMAN = re.compile(r"[ivxlc]+", re.IGNORECASE)
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
@@ -20,8 +20,8 @@ _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 def running_lines(pages: Sequence[Sequence[Line]]) -> set[tuple[int, Line]]:
     """The headers, footers and page numbers of a document, each with its page, from 0.
 
-    A line of a page's margin is one where, at the same height, the same text stands on three pages at least (and on a
-    twentieth of them all), or a number that counts the pages does. What else repeats, such as a table's header, stays.
+    A line of a page's margin is one where, at the same height, the same text stands on three of ten pages at least, or
+    a number that counts the pages does. What else repeats, such as a table's header, stays.
     """
     places: dict[int, list[tuple[int, Line]]] = {}
     for number, lines in enumerate(pages):
@@ -33,7 +33,6 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> set[tuple[int, Line]]:
         for line in lines:
             sizes[line.size] += len(line.text)
     usual = 1.05 * sizes.most_common(1)[0][0] if sizes else 0.0  # headings are larger, and may count too
-    enough = max(_FEWEST, _SHARE * len(pages))
     found: set[tuple[int, Line]] = set()
     for at, there in places.items():
         groups: dict[str | int, list[tuple[int, Line]]] = {}
@@ -42,8 +41,19 @@ def running_lines(pages: Sequence[Sequence[Line]]) -> set[tuple[int, Line]]:
             for value in set(_numbers(one[1].text)) if one[1].size <= usual else ():
                 groups.setdefault(value - one[0], []).append(one)
         for same in groups.values():
-            if len({number for number, _ in same}) >= enough:
-                found.update(same)
+            often = _often({number for number, _ in same})
+            found.update(one for one in same if one[0] in often)
+    return found
+
+
+def _often(numbers: set[int]) -> set[int]:
+    """Those of page numbers that are `_FEWEST` within `_NEAR` pages."""
+    ordered = sorted(numbers)
+    found: set[int] = set()
+    for first in range(len(ordered) - _FEWEST + 1):
+        some = ordered[first : first + _FEWEST]
+        if some[-1] - some[0] < _NEAR:
+            found.update(some)
     return found
 
 
