@@ -19,7 +19,7 @@ from factory.api.selecting import Selecting
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
-from factory.data.document import chunk_of, document_of
+from factory.data.document import is_of_document
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import read_files
 from factory.data.named_files import named_file
@@ -56,18 +56,16 @@ def load(
     limit: int | None = None,
     strict: bool = False,
 ) -> Dataset:
-    """A `Dataset` of a file's rows, or of a Python object's.
-
-    Rows that cannot be read are in `dropped`, each with its reason.
+    """A `Dataset` of a file's rows, or of a Python object's; those that cannot be read are in `dropped`.
 
     Args:
-        data: a path (JSONL, JSON, CSV, TSV, Parquet, Arrow, packed ones too, or documents), of a file, a folder or a
-            pattern such as data/*.jsonl, or several of these; "factory:seeds", "hf:NAME" or "hf:NAME@TAG" for one of
-            Hugging Face, a list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
+        data: a path (JSONL, JSON, CSV, TSV, Parquet, Arrow, packed ones too, documents), of a file, a folder or a
+            pattern such as data/*.jsonl, or several; "factory:seeds", "hf:NAME" or "hf:NAME@TAG" for one of Hugging
+            Face, a list of dicts or Records, a pandas or polars frame, an Arrow table, a datasets.Dataset.
         format: the file format, by default what the name says.
         shape: one of `formats.shapes.SHAPES`, by default recognised.
         encoding: what the text of files is in, such as "gb18030", by default UTF-8.
-        text: of files and of Hugging Face, the column that holds the text of a document; each row is one then.
+        text: the column that holds the text of a document; each row is one then.
         limit: read at most this many records.
         strict: raise at the first row that cannot be read.
 
@@ -77,10 +75,9 @@ def load(
     rows: Iterator[Record | BadRow]
     names = [data] if isinstance(data, (str, Path)) else data
     if isinstance(data, str) and data.startswith("hf:"):
-        from factory.data.formats.python_objects import read_hub
+        from factory.data.formats.python_objects import hub_records
 
-        name, _, revision = data[3:].removeprefix("//").partition("@")
-        rows = iter(read_hub(name, revision=revision or None, text=text))
+        rows = hub_records(data, text=text)
     elif isinstance(names, (list, tuple)) and names and all(isinstance(name, (str, Path)) for name in names):
         paths = [named_file(str(name)) for name in names]
         rows = read_files(paths, format=format, shape=shape, encoding=encoding, text=text)
@@ -95,7 +92,7 @@ def load(
             break
         if isinstance(row, BadRow):
             if strict:
-                raise InputError(f"{row.file}:{row.line}: {row.reason}")
+                raise InputError(row.sentence)
             bad.append(bad_row(row, "00-load"))
         else:
             kept.append(row)
@@ -353,9 +350,7 @@ class Dataset(StepMethods, Selecting):
         ending = _ending(path)
         if ending not in ("json", "jsonl", "parquet"):
             return self.as_read(path)
-        first = next(iter(self), None)
-        of_documents = first is not None and (document_of(first) or chunk_of(first)) is not None
-        if self.annotations() or of_documents:
+        if self.annotations() or any(map(is_of_document, itertools.islice(self, 1))):
             return "records"
         spelled = self.as_read(path.with_suffix(".jsonl"))
         return ("records" if spelled else None) if ending == "parquet" else spelled

@@ -105,6 +105,11 @@ def chunk_of(record: Record) -> Chunk | None:
     return Chunk(**{**kept, "headings": tuple(kept["headings"])}) if isinstance(kept, Mapping) else None
 
 
+def is_of_document(record: Record) -> bool:
+    """Whether a record is a document or a chunk, or was made from a chunk."""
+    return any(isinstance(record.meta.get(name), Mapping) for name in (DOCUMENT, CHUNK))
+
+
 def _plain(about: Document | Chunk) -> dict[str, Any]:
     """As plain JSON."""
     fields = asdict(about)

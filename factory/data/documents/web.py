@@ -35,14 +35,14 @@ def read_html(text: str) -> Converted:
         include_tables=True,
         with_metadata=True,
     )
-    if found is None or found.body is None:  # type: ignore[union-attr]
+    if found is None or found.body is None:
         raise CannotConvert("has no main text: save the page that has it, or its text as .txt")
     writing = Writing()
-    for element in found.body:  # type: ignore[union-attr]
+    for element in found.body:
         _write(element, writing)
     if not writing.length:
         raise CannotConvert("has no main text: save the page that has it, or its text as .txt")
-    title = found.title or ""  # type: ignore[union-attr]
+    title = found.title or ""
     return writing.converted(title=title, converter=f"trafilatura {trafilatura.__version__}")
 
 

@@ -35,6 +35,16 @@ def records_from(
     return records_of(_rows(obj, source), source, source, shape=shape, limit=limit)
 
 
+def hub_records(named: str, *, shape: str | None = None, text: str = "") -> Iterator[Record | BadRow]:
+    """The records of the data set that "hf:org/name", "hf://org/name" or "hf:org/name@tag" stands for.
+
+    Raises:
+        MissingDependency, InputError: as `read_hub`.
+    """
+    name, _, revision = named.removeprefix("hf:").removeprefix("//").partition("@")
+    return read_hub(name, revision=revision or None, shape=shape, text=text)
+
+
 def read_hub(
     name: str,
     *,

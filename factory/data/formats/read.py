@@ -44,8 +44,8 @@ class BadRow(NamedTuple):
     """A row that is not a record.
 
     file: the file, or the name of the object, it came from
-    line: line number from 1 (JSONL, CSV) or row number from 1 (JSON, Parquet, Python objects)
-    reason: what is wrong and how to mend it, one sentence
+    line: line number from 1 (JSONL, CSV) or row number from 1 (JSON, Parquet, Python objects); 0 of a whole file
+    reason: what is wrong and how to mend it, one sentence; that of a whole file names it
     text: the row, shortened to one line
     """
 
@@ -53,6 +53,11 @@ class BadRow(NamedTuple):
     line: int
     reason: str
     text: str
+
+    @property
+    def sentence(self) -> str:
+        """What is told of it."""
+        return f"{self.file}:{self.line}: {self.reason}" if self.line else self.reason
 
 
 def read_records(

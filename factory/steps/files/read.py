@@ -13,7 +13,7 @@ from factory.data.document import document_of
 from factory.data.documents.kinds import document_kind
 from factory.data.documents.read import LARGEST, SECONDS, Limits, check_packages
 from factory.data.formats.places import data_files
-from factory.data.formats.python_objects import read_hub
+from factory.data.formats.python_objects import hub_records
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import count_records, read_files
 from factory.data.formats.shapes import SHAPES
@@ -158,16 +158,11 @@ class Read(Source):
     def _of_hub(self) -> Iterator[Record | BadRow]:
         for name in self._names:
             if name.startswith("hf:"):
-                place, _, revision = name[3:].removeprefix("//").partition("@")
-                yield from read_hub(
-                    place, revision=revision or None, shape=self.shape or None, text=self.text
-                )
+                yield from hub_records(name, shape=self.shape or None, text=self.text)
 
 
 def bad_row(row: BadRow, step: str) -> Record:
     """A row that is no record, as a record that was set aside: its text and why."""
     messages = (Message("user", row.text),)
     record = Record(id=record_id(messages, row.file, str(row.line)), messages=messages, source=row.file)
-    # The sentence about a whole file names it.
-    reason = f"{row.file}:{row.line}: {row.reason}" if row.line else row.reason
-    return record.drop(step, "bad_row", reason, {"line": row.line}, failed=True)
+    return record.drop(step, "bad_row", row.sentence, {"line": row.line}, failed=True)

@@ -183,7 +183,7 @@ class _Reader:
         return float(self._box.right)
 
     def _size(self, at: int) -> float:
-        size = self._pdfium.FPDFText_GetFontSize(self._page, at)
+        size: float = self._pdfium.FPDFText_GetFontSize(self._page, at)
         if self._pdfium.FPDFText_GetMatrix(self._page, at, self._matrix):
             size *= (self._matrix.c**2 + self._matrix.d**2) ** 0.5
         return round(size * 4) / 4
