@@ -42,7 +42,8 @@ def read_html(text: str) -> Converted:
         _write(element, writing)
     if not writing.length:
         raise CannotConvert("has no main text: save the page that has it, or its text as .txt")
-    title = found.title or ""
+    # The first title that trafilatura finds may be one of a menu.
+    title = next((heading.text for heading in writing.headings if heading.level == 1), found.title or "")
     return writing.converted(title=title, converter=f"trafilatura {trafilatura.__version__}")
 
 

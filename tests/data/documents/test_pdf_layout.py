@@ -61,6 +61,14 @@ def test_a_line_that_ends_early_stays_a_line() -> None:
     assert written([short, line("{ return 0; } and more text than that", 588)]).startswith("int main()\n{")
 
 
+def test_lines_of_code_stay_lines() -> None:
+    code = [
+        line("first call of the code", 600)._replace(fixed=True),
+        line("second", 588)._replace(fixed=True),
+    ]
+    assert written(code) == "first call of the code\nsecond"
+
+
 def test_larger_lines_are_headings_ranked_by_size_and_one_that_is_broken_is_one() -> None:
     page: list[Part] = [
         line("The Whole", 700, size=20),
@@ -76,6 +84,12 @@ def test_bold_lines_are_headings_where_little_is_bold() -> None:
     assert written([line("Safety", 640, bold=True), *text]).startswith("# Safety\n\n")
     assert "#" not in written([line("Safety", 640, bold=True), *body("Go.")])
     assert "#" not in written([line("Take care:", 640, bold=True), *text])
+
+
+def test_lines_of_a_table_of_contents_are_no_headings() -> None:
+    text = body(*["A line of text that is not bold at all."] * 8)
+    for said in ("2 Related work 3", "Related work . . . . . 3"):
+        assert "#" not in written([line(said, 640, bold=True), *text])
 
 
 def test_items_of_a_list_are_lines_with_the_marks_of_markdown() -> None:

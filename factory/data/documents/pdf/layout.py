@@ -22,7 +22,7 @@ _LONGEST_HEADING, _LONGEST_BOLD = 160, 80
 _FEW_BOLD = 0.2  # of the text: where more is bold, it does not mean a heading
 _SHORT = 0.7  # of the width of a paragraph
 _WIDE_GAP = 1.3  # times the usual distance of lines: a paragraph ends
-_LEADER = re.compile(r"(?:\.\s?){4,}\s*\d*$")  # a line of a table of contents
+_LEADER = re.compile(r"(?:\.\s?){4,}\s*\d*$|^\d[\d.]*\s.*\s\d{1,4}$")  # a line of a table of contents
 
 
 class Layout:
@@ -63,7 +63,7 @@ class Layout:
 
     def _stands_out(self, line: Line) -> bool:
         large = line.size >= _LARGER * self.size and len(line.text) <= _LONGEST_HEADING
-        bold = line.bold and self._bold_means and len(line.text) <= _LONGEST_BOLD
+        bold = line.bold and not line.fixed and self._bold_means and len(line.text) <= _LONGEST_BOLD
         bold = bold and line.size >= 0.97 * self.size and line.text[-1] not in ".:,;。：，；"
         return (large or bold) and _LETTERS.search(line.text) is not None and not _LEADER.search(line.text)
 
@@ -160,12 +160,12 @@ def _marked(text: str) -> str:
 def _joined(lines: Sequence[Line]) -> str:
     """Lines as one: a word cut by a hyphen whole again, no space between characters of scripts without them.
 
-    A line that ends long before the widest one does was ended on purpose, as in code, and stays a line.
+    A line that ends long before the widest one does was ended on purpose and stays a line, and so does one of code.
     """
     left, right = min(line.left for line in lines), max(line.right for line in lines)
     text = lines[0].text
     for before, line in pairwise(lines):
-        if before.right - left < _SHORT * (right - left):
+        if before.right - left < _SHORT * (right - left) or (before.fixed and line.fixed):
             text += f"\n{line.text}"
         else:
             text += line.text if before.cut or _no_space(text, line.text) else f" {line.text}"

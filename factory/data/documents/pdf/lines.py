@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from factory.data.documents.pdf.tables import Box, Grid, find_grids
 
 _DROPPED = dict.fromkeys((*range(9), *range(14, 32), 0xFFFE, 0xFFFF, 0xFEFF))
+_BOLD = (b"bold", b"black", b"heavy", b"cmbx", b"-medi")
+_FIXED = (b"mono", b"courier", b"cmtt", b"consol")
 _HYPHEN = "\x02"
 """What PDFium gives for a hyphen that cuts a word at the end of a line."""
 _MANY_PATHS = 4000  # a drawing, in which no table is looked for
@@ -21,6 +23,7 @@ class Line(NamedTuple):
     size: of the font, in points
     height: of its base over the lower edge of the page, as a share of the page's height
     cut: it ends within a word, whose hyphen was taken off
+    fixed: its letters are all as wide, as in code
     """
 
     text: str
@@ -31,6 +34,7 @@ class Line(NamedTuple):
     bold: bool
     height: float
     cut: bool = False
+    fixed: bool = False
 
 
 class TableRows(NamedTuple):
@@ -136,6 +140,7 @@ class _Reader:
         first = start + len(raw) - len(raw.lstrip())
         last = start + len(raw.rstrip()) - 1
         x, y = self._origin(first)
+        bold, fixed = (all(both) for both in zip(self._face(first), self._face(last), strict=True))
         parts.append(
             Line(
                 said,
@@ -143,9 +148,10 @@ class _Reader:
                 self._right(last),
                 y,
                 sorted(map(self._size, (first, (first + last) // 2, last)))[1],
-                self._bold(first) and self._bold(last),
+                bold,
                 (y - self._bottom) / self._page_height,
                 cut,
+                fixed,
             )
         )
 
@@ -188,7 +194,10 @@ class _Reader:
             size *= (self._matrix.c**2 + self._matrix.d**2) ** 0.5
         return round(size * 4) / 4
 
-    def _bold(self, at: int) -> bool:
+    def _face(self, at: int) -> tuple[bool, bool]:
+        """Whether a character is bold, and whether its font has letters of one width."""
+        self._flags.value = 0
         self._pdfium.FPDFText_GetFontInfo(self._page, at, self._name, 128, self._flags)
         name = self._name.value.lower()
-        return any(word in name for word in (b"bold", b"black", b"heavy", b"cmbx", b"-medi"))
+        fixed = bool(self._flags.value & 1) or any(word in name for word in _FIXED)
+        return any(word in name for word in _BOLD), fixed

@@ -148,7 +148,7 @@ def _kind_of(said: str, heading: bool, fence: bool) -> str:
         return "heading"
     if fence:
         return "code"
-    if said.lstrip().startswith("|"):
+    if said.endswith("|") and said.lstrip()[:1] == "|":
         return "table"
     return "item" if _ITEM_LINE.match(said) else "text"
 
