@@ -13,6 +13,7 @@ _BOLD = (b"bold", b"black", b"heavy", b"cmbx", b"-medi")
 _FIXED = (b"mono", b"courier", b"cmtt", b"consol")
 _HYPHEN = "\x02"
 """What PDFium gives for a hyphen that cuts a word at the end of a line."""
+_MOST_CUT = 0.05  # of the words
 _MANY_PATHS = 4000  # a drawing, in which no table is looked for
 
 
@@ -70,8 +71,10 @@ def read_page(page: Any) -> Page:
         paths, drawn = _paths(page, pdfium)
         grids = find_grids([path for path in paths if path.inside(Box(left, bottom, right, top))])
         reader = _Reader(text_page, pdfium, bottom, max(top - bottom, 1.0))
+        spans = _spans(text)
+        grids = [grid for grid in grids if not reader.cuts_words(text, spans, grid)]
         parts: list[Line | TableRows] = []
-        for start, end in _spans(text):
+        for start, end in spans:
             reader.line(text, start, end, grids, parts)
         return Page(parts, drawn)
     finally:
@@ -154,6 +157,19 @@ class _Reader:
                 fixed,
             )
         )
+
+    def cuts_words(self, text: str, spans: list[tuple[int, int]], grid: Grid) -> bool:
+        """Whether rules run through words, as those of a drawing do and those of a table do not."""
+        words = cuts = 0
+        for start, end in spans:
+            before: tuple[int, int] | None = None
+            for at in range(start, end):
+                point = None if text[at].isspace() else self._origin(at)
+                cell = grid.cell(*point) if point and grid.box.holds(*point) else None
+                words += cell is not None and before is None
+                cuts += cell is not None and before is not None and cell != before
+                before = cell
+        return cuts > _MOST_CUT * words
 
     def _into_tables(
         self, text: str, start: int, end: int, near: list[Grid], parts: list[Line | TableRows]

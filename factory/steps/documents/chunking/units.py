@@ -38,6 +38,7 @@ class _Block(NamedTuple):
     kind: str  # "heading", "table", "code", "item" or "text"
     start: int
     end: int
+    level: int = 0  # of a heading
 
 
 class Splitter:
@@ -56,40 +57,43 @@ class Splitter:
         levels = {heading.at: heading.level for heading in headings}
         found: list[Unit] = []
         titles: list[Unit] = []  # headings that wait for the text below them
+        leads = False  # the text before ends with a colon
         for block in _blocks(text, levels):
-            if block.kind == "heading":
-                border = _HEADINGS - min(levels[block.start], 6)
-                title = self._unit(text, block.start, block.end, border)._replace(body=block.end)
+            if block.level:
+                title = self._unit(text, block.start, block.end, _border_of(block, leads))
                 if title.tokens <= self._size:
-                    titles.append(title)
+                    titles.append(title._replace(body=block.end))
                     continue
-            for unit in self._of_block(text, block, levels.get(block.start, 0)):
-                found += self._under(titles, unit)
+            for unit in self._of_block(text, block, _border_of(block, leads)):
+                found += self._under(text, titles, unit)
                 titles = []
-        return [*found, *self._joined(titles)]
+            leads = text[block.end - 1] in ":："
+        return [*found, *self._joined(text, titles)]
 
-    def _under(self, titles: list[Unit], unit: Unit) -> list[Unit]:
+    def _under(self, text: str, titles: list[Unit], unit: Unit) -> list[Unit]:
         """Headings and the first unit below them, as one where they fit."""
-        above = self._joined(titles)
-        if len(above) != 1 or above[0].tokens + unit.tokens > self._size:
-            return [*above, unit]
-        return [above[0]._replace(end=unit.end, body=unit.body, tokens=above[0].tokens + unit.tokens)]
+        above = self._joined(text, titles)
+        if len(above) == 1:
+            both = self._unit(text, above[0].start, unit.end, above[0].border)
+            if both.tokens <= self._size:
+                return [both._replace(body=unit.body)]
+        return [*above, unit]
 
-    def _joined(self, titles: list[Unit]) -> list[Unit]:
+    def _joined(self, text: str, titles: list[Unit]) -> list[Unit]:
         """Headings that follow each other as one unit, where they fit."""
-        tokens = sum(title.tokens for title in titles)
-        if len(titles) < 2 or tokens > self._size:
+        if len(titles) < 2:
             return titles
-        end, border = titles[-1].end, max(title.border for title in titles)
-        return [Unit(titles[0].start, end, end, tokens, border)]
+        end = titles[-1].end
+        whole = self._unit(text, titles[0].start, end, max(title.border for title in titles))
+        return [whole._replace(body=end)] if whole.tokens <= self._size else titles
 
     def _unit(self, text: str, start: int, end: int, border: int) -> Unit:
         return Unit(start, end, start, max(1, self._count(text[start:end])), border)
 
-    def _of_block(self, text: str, block: _Block, level: int) -> Iterator[Unit]:
-        """The units of a block; `level`: of the heading that it is, 0 of none."""
+    def _of_block(self, text: str, block: _Block, border: int) -> Iterator[Unit]:
+        """The units of a block; `border`: before the first one."""
         if block.kind in ("table", "code"):
-            whole = self._unit(text, block.start, block.end, BLOCK)
+            whole = self._unit(text, block.start, block.end, border)
             if whole.tokens <= self._size:
                 yield whole
                 return
@@ -97,7 +101,6 @@ class Splitter:
             spans = _lines(text, block.start, block.end)
         else:
             spans = sentence_spans(text, block.start, block.end)
-        border = _HEADINGS - min(level, 6) if level else ITEM if block.kind == "item" else BLOCK
         for start, end in spans:
             unit = self._unit(text, start, end, border)
             border = SENTENCE
@@ -109,9 +112,16 @@ class Splitter:
                 yield self._unit(text, first, last, PIECE if number else unit.border)
 
 
+def _border_of(block: _Block, leads: bool) -> int:
+    """How strong the border before a block is; `leads`: the text before it ends with a colon, and leads to it."""
+    if block.level:
+        return _HEADINGS - min(block.level, 6)
+    return ITEM if block.kind == "item" or leads else BLOCK
+
+
 def _blocks(text: str, levels: dict[int, int]) -> Iterator[_Block]:
     """The blocks of a Markdown text with their offsets, without the white space around them."""
-    kind, start, end, fence = "", 0, 0, ""
+    kind, start, end, fence, level = "", 0, 0, "", 0
     at = 0
     for line in text.splitlines(keepends=True):
         here, at = at, at + len(line)
@@ -121,24 +131,24 @@ def _blocks(text: str, levels: dict[int, int]) -> Iterator[_Block]:
         if fence:
             end = here + len(said) if said else end
             if opening and opening[1].startswith(fence) and not said.strip(" `~"):
-                yield _Block(kind, start, end)
+                yield _Block(kind, start, end, level)
                 kind = fence = ""
             continue
         wanted = _kind_of(said, here in levels, opening is not None)
         goes_on = wanted == kind and kind in ("text", "table")
         goes_on = goes_on or (wanted == "text" and kind == "item" and bool(said))
         if kind and not goes_on:
-            yield _Block(kind, start, end)
+            yield _Block(kind, start, end, level)
             kind = ""
         if not wanted:
             continue
         if not kind:
-            kind, start = wanted, here if here in levels else first
+            kind, start, level = wanted, first, levels.get(here, 0)
         end = here + len(said)
         if wanted == "code" and opening is not None:
             fence = opening[1]
     if kind:
-        yield _Block(kind, start, end)
+        yield _Block(kind, start, end, level)
 
 
 def _kind_of(said: str, heading: bool, fence: bool) -> str:
