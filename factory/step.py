@@ -3,12 +3,11 @@
 A step is one class: its fields are options, its docstring the manual, `name` its key in a recipe. Three kinds:
 
 - `Source` brings records in, one by one.
-- `PerRecord` sees one record and gives none, one or many: thousands run at once, each record streams on to
-  the next step as soon as it is made. A `Filter` is one that only keeps or drops.
+- `PerRecord` sees one record and gives none, one or many: thousands run at once, each record streams on to the next
+  step as soon as it is made. A `Filter` is one that only keeps or drops.
 - `WholeSet` sees all records as a table and gives a table: a border, the only one.
 
-Steps are found by name through the entry point group `factory.steps`, the built-in ones like anyone's plug-in,
-so that only the steps a recipe names are imported.
+Steps are found by name through entry points, ours like anyone's, so that only those that a recipe names are imported.
 """
 
 from __future__ import annotations
@@ -120,16 +119,17 @@ class Source(Step):
         """About how many records there will be; None where that is not cheap to tell."""
         return None
 
+    def is_slow(self) -> bool:
+        """Whether a record may take long, as where documents are converted: steps after it go on meanwhile."""
+        return False
+
 
 class PerRecord(Step):
     """A step that sees one record at a time."""
 
     @abstractmethod
     def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        """Yield what becomes of `record`; an async generator.
-
-        A record that is let go is yielded marked with its reason (`record.drop`), so that nothing vanishes.
-        Each record goes on to the next step when it is yielded, while this one makes the next.
+        """Yield what becomes of `record`, each as it is made; one that is let go with its reason (`record.drop`).
 
         Raises:
             RecordFailed: this record cannot go on; the engine sets it aside and the run continues.
@@ -250,7 +250,7 @@ class Context:
         return self.get_embedder(name)
 
     def count(self, name: str, number: int = 1) -> None:
-        """Count what the step did, cut, or found: the run's manifest and report tell it, as one of the facts.
+        """Count what the step did, cut, or found, for the run's manifest and report (`facts`).
 
         A count of 0 says that it was looked for. Two meanings never share a name.
         """

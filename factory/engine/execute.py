@@ -199,7 +199,9 @@ class Execution:
         """Run the sources and per-record steps from `start` to `end` as one stream."""
         first = start
         sources: list[Iterator[Record]] = [] if table is None else [table.records()]
+        slow = False
         while first < end and isinstance(step := self.steps[first], Source):
+            slow = slow or step.is_slow()
             sources.append(self._read(step, contexts[first], self.progress.steps[first]))
             first += 1
         chained: Iterator[Record] = itertools.chain.from_iterable(sources)
@@ -225,6 +227,7 @@ class Execution:
                 chained,
                 lambda record: (kept if record.dropped is None else dropped).write(record),
                 pool,
+                slow=slow,
             )
         for step, context in steps:
             step.finish(context)
@@ -240,10 +243,12 @@ class Execution:
         records: Iterator[Record],
         sink: Callable[[Record], None],
         pool: ModelPool,
+        *,
+        slow: bool = False,
     ) -> None:
         """Run records through per-record steps, and hand what becomes of them to `sink`, in their order."""
         stream = Stream(steps, progress, self._window(steps), self._gate.watch)
-        await stream.run(records, sink)
+        await stream.run(records, sink, slow=slow)
         if pool.batches.waiting:
             await self._last_calls(pool.batches)
             pool.batches.settle()  # stops here, so that no file of half the records is left

@@ -52,8 +52,12 @@ class Stream:
         self._fatal: BaseException | None = None
         self._tasks: set[asyncio.Task[list[Record]]] = set()
 
-    async def run(self, source: Iterator[Record], sink: Callable[[Record], None]) -> None:
+    async def run(
+        self, source: Iterator[Record], sink: Callable[[Record], None], *, slow: bool = False
+    ) -> None:
         """Send each record of `source` through the steps and hand what becomes of it to `sink`.
+
+        slow: `source` may take long for a record: it is waited for in a thread, and those inside go on
 
         Raises:
             RunStopped: no record can go on.
@@ -63,7 +67,7 @@ class Stream:
         try:
             while True:
                 while not exhausted and self._working < self._window and len(inside) < self._most:
-                    record = next(source, None)
+                    record = await asyncio.to_thread(next, source, None) if slow else next(source, None)
                     if record is None:
                         exhausted = True
                         if self._progress:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import random
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
 
@@ -293,3 +294,25 @@ def test_what_waits_for_its_turn_is_bounded() -> None:
     with pytest.raises(asyncio.TimeoutError):
         asyncio.run(asyncio.wait_for(stream.run(seeds(), [].append), 1))
     assert read == WAITING * 4
+
+
+def test_a_slow_source_holds_up_no_record_that_is_inside() -> None:
+    worked = threading.Event()
+
+    class Works(PerRecord):
+        name = "works"
+
+        async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
+            await asyncio.sleep(0)
+            worked.set()
+            yield record
+
+    def source() -> Iterator[Record]:
+        yield new_record("first")
+        assert worked.wait(60), "the first record waits for the second to be read"
+        yield new_record("second")
+
+    out: list[Record] = []
+    stream = Stream([(Works(), context("01-works"))], [StepProgress("works")], 8)
+    asyncio.run(stream.run(source(), out.append, slow=True))
+    assert [record.instruction for record in out] == ["first", "second"]

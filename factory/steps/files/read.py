@@ -114,6 +114,10 @@ class Read(Source):
         for path in self.paths():
             check_packages([document_kind(path)], str(path))
 
+    def is_slow(self) -> bool:
+        """See `Source.is_slow`: where there are documents."""
+        return not (self.format or self.text) and any(map(document_kind, self.paths()))
+
     def expected(self) -> int | None:
         """See `Source.expected`: all rows, those that cannot be read too; None of a pipe or a damaged file."""
         if len(self._paths()) < len(self._names):

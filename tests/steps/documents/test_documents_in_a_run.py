@@ -94,6 +94,12 @@ def test_an_empty_document_in_a_folder_stops_no_run_and_one_that_is_named_does(t
     assert Read(path=str(tmp_path / "b.md")).inputs() == [tmp_path / "b.md"]
 
 
+def test_reading_is_slow_where_there_are_documents(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Text.")
+    (tmp_path / "b.jsonl").write_text('{"instruction": "a", "output": "b"}')
+    assert [Read(path=str(tmp_path / name)).is_slow() for name in ("a.md", "b.jsonl")] == [True, False]
+
+
 @pytest.mark.slow
 def test_the_notebook_reads_cuts_and_keeps_where_chunks_stand(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Pumps\n\nThey lift water.\n\n# Seals\n\nThey hold.")
