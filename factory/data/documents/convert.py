@@ -15,7 +15,6 @@ MEMORY = 8 << 30
 """Bytes of address space that converters may take."""
 PACKAGES = {
     "pdf": ("pypdfium2",),
-    "docx": ("kreuzberg",),
     "epub": ("kreuzberg",),
     "html": ("trafilatura", "lxml_html_clean"),
 }
@@ -47,10 +46,14 @@ def _converted(path: str, kind: str, encoding: str) -> Converted:
         from factory.data.documents.pdf.read import read_pdf
 
         return read_pdf(path)
-    if kind in ("docx", "epub"):
-        from factory.data.documents.office import read_office
+    if kind == "docx":
+        from factory.data.documents.docx import read_docx
 
-        return read_office(path, kind)
+        return read_docx(path, os.path.getsize(path))
+    if kind == "epub":
+        from factory.data.documents.epub import read_epub
+
+        return read_epub(path, os.path.getsize(path))
     if kind == "html":
         from factory.data.documents.web import declared_encoding, read_html
 

@@ -60,7 +60,7 @@ _OTHERS = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive: save its sheet as CSV UTF-8, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save its sheet as CSV UTF-8"),
     (b"SQLite format 3\0", "a database: export the table as CSV"),
-    (b"%PDF", "a PDF: export its text as rows"),
+    (b"%PDF", "a PDF: rename it to end in .pdf, and `read` takes it as a document"),
     *(
         (
             b"\x80" + bytes([protocol]),

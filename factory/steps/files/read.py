@@ -41,7 +41,7 @@ class Read(Source):
     outline's titles or lines of larger type. A folder of documents is read with those below it; one that holds rows
     too gives its rows, and tells. A document that is scanned, encrypted, broken, too large, or takes too long is set
     aside with a sentence, and the others go on. Nothing in a document is run or fetched; each is converted in a
-    process apart. PDF, DOCX, EPUB and HTML take the extra `docs`. Rows become documents by `text`, the column that
+    process apart. PDF, EPUB and HTML take the extra `docs`. Rows become documents by `text`, the column that
     holds theirs.
 
     Example:

@@ -1,8 +1,7 @@
-"""DOCX and EPUB as Markdown, by kreuzberg."""
+"""EPUB as Markdown, by kreuzberg."""
 
 from __future__ import annotations
 
-import os
 import re
 
 from factory.data.documents.archives import check_archive
@@ -10,21 +9,17 @@ from factory.data.documents.converted import CannotConvert, Converted
 from factory.data.documents.markdown import find_headings
 
 _PICTURE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")
-_MIME = {
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "epub": "application/epub+zip",
-}
 
 
-def read_office(path: str, kind: str) -> Converted:
-    """The text of a DOCX or EPUB file; headers and footers are no text, and pictures are left out and counted.
+def read_epub(path: str, size: int) -> Converted:
+    """The text of an EPUB file of `size` bytes; pictures are left out and counted.
 
     Raises:
         CannotConvert: it is damaged, encrypted, unpacks to more than a document does, or has no text.
     """
     import kreuzberg
 
-    check_archive(path, os.path.getsize(path))
+    check_archive(path, size)
     config = kreuzberg.ExtractionConfig(
         use_cache=False,
         # What kreuzberg takes out as repeating may be text: it loses the last line of a page so.
@@ -33,7 +28,7 @@ def read_office(path: str, kind: str) -> Converted:
         output_format="markdown",
     )
     try:
-        result = kreuzberg.extract_file_sync(path, mime_type=_MIME[kind], config=config)
+        result = kreuzberg.extract_file_sync(path, mime_type="application/epub+zip", config=config)
     except kreuzberg.KreuzbergError as error:
         why = str(error).splitlines()[0][:200].rstrip(".") if str(error) else type(error).__name__
         raise CannotConvert(f"cannot be converted ({why}): open it and save it anew") from None
