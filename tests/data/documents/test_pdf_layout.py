@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from factory.data.documents.converted import Writing, table_as_markdown
 from factory.data.documents.pdf.furniture import running_lines
 from factory.data.documents.pdf.layout import Layout, Part, title_key, write_page
-from factory.data.documents.pdf.lines import Line, TableRows
+from factory.data.documents.pdf.lines import Line, TableRows, is_unknown
 from factory.data.documents.pdf.read import read_pdf
 from factory.data.documents.pdf.tables import Box, find_grids
 
@@ -184,6 +184,13 @@ def test_rules_that_cross_are_a_table_and_rules_that_do_not_are_none() -> None:
 
 def test_a_title_is_found_whatever_its_number_case_and_spaces() -> None:
     assert title_key("2.1  The Parts") == title_key("the parts") == "theparts"
+
+
+def test_letters_that_stand_for_no_known_characters_are_no_text() -> None:
+    assert is_unknown("\ue012\ue013 \ue014 a")
+    assert is_unknown("\ufffd\ufffd")
+    assert not is_unknown("A \ue012 bullet, and 水泵 beside it\x02")
+    assert not is_unknown(" ")
 
 
 @pytest.mark.slow

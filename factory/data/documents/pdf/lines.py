@@ -11,6 +11,8 @@ from factory.data.documents.pdf.tables import Box, Grid, find_grids
 _DROPPED = dict.fromkeys((*range(9), *range(14, 32), 0xFFFE, 0xFFFF, 0xFEFF))
 _BOLD = (b"bold", b"black", b"heavy", b"cmbx", b"-medi")
 _FIXED = (b"mono", b"courier", b"cmtt", b"consol")
+_UNKNOWN = re.compile("[\x00\x01\x03-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+_MOST_UNKNOWN = 0.3  # of a page's letters
 _HYPHEN = "\x02"
 """What PDFium gives for a hyphen that cuts a word at the end of a line."""
 _MOST_CUT = 0.05  # of the words
@@ -67,6 +69,8 @@ def read_page(page: Any) -> Page:
     text_page = page.get_textpage()
     try:
         text = _characters(text_page, pdfium)
+        if is_unknown(text):
+            return Page([])
         left, bottom, right, top = page.get_bbox()
         paths, drawn = _paths(page, pdfium)
         grids = find_grids([path for path in paths if path.inside(Box(left, bottom, right, top))])
@@ -91,6 +95,11 @@ def _characters(text_page: Any, pdfium: Any) -> str:
     return "".join(
         chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else " " for code in codes
     )
+
+
+def is_unknown(text: str) -> bool:
+    """Whether the letters of a page stand for no known characters, as in a font without a map: it has no text then."""
+    return len(_UNKNOWN.findall(text)) > _MOST_UNKNOWN * len("".join(text.split()))
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
