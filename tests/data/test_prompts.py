@@ -21,7 +21,8 @@ from factory.steps.judging.constraints.constraint import CATEGORIES
 EVOLVE = ("add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth")
 EXPLORE = ("lookahead", "backtrack", "instructions")
 CODE = ("code_constraints", "code_rarer", "code_reasoning", "code_misdirect", "code_complexity")
-RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "bias")
+RUBRICS = ("quality", "accuracy", "helpfulness", "complexity", "harmlessness", "bias", "answer_as_is")
+GROUNDED = ("single_fact", "several_facts", "summary", "how_to", "comparison", "conversation", "unanswerable")
 NEEDED = {
     **{f"evolve/{operation}": ("instruction",) for operation in (*EVOLVE, *CODE)},
     "evolve/in_conversation": ("conversation",),
@@ -37,6 +38,15 @@ NEEDED = {
     **{f"continue_conversation/{kind}": ("conversation",) for kind in ("dependent", "free", "any")},
     "continue_conversation/answerable_alone": ("message",),
     "from_code/problem": ("snippet",),
+    **{f"documents/{kind}": ("brief", "place", "passage", "facts") for kind in GROUNDED},
+    "documents/multi_hop": ("brief", "entity", "first", "second", "facts"),
+    "documents/facts": ("place", "passage"),
+    "documents/supported": ("question", "answer", "evidence"),
+    "documents/alone": ("question",),
+    "documents/closed_book": ("question",),
+    "documents/same_answer": ("question", "first", "second"),
+    "documents/declined": ("passage", "question", "answer"),
+    "backtranslate/instruction": ("text",),
     "fuse/merge": ("first", "second"),
     "invent/tasks": ("tasks", "count"),
     **{f"invent/{kind}": ("instruction",) for kind in ("classification", "input_first", "output_first")},

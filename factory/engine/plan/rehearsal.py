@@ -341,7 +341,7 @@ async def _rehearsed(step: Step, record: Record, context: Context) -> list[Recor
             async for child in step.rehearse(record, context):
                 given.append(child)
         elif isinstance(step, WholeSet):
-            await step.rehearse(record, context)
+            given += await step.rehearse(record, context) or []
     except FactoryError as error:
         if not isinstance(error, RecordFailed):
             raise

@@ -1,0 +1,93 @@
+"""The facts of a passage: what a model lists, of which those stay whose words stand in the passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from factory.data.text import normal_form
+from factory.errors import RecordFailed
+from factory.models.base import Sampling
+from factory.step import Context
+from factory.steps.agents.flaws.eliminate import Flaw
+from factory.steps.agents.grounding.passages import Fact, Passage
+
+NO_FACTS = "no_facts"
+"""Why nothing is asked about a passage that states nothing, or of which no listed fact can be found."""
+
+
+class ListedFact(BaseModel):
+    """A fact as a model lists it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statement: str
+    quote: str
+    entities: list[str]
+
+
+class ListedFacts(BaseModel):
+    """What a model replies when it is asked for a passage's facts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    facts: list[ListedFact] = Field(json_schema_extra={"maxItems": 30})
+
+
+async def read_facts(
+    passage: Passage, model: str, sampling: Sampling, most: int, context: Context, *, sample: int = 0
+) -> None:
+    """Have a model list a passage's facts, and note those whose words are there, or why it has none."""
+    try:
+        answer, event = await context.ask(
+            model,
+            "documents/facts",
+            passage.record,
+            sampling,
+            schema=ListedFacts,
+            operation="facts",
+            sample=sample,
+            place=passage.headings or nothing(passage),
+            passage=passage.text,
+        )
+    except RecordFailed as error:
+        passage.why, passage.failed = Flaw(error.kind, str(error)), True
+        return
+    listed = answer.data.facts
+    context.count("facts_listed", len(listed))
+    passage.facts = checked(passage, listed[:most], context)
+    context.count("facts_beyond_the_most", max(0, len(listed) - most))
+    passage.events = (event,)
+    passage.failed = False
+    passage.why = (
+        None
+        if passage.facts
+        else Flaw(
+            NO_FACTS, f"of {len(listed)} facts that the model lists none has words that are in the passage"
+        )
+    )
+
+
+def checked(passage: Passage, listed: Sequence[ListedFact], context: Context) -> tuple[Fact, ...]:
+    """Those of the facts whose words stand in the passage, each once, with the entities that it names."""
+    found: dict[str, Fact] = {}
+    lost = twice = 0
+    for one in listed:
+        place = passage.searched.find(one.quote)
+        key = normal_form(one.statement)
+        if place is None or not key:
+            lost += 1
+        elif key in found:
+            twice += 1
+        else:
+            named = {normal_form(name): None for name in one.entities if passage.searched.holds(name)}
+            found[key] = Fact(one.statement.strip(), place, tuple(name for name in named if len(name) > 1))
+    context.count("facts_not_in_the_passage", lost)
+    context.count("facts_listed_twice", twice)
+    return tuple(found.values())
+
+
+def nothing(passage: Passage) -> str:
+    """What stands in a prompt where there is nothing to be told."""
+    return "（无）" if passage.language == "zh" else "(none)"
