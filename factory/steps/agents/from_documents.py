@@ -140,12 +140,14 @@ class FromDocuments(WholeSet):
         """See `WholeSet.rehearse`: the costliest kind as often as may be asked for, with all checks."""
         making = _Making(self, context)
         passage = Passage.of(record)
-        await making.read(passage, 0)
+        await making.read(passage, 0, rehearsing=True)
         kind = max((kind for kind in KINDS if self.kinds.get(kind)), key=_calls)
         others = (passage,) if kind == "multi_hop" else ()
         rows = []
         for number in range(self.per_chunk):
-            rows.append(await making.row(Slot(kind, number, (passage, *others), ()), rehearsing=True))
+            rows.append(
+                await making.row(Slot(kind, number, (passage, *others), passage.facts), rehearsing=True)
+            )
         return [replace(row, dropped=None) for row in rows]
 
 
@@ -207,11 +209,13 @@ class _Making:
         context.count("without_a_place_in_a_document", sum(CHUNK not in records[at].meta for at in chosen))
         return [Passage.of(records[at]) for at in sorted(chosen)], marked
 
-    async def read(self, passage: Passage, round: int) -> None:
+    async def read(self, passage: Passage, round: int, rehearsing: bool = False) -> None:
         """Have the passage's facts listed."""
         step = self.step
         sampling = Sampling(step.temperature if round else 0.0, step.max_tokens)
-        await read_facts(passage, step.model, sampling, step.facts, self.context, sample=round)
+        await read_facts(
+            passage, step.model, sampling, step.facts, self.context, sample=round, rehearsing=rehearsing
+        )
 
     async def row(self, slot: Slot, rehearsing: bool = False) -> Record:
         """The row of a slot, marked with what is wrong with it if anything is."""

@@ -12,6 +12,7 @@ from factory.models.base import Sampling
 from factory.step import Context
 from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.grounding.passages import Fact, Passage
+from factory.steps.agents.grounding.spans import Place
 
 NO_FACTS = "no_facts"
 """Why nothing is asked about a passage that states nothing, or of which no listed fact can be found."""
@@ -36,9 +37,19 @@ class ListedFacts(BaseModel):
 
 
 async def read_facts(
-    passage: Passage, model: str, sampling: Sampling, most: int, context: Context, *, sample: int = 0
+    passage: Passage,
+    model: str,
+    sampling: Sampling,
+    most: int,
+    context: Context,
+    *,
+    sample: int = 0,
+    rehearsing: bool = False,
 ) -> None:
-    """Have a model list a passage's facts, and note those whose words are there, or why it has none."""
+    """Have a model list a passage's facts, and note those whose words are there, or why it has none.
+
+    rehearsing: note them all, as stand-ins quote nothing
+    """
     try:
         answer, event = await context.ask(
             model,
@@ -56,6 +67,9 @@ async def read_facts(
         return
     listed = answer.data.facts
     context.count("facts_listed", len(listed))
+    if rehearsing:
+        passage.facts = tuple(Fact(one.statement, Place(0, 0)) for one in listed[:most])
+        return
     passage.facts = checked(passage, listed[:most], context)
     context.count("facts_beyond_the_most", max(0, len(listed) - most))
     passage.events = (event,)

@@ -41,7 +41,7 @@ _STANDS_FOR_NOTHING = re.compile(
     r"\bit(?:\s+\w+){0,3}\s+(?:to|that|for)\b|\bit\s+(?:\w+\s+)?(?:takes?|costs?|rains?|snows?)\b",
     re.IGNORECASE,
 )
-_ZH_PRONOUN = re.compile(r"[它他她]")
+_ZH_PRONOUN = re.compile(r"(?<![其吉])[它他她](?![人国乡])")
 _ZH_DEFINITE = re.compile(
     r"(?:该|此|本|[这那][款台个种套项座位家])"
     r"(产品|设备|公司|系统|机器|装置|仪器|型号|项目|功能|部件|软件|程序|平台|机构|组织|方法|部门|企业|单位|地区|国家|城市|人物|药物|药品)"
