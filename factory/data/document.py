@@ -7,7 +7,7 @@ once the file was moved or renamed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from factory.data.record import Record, new_record
@@ -75,6 +75,9 @@ class Chunk:
     end: int
 
 
+_CHUNK = {one.name for one in fields(Chunk)}
+
+
 def document_record(text: str, about: Document, *, occurrence: int = 0, lang: str = "") -> Record:
     """A document as a record. `occurrence` tells equal documents of one source apart (0, 1, 2, ...)."""
     made = new_record(text, occurrence=occurrence, lang=lang, meta={DOCUMENT: _plain(about)})
@@ -101,8 +104,15 @@ def document_of(record: Record) -> Document | None:
 
 def chunk_of(record: Record) -> Chunk | None:
     """Where the chunk that a record is, or was made from, stands; None where there is none."""
-    kept = record.meta.get(CHUNK)
-    return Chunk(**{**kept, "headings": tuple(kept["headings"])}) if isinstance(kept, Mapping) else None
+    return chunk_in(record.meta)
+
+
+def chunk_in(meta: Mapping[str, Any]) -> Chunk | None:
+    """The chunk that a record's `meta` tells of; None where it has none, or a person's own column of that name."""
+    kept = meta.get(CHUNK)
+    if not isinstance(kept, Mapping) or kept.keys() != _CHUNK:
+        return None
+    return Chunk(**{**kept, "headings": tuple(kept["headings"])})
 
 
 def is_of_document(record: Record) -> bool:

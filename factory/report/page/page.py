@@ -11,8 +11,10 @@ from urllib.parse import quote
 import numpy as np
 
 from factory.data.run_manifest import Manifest, ModelFacts, StepFacts
+from factory.report.coverage import FileCoverage, write_coverage
 from factory.report.page.charts import bar_list, distribution, length_distribution, stacked_bar
 from factory.report.page.composition import Composition, compose
+from factory.report.page.coverage import coverage_section
 from factory.report.page.facts import facts_section
 from factory.report.page.families import families_section
 from factory.report.page.file import POLICY, write_page
@@ -42,12 +44,12 @@ def write_report(folder: Path) -> Path:
         OutputError: the page cannot be written.
     """
     path = folder / REPORT
-    write_page(path, render_report(folder), "free some space")
+    write_page(path, render_report(folder, write_coverage(folder)), "free some space")
     return path
 
 
-def render_report(folder: Path) -> str:
-    """The page's HTML."""
+def render_report(folder: Path, documents: Sequence[FileCoverage] = ()) -> str:
+    """The page's HTML. documents: what of them is in the set."""
     manifest = read_manifest(folder)
     last = kept_files(folder)[:1]
     composition = compose(last[0]) if last else Composition()
@@ -56,6 +58,7 @@ def render_report(folder: Path) -> str:
     sections = [
         ("funnel", "Funnel", _funnel(manifest)),
         ("facts", "Found on the way", facts_section(manifest.steps)),
+        ("coverage", "Coverage of the documents", coverage_section(documents)),
         ("selection", "Choices", selection_section(manifest.steps)),
         ("composition", "What is in it", _composition(composition)),
         ("tags", "Tags", tags_section(folder)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.data.run_manifest import Manifest, StepFacts
+from factory.report.coverage import COVERAGE, coverage_lines
 from factory.report.page.facts import facts_lines
 from factory.report.plain import count, counts, duration, lacks, money, visible
 from factory.report.run_files.state import run_state
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-FILES = ("report.html", "dataset", "dropped.parquet", "manifest.json")
+FILES = ("report.html", "dataset", COVERAGE, "dropped.parquet", "manifest.json")
 """What a person looks at after a run, the first first."""
 REASONS = 6
 """How many first reasons stand under the table."""
@@ -51,6 +52,8 @@ def print_funnel(manifest: Manifest, console: Console, folder: Path) -> None:
     console.print()
     for name, fact in sums(manifest):
         say(f"{name:<8} {fact}")
+    for line in coverage_lines(folder):
+        say(line)
     paths = [folder / name for name in FILES if (folder / name).exists()]
     if paths:
         console.print()

@@ -94,27 +94,21 @@ async def written(
     if slot.kind == "multi_hop":
         values |= {
             "entity": slot.entity,
-            "first": _shown(first.headings, first.text),
-            "second": _shown(slot.passages[1].headings, slot.passages[1].text),
+            "first": _shown(first.headings, first.shown),
+            "second": _shown(slot.passages[1].headings, slot.passages[1].shown),
         }
     else:
-        values |= {"place": first.headings or none, "passage": first.text}
-    name = f"documents/{slot.kind}"
+        values |= {"place": first.headings or none, "passage": first.shown}
+    prompt = context.prompt(f"documents/{slot.kind}", first.record)
+    schema = _SCHEMAS.get(slot.kind, Grounded)
     try:
-        answer, event = await context.ask(
-            model,
-            name,
-            first.record,
-            sampling,
-            schema=_SCHEMAS.get(slot.kind, Grounded),
-            operation=slot.kind,
-            sample=slot.number,
-            **values,
+        answer = await context.chat(model).ask(
+            prompt.render(**values), sampling, schema=schema, sample=slot.number
         )
     except RecordFailed as error:
-        event = context.event(slot.kind, prompt=context.prompt(name, first.record))
-        row = _row(slot, (), event, in_context)
+        row = _row(slot, (), context.event(slot.kind, prompt=prompt), in_context)
         return Draft(slot, row.drop(context.step, error.kind, str(error), failed=True))
+    event = context.event(slot.kind, answer, prompt=prompt)
     turns = _turns(answer.data)
     return Draft(slot, _row(slot, turns, event, in_context), turns, answer.finish_reason == "length")
 
@@ -140,7 +134,7 @@ def _row(slot: Slot, turns: Sequence[Turn], event: Event, in_context: bool) -> R
     parents = tuple(passage.record for passage in slot.passages)
     question = turns[0].question if turns else ""
     made = made_from(parents, question, event, slot.kind, str(slot.number))
-    shown = "\n\n".join(_shown(passage.headings, passage.text) for passage in slot.passages)
+    shown = "\n\n".join(_shown(passage.headings, passage.shown) for passage in slot.passages)
     messages: list[Message] = []
     for at, turn in enumerate(turns):
         asked = join_input(turn.question, shown) if in_context and not at else turn.question

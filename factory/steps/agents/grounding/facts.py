@@ -60,7 +60,7 @@ async def read_facts(
             operation="facts",
             sample=sample,
             place=passage.headings or nothing(passage),
-            passage=passage.text,
+            passage=passage.shown,
         )
     except RecordFailed as error:
         passage.why, passage.failed = Flaw(error.kind, str(error)), True

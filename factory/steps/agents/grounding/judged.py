@@ -160,7 +160,7 @@ class Judged:
                 "declined",
                 Declined,
                 events,
-                passage=passage.text,
+                passage=passage.shown,
                 question=turn.question,
                 answer=turn.answer,
             )
@@ -177,16 +177,10 @@ class Judged:
         self, model: str, name: str, schema: type[Fields], events: list[Event], **values: str
     ) -> Fields:
         first = self.draft.slot.passages[0]
-        answer, event = await self.context.ask(
-            model,
-            f"documents/{name}",
-            first.record,
-            Sampling(0.0, self.max_tokens),
-            schema=schema,
-            operation=name,
-            **values,
-        )
-        events.append(event)
+        prompt = self.context.prompt(f"documents/{name}", first.record)
+        sampling = Sampling(0.0, self.max_tokens)
+        answer = await self.context.chat(model).ask(prompt.render(**values), sampling, schema=schema)
+        events.append(self.context.event(name, answer, prompt=prompt))
         return answer.data
 
 

@@ -46,7 +46,7 @@ class Passage:
     @classmethod
     def of(cls, record: Record) -> Passage:
         """The passage of a record, whose text is the user's turn."""
-        text = record.asked.content.strip("\n") if record.asked is not None else ""
+        text = record.asked.content if record.asked is not None else ""
         return cls(record, chunk_of(record), text, Searched(text))
 
     @property
@@ -73,8 +73,16 @@ class Passage:
         parts = [title] if named and title not in self.chunk.headings else []
         return " > ".join([*parts, *self.chunk.headings])
 
+    @property
+    def shown(self) -> str:
+        """Its text as a model is shown it."""
+        return self.text.strip("\n")
+
     def span(self, place: Place) -> dict[str, Any]:
-        """A span of it as a row keeps it: the words, their offsets, and the chunk, file, page and headings."""
+        """A span as a row keeps it: its words, where they stand in the record, the chunk, file, pages and headings.
+
+        `in_document` is the offset in the document's text, where the chunk is a stretch of that.
+        """
         found: dict[str, Any] = {
             "record": self.record.id,
             "quote": self.text[place.start : place.end],
@@ -88,6 +96,8 @@ class Passage:
                 "headings": list(self.chunk.headings),
                 "pages": [self.chunk.first_page, self.chunk.last_page],
             }
+            if self.chunk.end - self.chunk.start == len(self.text):
+                found["in_document"] = self.chunk.start + place.start
         return found
 
     def meta(self) -> dict[str, Any]:
