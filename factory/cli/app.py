@@ -20,6 +20,7 @@ from factory.cli.follow import app as follow_app
 from factory.cli.journal import app as journal_app
 from factory.cli.measure import register as register_measure
 from factory.cli.models import app as models_app
+from factory.cli.new import register as register_new
 from factory.cli.plan import register as register_plan
 from factory.cli.prompts import app as prompts_app
 from factory.cli.publish import register as register_publish
@@ -49,6 +50,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(fit_app, name="fit")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(follow_app, name="follow")
+register_new(app)
 register_run(app)
 register_apply(app)
 register_score(app)

@@ -77,7 +77,7 @@ def write_coverage(folder: Path) -> list[FileCoverage]:
 
 
 def coverage(folder: Path) -> list[FileCoverage]:
-    """The coverage of each document, in the order of their names; none where the run has no chunks of documents.
+    """The coverage of each document, in the order of their names; none where a run asked nothing about documents.
 
     A chunk, and a fact, is covered where a kept row has a span in it; a heading and a page, where a chunk below or on
     it is. Of a row that keeps no spans all of its chunk counts.
@@ -92,7 +92,8 @@ def coverage(folder: Path) -> list[FileCoverage]:
     for path in kept_files(folder)[:1]:
         for row in _rows(path):
             read.take(row, kept=True)
-    return read.by_file(_facts(folder)) if read.chunks else []
+    asked = read.own or read.spans or read.whole or read.why_row
+    return read.by_file(_facts(folder)) if asked else []
 
 
 def coverage_lines(folder: Path) -> list[str]:

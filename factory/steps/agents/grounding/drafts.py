@@ -24,15 +24,15 @@ class _Closed(BaseModel):
 class Grounded(_Closed):
     """A question, its answer, and the words of the passage that support it."""
 
-    question: str
+    question: str = Field(json_schema_extra={"maxLength": 600})
     answer: str
-    quotes: list[str] = Field(json_schema_extra={"maxItems": 8})
+    quotes: list[str] = Field(json_schema_extra={"maxItems": 6})
 
 
 class Bridged(_Closed):
     """A question over two passages, its answer, and the words of each that support it."""
 
-    question: str
+    question: str = Field(json_schema_extra={"maxLength": 600})
     answer: str
     quotes_first: list[str] = Field(json_schema_extra={"maxItems": 6})
     quotes_second: list[str] = Field(json_schema_extra={"maxItems": 6})
@@ -47,7 +47,7 @@ class Conversation(_Closed):
 class Unanswerable(_Closed):
     """A question that a passage does not answer, and how a model declines it."""
 
-    question: str
+    question: str = Field(json_schema_extra={"maxLength": 600})
     answer: str
 
 

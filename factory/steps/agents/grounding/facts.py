@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.text import normal_form
 from factory.errors import RecordFailed
@@ -23,17 +24,28 @@ class ListedFact(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    statement: str
-    quote: str
-    entities: list[str]
+    # The bounds are for a server that decodes by the schema, where a small model may go on for ever.
+    statement: str = Field(json_schema_extra={"maxLength": 300})
+    quote: str = Field(json_schema_extra={"maxLength": 400})
+    entities: list[str] = Field(json_schema_extra={"maxItems": 5})
 
 
 class ListedFacts(BaseModel):
-    """What a model replies when it is asked for a passage's facts."""
+    """What a model replies when it is asked for a passage's facts; `listing` adds how many at the most."""
 
     model_config = ConfigDict(extra="forbid")
 
-    facts: list[ListedFact] = Field(json_schema_extra={"maxItems": 30})
+    facts: list[ListedFact]
+
+
+@functools.lru_cache(maxsize=32)
+def listing(most: int) -> type[ListedFacts]:
+    """The schema of a reply that lists so many facts at the most."""
+    return create_model(
+        "BoundedFacts",
+        __base__=ListedFacts,
+        facts=(list[ListedFact], Field(json_schema_extra={"maxItems": most})),
+    )
 
 
 async def read_facts(
@@ -56,7 +68,7 @@ async def read_facts(
             "documents/facts",
             passage.record,
             sampling,
-            schema=ListedFacts,
+            schema=listing(most),
             operation="facts",
             sample=sample,
             place=passage.headings or nothing(passage),

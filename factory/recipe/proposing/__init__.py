@@ -1,0 +1,1 @@
+"""Proposes a recipe for what a person has: documents, rows, or a brief alone."""
