@@ -22,20 +22,20 @@ class _Closed(BaseModel):
 
 
 class Grounded(_Closed):
-    """A question, its answer, and the words of the passage that support it."""
+    """A question, the words of the passage that answer it, and the answer, which comes last to follow from them."""
 
     question: str = Field(json_schema_extra={"maxLength": 600})
-    answer: str
     quotes: list[str] = Field(json_schema_extra={"maxItems": 6})
+    answer: str
 
 
 class Bridged(_Closed):
     """A question over two passages, its answer, and the words of each that support it."""
 
     question: str = Field(json_schema_extra={"maxLength": 600})
-    answer: str
     quotes_first: list[str] = Field(json_schema_extra={"maxItems": 6})
     quotes_second: list[str] = Field(json_schema_extra={"maxItems": 6})
+    answer: str
 
 
 class Conversation(_Closed):

@@ -25,8 +25,8 @@ class ListedFact(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     # The bounds are for a server that decodes by the schema, where a small model may go on for ever.
-    statement: str = Field(json_schema_extra={"maxLength": 300})
     quote: str = Field(json_schema_extra={"maxLength": 400})
+    statement: str = Field(json_schema_extra={"maxLength": 300})
     entities: list[str] = Field(json_schema_extra={"maxItems": 5})
 
 
