@@ -185,11 +185,7 @@ class WholeSet(Step):
         """Give the table on, its rows reordered, annotated or marked dropped; never fewer rows."""
 
     async def rehearse(self, record: Record, context: Context) -> Sequence[Record] | None:
-        """Make every call that `run` could make for one record, as `PerRecord.rehearse`.
-
-        Give what goes on in its place, None where that is the record itself.
-        """
-        return None
+        """As `PerRecord.rehearse`; what goes on in the record's place, None where it does itself."""
 
     async def rehearse_once(self, context: Context) -> Record | None:
         """Make every call that `run` makes however many records come in; give one like those that it makes, if any."""

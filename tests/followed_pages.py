@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import documents_of_a_reader
 import logs_of_a_trainer
 from scripted_server import ScriptedServer, echo, in_thread
 
@@ -26,8 +27,14 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SERVER = "http://127.0.0.1:8000/v1"
 """The address that stands for a reader's own server; the scripted server takes its place."""
 SERVED = "Qwen/Qwen3-8B"
-BROUGHT = {"following.md": logs_of_a_trainer.bring}
+_DOCUMENTS = ("documents.md", "documents-to-sft.md", "documents-to-sft-zh.md")
+BROUGHT = {
+    "following.md": logs_of_a_trainer.bring,
+    **dict.fromkeys(_DOCUMENTS, documents_of_a_reader.bring),
+}
 """What the reader of a page has already."""
+TEACHERS = dict.fromkeys(_DOCUMENTS, documents_of_a_reader.teacher)
+"""Who answers the reader of a page, where `helpful` does not do."""
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"#.*\bexit code (\d+)")
 
@@ -138,7 +145,7 @@ class Reader:
 
 def follow(page: Path, folder: Path) -> list[dict[str, Any]]:
     """Follow a page in `folder`, a scripted server in the place of the reader's own; gives what that was asked."""
-    with in_thread(ScriptedServer(helpful, models=(SERVED,))) as server:
+    with in_thread(ScriptedServer(TEACHERS.get(page.name, helpful), models=(SERVED,))) as server:
         if page.name in BROUGHT:
             BROUGHT[page.name](folder)
         reader = Reader(folder, server.base_url, page.relative_to(ROOT).as_posix())

@@ -31,6 +31,7 @@ from factory.step import Context, Filter, PerRecord, Source, Step, WholeSet, fin
 
 BUILT_IN = [
     "assemble",
+    "backtranslate",
     "continue_conversation",
     "converse",
     "decontaminate",
@@ -40,6 +41,7 @@ BUILT_IN = [
     "explore",
     "export",
     "from_code",
+    "from_documents",
     "fuse",
     "invent",
     "judge",

@@ -39,6 +39,36 @@ class StepMethods:
                 order of the set; empty: drawn where there is a score
         """
 
+    def backtranslate(
+        self,
+        *,
+        model: Model = "",
+        judge: Model = "",
+        keep: int = 5,
+        least_words: int = 20,
+        max_words: int = 1000,
+        temperature: float = 0.7,
+        max_tokens: int = 256,
+        judge_max_tokens: int = 512,
+    ) -> Dataset:
+        """Write the instruction that a text is the answer to, and keep the pairs that a model grades
+        highest (Humpback).
+
+        Args:
+            model (str, default ""): The chat model that writes the instruction.
+            judge (str, default ""): The chat model that grades the pair; the one that writes, if not
+                given.
+            keep (int, >= 1, <= 5, default 5): The least grade that is kept; the paper keeps 5.
+            least_words (int, >= 1, default 20): A text of fewer words, or Chinese characters, is no
+                answer to learn from ("too_short").
+            max_words (int, >= 1, default 1000): A text of more words, or Chinese characters, is let go
+                ("too_long").
+            temperature (float, >= 0, default 0.7): Sampling temperature of the instruction; the grade is
+                greedy.
+            max_tokens (int, >= 1, default 256): Most tokens of an instruction.
+            judge_max_tokens (int, >= 1, default 512): Most tokens of the grade and its reason.
+        """
+
     def chunk(
         self,
         *,
@@ -645,6 +675,60 @@ class StepMethods:
                 stands between fences (```), all of its prompt, or all of its output.
             language (en | zh | none, default null): The language of the problems; that of the record, if
                 not given.
+        """
+
+    def from_documents(
+        self,
+        *,
+        model: Model = "",
+        judge: Model = "",
+        kinds: Mapping[Literal["single_fact", "several_facts", "multi_hop", "summary", "how_to", "comparison", "conversation", "unanswerable"], float] = ...,
+        per_chunk: int = 4,
+        most_chunks: int | None = None,
+        facts: int = 12,
+        context: Literal["none", "chunk"] = "none",
+        brief: str = "",
+        check_alone: bool = True,
+        check_general: bool = True,
+        until: Literal["once", "full"] = "once",
+        dry_rounds: int = 2,
+        temperature: float = 0.7,
+        max_tokens: int = 1024,
+        judge_max_tokens: int = 256,
+    ) -> Dataset:
+        """Ask questions about chunks of documents, and answer each from words of the chunk that are kept
+        beside it.
+
+        Args:
+            model (str, default ""): The chat model that lists facts, writes, and is asked without the
+                chunk.
+            judge (str, default ""): The chat model that judges what was written; the one that writes, if
+                not given.
+            kinds (mapping of single_fact | several_facts | multi_hop | summary | how_to | comparison |
+                conversation | unanswerable to float, default {"single_fact": 0.3, "several_facts": 0.2,
+                "multi_hop": 0.1, "summary": 0.1, "how_to": 0.1, "comparison": 0.05, "conversation": 0.1,
+                "unanswerable": 0.05}): Shares of the kinds of questions, such as {single_fact: 0.6,
+                how_to: 0.4}; those that are not named have none.
+            per_chunk (int, >= 1, <= 50, default 4): Questions that are asked for about each chunk.
+            most_chunks (int | none, >= 1, default null): At most so many chunks, drawn by the seed; the
+                others are let go ("not_drawn").
+            facts (int, >= 1, <= 30, default 12): Facts of a chunk that are worked with at the most.
+            context (none | chunk, default "none"): What a row's user shows beside the question: nothing,
+                or the chunk.
+            brief (str, default ""): What the set is for and who asks, in a sentence or two, for the model
+                that writes.
+            check_alone (bool, default true): Ask the judge whether the question can be understood without
+                the chunk: one call for each row.
+            check_general (bool, default true): Ask the model without the chunk, and let go what it knows:
+                one or two calls for each row.
+            until (once | full, default "once"): full goes back to chunks that have no row.
+            dry_rounds (int, >= 1, <= 20, default 2): Rounds in a row that cover no further chunk, after
+                which it ends.
+            temperature (float, >= 0, default 0.7): Sampling temperature of writing; facts and judgements
+                are greedy at first.
+            max_tokens (int, >= 1, default 1024): Most tokens of a row or a list of facts.
+            judge_max_tokens (int, >= 1, default 256): Most tokens of a judgement, and of an answer
+                without the chunk.
         """
 
     def fuse(

@@ -29,6 +29,7 @@ OWN_ENTRIES = (
     "dropped.parquet",
     "dataset",
     "report.html",
+    "coverage.jsonl",
     OWN_PROMPTS,
     LOCK,
 )
@@ -209,7 +210,7 @@ def output_facts(folder: Path) -> tuple[FileFacts, ...]:
     Raises:
         OutputError: a file cannot be read, or went away meanwhile.
     """
-    skip = {MANIFEST, "report.html", LOCK}
+    skip = {MANIFEST, "report.html", "coverage.jsonl", LOCK}
     entries = [folder / name for name in OWN_ENTRIES if name not in skip]
     paths = sorted(p for entry in entries for p in (entry, *entry.rglob("*")) if p.is_file())
     try:

@@ -99,3 +99,14 @@ def test_of_the_questions_over_two_chunks_only_pairs_with_the_edited_one_are_ask
     ]
     assert pairs
     assert all(5 in pair for pair in pairs)
+
+
+def test_the_server_is_kept_full() -> None:
+    """Facts of all chunks are asked for side by side, and then all questions: 20 chunks, 32 calls at once."""
+    with in_thread(ScriptedServer(Reader().served, delay=0.02)) as server:
+        teacher = {"provider": "openai", "base_url": server.base_url, "model": "scripted", "concurrency": 32}
+        rows = [{"instruction": chunk.prompt, "chunk": chunk.meta["chunk"]} for chunk in MANUAL]
+        Path("chunks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        steps = [{"read": {"path": "chunks.jsonl"}}, {"from_documents": {"model": "teacher", "per_chunk": 4}}]
+        sft.run({"name": "full", "models": {"teacher": teacher}, "steps": steps})
+        assert server.max_in_flight == 32
