@@ -26,19 +26,24 @@ _POINTS = re.compile(
 )
 # What may be spoken of for its own sake, where the passage speaks of it too: a printer prints "the document".
 _MAY_POINT = re.compile(
-    r"\bthe\s+(?:text|document|article|section|chapter|paragraph|page|author|report|manual|guide)\b",
+    r"\bthe\s+(?:text|document|article|section|chapter|paragraph|page|author|report|manual|guide)\b(?!\s+(?:of|for)\b)"
+    r"|(?:文章|文本|文档|资料)[中里]|[该此](?:文档|文件|手册|材料|资料|内容|信息)",
     re.IGNORECASE,
 )
 _ZH_TEXT = r"(?:文本|材料|段落|内容|资料|文档|文件|文章|手册|信息|段|篇|节|章|页)"
+_ZH_BY = r"(?:根据|依据|按照|依照|结合|基于|参照|參照)"
+_NO_WORD = r"[件化明档学书本字章案艺]"  # 文 and one of these are a word of their own
 _ZH_POINTS = re.compile(
-    rf"(?:根据|依据|按照|依照|结合|基于|参照|參照)(?:上文|文中|本文|原文|该文|前文|[这该本此上]{_ZH_TEXT}|以上|上述"
-    rf"|(?:给定|所给|提供)的?{_ZH_TEXT}|{_ZH_TEXT}(?![\u4e00-\u9fff]{{0,2}}名))"
-    rf"|上文|(?<![\u4e00-\u9fff])文中|原文中|文章中|文本中|本文(?![件化明档学书])|[这该此]{_ZH_TEXT}|上述|前述|如[上下]所[述示]|作者"
-    rf"|(?:给定|所给|提供|以上|下列)的?{_ZH_TEXT}"
+    rf"{_ZH_BY}(?:上文|文中|本文|原文|该文|前文|[这该本此上]{_ZH_TEXT}|以上|上述|(?:给定|所给|提供)的?{_ZH_TEXT}"
+    rf"|{_ZH_TEXT}(?:[,，]|内容|可|回|说))"
+    rf"|(?<![\u4e00-\u9fff])文中|原文[中里]|上文(?!{_NO_WORD})|上述|前述|如[上下]所[述示]|(?<!的)作者(?:认为|提到|指出|说|写)"
+    rf"|(?<![基日根成样标资版文书课剧原])本(?:文(?!{_NO_WORD})|段|节(?![约能省日])|章(?![鱼程])|篇)"
+    rf"|这(?:段|篇)|(?:给定|所给|以上|下列)的?{_ZH_TEXT}"
 )
-_PRONOUN = re.compile(r"\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"\b(?:[Ii]ts?|[Tt]he(?:y|m|irs?)|[Hh](?:e|im|is|ers?)|[Ss]he)\b")  # IT is a trade
 _STANDS_FOR_NOTHING = re.compile(
-    r"\bit(?:\s+\w+){0,3}\s+(?:to|that|for)\b|\bit\s+(?:\w+\s+)?(?:takes?|costs?|rains?|snows?)\b",
+    r"\bit(?:\s+\w+){0,3}\s+(?:to|that|for)\b|\bit\s+(?:\w+\s+)?(?:takes?|costs?|rains?|snows?)\b"
+    r"|\bit\s+(?:like\b|(?:un)?(?:clear|known|likely|certain|possible|true))",
     re.IGNORECASE,
 )
 _ZH_PRONOUN = re.compile(r"(?<![其吉])[它他她](?![人国乡])")
