@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
@@ -125,7 +124,7 @@ class Backtranslate(PerRecord):
         )
         instruction = " ".join(clean_instruction(reply.text).split())
         made = record.child(instruction, event)
-        made = replace(made, messages=(Message("user", instruction), Message("assistant", text)))
+        made = made.but(messages=(Message("user", instruction), Message("assistant", text)))
         flaw = task_flaw(instruction, reply, [text], {detect_language(text)}, prompt, "instruction")
         flaw = flaw or copy_flaw(instruction, text, "instruction")
         if flaw is None and (said := speaks_of_text(instruction, text)):

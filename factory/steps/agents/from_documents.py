@@ -148,7 +148,7 @@ class FromDocuments(WholeSet):
             rows.append(
                 await making.row(Slot(kind, number, (passage, *others), passage.facts), rehearsing=True)
             )
-        return [replace(row, dropped=None) for row in rows]
+        return [row.but(dropped=None) for row in rows]
 
 
 @dataclass(slots=True)

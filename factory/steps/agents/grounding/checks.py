@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from factory.data.prompt import Prompt
@@ -111,4 +110,4 @@ def spanned(draft: Draft) -> tuple[Record, Flaw | None]:
                 else:
                     spans.append({**passage.span(place), "turn": at})
     row = draft.record
-    return replace(row, meta={**row.meta, SPANS: spans}), flaw
+    return row.but(meta={**row.meta, SPANS: spans}), flaw

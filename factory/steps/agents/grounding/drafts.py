@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -140,8 +140,7 @@ def _row(slot: Slot, turns: Sequence[Turn], event: Event, in_context: bool) -> R
         asked = join_input(turn.question, shown) if in_context and not at else turn.question
         messages += [Message("user", asked), Message("assistant", turn.answer)]
     facts = tuple(event for passage in slot.passages for event in passage.events)
-    return replace(
-        made,
+    return made.but(
         messages=tuple(messages) or made.messages,
         input_chars=len(shown) if in_context and len(turns) == 1 else 0,
         events=(*facts, *made.events),

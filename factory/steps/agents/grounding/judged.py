@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,9 +93,9 @@ class Judged:
             if general and not declines and (flaw is None or self.rehearsing):
                 flaw = flaw or await self._known(events)
         except RecordFailed as error:
-            row = replace(row, events=(*row.events, *events))
+            row = row.but(events=(*row.events, *events))
             return row.drop(self.context.step, error.kind, str(error), failed=True)
-        row = replace(row, events=(*row.events, *events))
+        row = row.but(events=(*row.events, *events))
         return row if flaw is None else row.drop(self.context.step, *flaw)
 
     async def _unsupported(self, row: Record, events: list[Event]) -> Flaw | None:
