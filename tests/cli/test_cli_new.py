@@ -111,6 +111,7 @@ def test_a_brief_alone_is_explored() -> None:
     [
         ([], "give a folder of documents or a file of rows, or --brief"),
         (["nowhere/"], "there is no such file or folder"),
+        (["hf:org/name"], "a data set of the hub is not looked at"),
         (["--brief", "x", "--model", "opnai:m"], "there is no provider of models 'opnai'"),
         (["--brief", "x", "--out", "-", "--preview"], "--preview runs a recipe that was written"),
     ],

@@ -87,6 +87,11 @@ def look_at(place: Path) -> DocumentSample | RowSample:
         InputError: there is nothing that can be read.
         MissingDependency: its documents take a package that is not installed.
     """
+    if str(place).startswith("hf:"):
+        raise InputError(
+            f"{place}: a data set of the hub is not looked at: plan from a file of some of its rows, and "
+            "name the data set in the recipe's `read` then"
+        )
     if not place.exists() and not any(sign in str(place) for sign in "*?["):
         raise InputError(
             f"{place}: there is no such file or folder: check the name, or leave it out to plan from a brief"
