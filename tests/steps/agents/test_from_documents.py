@@ -227,6 +227,17 @@ def test_what_the_model_knows_without_the_chunk_is_let_go_and_what_it_knows_wron
     assert same.dropped == ["general_knowledge"]
 
 
+def test_words_that_are_quoted_twice_are_one_span() -> None:
+    words = "The Orrin pump 0 works at 3 bar."
+    done = run(
+        FromDocuments(kinds=ONE, per_chunk=1),
+        reader_who_writes(ASKED, "At 3 bar.", [words, words.upper()]),
+        [LONG],
+    )
+    (row,) = done.kept
+    assert [span["quote"] for span in row.meta["spans"]] == [words]
+
+
 def test_checks_that_cost_calls_can_be_left_out() -> None:
     reader = Reader(understood=lambda question: False, known=lambda question: "3")
     done = run(

@@ -107,7 +107,7 @@ def spanned(draft: Draft) -> tuple[Record, Flaw | None]:
                         "span_not_found",
                         f"the words {shorten(quote, 60)!r} do not stand in the passage word for word",
                     )
-                else:
-                    spans.append({**passage.span(place), "turn": at})
+                elif (span := {**passage.span(place), "turn": at}) not in spans:
+                    spans.append(span)
     row = draft.record
     return row.but(meta={**row.meta, SPANS: spans}), flaw
