@@ -76,7 +76,7 @@ class Reader:
     def __call__(self, ask: Ask) -> str:
         """The reply to a call of a step."""
         assert ask.schema is not None
-        return self.reply(ask.text, set(ask.schema.model_json_schema()["properties"]))
+        return self.reply(ask.text, set(ask.schema.model_fields))
 
     def served(self, request: dict[str, Any]) -> str:
         """The reply to a request to a server."""
