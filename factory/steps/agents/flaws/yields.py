@@ -32,6 +32,9 @@ _MENDS: Mapping[str, str] = {
     "bad_node": "the model adds nodes that bring nothing new: ask a stronger one, or for fewer `nodes`",
     "node_missing": "the model writes instructions that lack their new nodes: ask a stronger one, or for fewer `nodes`",
     "word_lost": "the model leaves out what was asked: ask a stronger one, or lower `min_kept`",
+    "low_score": "graded below `keep`: lower it, or give texts that are written as answers",
+    "no_score": "the judge states no grade: ask a stronger one, or raise `judge_max_tokens`",
+    "too_short": "texts are short: lower `least_words`, or cut larger chunks",
     "call_failed": "the server gave no reply: look at it, and run the same command again",
     "bad_reply": "replies do not fit their schema: ask a server that decodes by a schema, or a stronger model",
 }
