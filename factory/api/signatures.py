@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from factory.errors import UnknownName, nearest
-from factory.recipe.option_docs import option_rows, union
+from factory.recipe.option_docs import option_rows, plain_type, union
 from factory.step import Source, Step, find_step, step_names
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def step_signature(kind: type[Step]) -> inspect.Signature:
             default=inspect.Parameter.empty
             if info.is_required()
             else info.get_default(call_default_factory=True),
-            annotation=info.annotation,
+            annotation=plain_type(info.annotation),
         )
         # Those without a default are named first, as one looks for them first.
         for name, info in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required())
@@ -119,7 +119,7 @@ def _stub_of(kind: type[Step]) -> str:
     fields = sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required())
     models = {*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")}
     parameters = [
-        f"{name}: {_accepted(info.annotation, name in models)}{_default(info)}" for name, info in fields
+        f"{name}: {_accepted(plain_type(info.annotation), name in models)}{_default(info)}" for name, info in fields
     ]
     summary = textwrap.fill(kind.summary(), _WIDTH - 14)
     told = textwrap.indent(f"{summary}\n\n{_options(kind)}", " " * 8).lstrip()

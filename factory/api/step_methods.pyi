@@ -217,7 +217,7 @@ class StepMethods:
         user: Model = "",
         assistant: Model = "",
         judge: Model = "",
-        turns: Sequence[str] = ...,
+        turns: Sequence[int] = ...,
         begin_with_goal: bool = False,
         check_goal: bool = True,
         repeated: float = 0.9,
@@ -234,9 +234,8 @@ class StepMethods:
             user (str, default ""): The chat model that plans and plays the user.
             assistant (str, default ""): The chat model that plays the assistant.
             judge (str, default ""): The chat model that says whether a conversation is about its goal.
-            turns (list of Annotated[int, FieldInfo(annotation=NoneType, required=True,
-                metadata=[Ge(ge=1)])], default [2, 10]): The least and the most exchanges, of a user's
-                turn and its answer each.
+            turns (list of int, default [2, 10]): The least and the most exchanges, of a user's turn and
+                its answer each.
             begin_with_goal (bool, default false): Have the record's instruction stand as the first user
                 turn, word for word.
             check_goal (bool, default true): Have a model judge whether what is kept is about the goal.

@@ -44,7 +44,9 @@ class StepOption:
     @property
     def annotation(self) -> Any:
         """The type of the field; of a choice, bool."""
-        return self.kind.model_fields[self.field].annotation if self.field else bool
+        from factory.recipe.option_docs import plain_type
+
+        return plain_type(self.kind.model_fields[self.field].annotation) if self.field else bool
 
     @property
     def is_flag(self) -> bool:

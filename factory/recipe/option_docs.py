@@ -10,7 +10,7 @@ import re
 import textwrap
 import types
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -41,7 +41,7 @@ def option_rows(model: type[BaseModel]) -> list[OptionRow]:
             else json.dumps(info.get_default(call_default_factory=True), default=str, ensure_ascii=False)
         )
         told = " ".join((info.description or written.get(name, "")).split())
-        kind = ", ".join([type_text(info.annotation), *limits(info)])
+        kind = ", ".join([type_text(plain_type(info.annotation)), *limits(info)])
         rows.append(OptionRow(name, kind, default, told))
     return rows
 
@@ -63,6 +63,17 @@ def choices(annotation: Any) -> tuple[str, ...]:
     if get_origin(annotation) in (tuple, list):
         return choices(get_args(annotation)[0])
     return ()
+
+
+def plain_type(annotation: Any) -> Any:
+    """A type without what `Annotated` says of it and of its parts."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return plain_type(parts[0])
+    plain = parts if origin is Literal else tuple(map(plain_type, parts))
+    if plain == parts:
+        return annotation
+    return Union[plain] if origin in (Union, types.UnionType) else origin[plain]  # noqa: UP007
 
 
 def union(annotation: Any) -> tuple[Any, ...]:

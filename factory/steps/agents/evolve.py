@@ -28,6 +28,7 @@ from factory.steps.agents.flaws.language import answer_language_flaw, language_f
 from factory.steps.agents.flaws.repetition import loop_flaw
 from factory.steps.agents.flaws.rewriting import rewriting_flaw, without_question_label
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
+from factory.steps.option_types import OneOrSeveral
 
 ATTEMPT = 1000
 """How far apart the samples of one round's attempts are numbered."""
@@ -90,7 +91,7 @@ class Evolve(PerRecord):
     """The chat model that evolves, answers and judges the gain."""
     rounds: int = Field(4, ge=1)
     """Rounds of evolution; each gives one child, kept or dropped."""
-    operations: tuple[Named, ...] | dict[str, float] = OPERATIONS
+    operations: OneOrSeveral[Named] | dict[str, float] = OPERATIONS
     """The operations to choose from, each as likely as the others, or a mapping of each to its weight."""
     by_round: dict[int, Mix] = Field(default_factory=dict)
     """Other operations from a round on, until the next one named, such as {3: {breadth: 1, deepen: 2}}."""
@@ -120,18 +121,6 @@ class Evolve(PerRecord):
     """Most tokens of an answer."""
 
     _limits: Limits = PrivateAttr()
-
-    @field_validator("operations", mode="before")
-    @classmethod
-    def _one_or_several(cls, mix: object) -> object:
-        return (mix,) if isinstance(mix, str) else mix
-
-    @field_validator("by_round", "tasks", mode="before")
-    @classmethod
-    def _each_one_or_several(cls, mixes: object) -> object:
-        if not isinstance(mixes, dict):
-            return mixes
-        return {key: (mix,) if isinstance(mix, str) else mix for key, mix in mixes.items()}
 
     @field_validator("operations")
     @classmethod

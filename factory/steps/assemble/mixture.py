@@ -23,8 +23,9 @@ from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, rang
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
 from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
 from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of, ratios
-from factory.steps.assemble.select.expression import Expression
+from factory.steps.assemble.select.expression import Expression, SumOfScores
 from factory.steps.assemble.select.moved import moved
+from factory.steps.option_types import OneOrSeveral
 
 AT_ONCE = 20_000
 """Records whose texts are read at a time."""
@@ -64,7 +65,7 @@ class Mixture(WholeSet):
 
     name: ClassVar[str] = "mixture"
 
-    by: tuple[str, ...] = Field(
+    by: OneOrSeveral[str] = Field(
         min_length=1,
         description="what the groups are: task, lang, source, license, a column of the source, a score or a sum of "
         "scores; several stand for all their combinations",
@@ -104,14 +105,9 @@ class Mixture(WholeSet):
         2, ge=1, le=20, description="rounds in a row that bring little, after which it ends"
     )
     cuts: tuple[float, ...] = Field((), description="where the ranges of a score begin, rising")
-    score: str = Field(
+    score: SumOfScores = Field(
         "", description="a score, or a sum of scores, whose highest go first; empty: the seed draws"
     )
-
-    @field_validator("by", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value else value
 
     @field_validator("shares", mode="before")
     @classmethod
@@ -127,13 +123,6 @@ class Mixture(WholeSet):
                     f"`shares` of {shorten(str(group), 40)!r} is {shorten(share, 20)}: write 0.3 for 30%"
                 )
         return value
-
-    @field_validator("score")
-    @classmethod
-    def _reads(cls, text: str) -> str:
-        if text:
-            Expression.parse(text)
-        return text
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from factory.data.named_files import named_files
 from factory.data.record import Record
@@ -29,6 +29,7 @@ from factory.statistics.training.trajectories import (
     window,
 )
 from factory.step import Context, WholeSet
+from factory.steps.option_types import OneOrSeveral
 
 Flags = NDArray[np.bool_]
 LOST = 0.5
@@ -74,15 +75,12 @@ class Prune(WholeSet):
     variation: float = Field(
         0.0, ge=0, description="how much of the moving deviation is added to the average"
     )
-    let_go: tuple[Fate, ...] = Field((), description="what else is let go: learned, forgotten, never_learned")
+    let_go: OneOrSeveral[Fate] = Field(
+        (), description="what else is let go: learned, forgotten, never_learned"
+    )
     learned_loss: float = Field(
         LEARNED_LOSS, gt=0, description="at most this loss a row is learned, nats a token"
     )
-
-    @field_validator("let_go", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

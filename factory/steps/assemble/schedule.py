@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from factory.data.formats.set_parts import MANY, slug
 from factory.data.table import Table
@@ -31,8 +31,9 @@ from factory.steps.assemble.scheduling.orders import (
 from factory.steps.assemble.scheduling.plan import tell_plan
 from factory.steps.assemble.scheduling.routing import tell_router
 from factory.steps.assemble.scheduling.stages import Stage, staged
-from factory.steps.assemble.select.expression import Expression
+from factory.steps.assemble.select.expression import Expression, SumOfScores
 from factory.steps.assemble.select.gather import unit_rows
+from factory.steps.option_types import OneOrSeveral
 
 ROUTED = 2000
 """Prompts that a router is made from and evaluated on, at most."""
@@ -82,13 +83,13 @@ class Schedule(WholeSet):
         description="what orders the set"
     )
     by: str = Field("", description="the column of the groups; empty: task, for conditioned source")
-    score: str = Field(
+    score: SumOfScores = Field(
         "", description='a score, or a sum such as "ifd + 0.1 * evolve.added_words", for curriculum'
     )
     stages: int = Field(3, ge=1, le=MANY, description="stages of a curriculum; 1: smoothly, row by row")
     hard_first: bool = Field(False, description="the highest score first")
-    first: tuple[str, ...] = Field((), description="the specialised groups of dual_stage")
-    order: tuple[str, ...] = Field(
+    first: OneOrSeveral[str] = Field((), description="the specialised groups of dual_stage")
+    order: OneOrSeveral[str] = Field(
         (), description="the sets of replay in turn; empty: as they first come in the set"
     )
     share: float | None = Field(
@@ -109,18 +110,6 @@ class Schedule(WholeSet):
         "",
         description="the embedding model of replay and experts; by default the only one, else the embedded one",
     )
-
-    @field_validator("first", "order", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("score")
-    @classmethod
-    def _reads(cls, text: str) -> str:
-        if text:
-            Expression.parse(text)
-        return text
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

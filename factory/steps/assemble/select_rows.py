@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from factory.data.record import Drop
 from factory.data.run_manifest import BESIDE, OVERLAPS
@@ -23,7 +23,7 @@ from factory.step import Context, EmbeddingModelName, ScoringModelName, WholeSet
 from factory.steps.assemble.select.aiming import NEEDED_FILES, Files, aim
 from factory.steps.assemble.select.blocks import Engine
 from factory.steps.assemble.select.comparing import Comparison, Picked, compare, timed
-from factory.steps.assemble.select.expression import Expression
+from factory.steps.assemble.select.expression import Expression, SumOfScores
 from factory.steps.assemble.select.gather import (
     Gathered,
     check_score,
@@ -37,6 +37,7 @@ from factory.steps.assemble.select.plain import highest_first
 from factory.steps.assemble.select.pool import Choice, Method, Need, Settings
 from factory.steps.assemble.select.registry import METHODS, MethodName
 from factory.steps.assemble.select.within import choose_tokens, choose_within
+from factory.steps.option_types import OneOrSeveral
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -108,7 +109,7 @@ class Select(WholeSet):
     compare: tuple[MethodName, ...] = Field(
         (), description="methods to show side by side; nothing is dropped then"
     )
-    score: str = Field(
+    score: SumOfScores = Field(
         "",
         description='a score, or a sum of scores such as "judge.quality + 0.5 * ifd"; empty: the only judge score, '
         "where the method needs one",
@@ -148,7 +149,7 @@ class Select(WholeSet):
     alpha: float = Field(0.5, ge=0, le=1, description="weight of quality in qdit; the rest is diversity's")
     gamma: float = Field(1.0, ge=0, description="how fast a message of d2 fades with the distance")
 
-    target: tuple[str, ...] = Field(
+    target: OneOrSeveral[str] = Field(
         (),
         description="files of what to be like, rows or a benchmark, for nearest, rds and dsir: their questions are "
         "compared with `field`; for target_path and gradient rows with answers",
@@ -162,7 +163,7 @@ class Select(WholeSet):
         "",
         description='a file of rows {"id", "losses"}: a list, one for each checkpoint of a small model, for s2l',
     )
-    solved: tuple[str, ...] = Field(
+    solved: OneOrSeveral[str] = Field(
         (),
         description="scores above 0.5 where a reference model solves a record: these records are set aside, as s1 does",
     )
@@ -173,18 +174,6 @@ class Select(WholeSet):
         "the cluster at RAY_ADDRESS or else started here; the result is the same",
     )
     workers: int = Field(1, ge=1, description="processors for a Ray started here; the result is the same")
-
-    @field_validator("target", "solved", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value else value
-
-    @field_validator("score")
-    @classmethod
-    def _reads(cls, text: str) -> str:
-        if text:
-            Expression.parse(text)
-        return text
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from factory.data.table import Table
 from factory.data.text import shorten
@@ -20,6 +20,7 @@ from factory.steps.assemble.splitting.parts import assign, counts_by, drawn_by_i
 from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, Close, close_by
 from factory.steps.dedup.joins.compared import texts_and_inputs
 from factory.steps.dedup.joins.forms import exact_form
+from factory.steps.option_types import OneOrSeveral
 
 DOCUMENT = ("document", "document_id", "doc_id", "source_document")
 """Columns that name the document a record was made from, where `together` names none."""
@@ -60,7 +61,7 @@ class Split(WholeSet):
     stratify: str = Field(
         "", description="a column whose values are split alike: task, lang, source, or one of your own"
     )
-    together: tuple[str, ...] = Field(
+    together: OneOrSeveral[str] = Field(
         (),
         description="columns whose equal values stay in one part, such as a url; empty: that of the document "
         "(document, document_id, doc_id, source_document) where there is one",
@@ -81,11 +82,6 @@ class Split(WholeSet):
         "",
         description="the embedding model of `near: semantic`; by default the only one, else the embedded one",
     )
-
-    @field_validator("together", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

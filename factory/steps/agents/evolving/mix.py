@@ -11,6 +11,7 @@ from factory.data.text import word_count
 from factory.errors import nearest
 from factory.steps.agents.flaws.demands import demand_count
 from factory.steps.agents.flaws.eliminate import Flaw
+from factory.steps.option_types import OneOrSeveral
 
 Operation: TypeAlias = Literal[
     "add_constraints", "deepen", "concretize", "increase_reasoning", "complicate_input", "breadth"
@@ -34,7 +35,7 @@ Named: TypeAlias = Literal[
     "code",
 ]
 """An operation, or the name of several: `depth` is the five of in-depth evolving, `code` those of WizardCoder."""
-Mix: TypeAlias = tuple[str, ...] | dict[str, float]
+Mix: TypeAlias = OneOrSeveral[str] | dict[str, float]
 """Operations to choose from by `Named` names: each as likely as the others, or by weight."""
 
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)

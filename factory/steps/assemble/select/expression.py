@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from pydantic import AfterValidator
 
 from factory.statistics.arrays import Floats
 
@@ -79,6 +80,16 @@ class Expression:
         value = stack.pop()
         return np.where(np.isfinite(value), value, np.nan)
 
+
+def _parsed(text: str) -> str:
+    """The text itself, where it is empty or can be read."""
+    if text:
+        Expression.parse(text)
+    return text
+
+
+SumOfScores = Annotated[str, AfterValidator(_parsed)]
+"""An option that takes an expression, or nothing."""
 
 _OPERATORS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "+": np.add,
