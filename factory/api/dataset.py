@@ -19,6 +19,7 @@ from factory.api.selecting import Selecting
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
+from factory.api.why_empty import why_empty
 from factory.data.document import is_of_document
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import read_files
@@ -337,11 +338,8 @@ class Dataset(StepMethods, Selecting):
         from factory.data.formats.write import write_file
 
         path = Path(path).expanduser()
-        bad = self.run()._dropped
-        if not len(self) and len(bad) and all(drop["kind"] == "bad_row" for drop in bad.values("dropped")):
-            raise OutputError(
-                f"{path}: there is no record to write: none of the {len(bad):,} rows could be read: mend them first"
-            )
+        if not len(self):
+            raise OutputError(f"{path}: there is no record to write: {why_empty(self.run()._dropped.arrow)}")
         layout = format or self._layout(path)
         return write_file(self, path, layout, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
 

@@ -119,7 +119,8 @@ def _stub_of(kind: type[Step]) -> str:
     fields = sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required())
     models = {*kind.model_fields_of("chat"), *kind.model_fields_of("embedding")}
     parameters = [
-        f"{name}: {_accepted(plain_type(info.annotation), name in models)}{_default(info)}" for name, info in fields
+        f"{name}: {_accepted(plain_type(info.annotation), name in models)}{_default(info)}"
+        for name, info in fields
     ]
     summary = textwrap.fill(kind.summary(), _WIDTH - 14)
     told = textwrap.indent(f"{summary}\n\n{_options(kind)}", " " * 8).lstrip()

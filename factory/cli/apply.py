@@ -13,12 +13,13 @@ from factory.cli.common import (
     EncodingOption,
     MaybeFilesArgument,
     echo_warnings,
+    end,
     load_files,
     save_result,
 )
 from factory.cli.dropped import DroppedOption, check_dropped, tell_dropped
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of, shown_sections
-from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, FactoryError
+from factory.errors import FactoryError
 
 
 def apply(
@@ -85,10 +86,7 @@ def apply(
     for sentence in not_scored(result):
         typer.echo(f"    {sentence}")
     if out is not None:
-        if len(result):
-            save_result(result, out, csv_safe=csv_safe)
-        else:
-            typer.echo(f"warning: {out} is not written: no record is left", err=True)
+        save_result(result, out, csv_safe=csv_safe)
         if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
             typer.echo(
                 f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
@@ -98,10 +96,7 @@ def apply(
         for path in result.save_tables(out):
             typer.echo(f"written beside it: {path}")
     tell_dropped(result, dropped)
-    if not len(result):
-        raise typer.Exit(EXIT_NOTHING_DONE)
-    if skipped or result.progress.failed:
-        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+    end(result, out, skipped)
 
 
 class ApplyCommand(StepCommand):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory.errors import OutputError
+from factory.errors import EXIT_NOTHING_DONE, EXIT_SOME_RECORDS_FAILED, OutputError
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset
@@ -90,13 +90,36 @@ def load_files(
 def save_result(result: Dataset, out: Path, format: str | None = None, *, csv_safe: bool = True) -> None:
     """Write the records to a file, and tell how many they are and what the file cannot hold.
 
+    Where none is left the file stays as it is: `end` tells why.
+
     Raises:
         OutputError: it cannot be written.
     """
+    if not len(result):
+        return
     written = result.write(out, format or result.as_read(out), csv_safe=csv_safe)
     typer.echo(f"{len(result):,} records written to {out}")
     for sentence in written.told:
         typer.echo(f"warning: {out}: {sentence}", err=True)
+
+
+def end(result: Dataset, out: Path | None, skipped: int) -> None:
+    """The end of a command on files: tells why no record is left, where none is.
+
+    Args:
+        skipped: rows that could not be read
+
+    Raises:
+        typer.Exit: no record is left, or rows could not be read, or records failed.
+    """
+    if not len(result):
+        from factory.api.why_empty import why_empty
+
+        told = f"{out} is not written: " if out is not None else ""
+        typer.echo(f"warning: {told}no record is left: {why_empty(result.dropped.to_arrow())}", err=True)
+        raise typer.Exit(EXIT_NOTHING_DONE)
+    if skipped or (result.progress is not None and result.progress.failed):
+        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
 
 
 def echo_warnings(progress: RunProgress) -> None:

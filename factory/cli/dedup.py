@@ -15,12 +15,13 @@ from factory.cli.common import (
     EncodingOption,
     FilesArgument,
     echo_warnings,
+    end,
     load_files,
     save_result,
 )
 from factory.cli.dropped import DroppedOption, check_dropped, own_ids, tell_dropped
 from factory.cli.options import Chosen, StepCommand, StepOption, chosen_options, options_of
-from factory.errors import EXIT_SOME_RECORDS_FAILED, FactoryError
+from factory.errors import FactoryError
 
 if TYPE_CHECKING:
     from factory.api.dataset import Dataset
@@ -112,8 +113,7 @@ def dedup(
     if out is not None:
         save_result(result, out, csv_safe=csv_safe)
     tell_dropped(result, dropped)
-    if skipped or result.progress.failed:
-        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+    end(result, out, skipped)
 
 
 def _chosen_steps(chosen: Chosen) -> list[tuple[str, dict[str, Any]]]:

@@ -232,7 +232,10 @@ def take_options(
         option = options[name]
         fields = chosen.setdefault(option.step, {})
         if option.field:
-            fields[option.field] = option.value(texts)
+            try:
+                fields[option.field] = option.value(texts)
+            except FactoryError as error:
+                raise FactoryError(f"--{name}: {error}") from error
     return chosen, rest
 
 

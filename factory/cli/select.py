@@ -13,12 +13,12 @@ from factory.cli.common import (
     EncodingOption,
     FilesArgument,
     echo_warnings,
+    end,
     load_files,
     save_result,
 )
 from factory.cli.dropped import DroppedOption, check_dropped, tell_dropped
 from factory.cli.options import StepCommand, StepOption, chosen_options, options_of
-from factory.errors import EXIT_SOME_RECORDS_FAILED
 
 STEP = "select"
 
@@ -73,5 +73,4 @@ def select(
     if out is not None:
         save_result(result, out, csv_safe=csv_safe)
     tell_dropped(result, dropped)
-    if skipped or result.progress.failed:
-        raise typer.Exit(EXIT_SOME_RECORDS_FAILED)
+    end(result, out, skipped)

@@ -9,6 +9,7 @@ import yaml
 
 from factory.data.text import shorten
 from factory.errors import RecipeError, nearest
+from factory.recipe.yaml_keys import lacks_space
 
 
 def plain_data(value: Any) -> Any:
@@ -17,13 +18,15 @@ def plain_data(value: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML itself would let the last win without a word."""
+    """Refuses a key that stands twice, of which YAML itself would let the last win without a word, and {key:value}."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for name in names:
             if names.count(name) > 1:
                 raise RecipeError(f"the key {shorten(name)!r} is given twice: give each a name of its own")
+        if (found := lacks_space(node)) is not None:
+            raise RecipeError(found[1])
         return super().construct_mapping(node, deep)
 
 
@@ -31,7 +34,7 @@ def option_value(text: str) -> Any:
     """What is typed for an option, read as YAML where it is YAML (numbers, lists), else as it stands (">= 4").
 
     Raises:
-        RecipeError: a key of it stands twice.
+        RecipeError: a key of it stands twice, or has no space behind its colon.
     """
     try:
         return plain_data(yaml.load(text, _Loader)) if text.strip() else ""
@@ -49,7 +52,10 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     keys = target.split(".")
     if not equals or not all(keys):
         raise RecipeError(f"--set {target}: write step.field=value, such as --set evolve.rounds=2")
-    value = option_value(text)
+    try:
+        value = option_value(text)
+    except RecipeError as error:
+        raise RecipeError(f"--set {target}: {error}") from error
     if target in ("name", "description", "prompts", "seed"):
         data[target] = value
         return

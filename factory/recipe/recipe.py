@@ -23,6 +23,7 @@ from factory.models.options import ModelOptions
 from factory.recipe.complaints import field_path, option_classes, validation_sentence
 from factory.recipe.overrides import apply_override, plain_data
 from factory.recipe.step_models import WrongModel, check_step_models
+from factory.recipe.yaml_keys import Lines, collect_lines
 from factory.step import Source, Step, WholeSet, find_step, step_names
 
 RECIPES = Path(__file__).parent / "ready"
@@ -47,11 +48,6 @@ NEUTRAL_OPTIONS = (
 """Options of a model that cannot change what it replies."""
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
-# A recipe of aliases that stand for aliases can grow to any size from a few lines.
-_MOST_VALUES = 100_000
-_DEEPEST = 64
-
-Lines = Mapping[tuple[str | int, ...], int]
 
 
 class Budget(BaseModel):
@@ -161,7 +157,7 @@ def parse_recipe(text: str, where: str = "recipe", overrides: Sequence[str] = ()
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is not None:
-            _collect_lines(node, (), lines, where)
+            collect_lines(node, (), lines, where)
             data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -241,39 +237,6 @@ class _Where:
             at = at[:-1]
         line = f" line {self.lines[at]}:" if at in self.lines else ""
         return RecipeError(f"{self.file}:{line} {sentence}")
-
-
-def _collect_lines(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], where: str
-) -> None:
-    """The line of each key and item. YAML itself would let the last of two equal keys win without a word.
-
-    Raises:
-        RecipeError: a key stands twice, or the recipe is too large or too deep once its aliases are followed.
-    """
-    line = node.start_mark.line + 1
-    lines.setdefault(path, line)
-    if len(path) > _DEEPEST:
-        raise RecipeError(f"{where}: line {line}: nested more than {_DEEPEST} levels deep")
-    if len(lines) > _MOST_VALUES:
-        raise RecipeError(
-            f"{where}: line {line}: with its aliases it holds more than {_MOST_VALUES:,} values"
-        )
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise RecipeError(f"{where}: line {line}: a key must be plain text")
-            place = (*path, key.value)
-            if place in lines:
-                raise RecipeError(
-                    f"{where}: line {line}: the key {shorten(key.value)!r} was given before, in line {lines[place]}"
-                )
-            lines[place] = line
-            _collect_lines(value, place, lines, where)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _collect_lines(value, (*path, index), lines, where)
 
 
 def _step_entry(raw: Any, place: tuple[int, _Where]) -> dict[str, Any]:

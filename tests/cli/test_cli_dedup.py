@@ -255,3 +255,22 @@ def test_decisions_are_held_against_rouge_score_where_it_is_asked(tmp_path: Path
     refused = dedup(tmp_path, "rows.jsonl", "--exact", "--check", "4")
     assert refused.returncode == 2
     assert "--check 4 goes with --rouge" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["dedup --exact", "dedup --rouge", "apply dedup_minhash"])
+def test_a_set_that_is_its_own_reference_has_nothing_new_whatever_the_command(
+    tmp_path: Path, command: str
+) -> None:
+    rows = [orjson.dumps({"instruction": text, "output": "x"}) for text in ROWS]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(rows))
+    words = [*COMMAND[:-1], *command.split(), "rows.jsonl", "--reference", "rows.jsonl"]
+    words += ["--out", "new.jsonl", "--dropped", "known.jsonl"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 4
+    assert (
+        "new.jsonl is not written: no record is left: all 6 records are in the reference: nothing is new"
+        in (done.stderr)
+    )
+    assert len((tmp_path / "known.jsonl").read_bytes().splitlines()) == 6
+    assert not (tmp_path / "new.jsonl").exists()

@@ -208,3 +208,36 @@ def test_a_field_that_takes_a_rule_or_a_mapping_is_typed_as_either(rows: str) ->
     assert option["minimum"].value(["0.1"]) == 0.1
     assert "name=value|" in option["shares"].help_record()[0]
     assert "2 in, 2 out" in factory("apply", "mixture", rows, "--by", "lang", "--shares", "balanced").output
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "text", "named"),
+    [
+        ("schedule", "weights", "{math:1}", "math"),
+        ("mixture", "shares", "{math: 0.5, code:0.5}", "code"),
+        ("mixture", "shares", "{数学：1}", "数学"),
+        ("mixture", "minimum", "{math=0.1}", "math"),
+        ("decontaminate", "against", "{gsm8k:test.jsonl}", "gsm8k"),
+        ("evolve", "operations", "{depth:5}", "depth"),
+        ("evolve", "by_round", "{3: {breadth:1}}", "breadth"),
+        ("tag", "model", "{provider:openai}", "provider"),
+        ("tag", "model", "{provider: openai, api_key:sk-123}", "api_key"),
+    ],
+)
+def test_a_mapping_without_a_space_behind_its_colon_is_told_so_and_shows_no_value(
+    step: str, field: str, text: str, named: str
+) -> None:
+    options = {one.name: one for one in options_of(step)}
+    flag = field.replace("_", "-")
+    with pytest.raises(FactoryError) as caught:
+        take_options([f"--{flag}", text], options, {})
+    assert str(caught.value) == (
+        f"--{flag}: {named!r} has no value: write {{{named}: VALUE}}, with a colon and a space behind it"
+    )
+
+
+def test_a_mapping_in_json_or_with_a_colon_in_its_value_is_read() -> None:
+    options = {one.name: one for one in options_of("decontaminate")}
+    for text in ('{"gsm":"http:x"}', "{gsm: 'http:x'}", "{gsm: http:x}", "gsm=http:x"):
+        chosen, _ = take_options(["--against", text], options, {})
+        assert chosen["decontaminate"]["against"] == {"gsm": "http:x"}

@@ -381,6 +381,18 @@ def test_a_recipe_that_is_not_utf8_is_one_sentence(tmp_path: Path) -> None:
         load_recipe(str(path))
 
 
+@pytest.mark.parametrize("written", ["{deepen:1}", "{deepen: 1, breadth:2}", "{deepen=1}", "{deepen：1}"])
+def test_a_key_without_a_space_behind_its_colon_is_named_with_its_line_and_the_mend(written: str) -> None:
+    name = "breadth" if "breadth" in written else "deepen"
+    text = with_steps(f"- evolve: {{model: teacher, operations: {written}}}")
+    assert mistake(text).endswith(
+        f"{name!r} has no value: write {{{name}: VALUE}}, with a colon and a space behind it"
+    )
+    assert mistake(text).startswith("r.yaml: line ")
+    said = mistake(GOOD, f"evolve.operations={written}")
+    assert said.startswith(f"--set evolve.operations: {name!r} has no value")
+
+
 # -- overrides ----------------------------------------------------------------------------------------------
 
 

@@ -114,7 +114,7 @@ class Mixture(WholeSet):
     def _a_rule_or_numbers(cls, value: object) -> object:
         if isinstance(value, str) and value not in RULES:
             raise ValueError(
-                f"{shorten(value, 40)!r} is none of {', '.join(RULES)}{nearest(value, RULES)}; give numbers as "
+                f"{shorten(value, 40)!r} is no rule of shares{nearest(value, RULES)}; give numbers as "
                 "`shares: {math: 0.3, chat: 0.7}`"
             )
         for group, share in value.items() if isinstance(value, dict) else ():
