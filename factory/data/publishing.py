@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from factory.data.formats.card import MARK
+from factory.data.formats.exported import BESIDE, exported_files
 from factory.data.hub import HubName, endpoint, reason, require_hub, token
 from factory.data.references import is_run
 from factory.data.run_manifest import MANIFEST, Manifest
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 FACTS = ".factory/release.json"
 """What a release says of itself, in a folder that loaders pass over."""
 _OF_THE_HUB = (".gitattributes",)
-_BESIDE = ("README.md", "dataset_info.json")
 
 
 class Release(NamedTuple):
@@ -36,11 +36,13 @@ class Release(NamedTuple):
 
     files: by their path on the hub, each with the SHA-256 of its bytes
     facts: what the release says of itself: tag, run, rows; no path of this machine is among them
+    others: files that lie in the folder, are no part of the set and stay here
     """
 
     folder: Path
     files: Mapping[str, str]
     facts: Mapping[str, Any]
+    others: Sequence[str] = ()
 
     @property
     def tag(self) -> str:
@@ -86,21 +88,21 @@ def release_of(folder: Path) -> Release:
             f"{folder} holds no set that could be published: name the folder of a run, or one that `factory export` "
             "wrote"
         )
-    files = {
-        path.relative_to(place).as_posix(): _sha256(path)
-        for path in sorted(place.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(place).parts)
-    }
-    told = {one.path.removeprefix("dataset/"): one.sha256 for one in manifest.outputs} if manifest else {}
+    ours, others = exported_files(place)
+    if manifest is not None:
+        told = {one.path.removeprefix("dataset/"): one.sha256 for one in manifest.outputs}
+        others += [name for name in ours if name not in told]
+        ours = [name for name in ours if name in told]
+    files = {name: _sha256(place / name) for name in ours}
     for name, digest in files.items():
-        if manifest is not None and told.get(name) != digest:
+        if manifest is not None and told[name] != digest:
             raise InputError(
                 f"{place / name} is not as the run left it: run its recipe again, or export to a folder of its own and "
                 "publish that"
             )
-    data = {name: digest for name, digest in files.items() if name not in _BESIDE}
+    data = {name: digest for name, digest in files.items() if name not in BESIDE}
     if not data:
-        raise InputError(f"{place} holds no rows: export the set again")
+        raise InputError(f"{place} holds no rows that its card names: export the set again")
     identity = manifest.identity if manifest is not None else None
     run = [identity.recipe, identity.limit, [one.sha256 for one in identity.inputs]] if identity else []
     digest = hashlib.sha256(orjson.dumps([run, sorted(data.items())])).hexdigest()
@@ -108,7 +110,7 @@ def release_of(folder: Path) -> Release:
     if manifest is not None:
         facts |= {"recipe": manifest.recipe, "recipe_hash": identity.recipe if identity else ""}
         facts |= {"seed": manifest.seed, "rows": manifest.kept, "libraries": dict(manifest.libraries)}
-    return Release(place, files, facts)
+    return Release(place, files, facts, sorted(others))
 
 
 def publish(
@@ -165,6 +167,10 @@ class _Publishing:
 
     def run(self, private: bool, new_version: bool) -> Published:
         tag = self.release.tag
+        if self.release.others:
+            self.tell(
+                f"not sent, as they are no part of the set: {_named(self.release.others)} in {self.release.folder}"
+            )
         with self._told("nothing was sent"):
             self.api.whoami()
             info = self._info()
@@ -245,13 +251,11 @@ class _Publishing:
     def _tell_replaced(self, there: list[str], held: Mapping[str, Any], head: str) -> None:
         """Name the files of the repository that no release put there, and that this one replaces or removes."""
         released = held.get("files")
-        ours = {*_OF_THE_HUB, FACTS, *((*_BESIDE, *released) if isinstance(released, dict) else ())}
+        ours = {*_OF_THE_HUB, FACTS, *((*BESIDE, *released) if isinstance(released, dict) else ())}
         if theirs := sorted(set(there) - ours):
-            more = f" and {len(theirs) - 5:,} others" if len(theirs) > 5 else ""
             self.tell(
-                f"replaced or removed in {self.repository}, though no release put them there: "
-                f"{', '.join(shorten(name, 60) for name in theirs[:5])}{more} (they stay in its history, as commit "
-                f"{head[:12]})"
+                f"replaced or removed in {self.repository}, though no release put them there: {_named(theirs)} (they "
+                f"stay in its history, as commit {head[:12]})"
             )
 
     def _commit(self, there: list[str], head: str) -> str:
@@ -332,6 +336,12 @@ class _Publishing:
                 f"the hub cannot be reached at {self.api.endpoint} ({reason(error)}): check the network and "
                 f"HF_ENDPOINT; {state}"
             ) from error
+
+
+def _named(files: Sequence[str]) -> str:
+    """Some files by name, and how many others there are."""
+    more = f" and {len(files) - 5:,} others" if len(files) > 5 else ""
+    return f"{', '.join(shorten(name, 60) for name in files[:5])}{more}"
 
 
 def _is_export(folder: Path) -> bool:

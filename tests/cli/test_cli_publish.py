@@ -102,6 +102,16 @@ def test_a_file_that_was_changed_since_the_run_is_not_published(hub: Hub) -> Non
     assert hub.requests == []
 
 
+@pytest.mark.slow
+def test_a_file_that_was_put_beside_the_runs_set_stays_here(hub: Hub) -> None:
+    folder = Path(made("one", ROWS))
+    (folder / "dataset/messages/test.jsonl").write_text("a secret")
+    (folder / "dataset/notes.txt").write_text("a secret")
+    told = say("publish", str(folder), "hf://org/tiny")
+    assert "not sent, as they are no part of the set: messages/test.jsonl, notes.txt in " in told
+    assert not {"messages/test.jsonl", "notes.txt"} & set(hub.repositories["org/tiny"].files)
+
+
 def test_two_files_are_compared_and_what_is_gone_is_shown(hub: Hub) -> None:
     write_rows("a.jsonl", ROWS)
     write_rows("b.jsonl", [*ROWS[:2], ("What is 2+2?", "5")])

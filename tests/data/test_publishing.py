@@ -11,6 +11,7 @@ import orjson
 import pytest
 from hub_server import TOKEN, Hub, Repository, running_hub
 
+from factory.data.formats.parquet_files import Shards
 from factory.data.formats.write import write_dataset
 from factory.data.hub import HubName, fetch_dataset
 from factory.data.publishing import Published, Release, publish, release_of
@@ -310,6 +311,49 @@ def test_what_is_no_export_is_not_published(tmp_path: Path) -> None:
     (tmp_path / "private.jsonl").write_text("{}")
     with pytest.raises(InputError, match="holds no set that could be published"):
         release_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_what_no_export_wrote_is_named_and_stays_here(hub: Hub, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    export(folder, "a", "b")
+    for name in (
+        "notes.txt",
+        "messages/test.jsonl",
+        "messages/train.csv",
+        "alpaca/train.jsonl",
+        "own/train.jsonl",
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("a secret")
+    (folder / ".env").write_text("a secret")
+    told: list[str] = []
+    release = release_of(folder)
+    publish(release, NAME, tell=told.append)
+    assert told == [
+        "not sent, as they are no part of the set: alpaca/train.jsonl, messages/test.jsonl, messages/train.csv, "
+        f"notes.txt, own/train.jsonl in {folder}"
+    ]
+    sent = hub.repositories["org/set"].files
+    assert all(b"a secret" not in data for data in sent.values())
+    assert {"messages/train.jsonl", "parquet/train.parquet", "README.md", "dataset_info.json"} <= set(sent)
+    assert (
+        release.tag == export(tmp_path / "plain", "a", "b").tag
+    )  # what lies beside the set is no part of it
+
+
+def test_all_that_an_export_writes_is_part_of_it(tmp_path: Path) -> None:
+    records = [
+        replace(record, meta={"split": split, "id": at})
+        for at, (record, split) in enumerate(
+            zip(rows(*"abcdef"), ["train", "train", "train", "validation", "test", "train"], strict=True)
+        )
+    ]
+    formats = ("messages", "parquet", "source", "sharegpt")
+    written = write_dataset(records, tmp_path / "set", formats, shards=Shards(rows=1))
+    release = release_of(tmp_path / "set")
+    assert {tmp_path / "set" / name for name in release.files} == {file.path for file in written}
+    assert release.others == []
 
 
 def test_the_tag_changes_with_the_rows_and_with_nothing_else(tmp_path: Path) -> None:
