@@ -24,6 +24,12 @@ def mixture_lines(fit: MixtureFit) -> Iterator[str]:
         "loss, on mixtures held out and on those fitted:"
     )
     for one in fit.held_out:
+        if one.runs_off:
+            yield (
+                f"  {one.law:12} {CANNOT} held out (its fits run off beyond all losses measured), {one.in_sample:.4g} "
+                f"fitted, {one.parameters} parameters: {one.source}"
+            )
+            continue
         better = "" if one.law == "mean" else f"; errs less than the mean by {_range(one.gain)}"
         verdict = "" if one.law == "mean" or one.useful else " (no better than the mean can be told)"
         yield (

@@ -27,6 +27,9 @@ class HeldOut:
 
     error: mean absolute error of the weighted loss that is minimised; in_sample: the same on what it was fitted to
     gain: interval of how much less it errs than the mean of the others; by mixture, corrected for the number of laws
+
+    Error and gain are NaN where the fits run off beside what they were fitted to: the mean error is then larger than
+    the whole range of the losses, and depends on where a fit of noise happens to end.
     """
 
     law: str
@@ -40,6 +43,11 @@ class HeldOut:
     def useful(self) -> bool:
         """Whether it predicts better than the plain baseline."""
         return self.gain[0] > 0
+
+    @property
+    def runs_off(self) -> bool:
+        """Whether what it predicts for mixtures that it was not fitted to cannot be told at all."""
+        return np.isnan(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +164,13 @@ def _fitted(
     base = _held_out(MEAN, table, wanted, seed)
     outcomes = [(one, _held_out(one, table, wanted, seed)) for one in fits]
     measured = [HeldOut(MEAN.name, MEAN.source, 1, *_errors(base), (0.0, 0.0))]
-    measured += [
-        HeldOut(
-            one.name,
-            one.source,
-            one.parameters(len(groups)),
-            *_errors(errors),
-            _gain(base[0] - errors[0], names, len(fits)),
-        )
-        for one, errors in outcomes
-    ]
+    weighted = table.losses @ wanted
+    for one, errors in outcomes:
+        error, inside = _errors(errors)
+        gain = _gain(base[0] - errors[0], names, len(fits))
+        if not error <= np.ptp(weighted):
+            error, gain = float("nan"), (float("nan"), float("nan"))
+        measured.append(HeldOut(one.name, one.source, one.parameters(len(groups)), error, inside, gain))
     told = MixtureFit(tuple(groups), int(names.max()) + 1, len(names), tuple(measured))
     useful = [one for one in measured[1:] if one.useful]
     if not useful:

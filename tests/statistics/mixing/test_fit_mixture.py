@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from factory.errors import InputError
+from factory.report.fits import as_json, mixture_lines
 from factory.statistics.mixing.fit_mixture import fit_mixture
 from factory.statistics.mixing.laws import LAWS, fit_exponential, fit_linear, fit_sft
 
@@ -154,3 +155,22 @@ def test_the_published_mixtures_are_predicted_as_well_as_is_known_without_a_leak
     assert 0.044 < linear.error < 0.093
     assert law.useful
     assert not linear.useful
+
+
+@pytest.mark.slow
+def test_the_error_of_a_law_that_runs_off_on_noise_cannot_be_told() -> None:
+    chance = np.random.default_rng(0)
+    rows = [[*chance.dirichlet([1, 1, 1]), *(2 + 0.1 * chance.standard_normal(3))] for _ in range(20)]
+    table = np.array(rows)
+    fit = fit_mixture(table[:, :3], table[:, 3:], GROUPS, law="exponential")
+    mean, law = fit.held_out
+    assert law.runs_off
+    assert not law.useful
+    assert not fit.told
+    assert law.in_sample < 0.1
+    assert not mean.runs_off
+    (told,) = [line for line in mixture_lines(fit) if line.startswith("  exponential")]
+    assert told.startswith(
+        "  exponential  cannot be told held out (its fits run off beyond all losses measured), 0.05"
+    )
+    assert as_json(fit)["held_out"][1]["error"] is None
