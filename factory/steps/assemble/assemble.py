@@ -13,6 +13,7 @@ from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
+from factory.steps.assemble.mixing.groups import too_many
 from factory.steps.assemble.select.moved import MOVED, moved
 from factory.steps.assemble.select.quota import equal_quotas
 
@@ -163,6 +164,8 @@ class Assemble(WholeSet):
         context.tell(
             f"{context.step}: balanced over the {len(rows):,} values of {self.balance}: {_listed(rows)}"
         )
+        if many := too_many(len(rows), len(before), self.balance):
+            context.warn(f"{context.step}: {many}")
         if "" in counts and len(counts) > 1:
             records, quota = counts[""]
             gets = {"share": "get a share of their own", "rest": "get the rest", "drop": "are let go"}

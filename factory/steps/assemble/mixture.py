@@ -19,7 +19,7 @@ from factory.statistics.arrays import Floats, Ints
 from factory.statistics.mixing.repeats import FRESH_EPOCHS
 from factory.step import Context, WholeSet
 from factory.steps.assemble.mixing.draw import order_of, passes
-from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names
+from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names, too_many
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
 from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
 from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of, ratios
@@ -339,6 +339,8 @@ class Mixture(WholeSet):
         told = Telling(" / ".join(self.by), self.unit, self.size, self.short, outcome)
         context.facts["mixture"] = told.facts()
         context.tell(f"{context.step}: {told.mixed()}")
+        if many := too_many(len(read.groups.names), len(table), told.by):
+            context.warn(f"{context.step}: {many}")
         for sentence in told.shortages():
             context.warn(f"{context.step}: {sentence}")
         for sentence in told.repeats():

@@ -18,6 +18,7 @@ from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Ints, Rows
 from factory.statistics.interval import number
 from factory.step import Context, EmbeddingModelName, WholeSet
+from factory.steps.assemble.mixing.groups import too_many
 from factory.steps.assemble.scheduling import conditioned as c_rlft
 from factory.steps.assemble.scheduling.orders import (
     COMPARED,
@@ -224,6 +225,8 @@ class Schedule(WholeSet):
                 raise RunStopped(
                     f"{context.step}: no record is of {self._by} {name!r}{nearest(name, [one for one in order if one])}"
                 )
+        if many := too_many(len(order), len(rows), self._by):
+            context.warn(f"{context.step}: {many}")
         codes = {name: at for at, name in enumerate(order)}
         numbers = np.fromiter((codes[value] for value in values), np.int64, len(values))
         return {name: rows[numbers == at] for name, at in codes.items()}

@@ -15,6 +15,7 @@ from factory.data.user_columns import SPLIT, SPLITS, column_names, has_column, l
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Ints
 from factory.step import Context, EmbeddingModelName, WholeSet
+from factory.steps.assemble.mixing.groups import too_many
 from factory.steps.assemble.splitting.families import ancestors, join_families, same_value
 from factory.steps.assemble.splitting.parts import assign, counts_by, drawn_by_id, wanted_rows
 from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, Close, close_by
@@ -152,6 +153,8 @@ class Split(WholeSet):
             np.array(labels_of(table, self.stratify) if self.stratify else [""] * len(table)),
             return_inverse=True,
         )
+        if many := too_many(len(names), len(table), self.stratify):
+            context.warn(f"{context.step}: {many}")
         keys = drawn_by_id(table.ids(), context.random("split").getrandbits(64))
         wanted = self._wanted(strata, len(table), context)
         rounds, repaired = 0, 0

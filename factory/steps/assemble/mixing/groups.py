@@ -20,6 +20,8 @@ FIELDS = ("task", "lang", "source", "license")
 MOST_VALUES = 12
 """A score with more different values than this has no groups of its own: it wants `cuts`."""
 BETWEEN = " / "
+FEW = 20
+"""So many groups at most are never told to be too many for the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,16 @@ def groups_of(table: Table, by: Sequence[str], cuts: Sequence[float], where: str
         names = ["" if "" in pair else BETWEEN.join(pair) for pair in pairs]
     different, number = np.unique(np.array(names, dtype=object), return_inverse=True)
     return Groups(tuple(different.tolist()), number.astype(np.int64)[of.reshape(-1)])
+
+
+def too_many(groups: int, rows: int, by: str) -> str:
+    """What a person should know where groups are nearly as many as rows, as by an id: "" where they are not."""
+    if groups <= FEW or groups * 2 <= rows:
+        return ""
+    return (
+        f"{by} has {groups:,} values for {rows:,} records, fewer than two a group: name a column with few values, such "
+        "as task or source, unless that is what is meant"
+    )
 
 
 def _column(table: Table, by: str, cuts: Sequence[float], where: str) -> tuple[list[str], Ints]:
