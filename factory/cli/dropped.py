@@ -65,12 +65,13 @@ def _row(record: Record, own: dict[str, str]) -> dict[str, Any]:
 
     drop = record.dropped
     assert drop is not None
+    against = own.get(drop.against, drop.against)
     return {
         "id": own.get(record.id, record.id),
         "step": drop.step,
         "kind": drop.kind,
-        "reason": drop.reason,
-        "against": own.get(drop.against, drop.against),
+        "reason": drop.reason.replace(drop.against, against) if drop.against else drop.reason,
+        "against": against,
         "failed": drop.failed,
         "numbers": dict(drop.numbers),
         "source": record.source,

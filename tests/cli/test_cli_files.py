@@ -64,6 +64,7 @@ def test_what_was_let_go_is_listed_with_the_users_own_ids(here: Path, words: lis
     assert "2 that were let go listed in gone.jsonl" in done.output
     bad, twin = sorted(lines(here / "gone.jsonl"), key=lambda row: row["kind"])
     assert (twin["id"], twin["kind"], twin["against"]) == ("mine-1", "exact_duplicate", "mine-0")
+    assert twin["reason"].startswith("identical with mine-0 (")
     assert (bad["kind"], bad["failed"]) == ("bad_row", True)
     assert "part-2.jsonl:3" in bad["reason"]
     assert command(*words, "in", "--dropped", "gone.csv").exit_code == 3

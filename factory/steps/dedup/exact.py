@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,42 +15,11 @@ from factory.data.references import TAKES, reference_files
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.step import Context, WholeSet
-from factory.steps.dedup.joins.forms import exact_form
+from factory.steps.dedup.joins.equal import BLOCK, digests, first_equal
 from factory.steps.dedup.joins.reference import Known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-BLOCK = 1 << 15
-"""Records whose texts are held at a time."""
-DIGEST = 16
-"""Bytes of a text's hash: among a billion texts, two that differ share one with a chance of 1e-21."""
-
-
-def digests(table: Table, field: str) -> NDArray[np.uint64]:
-    """A hash of each record's text in `exact_form`, shape (records, 2); zeros for a blank text."""
-    narrow = Table(table.arrow.select(["messages", "input_chars"]))
-    fields = ("prompt", "output") if field == "both" else (field,)
-    found = bytearray()
-    for start in range(0, len(narrow), BLOCK):
-        block = narrow.take(range(start, min(start + BLOCK, len(narrow))))
-        for texts in zip(*(block.texts(one, compared=True) for one in fields), strict=True):
-            forms = [exact_form(text) for text in texts]
-            # No form has a line end, so that what stands in the prompt is never taken for the output's.
-            whole = "\n".join(forms).encode("utf-8", "surrogatepass") if any(forms) else b""
-            found += hashlib.blake2b(whole, digest_size=DIGEST).digest() if whole else bytes(DIGEST)
-    return np.frombuffer(bytes(found), np.uint64).reshape(-1, 2)
-
-
-def first_equal(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each row of `digests` the position of the first one equal to it; a row of zeros is equal to none."""
-    order = np.lexsort((rows[:, 1], rows[:, 0]))  # stable: equal rows stay in their order
-    in_order = rows[order]
-    new = np.ones(len(rows), bool)
-    new[1:] = (in_order[1:] != in_order[:-1]).any(axis=1) | ~in_order[1:].any(axis=1)
-    first = np.empty(len(rows), np.int64)
-    first[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-    return first
 
 
 class DedupExact(WholeSet):
@@ -59,11 +27,11 @@ class DedupExact(WholeSet):
 
     Keeps the first of each family, in the order of the set. Texts are the same where their Unicode NFKC forms
     are, whatever the case, the width of characters (Ａ and A), the style of quotes and dashes, the marks that end or
-    part phrases (`.` `,` `;` `:` `!` `?`, their Chinese forms), and the white space, which counts between words
-    alone: "born ?" is "born?", and "5 % ,or" is "5%, or". All other signs count: C is not C#, -5 is not 5, x² is
-    not x2, f(x) is not f x; and so does a mark where it is such a sign: 3.5 is not 35, 10:30 not 1030, 5! not 5, a != b
-    not a = b. A blank text is the same as none. Earlier turns of a conversation count as part of its prompt, a
-    system turn does not.
+    part phrases (`.` `,` `;` `:` `!` `?`, their forms in other scripts, ¿ and ¡ before a word), and the white space,
+    which counts between words alone: "born ?" is "born?", and "5 % ,or" is "5%, or". All other signs count: C is not
+    C#, -5 is not 5, x² is not x2, f(x) is not f x; and so does a mark where it is such a sign: 3.5 is not 35, 10:30 not
+    1030, 5! not 5, a != b not a = b. A blank text is the same as none. Earlier turns of a conversation count as part of
+    its prompt, a system turn does not.
 
     Code is compared as any text: programs that differ by indentation, white space or case alone are the same.
 

@@ -17,7 +17,8 @@ from factory.data.record import Drop, Message, Record, ToolCall, new_record
 from factory.data.table import Table
 from factory.report.duplicate_families import duplicate_families
 from factory.step import Context
-from factory.steps.dedup.exact import DedupExact, digests, first_equal
+from factory.steps.dedup.exact import DedupExact
+from factory.steps.dedup.joins.equal import digests, first_equal
 from factory.steps.dedup.joins.forms import exact_form
 
 SAME = [
@@ -36,6 +37,11 @@ SAME = [
     ("她在哪里出生？", "她在哪里出生 ？"),
     ("Где он родился?", "где он родился ?"),
     ("Is it so?!", "is it so ? !"),
+    ("¿Dónde nació él?", "dónde nació él ?"),
+    ("Dime, ¿dónde nació?", "dime dónde nació?"),
+    ("¡Ven aquí!", "ven aquí"),
+    ("वह कहाँ है। ठीक॥", "वह कहाँ है ठीक"),
+    ("አዎ። ነው።", "አዎ ነው"),
     ("Hello, world; so: be it.", "hello ,world ;so :be it"),
     ("你好，世界；好：的。", "你好 ,世界 ;好 :的 ."),
     ("Do you know C++?", "do you know C ++"),

@@ -14,7 +14,7 @@ _ONE_WAY_TO_WRITE = str.maketrans(
         **dict.fromkeys("‘’‚‛′", "'"),
         **dict.fromkeys("“”„‟″«»「」『』", '"'),
         **dict.fromkeys("‐‑‒–—―−", "-"),
-        **dict.fromkeys("。।", "."),
+        **dict.fromkeys("。।॥։።។။", "."),
         **dict.fromkeys("、،", ","),
         "؟": "?",
         "؛": ";",
@@ -33,6 +33,8 @@ _NEEDLESS_ASCII_SPACE = re.compile(r" (?:(?=[!-/:-@\[-`{-~])|(?<=[!-/:-@\[-`{-~]
 _AFTER_A_WORD = re.compile(
     r"[.,;:!?](?:(?<=[a-z][a-z].)[.,;:!?]*|(?<=[\d\"')\]}%][.,;:?])[.,;:?]*(?! \d))(?= |$)"
 )
+# Spanish opens with them what ? and ! close, and people who type leave them out.
+_OPENING = re.compile(r"[¿¡] ?(?=\w)")
 _MARKS = re.compile(r"[.,;:!?]+")
 _NUMBER = re.compile(r"(?<![a-z0-9_])\d+$")
 _CLOSING = ")]}"
@@ -53,6 +55,8 @@ def exact_form(text: str) -> str:
     sign or a mark says anything. A text of marks alone is its marks.
     """
     whole = " ".join(unicode_form(text).split())
+    if not whole.isascii() and _OPENING.search(whole):
+        whole = " ".join(_OPENING.sub(" ", whole).split())
     parted = _AFTER_A_WORD.sub("", whole)
     form = without_marks(parted)
     if form != parted:

@@ -18,6 +18,7 @@ from factory.data.text import shorten
 from factory.models.embed_texts import embed_texts
 from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, EmbeddingModelName, WholeSet
+from factory.steps.dedup.joins.equal import sources
 from factory.steps.dedup.leaks.find import Leak, find_leaks
 from factory.steps.dedup.leaks.items import named, read_items
 from factory.steps.dedup.leaks.rephrased import (
@@ -53,8 +54,9 @@ class Decontaminate(WholeSet):
 
     Phrases are no evidence: words that different items have (those of near-identical items, such as two versions
     of one benchmark, count for each of them), and passages in records of more than `common` lineages. All records
-    that were made from one seed are one lineage, so that a leaked seed that was evolved a dozen times does not
-    hide itself. What is let pass as a phrase is counted and listed with its text, in the table `forgiven`.
+    that were made from one seed, or have the same prompt, are one lineage, so that a leaked seed that was evolved or
+    copied a dozen times does not hide itself. What is let pass as a phrase is counted and listed with its text, in the
+    table `forgiven`.
 
     `against` names the benchmark files, in any format that `read` takes: GSM8K, HumanEval, MMLU, IFEval,
     MT-Bench, and any file whose rows have a question, prompt, instruction or turns. They are read and nothing
@@ -167,7 +169,7 @@ class Decontaminate(WholeSet):
                 coverage=self.coverage,
                 edits=self.edits,
                 common=self.common,
-                lineages=table.lineages(),
+                lineages=sources(table).tolist(),
                 forgive=forgiven.append,
             )
         )

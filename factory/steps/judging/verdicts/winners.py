@@ -15,10 +15,26 @@ NAMES: Mapping[str, Winner] = {"first": 1, "second": 2, "tie": 0}
 
 _WORDS: Mapping[str, Winner] = {
     **dict.fromkeys(
-        ("tie", "tied", "c", "both", "equal", "draw", "tie (bothbad)", "平局", "平手", "一样"), 0
+        (
+            "tie",
+            "tied",
+            "c",
+            "both",
+            "equal",
+            "draw",
+            "tie (bothbad)",
+            "平",
+            "平局",
+            "平手",
+            "一样",
+            "不分胜负",
+        ),
+        0,
     ),
-    **dict.fromkeys(("a", "first", "output_1", "response1", "model_a", "answer_a", "第一个", "回答a"), 1),
-    **dict.fromkeys(("b", "second", "output_2", "response2", "model_b", "answer_b", "第二个", "回答b"), 2),
+    **dict.fromkeys(("a", "first", "output_1", "response1", "model_a", "answer_a"), 1),
+    **dict.fromkeys(("第一个", "前者", "回答一", "回答a", "答案一", "答案a", "a更好"), 1),
+    **dict.fromkeys(("b", "second", "output_2", "response2", "model_b", "answer_b"), 2),
+    **dict.fromkeys(("第二个", "后者", "回答二", "回答b", "答案二", "答案b", "b更好"), 2),
 }
 _NUMBERS: Mapping[str, Mapping[str, Winner]] = {
     "0.5": {"1": 1, "0.5": 0, "0": 2},

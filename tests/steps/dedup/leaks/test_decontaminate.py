@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -339,7 +339,7 @@ def children(seed: Record, count: int) -> list[Record]:
     made = [seed]
     for at in range(count):
         event = Event("02-evolve", "deepen", parents=(made[-1].id,), round=at + 1)
-        made.append(made[-1].child(f"{PASSAGE} Version {at}.", event, output="a"))
+        made.append(made[-1].child(f"{PASSAGE} Version {at} of {seed.id}.", event, output="a"))
     return made
 
 
@@ -353,6 +353,17 @@ def test_records_made_from_one_seed_do_not_hide_its_leak(tmp_path: Path) -> None
     few, _, warned = run(step.model_copy(update={"common": 2}), records)
     assert all(record.dropped is None for record in few)
     assert "more than 2 lineages" in warned[0]
+
+
+@pytest.mark.parametrize("respelled", [str, str.upper, lambda text: text.replace(" ", "  ") + "?"])
+def test_copies_of_one_prompt_do_not_hide_its_leak(tmp_path: Path, respelled: Callable[[str], str]) -> None:
+    prompt = f"{PASSAGE} And then?"
+    copies = [new_record(respelled(prompt) if at % 2 else prompt, output=f"a {at}") for at in range(14)]
+    step = Decontaminate(against={"gsm": str(benchmark(tmp_path))})
+    assert all(record.dropped is not None for record in run(step, copies)[0])
+    # A child of one of the copies is of their lineage too.
+    more = [*copies, *children(copies[3], 14)]
+    assert all(record.dropped is not None for record in run(step, more)[0])
 
 
 def test_what_is_let_pass_as_a_phrase_is_counted_and_listed_with_its_text(tmp_path: Path) -> None:
