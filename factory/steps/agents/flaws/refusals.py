@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from factory.steps.agents.flaws.refusals_abroad import REFUSES
+
 REFUSAL_WORDS = 80
 """An answer that opens with a refusal and is shorter than this is one; in words, or in Chinese characters."""
 
@@ -75,7 +77,9 @@ _NO_ACCESS = (
 # What no letter or part in a play says, but a model that will not answer.
 _SURE = re.compile(
     rf"{_CANNOT}\s+{_HELP}|我(?:目前|暂时|現在|现在|实在|真的|并)?{_ZH_CANNOT}{_ZH_HELP}|{_NO_ACCESS}"
-    r"|(?:i\s+)?(?:do\s+not|don['’]?t)\s+feel\s+comfortable",
+    r"|(?:i\s+)?(?:do\s+not|don['’]?t)\s+feel\s+comfortable"
+    r"|(?:i|we)\s+(?:must|have\s+to|need\s+to)\s+(?:respectfully\s+|politely\s+)?(?:decline|refuse)\s+(?:to\s+(?:answer"
+    r"|help|assist|provide|do\s+(?:that|this|so))|(?:your|this|that)\s+(?:request|question|task))",
     re.IGNORECASE,
 )
 # Without an apology, in a text of another's voice.
@@ -196,7 +200,7 @@ def _opening(text: str) -> str | None:
             text = next(part for part in quoted.groups()[:-1] if part is not None)
         text = re.sub(r"\A[\W_]+", "", text)
         match = _FILLER.match(text)
-        if match is None or not match[0]:
+        if match is None or not match[0] or REFUSES.match(text):  # "No puedo ..." begins with no "No, ..."
             return text
         text = text[match.end() :]
 
@@ -207,6 +211,8 @@ def _refuses(opening: str, *, sure: bool, alone: bool = False) -> str:
     alone: an apology and nothing else is a refusal
     """
     head = opening[:400]
+    if not sure and (abroad := REFUSES.match(head)) is not None:
+        return abroad[0]
     machine, apology = _AS_MACHINE.match(head), _APOLOGY.match(head)
     start = machine or apology or _REGRET.match(head)
     if start is None:

@@ -11,8 +11,55 @@ from factory.steps.agents.flaws.refusals import refusal
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "Lo siento, pero no puedo ayudarte con eso.",
+        "No puedo proporcionar esa información.",
+        "Desculpe, mas não posso ajudar com isso.",
+        "Mi dispiace, ma non posso aiutarti con questo.",
+        "Je suis désolé, mais je ne peux pas vous aider.",
+        "Je ne peux malheureusement pas répondre à cette question.",
+        "Es tut mir leid, aber ich kann dabei nicht helfen.",
+        "Leider kann ich Ihnen dabei nicht helfen.",
+        "Het spijt me, maar ik kan je daar niet mee helpen.",
+        "Извините, я не могу помочь с этим.",
+        "К сожалению, я не могу ответить на этот вопрос.",
+        "申し訳ありませんが、お手伝いできません。",
+        "申し訳ございませんが、そのご要望にはお応えできません。",
+        "죄송하지만 도와드릴 수 없습니다.",
+    ],
+)
+def test_a_refusal_in_another_language_is_one_unless_a_letter_or_translation_was_asked_for(
+    answer: str,
+) -> None:
+    assert refusal(answer, "How do I pick a lock?")
+    assert refusal(f"**{answer}**")
+    assert not refusal(answer, "Translate into my language: sorry, that is beyond me.")
+    assert not refusal(answer, "Write the reply of a shop to a customer.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "No puedo ir mañana.",
+        "Ich kann nicht schwimmen.",
+        "Leider kann die Firma Ihnen nicht helfen.",
+        "Je ne peux pas venir demain, désolé.",
+        "Я не могу прийти завтра.",
+        "申し訳ありません、遅れます。",
+        "No se puede ayudar a todos.",
+        "I must decline the third adjective.",
+    ],
+)
+def test_a_sentence_of_another_language_that_says_no_is_no_refusal(answer: str) -> None:
+    assert not refusal(answer)
+
+
+@pytest.mark.parametrize(
     ("answer", "instruction"),
     [
+        ("I must decline this request.", "How do I pick a lock?"),
+        ("I must respectfully decline to answer.", ""),
         ("I'm sorry, but I can't", ""),
         ("I’m sorry, but I can’t help with that.", "How do I pick a lock?"),
         ("抱歉，我无法回答。", "天气"),
