@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from factory.api import frames
 from factory.api.dataset_view import Shown
+from factory.api.saving import annotations, as_read, write_table
 from factory.api.selecting import Selecting
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
 from factory.api.steps import make_step
 from factory.api.why_empty import why_empty
-from factory.data.document import is_of_document
 from factory.data.formats.read import BadRow
 from factory.data.formats.read_files import read_files
 from factory.data.named_files import named_file
@@ -310,7 +310,7 @@ class Dataset(StepMethods, Selecting):
                 columns), "messages", "sharegpt", "alpaca", "openai", "preference", "dpo", "openai_preference",
                 "prompt_completion", "kto" or "parquet". By default "records" where any record has scores, tags or a
                 task; else "source" where rows say how they were spelled; else what suits the ending: for JSON
-                "messages".
+                "messages", for CSV "alpaca" with the user's own columns.
             carry: what travels with each row: "license", "source" and the user's own columns.
             reasoning: what a model thought: as a field of its own, in <think> tags before the text, or left out.
             csv_safe: in CSV, put ' before cells that a spreadsheet would take for a formula.
@@ -335,36 +335,20 @@ class Dataset(StepMethods, Selecting):
         csv_safe: bool = True,
     ) -> WrittenFile:
         """As `save`, and gives what is to be told of the file (`WrittenFile.told`) in place of warnings."""
-        from factory.data.formats.write import write_file
-
         path = Path(path).expanduser()
         if not len(self):
             raise OutputError(f"{path}: there is no record to write: {why_empty(self.run()._dropped.arrow)}")
-        layout = format or self._layout(path)
-        return write_file(self, path, layout, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
-
-    def _layout(self, path: Path) -> str | None:
-        """The layout that keeps most in a file of this name; None for what suits its ending."""
-        ending = _ending(path)
-        if ending not in ("json", "jsonl", "parquet"):
-            return self.as_read(path)
-        if self.annotations() or any(map(is_of_document, itertools.islice(self, 1))):
-            return "records"
-        spelled = self.as_read(path.with_suffix(".jsonl"))
-        return ("records" if spelled else None) if ending == "parquet" else spelled
+        return write_table(
+            self, self.run()._table, path, format, carry=carry, reasoning=reasoning, csv_safe=csv_safe
+        )
 
     def as_read(self, path: Path) -> str | None:
-        """Whether rows go back into the shapes they came in: "source" where they fit and no step added to them."""
-        ending = _ending(path)
-        table = self.run()._table
-        made = any(table.values("scores")) or (self.annotations() and any(table.values("events")))
-        spelled = len(table) > 0 and all(table.values("form"))
-        return "source" if spelled and not made and ending in ("json", "jsonl", "csv") else None
+        """Whether rows go back into the shapes they came in: "source" where they do (`saving.as_read`)."""
+        return as_read(self.run()._table, path)
 
     def annotations(self) -> list[str]:
         """Which of tags, task and scores any record has: what CSV and rows for training have no place for."""
-        table = self.run()._table
-        return [name for name in ("tags", "task", "scores") if any(table.values(name))]
+        return annotations(self.run()._table)
 
     def save_tables(self, path: str | Path) -> list[Path]:
         """Write what the steps handed out (`tag_map`, `plan.yaml`) beside `path`; returns the files.
@@ -389,9 +373,3 @@ class Dataset(StepMethods, Selecting):
             write_whole(place, data)
             written.append(place)
         return written
-
-
-def _ending(path: Path) -> str:
-    """The ending of a file's name, without .gz; .ndjson is another name of .jsonl."""
-    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    return "jsonl" if ending == "ndjson" else ending

@@ -87,12 +87,6 @@ def apply(
         typer.echo(f"    {sentence}")
     if out is not None:
         save_result(result, out, csv_safe=csv_safe)
-        if out.name.lower().removesuffix(".gz").endswith(".csv") and (lost := result.annotations()):
-            typer.echo(
-                f"warning: {out}: a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or "
-                ".parquet to keep them",
-                err=True,
-            )
         for path in result.save_tables(out):
             typer.echo(f"written beside it: {path}")
     tell_dropped(result, dropped)

@@ -66,6 +66,11 @@ def column_names(table: Table) -> list[str]:
     return sorted(own | {name for name in PLAIN if any(table.values(name))})
 
 
+def own_names(table: Table) -> list[str]:
+    """The names of the user's own columns that any record has, in the order in which they first come."""
+    return list(dict.fromkeys(name for meta in _metas(table) for name in meta))
+
+
 def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:
     """The table with the user's own columns of these names set to these values, one for each record.
 

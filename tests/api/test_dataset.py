@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,23 @@ def test_choices_are_drawn_side_by_side_and_nothing_is_dropped() -> None:
     assert len(dataset) == 9
     with pytest.raises(RecipeError):
         dataset.compare_selections(["wisest"], size=3)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_csv_file_keeps_the_users_id_and_columns_and_tells_what_it_has_no_place_for(
+    tmp_path: Path, made: bool
+) -> None:
+    rows = [
+        {"id": f"u{at}", "instruction": f"q {at}", "output": "a", "topic": "geo", "n": at} for at in (1, 2)
+    ]
+    records = [replace(record, scores={"judge.quality": 4.0}) for record in sft.load(rows)]
+    if made:  # a record that no row stands for
+        records.append(new_record("q 3", output="a", meta={"id": "u3", "topic": "geo"}))
+    path = tmp_path / "rows.csv"
+    with pytest.warns(UserWarning, match=r"no place for scores: end the name in .jsonl or .parquet"):
+        sft.load(records).save(path)
+    with path.open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [row["meta.id" if made else "id"] for row in written] == ["u1", "u2", *(["u3"] if made else [])]
+    assert {row["topic"] for row in written} == {"geo"}
+    assert [row["n"] for row in written[:2]] == ["1", "2"]

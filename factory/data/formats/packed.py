@@ -72,6 +72,14 @@ class Unpacking(io.BufferedReader):
         super().__init__(stream, buffer_size=1 << 18)
         self.packed: BinaryIO = getattr(packed, "packed", packed)  # of what was packed twice, the file
 
+    def close(self) -> None:
+        """Close the file too."""
+        try:
+            super().close()
+        finally:
+            if (packed := getattr(self, "packed", None)) is not None:
+                packed.close()
+
 
 class _Whole(io.RawIOBase):
     """An Arrow stream as a raw stream of Python's."""

@@ -36,6 +36,7 @@ class WrittenFile(NamedTuple):
     guarded: cells of a CSV file that begin as a formula does and got a ' before them
     lost: what of the records the format cannot hold, each with a count
     left_out: why records have no row in it, each with a count
+    advice: what else a person should know, sentences
     """
 
     path: Path
@@ -46,6 +47,7 @@ class WrittenFile(NamedTuple):
     lost: Mapping[str, int] = {}
     left_out: Mapping[str, int] = {}
     guarded: int = 0
+    advice: tuple[str, ...] = ()
 
     @property
     def told(self) -> list[str]:
@@ -65,7 +67,7 @@ class WrittenFile(NamedTuple):
             )
         if self.guarded:
             sentences.append(guarded_told(self.guarded))
-        return sentences
+        return [*sentences, *self.advice]
 
 
 class Rows:
