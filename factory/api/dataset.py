@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from factory.api import frames
 from factory.api.dataset_view import Shown
-from factory.api.saving import annotations, as_read, write_table
+from factory.api.saving import added_columns, as_read, write_table
 from factory.api.selecting import Selecting
 from factory.api.showing import live, told_how_to_go_on
 from factory.api.step_methods import StepMethods
@@ -348,7 +348,7 @@ class Dataset(StepMethods, Selecting):
 
     def annotations(self) -> list[str]:
         """Which of tags, task and scores any record has: what CSV and rows for training have no place for."""
-        return annotations(self.run()._table)
+        return added_columns(self.run()._table)
 
     def save_tables(self, path: str | Path) -> list[Path]:
         """Write what the steps handed out (`tag_map`, `plan.yaml`) beside `path`; returns the files.

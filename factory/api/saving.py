@@ -37,7 +37,7 @@ def write_table(
     if to_csv and layout is None and not carry:
         carry = own_names(table)
     written = write_file(records, path, layout, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
-    lost = annotations(table)
+    lost = added_columns(table)
     if to_csv and lost and (layout is None or _made(table)):
         advice = f"a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or .parquet to keep them"
         return written._replace(advice=(advice,))
@@ -54,7 +54,7 @@ def as_read(table: Table, path: Path) -> str | None:
     return "source" if spelled and fits else None
 
 
-def annotations(table: Table) -> list[str]:
+def added_columns(table: Table) -> list[str]:
     """Which of tags, task and scores any record has: what CSV and rows for training have no place for."""
     return [name for name in ("tags", "task", "scores") if any(table.values(name))]
 
@@ -67,14 +67,14 @@ def ending(path: Path) -> str:
 
 def _made(table: Table) -> bool:
     """Whether steps added scores, tags or a task."""
-    return any(table.values("scores")) or (bool(annotations(table)) and any(table.values("events")))
+    return any(table.values("scores")) or (bool(added_columns(table)) and any(table.values("events")))
 
 
 def _layout(table: Table, path: Path) -> str | None:
     """The layout that keeps most in a file of this name; None for what suits its ending."""
     if ending(path) not in ("json", "jsonl", "parquet"):
         return as_read(table, path)
-    if annotations(table) or any(map(is_of_document, islice(table.records(), 1))):
+    if added_columns(table) or any(map(is_of_document, islice(table.records(), 1))):
         return "records"
     spelled = as_read(table, path.with_suffix(".jsonl"))
     return ("records" if spelled else None) if ending(path) == "parquet" else spelled

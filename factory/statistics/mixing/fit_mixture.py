@@ -47,7 +47,7 @@ class HeldOut:
     @property
     def runs_off(self) -> bool:
         """Whether what it predicts for mixtures that it was not fitted to cannot be told at all."""
-        return np.isnan(self.error)
+        return self.error != self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,9 @@ def _fitted(
     outcomes = [(one, _held_out(one, table, wanted, seed)) for one in fits]
     measured = [HeldOut(MEAN.name, MEAN.source, 1, *_errors(base), (0.0, 0.0))]
     weighted = table.losses @ wanted
-    for one, errors in outcomes:
-        error, inside = _errors(errors)
-        gain = _gain(base[0] - errors[0], names, len(fits))
+    for one, found in outcomes:
+        error, inside = _errors(found)
+        gain = _gain(base[0] - found[0], names, len(fits))
         if not error <= np.ptp(weighted):
             error, gain = float("nan"), (float("nan"), float("nan"))
         measured.append(HeldOut(one.name, one.source, one.parameters(len(groups)), error, inside, gain))
@@ -179,7 +179,7 @@ def _fitted(
             why="no law predicts a mixture that it has not seen better than the mean of the others does: the losses "
             "may be noise, or the mixtures too few or too much alike",
         )
-    errors = {one.name: found[0] for one, found in outcomes}
+    errors = {one.name: own[0] for one, own in outcomes}
     least = errors[min(useful, key=lambda one: one.error).law]
     # Of those whose errors cannot be told apart from the least, the first.
     best = next(LAWS[one.law] for one in useful if _gain(errors[one.law] - least, names, 1)[0] <= 0)
