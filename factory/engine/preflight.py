@@ -26,6 +26,15 @@ class Reaching(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadingLevels(Protocol):
+    """A step that reads a model's reply from the log-probabilities of what it generates, and from nothing else."""
+
+    def read_from_log_probabilities(self) -> Iterable[str]:
+        """The fields that name such models."""
+        ...
+
+
 def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
     """Look whether all that the steps need is there: files, packages, keys, weights, devices, fitting models.
 
@@ -85,17 +94,18 @@ def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> lis
         FactoryError: as `preflight`, which comes first.
     """
     uses: dict[str, set[str]] = {}
-    first: dict[tuple[str, str], tuple[str, bool]] = {}
+    first: dict[tuple[str, str], str] = {}
     for label, step in zip(labels, steps, strict=True):
+        levels = set(step.read_from_log_probabilities()) if isinstance(step, ReadingLevels) else set()
         for kind in ("chat", "embedding"):
             for field, given in step.models_of(kind):
-                name, scores = pool.name_of(given, kind), step.scores_with(field)
-                use = "score" if scores else kind
+                name = pool.name_of(given, kind)
+                use = "score" if step.scores_with(field) else "levels" if field in levels else kind
                 uses.setdefault(name, set()).add(use)
-                first.setdefault((name, use), (f"{label}, `{field}`", scores))
+                first.setdefault((name, use), f"{label}, `{field}`")
     found = []
-    for (name, use), (label, scores) in first.items():
-        asks = pool.probe_of(name, "chat" if scores else use, scores=scores)
+    for (name, use), label in first.items():
+        asks = pool.probe_of(name, use)
         if asks is not None:
             found.append(Probe(label, name, len(uses[name]) == 1, asks))
     return found

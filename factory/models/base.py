@@ -41,6 +41,13 @@ Data = TypeVar("Data", covariant=True)
 """What an answer holds besides its text: an instance of its schema, None for free text."""
 
 
+NO_LEVELS = (
+    "does not tell the log-probabilities of what it generates, of which this score is made: a vLLM server does; or use "
+    "`judge`, which takes the level that is stated"
+)
+"""What is said of a model whose replies are read from them, behind its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How a reply is drawn: with the messages and the schema, all that decides it.

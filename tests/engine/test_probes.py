@@ -70,6 +70,17 @@ def test_a_server_without_log_probabilities_is_found_before_anything_is_paid(
     assert server.requests == []
 
 
+def test_a_model_that_tells_no_log_probabilities_of_its_reply_is_found_before_deita_is_reached(
+    server: ScriptedServer, folder: Path
+) -> None:
+    for later in ("later", "teacher"):
+        server.requests.clear()
+        made = recipe(server, openai(server), {"dedup_exact": {}}, {"deita": {"model": later}})
+        with pytest.raises(RunStopped, match=r"^04-deita, `model`: .* does not tell the log-probabilities"):
+            sft.run(made)
+        assert [request["max_tokens"] for request in server.requests] == [1]
+
+
 def test_a_model_that_the_server_does_not_have_is_found_too(server: ScriptedServer, folder: Path) -> None:
     later = {**openai(server), "model": "weak"}
     with pytest.raises(RunStopped, match=r"^03-ifd, `model`: .*weak.*scripted"):
@@ -124,7 +135,7 @@ def test_a_probe_is_asked_once_told_and_leaves_nothing_and_a_replay_asks_nobody(
     assert [request["prompt"] for request in scorer.requests].count(TEXT) == 1
     assert [request["input"] for request in server.embedded].count([TEXT]) == 1
     (told,) = (said for said in first.facts.notices if "one word" in said)
-    assert "`later`, `vectors` had one word to score or to embed, which no count holds" in told
+    assert "`later`, `vectors` had one word to score, embed or answer, which no count holds" in told
     assert first.facts.models["later"].calls == len(scorer.requests) - 1
     asked = len(server.requests), len(scorer.requests), len(server.embedded)
     again = sft.run(made, out=folder / "again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from factory.data.record import Message
 from factory.engine.batch.chat import Batches
 from factory.engine.calls.caller import Caller
 from factory.engine.calls.chat import JournalledChat
@@ -15,7 +16,7 @@ from factory.engine.journal.journal import Journal
 from factory.engine.progress import RunProgress
 from factory.errors import RunStopped
 from factory.models.address import BATCH, server_of
-from factory.models.base import ChatModel, EmbeddingModel
+from factory.models.base import NO_LEVELS, ChatModel, ChatRequest, EmbeddingModel, Sampling
 from factory.models.failures import Denied
 from factory.models.naming import EMBEDDED, EMBEDDING_OPTIONS, ModelEntry, check_use, resolve_model
 from factory.models.options import (
@@ -140,19 +141,23 @@ class ModelPool:
         else:
             self._chat_provider(name, options)
 
-    def probe_of(self, name: str, kind: str, *, scores: bool = False) -> Asks | None:
+    def probe_of(self, name: str, use: str) -> Asks | None:
         """What asks a model's server once for what not every server can; None where none is to be asked.
 
-        That is to score a text, or to embed one; all chat servers answer, and what runs here was made to. A model of
-        which the journal has such replies has shown that it can, and it may be that no more are needed.
+        That is to score a text ("score"), to embed one ("embedding"), or to tell the log-probabilities of what it
+        generates ("levels"); all chat servers answer ("chat"), and what runs here was made to. A model of which the
+        journal has scores or embeddings has shown that it can, and it may be that no more are needed.
         """
         options = self._options.get(name)
-        if kind == "embedding" and isinstance(options, OpenAIEmbeddingOptions):
+        if use == "embedding" and isinstance(options, OpenAIEmbeddingOptions):
             embedder = self._embedding_provider(name, options)
             embed = embedder.embed
             if not self._journal.knows("embedding", embedder.identity):
                 return lambda: _asked(self.embedder(name), lambda: embed([TEXT]))
-        if scores and isinstance(options, OpenAIOptions):
+        if use == "levels" and isinstance(options, OpenAIOptions):
+            answering = self._chat_provider(name, options)
+            return lambda: _asked(self.chat(name), lambda: _told_levels(answering))
+        if use == "score" and isinstance(options, OpenAIOptions):
             provider = self._chat_provider(name, options)
             if isinstance(provider, TextScorer) and not self._journal.knows("score", provider.identity):
                 score = provider.score_text
@@ -203,6 +208,18 @@ class ModelPool:
         for provider in self._providers:
             await provider.close()
         self.batches.close()
+
+
+async def _told_levels(provider: ChatProvider) -> None:
+    """Have one token generated, with its log-probability.
+
+    Raises:
+        RunStopped: the server answers and tells none.
+    """
+    sampling = Sampling(0.0, 1, logprobs=20)
+    reply = await provider.send(ChatRequest((Message("user", TEXT),), sampling))
+    if not reply.logprobs:
+        raise RunStopped(f"{provider.identity} {NO_LEVELS}")
 
 
 async def _asked(model: ChatModel | EmbeddingModel, call: Asks) -> None:

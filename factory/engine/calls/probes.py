@@ -71,7 +71,7 @@ class Probes:
         if probes:
             names = ", ".join(dict.fromkeys(f"`{probe.model}`" for probe in probes))
             self._tell(
-                f"before the first call {names} had one word to score or to embed, which no count holds: it can"
+                f"before the first call {names} had one word to score, embed or answer, which no count holds: it can"
             )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from factory.data.record import Missing, Record
 from factory.data.text import turn_text
 from factory.errors import RecordFailed, RunStopped
-from factory.models.base import Answer, Sampling, TokenLogprob
+from factory.models.base import NO_LEVELS, Answer, Sampling, TokenLogprob
 from factory.step import Asked, ChatModelName, Context, PerRecord
 from factory.steps.keep import Condition, keep_where
 
@@ -48,6 +48,10 @@ class Deita(PerRecord):
     keep: Condition | None = None
     """Condition that the score "deita" must meet for its record to be kept, such as ">= 12"; without it all are."""
 
+    def read_from_log_probabilities(self) -> Iterable[str]:
+        """See `preflight.ReadingLevels`."""
+        return ("model",)
+
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         turns = _turns(record)
         answers: list[Answer[None]] = []
@@ -83,10 +87,7 @@ async def _level(asked: Awaitable[Asked[None]], answers: list[Answer[None]]) -> 
     answer, _ = await asked
     answers.append(answer)
     if answer.text.strip() and not answer.logprobs:
-        raise RunStopped(
-            f"{answer.model} does not tell the log-probabilities of what it generates, of which this score is "
-            "made: a vLLM server does; or use `judge`, which takes the level that is stated"
-        )
+        raise RunStopped(f"{answer.model} {NO_LEVELS}")
     return expected_level(answer.logprobs)
 
 
