@@ -37,8 +37,14 @@ def write_table(
     if to_csv and layout is None and not carry:
         carry = own_names(table)
     written = write_file(records, path, layout, carry=carry, reasoning=reasoning, csv_safe=csv_safe)
-    lost = added_columns(table)
-    if to_csv and lost and (layout is None or _made(table)):
+    # The rows' own columns hold the tags and the task that they came with.
+    held = (
+        set()
+        if layout is None
+        else {"tags"} - set(written.lost) | (set() if _made(table) else {"task", "scores"})
+    )
+    lost = [name for name in added_columns(table) if name not in held]
+    if to_csv and lost:
         advice = f"a .csv file has no place for {' and '.join(lost)}: end the name in .jsonl or .parquet to keep them"
         return written._replace(advice=(advice,))
     return written

@@ -185,10 +185,13 @@ def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
     assert "written beside it: out.tag_map-2.jsonl" in printed
 
 
-def test_a_csv_file_says_what_it_has_no_place_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_csv_file_keeps_the_tags_that_its_rows_came_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     given = write(tmp_path / "set.jsonl", [*ROWS])
-    assert "no place for tags:" in factory("apply", "dedup_exact", given, "--out", "out.csv")
+    assert "no place for" not in factory("apply", "dedup_exact", given, "--out", "out.csv")
+    assert "coding" in factory("measure", "out.csv")
 
 
 def test_a_map_that_is_broken_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

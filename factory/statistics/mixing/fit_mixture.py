@@ -28,8 +28,7 @@ class HeldOut:
     error: mean absolute error of the weighted loss that is minimised; in_sample: the same on what it was fitted to
     gain: interval of how much less it errs than the mean of the others; by mixture, corrected for the number of laws
 
-    Error and gain are NaN where the fits run off beside what they were fitted to: the mean error is then larger than
-    the whole range of the losses, and depends on where a fit of noise happens to end.
+    Error and gain are NaN where the fits run off: with a mean error larger than the whole range of the losses.
     """
 
     law: str
@@ -46,7 +45,7 @@ class HeldOut:
 
     @property
     def runs_off(self) -> bool:
-        """Whether what it predicts for mixtures that it was not fitted to cannot be told at all."""
+        """Whether its error cannot be told."""
         return self.error != self.error
 
 
@@ -164,11 +163,10 @@ def _fitted(
     base = _held_out(MEAN, table, wanted, seed)
     outcomes = [(one, _held_out(one, table, wanted, seed)) for one in fits]
     measured = [HeldOut(MEAN.name, MEAN.source, 1, *_errors(base), (0.0, 0.0))]
-    weighted = table.losses @ wanted
     for one, found in outcomes:
         error, inside = _errors(found)
         gain = _gain(base[0] - found[0], names, len(fits))
-        if not error <= np.ptp(weighted):
+        if not error <= np.ptp(table.losses @ wanted):
             error, gain = float("nan"), (float("nan"), float("nan"))
         measured.append(HeldOut(one.name, one.source, one.parameters(len(groups)), error, inside, gain))
     told = MixtureFit(tuple(groups), int(names.max()) + 1, len(names), tuple(measured))
