@@ -50,10 +50,16 @@ class Stated(NamedTuple):
 
     def as_json(self, verified: bool = True) -> dict[str, Any]:
         """As it lies in the column."""
-        constraint, text, satisfied, found = self
-        kind, arguments, category = constraint.kind, constraint.arguments(), constraint.category
-        said: dict[str, Any] = {"kind": kind, "arguments": arguments, "category": category, "text": text}
-        return {**said, "satisfied": satisfied, "found": found} if verified else said
+        constraint = self.constraint
+        said: dict[str, Any] = {
+            "kind": constraint.kind,
+            "arguments": constraint.arguments(),
+            "category": constraint.category,
+            "text": self.text,
+        }
+        if verified:
+            said["satisfied"], said["found"] = self.satisfied, self.found
+        return said
 
 
 def stated_constraints(record: Record) -> tuple[Stated, ...]:
