@@ -30,13 +30,16 @@ class VerifyMath(VerifiesAnswers):
     "the answer is", "Answer:", 答案是, 答： or 故选; else its last line, of which the number behind the last "="
     counts, or the last number. It is the reference where
 
-    - both name the same options: A, (A), A. text, 选A, 故选：A、C;
+    - both name the same options: A, (A), A. text, 选A, 故选：A、C, ②③;
     - both are the same number, compared as fractions: 1,234 and 1234, 3/4 and 0.75, 三分之一, 百分之二十, 一万二千,
-      2.5万, \\frac{1}{3}. Units must be the same, or one has none; nothing is converted, so 5 km is not 5000 m. Words
-      that are no unit of measure do not count. 20 % is 20 as well as 0.2. A decimal may stand for a fraction without
-      end where it is that rounded, to four digits or more (0.3333);
+      2.5万, \\frac{1}{3}. Of units of one kind the amounts must be the same (5 km is 5000 m, 2小时30分 is 150 minutes,
+      8角 is 0.8元); where one has no unit, the numbers. Words that are no unit of measure do not count. 20 % is 20 as
+      well as 0.2. A decimal may stand for a fraction without end where it is that rounded, to four digits or more
+      (0.3333);
+    - both are the same solutions (x=±2 and x_1=2, x_2=-2) or time of the day (下午3:30 and 15:30);
     - both are the same formula, set or interval, by math-verify, in a process apart that is ended after `seconds`;
-    - a reference in one word is the same word.
+    - a reference in one word is the same word, or yes or no (是, 不能, 正确), which the answer begins with, or
+      says of the same verb.
 
     Verdicts are "passed", "failed" and "no_final_answer"; of several answers they stand beside each. The score
     "verify_math" is 1 where the answer that ends the conversation passes and else 0; "verify_math.pass_rate" is the

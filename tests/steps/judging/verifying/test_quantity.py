@@ -36,9 +36,24 @@ SAME = [
     ("2/3", "0.66667"),
     ("x = 5", "5"),
     ("2.50", "2.5"),
+    ("5 km", "5000 m"),
+    ("3千克", "3000克"),
+    ("0.8元", "8角"),
+    ("2公顷", "20000平方米"),
+    ("60 km/h", "1 km/min"),
+    ("60千米/时", "60千米每小时"),
+    ("2小时30分", "2.5小时"),
+    ("2小时30分", "150分钟"),
+    ("2 hours and 30 minutes", "2.5 h"),
+    ("5 feet 3 inches", "63 inches"),
+    ("1米20厘米", "120cm"),
+    ("3吨500千克", "3.5吨"),
+    ("1分30秒", "一分半"),
+    ("50平方厘米", "50 cm²"),
+    ("负5度", "-5度"),
+    ("10^6", "一百万"),
 ]
 DIFFERENT = [
-    ("5 km", "5000 m"),
     ("5 km", "5 m"),
     ("60 km/h", "60 km/min"),
     ("$5", "5 yuan"),
@@ -50,7 +65,11 @@ DIFFERENT = [
     ("10000001", "10000000"),
     ("0.5", "0.50001"),
     ("24平方厘米", "24厘米"),
-    ("3千克", "3000克"),
+    ("2小时30分", "2.3小时"),
+    ("2小时30分", "2小时3分"),
+    ("1米20厘米", "12厘米"),
+    ("36元5分", "36.5元"),
+    ("1 year", "365 days"),
 ]
 
 
@@ -83,6 +102,28 @@ def test_numbers_in_words_count_where_there_are_none_in_digits() -> None:
     assert [one.value for one in quantities_in("一共有三个")] == [3]
     assert [one.value for one in quantities_in("三个人一共有15元")] == [15]
     assert [one.value for one in quantities_in("5-3 is 2, not -2")] == [5, 3, 2, -2]
+
+
+@pytest.mark.parametrize("text", [r"\sqrt{5}", "√5", r"2\sqrt{3}", "9π"])
+def test_a_part_of_a_formula_is_no_number(text: str) -> None:
+    assert quantities_in(text) == []
+    assert read_quantity(text) is None
+
+
+def test_what_a_number_is_per_may_stand_before_it() -> None:
+    wanted = read_quantity("60千米/时")
+    assert wanted is not None
+    for text, same in (("速度是每小时行60千米", True), ("每分钟60千米", False), ("每分钟走1千米", True)):
+        (said,) = quantities_in(text)
+        assert said.equals(wanted) == same
+
+
+@given(st.integers(0, 10**6), st.integers(0, 59))
+def test_hours_and_minutes_are_as_many_minutes(hours: int, minutes: int) -> None:
+    whole, said = read_quantity(f"{hours}小时{minutes}分"), read_quantity(f"{60 * hours + minutes}分钟")
+    assert whole is not None
+    assert said is not None
+    assert whole.equals(said)
 
 
 @given(st.integers(-(10**12), 10**12))

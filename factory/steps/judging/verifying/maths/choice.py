@@ -1,4 +1,4 @@
-"""The options of a multiple choice question that an answer names: A, (A), A. text, 选A, 故选：B、D."""
+"""The options of a multiple choice question that an answer names: A, (A), A. text, 选A, 故选：B、D, ②③."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ _FIRST = re.compile(
 _ANYWHERE = re.compile(
     rf"(?:选择|应选|选项[是为]?|选|正确的(?:选项)?[有是为]|\b[Oo]ptions?|\b[Cc]hoices?|\b[Cc]hoose)\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
 )
+_CIRCLED = r"[\u2460-\u2473](?:[\s,，、和与]*[\u2460-\u2473])*"
+_RIGHT_ONES = re.compile(
+    rf"(?:正确|符合|成立|答案|序号|选)[^\u2460-\u2473。；;]{{0,8}}({_CIRCLED})(?!\s*(?:不|错))"
+)
+_ARE_RIGHT = re.compile(rf"({_CIRCLED})\s*(?:都|均|是)?(?:正确|对|成立|符合)")
 # "A" and "I" before a word in small letters are words.
 _ARTICLE = re.compile(r"\s+[a-z]")
 
@@ -27,12 +32,28 @@ _ARTICLE = re.compile(r"\s+[a-z]")
 def reference_options(reference: str) -> frozenset[str] | None:
     """The options that a reference names; None where it is no multiple choice."""
     text = reference.strip().strip("*$ ").replace("\\text{", "").rstrip("}")
+    if re.fullmatch(_CIRCLED, text):
+        return _circled(text)
     if match := _BRACKETED.fullmatch(text):
         return frozenset(match[1].upper())
     match = _REFERENCE.fullmatch(text)
     if match is None or list(match[1]) != sorted(set(match[1])):
         return None
     return frozenset(match[1])
+
+
+def named_circled(found: Found) -> frozenset[str] | None:
+    """The statements ①, ② and so on that a final answer names as the right ones; None where it names none."""
+    runs = (
+        _RIGHT_ONES.findall(found.phrase)
+        or _ARE_RIGHT.findall(found.phrase)
+        or re.findall(_CIRCLED, found.phrase)
+    )
+    return _circled(runs[-1]) if runs else None
+
+
+def _circled(said: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[\u2460-\u2473]", said))
 
 
 def named_options(found: Found) -> frozenset[str] | None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from factory.data.record import Missing
 from factory.data.text import shorten
 from factory.steps.judging.verifying.answers import PASSED, Verdict
-from factory.steps.judging.verifying.maths.choice import named_options, reference_options
+from factory.steps.judging.verifying.maths.choice import named_circled, named_options, reference_options
+from factory.steps.judging.verifying.maths.clock import Clock, last_clock, read_clock
 from factory.steps.judging.verifying.maths.final_answer import Found, final_answer
 from factory.steps.judging.verifying.maths.quantity import (
     Quantity,
@@ -17,6 +18,9 @@ from factory.steps.judging.verifying.maths.quantity import (
     quantities_in,
     read_quantity,
 )
+from factory.steps.judging.verifying.maths.solutions import Solutions, named_solutions, reference_solutions
+from factory.steps.judging.verifying.maths.spelling import spelled
+from factory.steps.judging.verifying.maths.words import same_words
 from factory.steps.judging.verifying.worker.pool import JobFailed, do_job
 
 FAILED, NO_FINAL_ANSWER = "failed", "no_final_answer"
@@ -39,8 +43,24 @@ _FUNCTIONS = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|arcsin|arcco
 _HAN = re.compile(r"[\u4e00-\u9fff，。；：、？！（）]+")
 # Full-width marks that are mathematics: 3：4, （3，-2）.
 _WIDE = re.compile(
-    r"(?<=\d)\s*：\s*(?=\d)|[（(][^（）()\u4e00-\u9fff]{1,60}，[^（）()\u4e00-\u9fff]{1,60}[）)]"
+    r"(?<=\d)\s*：\s*(?=\d)|[{｛][^{}｛｝\u4e00-\u9fff]{1,60}[，][^{}｛｝\u4e00-\u9fff]{1,60}[}｝]|[（(][^（）()\u4e00-\u9fff]{1,60}，[^（）()\u4e00-\u9fff]{1,60}[）)]"
 )
+# What is said beside an answer.
+_ASIDE = re.compile(
+    r"(?<=\w)\s*[(（](?=[^()（）]*\d)(?=[^()（）]*[\u4e00-\u9fff])[^()（）]{1,80}[)）]"
+    r"|[，,;；]?\s*(?:当且仅当|if and only if).*$",
+    re.DOTALL,
+)
+_SENTENCES = re.compile(r"[。！？!?;；]")
+_CHECKS = re.compile(r"\s*(?:经?(?:验证|检验|验算|核对|代入)|check\b|verif)", re.IGNORECASE)
+_ABOUT = re.compile(r"^(?:约为|约等于|大约[是为]?|约|≈|\\approx)\s*(?=[-\d$])")
+_ROUGHLY = re.compile(r"\s*(?:≈|\\approx(?![A-Za-z]))\s*(?=.)", re.DOTALL)
+_NAME_OF_SET = re.compile(r"^[^{}=<>]*=\s*(?=\\?\{)|^[A-Za-z]\s*\\in\s*(?=[\[(\\])")
+_BUILDER = re.compile(r"\\?\{\s*[A-Za-z]\s*(?:\\mid|\\vert|[|｜:])\s*(.+?)\\?\}", re.DOTALL)
+_BETWEEN = re.compile(
+    r"([^<>=\\]+|\\frac.+?)\s*(<|\\leq?)\s*[A-Za-z]\s*(<|\\leq?)(?![A-Za-z])\s*([^<>=]+)", re.DOTALL
+)
+_SIDE = re.compile(r"[A-Za-z]\s*(<|>|\\leq?|\\geq?)(?![A-Za-z])\s*([^<>=,]+)")
 _FULL_WIDTH = {at: at - 0xFEE0 for at in range(0xFF01, 0xFF5F)}
 _INLINE = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
 
@@ -51,11 +71,13 @@ class Reference(NamedTuple):
     said: str
     options: frozenset[str] | None
     quantity: Quantity | None
+    clock: Clock | None = None
+    solutions: Solutions | None = None
 
 
 def read_reference(text: str) -> Reference | Missing:
     """A reference: a final answer by itself, or a solution that marks it (####, \\boxed, "The answer is")."""
-    text = text.strip()
+    text = _ABOUT.sub("", spelled(text.strip()))
     found = final_answer(text)
     if found is None:
         return Missing("no_reference", "its reference says nothing")
@@ -66,19 +88,26 @@ def read_reference(text: str) -> Reference | Missing:
         return Missing("bad_reference", f"its reference has {len(said):,} characters, too many for an answer")
     labelled = _LABELLED.fullmatch(plain(said))
     quantity = read_quantity(said) or (read_quantity(labelled[1]) if labelled else None)
-    return Reference(said, reference_options(said), quantity)
+    return Reference(said, reference_options(said), quantity, read_clock(said), reference_solutions(said))
 
 
 async def compare(response: str, reference: Reference, seconds: float) -> Verdict:
     """The verdict on a response."""
+    response = spelled(response)
     found = final_answer(response)
     if found is None:
         return Verdict(NO_FINAL_ANSWER, "it says nothing")
     if reference.options is not None:
-        named = named_options(found)
+        circled = min(reference.options) > "Z"
+        named = named_circled(found) if circled else named_options(found)
         if named is None:
             return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
         return _verdict(named == reference.options, ", ".join(sorted(named)), reference)
+    found = _without_asides(found)
+    if reference.clock is not None and (clock := last_clock(found.phrase)) and clock.equals(reference.clock):
+        return Verdict(PASSED, shorten(found.phrase, _SAID))
+    if reference.solutions is not None:
+        return await _as_solutions(found, reference, seconds)
     if reference.quantity is not None:
         quantity = answered_quantity(found, response)
         if quantity is not None:
@@ -87,7 +116,21 @@ async def compare(response: str, reference: Reference, seconds: float) -> Verdic
             return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
     if not _is_formula(reference.said):
         return _as_words(found, reference)
-    return await _as_formulas(_formula(found, response), reference, seconds)
+    formula = _formula(found, response)
+    if not _is_formula(formula) and (spoken := answered_quantity(found, "")) is not None:
+        formula = str(spoken.value)
+    return await _as_formulas(formula, reference, seconds)
+
+
+async def _as_solutions(found: Found, reference: Reference, seconds: float) -> Verdict:
+    gold, said = reference.solutions, named_solutions(found.phrase)
+    if gold is None or said is None:
+        return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
+    if gold.names != said.names or len(gold.values) != len(said.values):
+        return Verdict(FAILED, _differs(found.phrase, reference))
+    if sorted(gold.values) == sorted(said.values) and (len(gold.names) == 1 or gold.values == said.values):
+        return Verdict(PASSED, shorten(found.phrase, _SAID))
+    return await _as_formulas(said.as_formula(), reference._replace(said=gold.as_formula()), seconds)
 
 
 def answered_quantity(found: Found, response: str) -> Quantity | None:
@@ -156,18 +199,23 @@ def _is_formula(said: str) -> bool:
 
 
 def _as_words(found: Found, reference: Reference) -> Verdict:
-    """A reference in words: the same words are the same answer; other words may say the same."""
-    ours = re.findall(r"\w+", plain(reference.said).casefold())
-    first = re.split(r"[,，;；.。:：]", plain(found.phrase))[0]
-    # Behind the last verb too: 10天后是星期三.
-    result = re.split(r"(?<!不)(?:是|为)", first)[-1]
-    theirs = [re.findall(r"\w+", text.casefold()) for text in (plain(found.phrase), first, result)]
-    if ours and ours in theirs:
-        return Verdict(PASSED, shorten(found.phrase, _SAID))
-    if len(ours) == 1 and ours[0] not in plain(found.phrase).casefold():
-        return Verdict(FAILED, _differs(found.phrase, reference))
+    same = same_words(found.phrase, reference.said)
+    if same is not None:
+        return _verdict(same, found.phrase, reference)
     why = f"the reference is in words, which no rule compares: {shorten(reference.said, _SAID)}"
     return Verdict(Missing("in_words", why), shorten(found.phrase, _SAID))
+
+
+def _without_asides(found: Found) -> Found:
+    """A final answer without what is said beside it: 18（其中甲 10，乙 8）, 最小值为4，当且仅当x=2时取等号."""
+    phrase = _ASIDE.sub("", found.phrase)
+    if found.how == "last_line":
+        sentences = [one for one in _SENTENCES.split(phrase) if re.search(r"\w", one)]
+        said = [one for one in sentences if not _CHECKS.match(one)] or sentences
+        # A sum before the last sentence that has a number is no result: 15÷3=5. 所以原来有15人.
+        if len(sentences) > len(said) or any("=" in one or "＝" in one for one in said[:-1]):
+            phrase = next((one for one in reversed(said) if quantities_in(one)), phrase)
+    return found._replace(phrase=phrase) if re.search(r"\w", phrase) else found
 
 
 def _formula(found: Found, response: str) -> str:
@@ -182,14 +230,40 @@ def _formula(found: Found, response: str) -> str:
     # Of 比是3:4 the last piece without Chinese.
     said = _WIDE.sub(lambda wide: wide[0].translate(_FULL_WIDTH), found.phrase)
     pieces = [piece for piece in _HAN.split(said) if re.search(r"\w", piece)]
-    return pieces[-1].strip(" .") if pieces else found.phrase.strip(" .。")
+    return pieces[-1].strip(" .=") if pieces else found.phrase.strip(" .。")
+
+
+def _tidy(formula: str) -> str:
+    """A formula as the grammar reads sets: {1,2} with braces that are printed, and a condition for {x | x < 3}."""
+    formula = _ROUGHLY.split(formula.strip())[0]
+    formula = _NAME_OF_SET.sub("", formula.replace("∪", r"\cup "))
+    if builder := _BUILDER.fullmatch(formula):
+        formula = builder[1].strip()
+    if chain := _BETWEEN.fullmatch(formula):
+        return f"{'(' if chain[2] == '<' else '['}{chain[1]}, {chain[4]}{')' if chain[3] == '<' else ']'}"
+    braces = re.fullmatch(r"\\?\{(.*?)\\?\}", formula)
+    return rf"\{{{braces[1]}\}}" if braces else formula
+
+
+def _one_sided(formula: str) -> str:
+    """The interval that an inequality says: x > 2 as (2, \\infty)."""
+    if not (match := _SIDE.fullmatch(formula)):
+        return formula
+    bound, closed = match[2].strip(), match[1] not in "<>"
+    if match[1] in (">", "\\ge", "\\geq"):
+        return rf"{'[' if closed else '('}{bound}, \infty)"
+    return rf"(-\infty, {bound}{']' if closed else ')'}"
 
 
 async def _as_formulas(formula: str, reference: Reference, seconds: float) -> Verdict:
     if len(formula) > _MOST_FORMULA:
         return Verdict(FAILED, f"{len(formula):,} characters, too many for an answer")
     gold = _formula(Found(reference.said, "marked"), "")
-    gold, formula = (powers(one.translate(_FULL_WIDTH)) for one in (gold, formula))
+    gold, formula = (_tidy(powers(one.translate(_FULL_WIDTH))) for one in (gold, formula))
+    if gold[:1] in "([":
+        formula = _one_sided(formula)
+    elif formula[:1] in "([":
+        gold = _one_sided(gold)
     try:
         told = await do_job("formula", {"gold": gold, "answer": formula}, seconds)
     except JobFailed as error:

@@ -29,7 +29,7 @@ _SCALES = {"万亿": 10**12, "千亿": 10**11, "百亿": 10**10, "十亿": 10**9
     "百": 100,
 }
 _MIXED = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)({'|'.join(_SCALES)})")
-MEASURES = "个小时天年月斤米元块倍度杯箱张条只本人次份吨"
+MEASURES = "个小时分天年月斤米元块倍度杯箱张条只本人次份吨"
 """What may stand before the half of 一个半 and 两吨半."""
 _MEASURE = f"[{MEASURES}]"
 CHARACTERS = "零〇一二三四五六七八九两幺十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟萬億兩貳參陸半成"

@@ -1,8 +1,9 @@
 """A number with its unit, as a final answer says it, and when two of them are the same.
 
-Equal are two whose numbers are equal and whose units are the same, or of which one has none. Nothing is converted: 5 km
-is not 5000 m. A percent sign may be left out: 20 % equals 20, and 0.2. Numbers are compared as fractions, exactly. Only
-where one has no end as a decimal (1/3) and the other is a decimal, that one may be rounded, to four digits or more.
+Equal are two that are the same amount: 5 km is 5000 m, 2小时30分 is 2.5 hours and 150 minutes. Where one has no unit,
+the numbers must be equal. A percent sign may be left out: 20 % equals 20, and 0.2. Numbers are compared as fractions,
+exactly. Only where one has no end as a decimal (1/3) and the other is a decimal, that one may be rounded, to four
+digits or more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from factory.steps.judging.verifying.maths.numerals import CHARACTERS, MEASURES, chinese_number
-from factory.steps.judging.verifying.maths.units import SIGNS, Unit, read_unit
+from factory.steps.judging.verifying.maths.units import SIGNS, Unit, is_unit, per_before, read_unit, smaller
 
 FEWEST_DIGITS = 4
 """Digits, from the first that is not 0, of a decimal that may stand for a fraction without end."""
@@ -51,7 +52,7 @@ _LATEX = (
     (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r" \1/\2 "),
     (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|operatorname)\s*\{([^{}]{0,80})\}"), r" \1 "),
     (re.compile(r"\^\s*\{?\s*\\circ\s*\}?"), "°"),
-    (re.compile(r"\^\{([23])\}"), r"^\1"),
+    (re.compile(r"\s*\^\s*\{?([23])\}?(?!\d)"), r"^\1"),
     (re.compile(r"\\left|\\right|\\displaystyle|\\boldsymbol"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\[!,;:\s]|~|\\quad"), " "),
@@ -64,6 +65,15 @@ _RAISED = re.compile("[⁻⁺]?[⁰¹²³⁴-⁹]+")
 _JIAO = re.compile(
     r"((?<![\d.])\d{1,9}(?=[元块]\d)|[零一二三四五六七八九十百千两]{1,9}(?=[元块][一二三四五六七八九]))([元块])"
     r"(\d|[一二三四五六七八九])(?:[角毛](?:钱|整)?(?![一二三四五六七八九\d])|(?=\s*(?:[，。,.;；！!)）]|钱|$)))"
+)
+_POWER = re.compile(r"10\s*\^\s*\{?\s*([+-]?\d{1,2})\s*\}?")
+# 时 and 分 are hours and minutes where a smaller unit follows.
+_CLOCK_HOUR = re.compile(
+    r"\s*时(?=\s*(?:零)?[\d一二三四五六七八九十]+\s*分)|\s*分(?=\s*[\d一二三四五六七八九十]+\s*秒)"
+)
+_FURTHER = re.compile(
+    r"\s*(?P<own>[A-Za-z\u4e00-\u9fff]{1,9}?)(?P<joined>\s*(?:又|零|and\b|,)?\s*)"
+    r"(?P<number>(?:(?P<digits>\d{1,9}(?:\.\d{1,9})?)|(?P<han>[一二三四五六七八九十两]{1,5})))\s*(?=(?P<rest>[A-Za-z\u4e00-\u9fff]\S{0,8}))"
 )
 _DOLLARS = re.compile(r"\$([^$\n]{1,200})\$")
 
@@ -83,8 +93,11 @@ class Quantity(NamedTuple):
 
     def equals(self, other: Quantity) -> bool:
         """Whether the two are the same by the rule above."""
-        if self.unit.differs(other.unit):
+        many = self.unit.many(other.unit)
+        if many is None:
             return False
+        if many != 1:
+            return _same(self._replace(value=self.value * many, digits=0), other)
         if self.percent == other.percent:
             return _same(self, other)
         whole = other._replace(value=other.value * (100 if other.percent else Fraction(1, 100)))
@@ -148,16 +161,19 @@ def read_quantity(text: str) -> Quantity | None:
     """
     text = plain(text[:_MOST]).strip(" .。,，;；:：!！")
     text = re.sub(r"^[A-Za-z]\w?\s*=\s*", "", text)
+    if power := _POWER.fullmatch(text):
+        return Quantity(Fraction(10) ** int(power[1]), said=text)
     match = _QUANTITY.match(text)
     if match is None or _NO_NUMBER.match(text):
         return None
-    rest = text[match.end() :]
+    whole, end = _whole_quantity(match, text)
+    rest = text[end:]
     # More numbers, or an operator, make it something else: a list, a formula, a sentence.
-    if re.match(r"\s*[-+*/^=<>×÷√\\(\[{_:]", rest) or quantities_in(_units_out(rest)):
+    if re.match(r"\s*[-+*/^=<>×÷√\\(\[{_:π]", rest) or quantities_in(_units_out(rest)):
         return None
     if re.match(r"[A-Za-z]\b", rest) and read_unit(rest).name == "":
         return None
-    return _quantity(match, text)
+    return whole
 
 
 def _units_out(rest: str) -> str:
@@ -167,12 +183,56 @@ def _units_out(rest: str) -> str:
 def quantities_in(text: str) -> list[Quantity]:
     """All numbers in a sentence, in order; those in Chinese words only where there are none in digits."""
     text = plain(text)
-    found = [(match, quantity) for match in _QUANTITY.finditer(text) if (quantity := _quantity(match, text))]
+    found, at = [], 0
+    for match in _QUANTITY.finditer(text):
+        if match.start() < at or _part_of_formula(match, text):
+            continue
+        quantity, at = _whole_quantity(match, text)
+        if quantity is not None:
+            found.append((match, quantity))
     in_digits = [quantity for match, quantity in found if re.search(r"\d", match[0])]
     if in_digits:
         return in_digits
     no_number = {match.start() for match in _NO_NUMBER.finditer(text)}
     return [quantity for match, quantity in found if match.start() not in no_number]
+
+
+def _part_of_formula(match: re.Match[str], text: str) -> bool:
+    """Whether a number is a power (cm^2), under a root, or before one or a letter of mathematics (2√3, 2π)."""
+    before, after = text[max(0, match.start() - 8) : match.start()], text[match.end() : match.end() + 6]
+    power = before.endswith(("^", "^{")) or re.search(r"(?<![A-Za-z])(?:[cdkm]?m|ft|in)$", before)
+    return bool(
+        power or re.search(r"(?:√|sqrt)\s*[({]?$", before) or re.match(r"\s*(?:√|\\sqrt|π|\\pi)", after)
+    )
+
+
+def _whole_quantity(match: re.Match[str], text: str) -> tuple[Quantity | None, int]:
+    """The number that was matched with the smaller units behind it, and where it ends: 2小时30分, 5 feet 3 inches."""
+    first, end = _quantity(match, text), match.end()
+    if first is None:
+        return None, end
+    head = _CLOCK_HOUR.match(text, end)
+    unit = "h" if head and head[0][0] == "时" else "min" if head else first.unit.name
+    whole = first if head is None else first._replace(unit=Unit(unit))
+    while more := _FURTHER.match(text, end):
+        says = read_unit(more["rest"][:8]).name or ("分" if more["rest"].startswith("分") else "")
+        if says == "分":
+            says = "min" if unit == "h" else "fen" if unit in ("yuan", "jiao") else ""
+        size = smaller(unit, says)
+        number = Fraction(more["digits"]) if more["digits"] else _spoken(more["han"])
+        joined = more["joined"].strip() not in ("and", ",") or unit in ("h", "min", "day", "foot", "pound")
+        if size is None or number is None or not joined or not is_unit(more["own"]):
+            break
+        whole = whole._replace(value=whole.value + (-1 if whole.value < 0 else 1) * number * size, digits=0)
+        end, unit = more.end("number"), says
+    if whole is not first and end > match.end():
+        return whole._replace(said=text[match.start() : end]), end
+    return first, match.end()
+
+
+def _spoken(said: str) -> Fraction | None:
+    number = chinese_number(said)
+    return None if number is None else number.value
 
 
 def _quantity(match: re.Match[str], text: str) -> Quantity | None:
@@ -202,6 +262,10 @@ def _quantity(match: re.Match[str], text: str) -> Quantity | None:
     unit = read_unit(
         (half[1] if half else "") + text[match.end() : match.end() + 40], (match["sign"] or "").upper()
     )
+    if half and half[1] == "分":
+        unit = Unit("min")
+    if unit.name and not unit.per:
+        unit = Unit(unit.name, per_before(text[: match.start()]))
     return Quantity(-value if negative else value, percent, unit, digits, match[0].strip())
 
 
