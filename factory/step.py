@@ -207,21 +207,20 @@ def _no_files(path: Path) -> Iterator[Any]:
 class Context:
     """What a step is handed: the models it names, the files it names, a seeded random source, a logger.
 
-    step: place and name in the recipe, such as "02-evolve"
-    seed: the run's seed
+    step: place and name in the recipe, such as "02-evolve"; seed: the run's seed
     folder: where a step that writes files (export) writes them; None where nothing may be written
     warn: tells the person one sentence that asks for a look, once; tell: one that does not, such as what was found
     facts: what the step tells of its work, as plain JSON, and its counts (`count`); kept in the run's manifest
     limit: at most how many records a step that begins is to make, None: all; made: tells how many it has so far
     alike: in `rehearse_once`, says that each call from now on stands for so many
-    tables: rows that the step hands out beside the records, by name; a whole-set step's are written to its
-        folder in the run, as NAME.jsonl; files: texts likewise, by the file's name
-    read_records: the records of a file in any format and shape that `read` takes
-    read_rows: the rows of such a file as they are, each with its place (line or row number from 1), for a file
-        whose rows are no records, such as a benchmark
+    tables: rows that the step hands out, by name; a whole-set step's are written as NAME.jsonl to its folder in the
+        run; files: texts likewise, by the file's name
+    earlier: in a round of filling, what the step made before: nothing new is to repeat it
+    read_records: the records of a file in any format and shape that `read` takes; read_rows: the rows of such a
+        file as they are, each with its place (line or row number from 1)
 
-    Both leave out a row that cannot be read, with a warning. A step names what it will read in `Step.inputs`: a file
-    that is missing or empty is then found before the run begins.
+    The last two leave out a row that cannot be read, with a warning. A step names what it will read in `Step.inputs`:
+    a file that is missing or empty is then found before the run begins.
     """
 
     step: str
@@ -238,6 +237,7 @@ class Context:
     limit: int | None = None
     alike: Callable[[int], None] = field(default=lambda calls: None)
     made: Callable[[int], None] = field(default=lambda records: None)
+    earlier: Table | None = None
     read_records: Callable[[Path], Iterator[Record]] = _no_files
     read_rows: Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]] = _no_files
 

@@ -44,6 +44,25 @@ class Vary(PerRecord):
             yield child
 
 
+class Answer(WholeSet):
+    """Make one more of each record that comes in, in its language: so it matters which do."""
+
+    name = "one_more"
+
+    model: ChatModelName = Field("", description="the model")
+
+    async def run(self, table: Table, context: Context) -> Table:
+        earlier = [] if context.earlier is None else [r.instruction for r in context.earlier.records()]
+        context.facts["earlier"] = sorted(earlier)
+        made = []
+        for record in table.records():
+            answer, event = await context.ask(
+                self.model, "deita/complexity", record, Sampling(1.0, 20), instruction=record.prompt
+            )
+            made.append(record.child(f"{record.prompt}: {answer.text}", event, output="It is so."))
+        return Table.from_records([*table.records(), *made])
+
+
 class Write(WholeSet):
     """Make so many records of nothing, in Chinese."""
 
@@ -77,6 +96,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         **step_module._entry_points(),
         "vary": EntryPoint("vary", f"{__name__}:Vary", step_module.STEP_GROUP),
         "write_some": EntryPoint("write_some", f"{__name__}:Write", step_module.STEP_GROUP),
+        "one_more": EntryPoint("one_more", f"{__name__}:Answer", step_module.STEP_GROUP),
     }
     monkeypatch.setattr(step_module, "_entry_points", lambda: entries)
     step_module.find_step.cache_clear()
@@ -206,6 +226,50 @@ def test_what_a_whole_set_step_makes_goes_through_the_stream_behind_it(tmp_path:
     vary = next(step for step in result.facts.steps if step.label == "03-vary")
     assert vary.entered == vary.made
     assert any("going back to 02-write_some, 03-vary" in said for said in result.facts.notices)
+
+
+@pytest.mark.slow
+def test_a_whole_set_step_works_again_on_what_led_to_a_short_group_and_knows_what_it_made(
+    tmp_path: Path,
+) -> None:
+    rows(tmp_path / "rows.jsonl")
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"one_more": {}}, size=40)
+        # The 24 rows at first, then the 4 that are in Chinese, until 20 are.
+        assert len(server.requests) == 24 + 3 * 4
+    assert Counter(record.lang for record in result.table().records()) == {"en": 20, "zh": 20}
+    facts = next(step for step in result.facts.steps if step.label == "02-one_more").facts
+    assert [len(facts["earlier"]), *(len(facts[f"filling_round_{n}"]["earlier"]) for n in (1, 2, 3))] == [
+        0,
+        24,
+        28,
+        32,
+    ]
+
+
+@pytest.mark.slow
+def test_what_one_of_two_steps_makes_goes_through_the_other(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", zh=2)
+    with in_thread(ScriptedServer()) as server:
+        result = run(tmp_path, server.base_url, {"write_some": {"size": 2}}, {"one_more": {}}, size=24)
+    facts = next(step for step in result.facts.steps if step.label.endswith("mixture")).facts["filling"]
+    assert all(one["made"] == one["came_through"] for one in facts)
+    assert Counter(record.lang for record in result.table().records())["zh"] == 12
+
+
+@pytest.mark.slow
+def test_tasks_invented_in_a_round_differ_from_those_of_the_rounds_before(tmp_path: Path) -> None:
+    rows(tmp_path / "rows.jsonl", en=8, zh=0)
+
+    def always(body: dict[str, Any]) -> str:
+        return "1. Tell how copper, saffron and glass are won.\n2. Name three birds that swim in winter."
+
+    with in_thread(ScriptedServer(always)) as server:
+        invent = {"invent": {"size": 2, "answer": False}}
+        made = run(tmp_path, server.base_url, invent, {"respond": {}}, shares={"en": 1.0}, size=40, epochs=10)
+    told = [record.instruction for record in made.table().records() if record.source.startswith("rows")]
+    assert told.count("Name three birds that swim in winter.") == told.count("en 0")
+    assert any("near_duplicate" in said for said in made.facts.warnings)
 
 
 def test_a_dataset_in_a_notebook_is_filled_as_a_run_is(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Filling:
             if not isinstance(step, WholeSet):
                 fresh = await self._stream(at, makers, fresh, wanted, need, number)
             elif part.first in makers:
-                fresh = await self._make(at, step, need, number)
+                fresh = await self._make(at, step, wanted, need, number)
             elif fresh or self._gone:
                 fresh = await self._again(at, step)
         return len(fresh)
@@ -268,22 +268,32 @@ class Filling:
 
     # -- a whole-set step ----------------------------------------------------------------------------------
 
-    async def _make(self, at: int, step: WholeSet, need: int, number: int) -> list[Record]:
-        """Have a whole-set step make more records of what came in at first, and of what is new."""
+    async def _make(
+        self, at: int, step: WholeSet, wanted: set[str] | None, need: int, number: int
+    ) -> list[Record]:
+        """Have a whole-set step make more records of what came in at first, and of what is new.
+
+        Of what led to what is short alone, where anything did: Chinese tasks are invented from Chinese seeds.
+        """
         part, execution = self.execution.parts[at], self.execution
         progress = execution.progress.steps[part.first]
         before = Table.read(part.kept), Table.read(part.dropped)
         known = {id for table in before for id in table.ids()}
         came_in = self._table(at)
+        ids = came_in.ids()
+        here = set(ids)
+        if wanted is not None and not wanted.isdisjoint(ids) and not step.begins():
+            # What is new goes on in any case.
+            came_in = came_in.take([row for row, id in enumerate(ids) if id in wanted or id not in known])
         context = replace(
             self._reseeded(part.first, number),
             facts=progress.facts.setdefault(f"filling_round_{number}", {}),
             tables={},
             files={},
             limit=need if step.begins() else None,
+            earlier=before[0].take([row for row, id in enumerate(before[0].ids()) if id not in here]),
         )
         result = await execution.run_whole(step, context, came_in, self.pool.batches)
-        here = set(came_in.ids())
         new = [record for record in result.records() if record.id not in known]
         kept = [record for record in new if record.dropped is None]
         dropped = [record for record in new if record.dropped is not None]

@@ -187,6 +187,8 @@ class Explore(WholeSet):
             plan, self._effort(), self.model, self._sampling(), self._sampling(self.answer_max_tokens)
         )
         await asyncio.to_thread(filling.know, table)
+        if context.earlier is not None:
+            await asyncio.to_thread(filling.know, context.earlier, counts=False)
         await filling.run(context)
         self._tell(plan, filling, context)
         context.files["plan.yaml"] = write_plan(plan)

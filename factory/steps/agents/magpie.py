@@ -100,10 +100,12 @@ class Magpie(WholeSet):
         openings = await self._openings(context)
         size, most = self._wanted(context)
         made: list[Record] = []
-        seen: dict[str, str] = {}
+        earlier = context.earlier.records() if context.earlier is not None else ()
+        seen = {normal_form(record.prompt): record.id for record in earlier}
+        known = len(seen)
         drawn = dry = 0
-        while len(seen) < size and drawn < most and dry < DRY_ROUNDS:
-            before = len(seen)
+        while len(seen) < known + size and drawn < most and dry < DRY_ROUNDS:
+            before = len(seen) - known
             rate = max(before / drawn, _LEAST_YIELD) if drawn else 1.0
             count = min(math.ceil((size - before) / rate), most - drawn)
             numbers = range(drawn, drawn + count)
@@ -112,9 +114,9 @@ class Magpie(WholeSet):
                 return await self._draw(number, openings[number % len(openings)], context)
 
             for record in await side_by_side(draw, numbers):
-                made.append(_novel(record, seen, size, context))
+                made.append(_novel(record, seen, known + size, context))
             drawn += count
-            dry = 0 if len(seen) > before else dry + 1
+            dry = 0 if len(seen) - known > before else dry + 1
         _tell(made, size, most, context)
         return Table.from_records([*table.records(), *made])
 
@@ -173,10 +175,10 @@ class Magpie(WholeSet):
     def _record(self, words: str, system: str, number: int) -> Record:
         # The system turn steers what a user writes; a set for training on that would teach to need it.
         meta = {"magpie_system": system} if system else {}
-        return new_record(words, source="magpie", occurrence=number, meta=meta)
+        return new_record(words, source="magpie", occurrence=number, lang=detect_language(words), meta=meta)
 
 
-def _novel(record: Record, seen: dict[str, str], size: int, context: Context) -> Record:
+def _novel(record: Record, seen: dict[str, str], most: int, context: Context) -> Record:
     """The record, let go where the same words were drawn before, or where there are enough."""
     if record.dropped is not None:
         return record
@@ -184,8 +186,8 @@ def _novel(record: Record, seen: dict[str, str], size: int, context: Context) ->
     if words in seen:
         reason = f"it was drawn before, as {seen[words]}"
         return record.drop(context.step, "repeated", reason, against=seen[words])
-    if len(seen) == size:
-        return record.drop(context.step, "beyond_size", f"there are {size:,} instructions already")
+    if len(seen) == most:
+        return record.drop(context.step, "beyond_size", f"there are {most:,} instructions already")
     seen[words] = record.id
     return record
 

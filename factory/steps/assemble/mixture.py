@@ -347,8 +347,11 @@ class Mixture(WholeSet):
             context.tell(f"{context.step}: {sentence}")
         if told.too_often():
             context.warn(f"{context.step}: {told.too_often()}")
+        named = np.array([bool(name) for name in read.groups.names], bool)
+        grouped = named[read.groups.of] if len(named) else np.zeros(len(table), bool)
         for kind, rows in (
-            ("without a share", int((read.answered & ~read.usable).sum())),
+            (f"without {told.by}", int((read.answered & ~grouped).sum())),
+            ("of a group without a share", int((read.answered & grouped & ~read.usable).sum())),
             ("without an answer", int((~read.answered).sum())),
         ):
             if rows:

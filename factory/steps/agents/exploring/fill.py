@@ -100,8 +100,8 @@ class Filling:
     _refused: dict[int, Counter[str]] = field(default_factory=dict)
     _occurrences: Counter[str] = field(default_factory=Counter)
 
-    def know(self, table: Table) -> None:
-        """Take records that are there already: none is made again, and those of a task count towards it."""
+    def know(self, table: Table, *, counts: bool = True) -> None:
+        """Take records that are there already: none is made again, and those of a task count towards it if asked."""
         names = self.plan.names()
         for number, prompt, meta in zip(
             table.ids(), table.texts("prompt"), table.values("meta"), strict=True
@@ -111,7 +111,7 @@ class Filling:
             self._occurrences[prompt] += 1
             task = names.get(_task_named(meta))
             if task is not None:
-                task.there += 1
+                task.there += counts
                 self._own.setdefault(id(task), []).append(prompt)
 
     async def run(self, context: Context) -> None:

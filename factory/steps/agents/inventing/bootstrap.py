@@ -106,6 +106,9 @@ class MakesTasks(WholeSet):
         records = list(table.records())
         await asyncio.to_thread(load_loops, KERNEL, context.tell)
         pool = await asyncio.to_thread(Pool, records)
+        for task in context.earlier.records() if context.earlier is not None else ():
+            pool.hold(task)
+            pool.keep(task)
         write = await self.writer(records, pool, context)
         made = await _Rounds(self, pool, write, context).run()
         if not self.keep_seeds:
