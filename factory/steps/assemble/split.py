@@ -16,6 +16,7 @@ from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Ints
 from factory.step import Context, EmbeddingModelName, WholeSet
 from factory.steps.assemble.mixing.groups import too_many
+from factory.steps.assemble.scheduling.stages import AGAIN
 from factory.steps.assemble.splitting.families import ancestors, join_families, same_value
 from factory.steps.assemble.splitting.parts import assign, counts_by, drawn_by_id, wanted_rows
 from factory.steps.dedup.close.pairs import MEASURES, THRESHOLDS, Close, close_by
@@ -235,6 +236,13 @@ class Split(WholeSet):
                 context.warn(
                     f"{context.step}: {SPLITS[part]} has {counts[part]:,} records, not {wanted:,}: families are not cut"
                 )
+        histories = table.take(np.flatnonzero(part_of)).values("events")
+        again = sum(bool(events) and events[-1]["operation"] == AGAIN for events in histories)
+        if again:
+            context.warn(
+                f"{context.step}: {again:,} of the {held:,} records held out are repeats that a step before made, and "
+                "count more than once: put `split` before `schedule` and `mixture`"
+            )
         self._tell_large(sizes, len(table), context)
         self._tell_strata(part_of, told, context)
         if told.compared and self.near != "none":

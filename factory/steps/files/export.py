@@ -149,6 +149,11 @@ class Export(WholeSet):
                 shards=Shards(self.shard_rows, self.shard_megabytes),
             )
         )
+        if unlearned := sum(_unlearned(record) for record in records):
+            context.warn(
+                f"{context.step}: in {unlearned:,} of {len(records):,} records all that the assistant says has the weight "
+                "0: a trainer that reads weights learns nothing of them, any other learns them whole; let them go before"
+            )
         for sentence in written.told:
             context.warn(f"{context.step}: {sentence}")
         for sentence in thoughts.told():
@@ -170,3 +175,9 @@ def _why_unanswered(record: Record) -> str:
     if chunk_of(record) is not None:
         return "it is a chunk of a document, and no row: make rows of it by `from_documents`"
     return _NO_ANSWER
+
+
+def _unlearned(record: Record) -> bool:
+    """Whether nothing of a record is to be learned."""
+    weights = [turn.weight for turn in record.messages if turn.role == "assistant"]
+    return bool(weights) and all(weight == 0 for weight in weights)

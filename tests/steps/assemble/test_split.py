@@ -139,6 +139,19 @@ def test_two_children_of_a_seed_that_is_not_in_the_set_are_one_family() -> None:
         assert parts(found)[at] == parts(found)[at + 1]
 
 
+def test_repeats_of_a_record_stay_with_it_and_those_held_out_are_told() -> None:
+    records = [new_record(f"{sentence(np.random.default_rng(at), at)}?", output="Yes.") for at in range(40)]
+    table = Table.from_records(records)
+    table = table.with_rows(table.repeated(range(40), "02-schedule", 2))
+    made, told = split(Split(test=0.2, near="none"), list(table.records()))
+    places = defaultdict(set)
+    for record, part in zip(made, parts(made), strict=True):
+        places[record.instruction].add(part)
+    assert all(len(own) == 1 for own in places.values())
+    held = parts(made).count("test")
+    assert any(f"{held // 2:,} of the {held:,} records held out are repeats" in said for said in told)
+
+
 def test_each_value_is_split_alike() -> None:
     random = np.random.default_rng(0)
     records = [

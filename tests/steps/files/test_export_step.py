@@ -148,3 +148,12 @@ def test_columns_that_are_asked_for_travel_with_each_row(tmp_path: Path) -> None
     assert [second[name] for name in names] == [None, "s", "2", None, 0.5, "[1]", None]
     assert list(first) == list(second)
     assert warnings == ["09-export: carry: no record has 'nothing': its column is empty"]
+
+
+def test_records_of_which_nothing_is_to_be_learned_are_told(tmp_path: Path) -> None:
+    learned, not_learned = new_record("a", output="yes"), new_record("b", output="no")
+    turns = (*not_learned.messages[:-1], not_learned.messages[-1]._replace(weight=0.0))
+    records = [learned, replace(not_learned, messages=turns)]
+    _, warnings = export(Export(formats=("messages",)), records, tmp_path / "d")
+    (warning,) = warnings
+    assert "in 1 of 2 records all that the assistant says has the weight 0" in warning
