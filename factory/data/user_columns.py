@@ -10,6 +10,9 @@ import orjson
 from factory.data.arrow import to_array
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from factory.data.table import Table
 
 PLAIN = ("id", "source", "lang", "task", "license")
@@ -69,6 +72,41 @@ def column_names(table: Table) -> list[str]:
 def own_names(table: Table) -> list[str]:
     """The names of the user's own columns that any record has, in the order in which they first come."""
     return list(dict.fromkeys(name for meta in _metas(table) for name in meta))
+
+
+def known_scores(table: Table, wanted: Sequence[str]) -> list[str]:
+    """What rows can be ordered by: their scores, and the user's own columns that hold a number in any row.
+
+    The columns are gone through only where a wanted one is no score.
+    """
+    scores = table.score_names()
+    if set(wanted) <= set(scores):
+        return scores
+    own = {
+        name
+        for meta in _metas(table)
+        for name, value in meta.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return sorted(own.union(scores))
+
+
+def score_values(table: Table, name: str) -> NDArray[np.float64]:
+    """A score, else the user's own column of that name, as float64, shape (rows,); NaN where there is no finite number.
+
+    A score of the record goes before a column that has its name.
+    """
+    import numpy as np
+
+    scores = table.scores(name)
+    if np.isnan(scores).all() and is_named(table, name):
+        values = column_values(table, name)
+        numbers = (
+            value if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+            for value in values
+        )
+        scores = np.fromiter(numbers, np.float64, len(values))
+    return np.where(np.isfinite(scores), scores, np.nan)
 
 
 def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:

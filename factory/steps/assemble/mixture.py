@@ -14,11 +14,11 @@ from factory.data.lacking import Lacking
 from factory.data.record import Drop
 from factory.data.table import Table
 from factory.data.text import estimate_tokens, shorten
-from factory.errors import RunStopped, nearest
-from factory.statistics.arrays import Floats, Ints
+from factory.errors import nearest
+from factory.statistics.arrays import Ints
 from factory.statistics.mixing.repeats import FRESH_EPOCHS
 from factory.step import Context, WholeSet
-from factory.steps.assemble.mixing.draw import order_of, passes
+from factory.steps.assemble.mixing.draw import order_of, passes, scores_of
 from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, range_names, too_many
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
 from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
@@ -209,7 +209,7 @@ class Mixture(WholeSet):
     def _mixed(self, table: Table, context: Context) -> Table:
         read = self._read(table, context, filling=False)
         groups, given = read.groups, read.given
-        scores = self._scores(table, context)
+        scores = scores_of(table, self.score, context) if self.score else None
         # In the order of the ids, so that the order of the file does not matter.
         ids = np.array(table.ids(), dtype=object)
         by_id = np.argsort(ids, kind="stable")
@@ -283,20 +283,6 @@ class Mixture(WholeSet):
         to_have = np.array([name in shares for name in groups.names], bool)
         grouped = to_have[groups.of] if len(groups.names) else np.zeros(len(table), bool)
         return Read(groups, rows, given, answered, answered & grouped, tokens)
-
-    def _scores(self, table: Table, context: Context) -> Floats | None:
-        if not self.score:
-            return None
-        score = Expression.parse(self.score)
-        known = table.score_names()
-        for name in score.names:
-            if name not in known:
-                raise RunStopped(
-                    f"{context.step}: no record has the score {name!r} of `score: {self.score}`{nearest(name, known)}"
-                )
-        values = score.values(table.scores)
-        context.count("records_without_score", int(np.isnan(values).sum()))
-        return values
 
     def _drops(self, read: Read, chosen: Flags, context: Context) -> dict[int, Drop]:
         groups = read.groups

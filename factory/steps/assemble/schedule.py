@@ -12,7 +12,17 @@ from pydantic import Field, model_validator
 from factory.data.formats.set_parts import MANY, slug
 from factory.data.table import Table
 from factory.data.text import shorten
-from factory.data.user_columns import EXPERT, SPLIT, STAGE, column_names, has_column, labels_of, with_columns
+from factory.data.user_columns import (
+    EXPERT,
+    SPLIT,
+    STAGE,
+    column_names,
+    has_column,
+    known_scores,
+    labels_of,
+    score_values,
+    with_columns,
+)
 from factory.errors import RunStopped, nearest
 from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Ints, Rows
@@ -185,14 +195,14 @@ class Schedule(WholeSet):
     ) -> tuple[Table, list[Stage], Ints]:
         """The stages over rows that have the score; those that lack it are let go."""
         expression = Expression.parse(self.score)
-        known = table.score_names()
+        known = known_scores(table, expression.names)
         for name in expression.names:
             if name not in known:
                 scored = (
                     nearest(name, known) or ": score them before, as with the step `ifd`, or `factory score`"
                 )
                 raise RunStopped(f"{context.step}: no record has the score {name!r}{scored}")
-        score = expression.values(table.scores)[rows]
+        score = expression.values(lambda name: score_values(table, name))[rows]
         lacking = rows[np.isnan(score)]
         rows, score = rows[~np.isnan(score)], score[~np.isnan(score)]
         context.count("let_go_without_score", len(lacking))

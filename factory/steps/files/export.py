@@ -151,8 +151,9 @@ class Export(WholeSet):
         )
         if unlearned := sum(_unlearned(record) for record in records):
             context.warn(
-                f"{context.step}: in {unlearned:,} of {len(records):,} records all that the assistant says has the weight "
-                "0: a trainer that reads weights learns nothing of them, any other learns them whole; let them go before"
+                f"{context.step}: in {unlearned:,} of {len(records):,} records all that the assistant says has the "
+                "weight 0: a trainer that reads weights learns nothing of them, any other learns them "
+                "whole; let them go before"
             )
         for sentence in written.told:
             context.warn(f"{context.step}: {sentence}")

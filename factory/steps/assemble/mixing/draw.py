@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from factory.data.table import Table
+from factory.data.user_columns import known_scores, score_values
+from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
+from factory.step import Context
+from factory.steps.assemble.select.expression import Expression
 
 
 def order_of(members: Ints, scores: Floats | None, random: np.random.Generator) -> Ints:
@@ -38,3 +43,26 @@ def passes(order: Ints, tokens: Ints | None, wanted: float) -> list[Ints]:
     number = int(np.searchsorted(ends - of_row / 2, left - 1e-6 if tokens is not None else left - 0.5 + 1e-6))
     rest = order[:number]
     return [order] * whole + ([rest] if len(rest) else [])
+
+
+def scores_of(table: Table, score: str, context: Context) -> Floats:
+    """The expression that orders the rows of a group, NaN where it is missing: such rows go last.
+
+    Raises:
+        RunStopped: no record has a score that it names.
+    """
+    expression = Expression.parse(score)
+    known = known_scores(table, expression.names)
+    for name in expression.names:
+        if name not in known:
+            raise RunStopped(
+                f"{context.step}: no record has the score {name!r} of `score: {score}`{nearest(name, known)}"
+            )
+    values = expression.values(lambda name: score_values(table, name))
+    lacking = int(np.isnan(values).sum())
+    context.count("records_without_score", lacking)
+    if lacking:
+        context.tell(
+            f"{context.step}: {lacking:,} of {len(values):,} records have no {score}, and go last in their groups"
+        )
+    return values

@@ -11,7 +11,7 @@ import orjson
 
 from factory.data.arrow import to_numbers
 from factory.data.table import Table
-from factory.data.user_columns import READ_AS, is_named
+from factory.data.user_columns import READ_AS, is_named, known_scores, score_values
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
 from factory.steps.assemble.select.expression import Expression
@@ -88,7 +88,7 @@ def _coded(values: Sequence[str]) -> tuple[list[str], Ints]:
 def _values(table: Table, by: str, cuts: Sequence[float], where: str) -> list[str]:
     metas = table.values("meta")
     key = by.removeprefix("meta.").encode()
-    if any(key in meta.encode() for meta in metas):
+    if not cuts and any(key in meta.encode() for meta in metas):
         key_text = by.removeprefix("meta.")
         read = (orjson.loads(meta).get(key_text) if key_text in meta else None for meta in metas)
         values = [
@@ -100,14 +100,14 @@ def _values(table: Table, by: str, cuts: Sequence[float], where: str) -> list[st
         score = Expression.parse(by)
     except ValueError:
         score = None
-    known = table.score_names()
+    known = known_scores(table, () if score is None else score.names)
     lacking = [name for name in score.names if name not in known] if score is not None else [by]
     if score is None or lacking:
         raise RunStopped(
             f"{where}: no record has {lacking[0]!r} of `by: {by}`: it is none of {', '.join(FIELDS)}, no column of the "
             f"source and no score{nearest(lacking[0], [*FIELDS, *known])}"
         )
-    return _ranges(score.values(table.scores), cuts, by, where)
+    return _ranges(score.values(lambda name: score_values(table, name)), cuts, by, where)
 
 
 def _written(value: object) -> str:

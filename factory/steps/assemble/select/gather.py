@@ -12,6 +12,7 @@ import numpy as np
 from factory.data.record import Drop, Missing
 from factory.data.table import Table
 from factory.data.text import detect_language, estimate_tokens
+from factory.data.user_columns import known_scores, score_values
 from factory.errors import RunStopped, nearest
 from factory.models.embed_texts import embed_texts
 from factory.statistics.arrays import Floats, Ints, Rows
@@ -140,13 +141,13 @@ def unit_rows(vectors: Rows) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def _values(table: Table, score: Expression, context: Context) -> Floats:
-    known = table.score_names()
+    known = known_scores(table, score.names)
     for name in score.names:
         if name not in known:
             raise RunStopped(
                 f"{context.step}: no record has the score {name!r} of `score: {score.text}`{nearest(name, known)}"
             )
-    return score.values(table.scores)
+    return score.values(lambda name: score_values(table, name))
 
 
 def _set_unscored_aside(
