@@ -224,7 +224,11 @@ def answer_likeness(
     for line, row in lines:
         step, output = row.get("step"), row.get("output")
         if isinstance(step, bool) or not isinstance(step, int | float) or not isinstance(output, str):
-            raise InputError(f'{path}:{line}: write {{"step": 100, "prompt": ..., "output": ...}}')
+            lacking = '"step" is no number' if isinstance(output, str) else '"output" is no text'
+            raise InputError(
+                f'{path}:{line}: {lacking}: write {{"step": 100, "prompt": ..., "output": ...}}, and an output that '
+                'is empty as ""'
+            )
         rows.append((float(step), row.get("fragment"), output))
     written = [at for at, (_, _, output) in enumerate(rows) if output.strip()]
     known = [text[:CHARACTERS] for text in texts]

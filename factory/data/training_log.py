@@ -86,6 +86,12 @@ def read_curves(
             own[step] = value
             newest[name] = step
     if not found:
+        if "*" in metric and by in names:
+            losses = sorted(name for name in names if "loss" in name)
+            raise InputError(
+                f'{path}: no row has "{metric}", and its rows name their set as "{by}": name the key of the value, '
+                f"such as --metric {losses[0] if losses else 'loss'}"
+            )
         raise InputError(f'{path}: no row has "{metric}"{nearest(metric, sorted(names))}')
     for name, own in found.items():
         last = max(own)
@@ -99,7 +105,9 @@ def read_curves(
         lost += len(own) - len(known)
         found[name] = known
     if lost:
-        warn(f'{lost:,} values of "{metric}" are NaN and are left out: look at what was evaluated there')
+        warn(
+            f'{lost:,} values of "{metric}" are NaN or null and are left out: look at what was evaluated there'
+        )
     if again:
         warn(
             f'{again:,} values of "{metric}" are of a step that had another one: the first stands at the end of a run, '

@@ -312,8 +312,10 @@ def test_the_share_of_answers_rises_from_a_base_model_to_a_tuned_one(monkeypatch
     assert found.facts["classifier"]["accuracy"] == 1.0
     with pytest.raises(InputError, match="8 conversations have an instruction of 8 words"):
         answer_likeness(records[:8], LOG, lines(*rows))
-    with pytest.raises(InputError, match=r'log\.jsonl:1: write \{"step": 100'):
+    with pytest.raises(InputError, match=r'log\.jsonl:1: "output" is no text: write \{"step": 100'):
         answer_likeness(records, LOG, lines({"step": 1, "output": None}))
+    with pytest.raises(InputError, match=r'log\.jsonl:1: "step" is no number'):
+        answer_likeness(records, LOG, lines({"step": "one", "output": "Yes."}))
 
 
 def blocks() -> list[str]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from factory.cli.app import app
 from factory.data.training_log import read_curves
+from factory.errors import InputError
 
 LOG = Path("log.jsonl")
 
@@ -49,7 +50,15 @@ def test_a_value_that_is_nan_is_left_out_and_told(lost: object) -> None:
         *({"step": at, "eval_loss": lost if at == 1 else 2.0 - at} for at in range(4))
     )
     assert (steps, values) == ([0, 2, 3], [2.0, 0.0, -1.0])
-    assert told == ['1 values of "eval_loss" are NaN and are left out: look at what was evaluated there']
+    assert told == [
+        '1 values of "eval_loss" are NaN or null and are left out: look at what was evaluated there'
+    ]
+
+
+def test_a_log_that_names_its_sets_in_a_column_says_which_key_holds_the_loss() -> None:
+    rows = [{"step": at, "set": "math", "loss": 1.0} for at in range(3)]
+    with pytest.raises(InputError, match=r'name their set as "set": .* such as --metric loss'):
+        read_curves(LOG, enumerate(rows, start=1), "eval_*_loss", "set", warn=lambda sentence: None)
 
 
 def test_the_same_line_twice_is_one() -> None:
