@@ -83,7 +83,8 @@ class Select(WholeSet):
     model are trained on 512 of the target's rows at most, or for gradient on 5% of the records, in seconds; the model
     itself stays as it is. target_path then reads each record twice, gradient once forward and once back.
 
-    TAGS (arXiv 2601.13995) is not among the methods: no text at hand defines its tree or its gain.
+    TAGS (arXiv 2601.13995), which samples by information gain on a tree of tags, is not among the methods: no text or
+    code at hand defines its gain. `mig` does so on a graph of tags.
 
     `compare: [a, b, c]` shows several methods and drops nothing.
 
