@@ -323,6 +323,7 @@ class Schedule(WholeSet):
         for name, own in groups.items():
             for at in own.tolist():
                 expert[at] = name
+        embedder = context.embedder(self.model)
         some, vectors = await self._embedded(table, rows, ROUTED, random, context)
         labels = [str(expert[at]) for at in some.tolist()]
         lineages = np.array(table.lineages(), np.int64)[some]
@@ -332,7 +333,8 @@ class Schedule(WholeSet):
             labels,
             lineages,
             {name: len(own) for name, own in groups.items()},
-            self.model,
+            # Who routes needs the model itself: a recipe's name for it says nothing elsewhere.
+            getattr(embedder, "identity", embedder.name),
             context,
         )
         return with_columns(table, {EXPERT: expert})

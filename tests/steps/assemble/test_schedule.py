@@ -28,7 +28,7 @@ from factory.steps.assemble.scheduling.router import Router, evaluate
 class Embedder:
     """The k-th unit vector for a prompt that begins with the k-th letter, and a little of its number."""
 
-    name = "scripted"
+    name, identity = "scripted", "scripted:letters"
 
     async def embed(self, texts: Sequence[str]) -> Any:
         rows = np.zeros((len(texts), 30), np.float32)
@@ -172,6 +172,7 @@ def test_experts_have_a_set_each_and_a_router_that_is_evaluated(tmp_path: Path) 
     assert context.facts["router"]["accuracy"] == 1.0
     assert context.facts["router"]["majority"] == pytest.approx(1 / 3)
     rule = orjson.loads(context.files["router.json"])
+    assert rule["embedder"] == "scripted:letters"
     (vector,) = asyncio.run(Embedder().embed(["b new prompt"]))
     scores = {
         line["expert"]: float((vector - np.array(rule["mean"])) @ np.array(line["centre"]))

@@ -28,6 +28,7 @@ def tell_router(
 
     vectors, labels, lineages: of the prompts it is made from
     rows: of each expert's set
+    embedder: the model whose embeddings they are
 
     Raises:
         RunStopped: an expert has no prompt with an embedding, or all prompts are of one lineage.
@@ -57,7 +58,7 @@ def tell_router(
         {
             "rule": "embed the prompt, subtract `mean`: the expert whose `centre` in routing.jsonl has the highest dot "
             "product",
-            "embedder": embedder or "the default embedding model",
+            "embedder": embedder,
             "mean": [round(value, 6) for value in router.mean.tolist()],
         }
     )
