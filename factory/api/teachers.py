@@ -72,16 +72,20 @@ def compare_teachers(
     failures: list[dict[str, int]] = []
     # Numbers tell apart prompts that are the same row twice.
     numbered = [replace(record, id=f"{at:08d}") for at, record in enumerate(asked)]
+    # All of them before any is asked: an option that is none is found at once.
+    answering = {
+        name: load(numbered).then(
+            "respond", model=teacher, temperature=temperature, max_tokens=max_tokens, overwrite=True
+        )
+        for name, teacher in teachers.items()
+    }
     # A student that cannot score is found before a teacher is paid.
     tried = replace(numbered[0], answers=(Candidate((Message("assistant", "Yes."),)),))
     load([tried]).then("fit", model=student, template=template).run(
         seed=seed, journal=journal, show_progress=False
     )
-    for name, teacher in teachers.items():
-        answering = load(numbered).then(
-            "respond", model=teacher, temperature=temperature, max_tokens=max_tokens, overwrite=True
-        )
-        done = run(answering)
+    for name, asking in answering.items():
+        done = run(asking)
         answered.append(
             {int(record.id): Candidate(record.messages[record.last_user + 1 :], name) for record in done}
         )

@@ -175,3 +175,11 @@ def test_what_is_typed_wrong_is_one_sentence(tmp_path: Path, options: tuple[str,
 
 def test_a_comma_within_braces_is_part_of_a_model() -> None:
     assert split_models("a, {provider: openai, model: b},,c") == ["a", "{provider: openai, model: b}", "c"]
+
+
+def test_a_teacher_with_an_unknown_option_is_refused_before_any_is_asked(tmp_path: Path, named: Any) -> None:
+    server, names = named
+    wrong = f"{{provider: openai, model: wordy, base_url: {server.base_url}, concurency: 4}}"
+    with pytest.raises(FactoryError, match="unknown key `concurency`"):
+        factory(tmp_path, "--student", names("pupil"), "--teachers", f"{names('plain')},{wrong}")
+    assert not any("messages" in request for request in server.requests)
