@@ -1,0 +1,1 @@
+"""The rules of `clean`, by group: one file for each, and how a rule is made and found."""
