@@ -14,9 +14,10 @@ from factory.data.record import Drop, Event, Record
 from factory.data.text import is_blank
 from factory.errors import InputError, RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.answer import checked_answer
-from factory.steps.agents.flaws.eliminate import Flaw, truncation_flaw
+from factory.steps.agents.flaws.eliminate import truncation_flaw
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 from factory.steps.agents.ladder.choose import keeps_arguments, next_checked, requirement_flaw
 from factory.steps.agents.ladder.words import CHINESE, ENGLISH

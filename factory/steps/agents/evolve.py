@@ -13,6 +13,9 @@ from factory.data.record import Drop, Event, Record, record_id
 from factory.data.text import is_blank, word_count
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.language import answer_language_flaw, language_flaw
+from factory.statistics.flaws.repetition import loop_flaw
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.evolving.in_conversation import (
     conversation_before,
@@ -23,9 +26,7 @@ from factory.steps.agents.evolving.mix import OPERATIONS, Limits, Mix, Named, ch
 from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.clean import clean_instruction
 from factory.steps.agents.flaws.comments import without_comment
-from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw, truncation_flaw
-from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
-from factory.steps.agents.flaws.repetition import loop_flaw
+from factory.steps.agents.flaws.eliminate import instruction_flaw, truncation_flaw
 from factory.steps.agents.flaws.rewriting import rewriting_flaw, without_question_label
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 from factory.steps.option_types import OneOrSeveral

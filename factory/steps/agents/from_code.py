@@ -10,8 +10,9 @@ from factory.data.record import Message, Record, new_record
 from factory.data.text import normal_form, prompt_language
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.step import Context
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw
+from factory.steps.agents.flaws.eliminate import answer_flaw
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.pool import Pool, made_from
 from factory.steps.agents.inventing.single import leak_flaw, task_flaw

@@ -9,9 +9,9 @@ from factory.data.record import Record, new_record
 from factory.data.text import detect_language, normal_form
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.step import Context
 from factory.steps.agents.flaws.clean import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.pool import Pool, made_from
 from factory.steps.agents.inventing.single import answered_task, task_flaw

@@ -13,10 +13,10 @@ from factory.data.record import Event, Message, Record, join_input, new_record
 from factory.data.text import detect_language, prompt_language, rouge_tokens
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.refusals import refusal
 from factory.step import Context
 from factory.steps.agents.flaws.clean import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw
-from factory.steps.agents.flaws.refusals import refusal
 from factory.steps.agents.inventing.bootstrap import MakesTasks, Write
 from factory.steps.agents.inventing.instances import InputFirst, Kind, OutputFirst, instance_flaw
 from factory.steps.agents.inventing.lists import listed

@@ -13,11 +13,12 @@ from factory.data.text import is_blank, word_count
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
 from factory.models.reply.read import UNUSABLE
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.language import answer_language_flaw
 from factory.step import Asked, ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.clean import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw, truncation_flaw
-from factory.steps.agents.flaws.language import answer_language_flaw
+from factory.steps.agents.flaws.eliminate import truncation_flaw
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 from factory.steps.agents.semantic_tree.replies import (
     NewNodes,

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from factory.data.record import Message
 from factory.data.text import detect_language, is_blank, normal_form, rouge_tokens, shorten, word_count
+from factory.statistics.flaws.refusals import refusal
 from factory.steps.agents.conversing.likeness import rouge_l
 from factory.steps.agents.conversing.voices import (
     assistant_speaks,
@@ -22,7 +23,6 @@ from factory.steps.agents.conversing.voices import (
     user_speaks,
 )
 from factory.steps.agents.flaws.eliminate import answer_flaw
-from factory.steps.agents.flaws.refusals import refusal
 
 Kind: TypeAlias = Literal[
     "empty",

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from factory.data.text import word_count
 from factory.errors import nearest
+from factory.statistics.flaws.flaw import Flaw
 from factory.steps.agents.flaws.demands import demand_count
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.option_types import OneOrSeveral
 
 Operation: TypeAlias = Literal[

@@ -16,6 +16,7 @@ from factory.data.table import Table
 from factory.data.text import normal_form, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.statistics.rouge.novelty import NoveltyIndex
 from factory.step import Asked, Context
 from factory.steps.agents.exploring.grow import listed, seed, stand_in
@@ -23,7 +24,6 @@ from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS
 from factory.steps.agents.exploring.tree import Plan, Task
 from factory.steps.agents.exploring.words import clean_line, instruction_flaw
 from factory.steps.agents.flaws.answer import checked_answer
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.respond import answered
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 

@@ -8,9 +8,10 @@ import re
 
 from factory.data.prompt import Prompt
 from factory.data.text import detect_language, normal_form, prompt_language, rouge_tokens, shorten, word_count
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.refusals import refusal
 from factory.steps.agents.exploring.plan_file import NAME_CHARACTERS
-from factory.steps.agents.flaws.eliminate import Flaw, template_leak
-from factory.steps.agents.flaws.refusals import refusal
+from factory.steps.agents.flaws.eliminate import template_leak
 
 LENGTHS = {"en": (3, 150), "zh": (5, 250)}
 """The least and the most words of an instruction, or Chinese characters: with fewer it says nothing, and one with more

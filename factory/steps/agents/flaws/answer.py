@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from factory.data.record import Record
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.repetition import loop_flaw
 from factory.step import Context
 from factory.steps.agents.flaws.doubts import note_doubts
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw, echo_flaw, truncation_flaw
-from factory.steps.agents.flaws.repetition import loop_flaw
+from factory.steps.agents.flaws.eliminate import answer_flaw, echo_flaw, truncation_flaw
 from factory.steps.agents.respond import answered
 
 

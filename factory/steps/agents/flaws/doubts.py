@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from factory.data.record import Record
 from factory.data.text import is_blank, word_count
+from factory.statistics.flaws.language import answer_language_flaw
+from factory.statistics.flaws.refusals import REFUSAL_WORDS, refusal
+from factory.statistics.flaws.repetition import loop_flaw
 from factory.statistics.interval import percent, wilson
 from factory.step import Context
-from factory.steps.agents.flaws.language import answer_language_flaw
-from factory.steps.agents.flaws.refusals import REFUSAL_WORDS, refusal
-from factory.steps.agents.flaws.repetition import loop_flaw
 
 LOOKED_AT, IN_DOUBT = "answers_looked_at", "answers_in_doubt"
 _TOLD: Mapping[str, str] = {

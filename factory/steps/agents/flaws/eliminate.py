@@ -12,13 +12,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, rouge_tokens, shorten, word_count
 from factory.models.base import Answer
-from factory.steps.agents.flaws.placeholders import placeholder
-from factory.steps.agents.flaws.refusals import REFUSAL_WORDS, refusal
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.placeholders import placeholder
+from factory.statistics.flaws.refusals import REFUSAL_WORDS, refusal
 from factory.steps.agents.flaws.short_answers import is_short_answer
 from factory.steps.agents.flaws.stop_words import has_content
 
@@ -33,14 +34,6 @@ _TEMPLATE_WORDS = re.compile(
     r"|(?:給定的?|所給的?|(?:改寫|重寫)後的?|(?:改寫|重寫|建立)的)(?:提示詞|提示|指令)",
     re.IGNORECASE,
 )
-
-
-class Flaw(NamedTuple):
-    """Why an evolution failed: a kind and its numbers for a program, a sentence for a person."""
-
-    kind: str
-    reason: str
-    numbers: Mapping[str, float] = {}
 
 
 def truncation_flaw(answer: Answer[object], what: str) -> Flaw | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from factory.data.text import shorten
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 
 _NUMBERED = r"(?:option|version|variant|alternative|rewrite|instruction|prompt|选项|版本|方案|指令|改写)"
 _SEVERAL = re.compile(

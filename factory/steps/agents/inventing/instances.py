@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, rouge_tokens
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw
+from factory.statistics.flaws.flaw import Flaw
+from factory.steps.agents.flaws.eliminate import answer_flaw
 from factory.steps.agents.inventing.single import leak_flaw
 
 _COLONS = (":", "：")

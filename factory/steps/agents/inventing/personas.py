@@ -12,10 +12,10 @@ from factory.data.record import Event, Record, new_record
 from factory.data.text import detect_language, is_blank, shorten
 from factory.errors import FactoryError, RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.statistics.rouge.novelty import NoveltyIndex
 from factory.step import Context
 from factory.steps.agents.flaws.clean import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.inventing.single import copy_flaw, task_flaw
 from factory.steps.judging.verdicts.side_by_side import side_by_side
 

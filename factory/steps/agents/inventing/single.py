@@ -9,17 +9,12 @@ from factory.data.record import Record
 from factory.data.text import detect_language, normal_form, rouge_tokens, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.refusals import refusal
+from factory.statistics.flaws.repetition import loop_flaw
 from factory.step import Context
 from factory.steps.agents.flaws.answer import checked_answer
-from factory.steps.agents.flaws.eliminate import (
-    Flaw,
-    sentence_leak,
-    tag_leak,
-    template_leak,
-    truncation_flaw,
-)
-from factory.steps.agents.flaws.refusals import refusal
-from factory.steps.agents.flaws.repetition import loop_flaw
+from factory.steps.agents.flaws.eliminate import sentence_leak, tag_leak, template_leak, truncation_flaw
 
 
 def task_flaw(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias, get_args
 
 from factory.data.text import word_count
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 
 Rule: TypeAlias = Literal["length", "not_text", "program", "opening"]
 RULES: tuple[Rule, ...] = get_args(Rule)

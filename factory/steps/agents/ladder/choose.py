@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from factory.data.prompt import Prompt
 from factory.data.text import detect_language, is_blank, normal_form, prompt_language, word_count
-from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw
-from factory.steps.agents.flaws.refusals import refusal
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.refusals import refusal
+from factory.steps.agents.flaws.eliminate import instruction_flaw
 from factory.steps.judging.constraints.conflicts import conflict
 from factory.steps.judging.constraints.constraint import About, Category, Checked, Constraint, Relation
 

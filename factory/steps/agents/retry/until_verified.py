@@ -10,9 +10,9 @@ from factory.data.record import Candidate, Drop, Message, Record
 from factory.data.text import is_blank, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Answer, Sampling
+from factory.statistics.flaws.placeholders import placeholder
 from factory.step import Context
 from factory.steps.agents.flaws.eliminate import echo_flaw
-from factory.steps.agents.flaws.placeholders import placeholder
 from factory.steps.judging.constraints.constraint import is_chinese
 from factory.steps.judging.constraints.stated import Stated
 from factory.steps.judging.constraints.verdicts import Verified, verify_answer

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from factory.data.prompt import Prompt
 from factory.data.text import normal_form, shorten
-from factory.steps.agents.flaws.eliminate import Flaw, instruction_flaw
-from factory.steps.agents.flaws.language import language_flaw
-from factory.steps.agents.flaws.repetition import repeated
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.language import language_flaw
+from factory.statistics.flaws.repetition import repeated
+from factory.steps.agents.flaws.eliminate import instruction_flaw
 from factory.steps.agents.semantic_tree.tree import (
     ROLES,
     BadTree,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from factory.data.prompt import load_prompt
 from factory.data.text import is_blank
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 from factory.steps.agents.semantic_tree.replies import (
     MOST_NODES,
     NewNodes,

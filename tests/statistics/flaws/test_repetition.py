@@ -12,9 +12,9 @@ from step_context import scripted_context
 from factory.data.prompt import load_prompt
 from factory.data.record import Message, new_record
 from factory.models.base import Answer, Sampling
+from factory.statistics.flaws.repetition import loop_flaw, repeated
 from factory.steps.agents.flaws.answer import checked_answer
 from factory.steps.agents.flaws.eliminate import answer_flaw
-from factory.steps.agents.flaws.repetition import loop_flaw, repeated
 from factory.steps.agents.inventing.single import copy_flaw, task_flaw
 
 LOOP = "and then again the same thing " * 20

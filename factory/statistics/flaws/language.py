@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from factory.data.text import detect_language
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 
 LEAST_SHARE = 0.1
 """Of a text in another language a smaller share than this is in the one that it should be in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from factory.steps.agents.flaws.placeholders import placeholder
+from factory.statistics.flaws.placeholders import placeholder
 
 
 @pytest.mark.parametrize(

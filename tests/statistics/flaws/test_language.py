@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from factory.steps.agents.flaws.language import answer_language_flaw, language_flaw
+from factory.statistics.flaws.language import answer_language_flaw, language_flaw
 
 
 @pytest.mark.parametrize(

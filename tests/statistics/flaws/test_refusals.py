@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factory.statistics.flaws.refusals import refusal
 from factory.steps.agents.flaws.eliminate import answer_flaw
-from factory.steps.agents.flaws.refusals import refusal
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from factory.data.text import rouge_tokens, shorten
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 
 RUN = 6
 """So many words, or Chinese characters, in a row that come again are a repetition."""
