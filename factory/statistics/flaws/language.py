@@ -21,6 +21,11 @@ _MAY_CHANGE = re.compile(
 )
 
 
+def may_change_language(instruction: str) -> bool:
+    """Whether an instruction speaks of languages, code or single words, so that its answer may be in any language."""
+    return _MAY_CHANGE.search(instruction) is not None
+
+
 def language_flaw(text: str, like: str, what: str) -> Flaw | None:
     """`what` (such as "the evolved instruction") is not in the language of `like`.
 
@@ -35,7 +40,7 @@ def language_flaw(text: str, like: str, what: str) -> Flaw | None:
 
 def answer_language_flaw(answer: str, instruction: str) -> Flaw | None:
     """The answer is not in the language of `instruction`, which does not speak of languages, code or single words."""
-    if (answer.isascii() and instruction.isascii()) or _MAY_CHANGE.search(instruction):
+    if (answer.isascii() and instruction.isascii()) or may_change_language(instruction):
         return None
     return language_flaw(answer, instruction, "the answer")
 

@@ -14,7 +14,20 @@ from factory.steps.clean.rules.rule import AnyRule, RecordRule, Rule
 GROUP = "factory.clean_rules"
 """The entry point group of plug-ins."""
 
-_BUILT_IN: tuple[str, ...] = ()
+_BUILT_IN = (
+    "markup",
+    "characters",
+    "structure",
+    "loops",
+    "leaked",
+    "nothing",
+    "absent",
+    "copied",
+    "translated",
+    "voice",
+    "dated",
+    "licence",
+)
 """Modules beside this one, in the order in which their rules are told; each has a tuple `RULES`."""
 
 

@@ -1,0 +1,155 @@
+"""Rules about turns that say nothing: "noinput", "n/a", blanks, placeholders where an answer was to stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from factory.data.record import INPUT_SEPARATOR
+from factory.statistics.flaws.placeholders import placeholder
+from factory.steps.clean.rules.rule import Example, Found, Rule
+from factory.steps.clean.rules.view import Part
+
+_NO_INPUT = (
+    r"no[\s_-]?(?:additional\s+|further\s+|specific\s+)?(?:input|context|data|text)s?(?:\s+(?:is\s+"
+    r"|was\s+)?(?:required|needed|provided"
+    r"|given|necessary|available))?|input\s*[:=]?\s*(?:none|n/?a|null|nil)|n\s?/\s?a\.?|none|null|nil|nan"
+    r"|not\s+(?:applicable|required|needed|available)"
+    r"|没有输入|無輸入|无(?:需|须)?(?:任何)?输入(?:内容)?|不需要输入|输入[:：]?\s?无|无|空|不适用|暂无|没有(?:提供)?(?:输入|内容)"
+)
+_NO_OUTPUT = (
+    r"no[\s_-]?(?:output|input|response|answer|reply)(?:\s+(?:is\s+|was\s+)?(?:required|needed|provided|given"
+    r"|necessary|available))?"
+    r"|n\s?/\s?a|null|nil|nan|undefined|not\s+(?:applicable|available)|tbd|todo|to be (?:done|added"
+    r"|determined)|lorem ipsum.{0,60}"
+    r"|没有(?:输出|输入|回答)|无(?:需|须)?(?:输出|输入)|無(?:需)?(?:輸出|輸入)|不适用|暂无(?:回答|内容|数据)?|待补充|待定|无回答|略"
+)
+# "<noinput>", "`<No Input>`", "&lt;无输入&gt;".
+_OPEN, _CLOSE = r"[\s\"'“”‘’`*<\[({（【〈《-]*(?:&lt;)?\s*", r"\s*(?:&gt;)?[\s\"'“”‘’`*>\])}）】〉》.。!-]*"
+_INPUT = re.compile(rf"{_OPEN}(?:{_NO_INPUT}){_CLOSE}", re.IGNORECASE)
+_OUTPUT = re.compile(rf"{_OPEN}(?:{_NO_OUTPUT}){_CLOSE}", re.IGNORECASE)
+_MARKED = re.compile(
+    r"(?:<|&lt;|\[)\s?(?:no[\s_-]?(?:input|output)|无输入|无输出|没有输入|没有输出|空输入)\s?(?:>|&gt;|\])",
+    re.IGNORECASE,
+)
+_BARE = re.compile(r"\s*(?:none|null|nil|无|空|暂无|nan|略)[.。]?\s*", re.IGNORECASE)
+_ASKS_FOR_IT = re.compile(
+    r"\b(?:null|nan|none|n/a|nil|undefined|not applicable|placeholder|lorem|if (?:there (?:is|are) )?(?:no"
+    r"|none)|if not)\b|空值|无效|不适用|没有则|如无"
+    r"|\b(?:translate|synonym|abbreviat|acronym|stands? for)\w*|翻译|缩写",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    r"[?？]\s*\Z|\b(?:which|what|how many|any|are there|is there|find|identify|list|extract)\b|哪|多少|几|有没有|是否|找出|提取",
+    re.IGNORECASE,
+)
+
+
+def _nothing(part: Part) -> Iterator[Found]:
+    text = part.text
+    if part.role == "user":
+        yield from _no_input(part)
+        return
+    if len(text) > 120:
+        if _MARKED.search(text[:40]) and not _ASKS_FOR_IT.search(part.asked):
+            yield Found(*_span(_MARKED, text), "a mark of an empty field")
+        return
+    turn = part.view.record.messages[part.turn]
+    if turn.calls or turn.media:
+        return
+    if turn.is_empty:
+        if part.turn == len(part.view.record.messages) - 1:
+            yield Found(0, len(text), "the answer is empty")
+        return
+    if _OUTPUT.fullmatch(text) or _MARKED.match(text.lstrip()):
+        bare = _BARE.fullmatch(text) is not None
+        if (bare and (_QUESTION.search(part.asked) or part.view.about_code)) or (
+            _ASKS_FOR_IT.search(part.asked) and not _MARKED.search(text)
+        ):
+            return
+        yield Found(0, len(text), text.strip()[:40])
+    elif not any(letter.isalnum() for letter in text) and text.strip() in {
+        "...",
+        "…",
+        "……",
+        "-",
+        "--",
+        "—",
+        ".",
+        "。",
+        "/",
+        "\\",
+        "_",
+    }:
+        if not re.search(
+            r"(?i)punctuation|symbol|operator|mark|sign|character|emoji|morse|标点|符号|运算符|字符",
+            part.asked,
+        ):
+            yield Found(0, len(text), "the answer is a mark alone")
+
+
+def _span(pattern: re.Pattern[str], text: str) -> tuple[int, int]:
+    match = pattern.search(text)
+    assert match is not None
+    return match.span()
+
+
+def _no_input(part: Part) -> Iterator[Found]:
+    text, chars = part.text, 0
+    if part.turn == part.view.record.last_user:
+        chars = part.view.record.input_chars
+    start = len(text) - chars
+    if 0 < chars < 60 and _INPUT.fullmatch(text, start):
+        if not _ASKS_FOR_IT.search(text[: start - len(INPUT_SEPARATOR)]):
+            yield Found(start, len(text), text[start:].strip())
+        return
+    for match in _MARKED.finditer(text):
+        yield Found(*match.span(), match[0])
+        return
+    last = text.rstrip().rfind("\n")
+    if (
+        last >= 0
+        and len(text) - last < 60
+        and _INPUT.fullmatch(text, last + 1)
+        and not _BARE.fullmatch(text, last + 1)
+    ):
+        yield Found(last + 1, len(text), text[last + 1 :].strip())
+    elif len(text) < 40 and (_OUTPUT.fullmatch(text) or not text.strip()) and not part.view.has_media:
+        yield Found(0, len(text), "the prompt says nothing")
+
+
+def _placeholders(part: Part) -> Iterator[Found]:
+    left = placeholder(part.text, part.asked)
+    if left and not part.is_code:
+        at = part.text.find(left)
+        yield Found(at, at + len(left), left[:60])
+
+
+RULES = (
+    Rule(
+        "no_answer",
+        "text",
+        'Fields that say nothing: "noinput", "n/a", an empty answer, a mark alone.',
+        _nothing,
+        examples=(
+            Example("<nooutput>", True, asked="Draw a house."),
+            Example("无输出", True, asked="画一座房子。"),
+            Example("None of them.", False, asked="Which of these are prime?"),
+            Example("不适用于儿童。", False, asked="这种药适合谁？"),
+        ),
+    ),
+    Rule(
+        "placeholder",
+        "text",
+        'A placeholder where an answer was to stand ("[Your answer here]").',
+        _placeholders,
+        roles=("assistant",),
+        triggers=("[", "<", "{", "(", "【", "（"),
+        examples=(
+            Example("[Your answer here]", True, asked="Why is the sea salty?"),
+            Example("【此处填写答案】", True, asked="海水为什么是咸的？"),
+            Example("Dear [Your name],", False, asked="Write a letter."),
+            Example("[1] is the first item.", False, asked="What is it?"),
+        ),
+    ),
+)

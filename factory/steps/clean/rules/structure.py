@@ -1,0 +1,225 @@
+"""Rules about structure that does not close: fences, formulas, sentences and programs that were cut."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from factory.steps.clean.rules.rule import Example, Found, Rule
+from factory.steps.clean.rules.view import Part
+
+
+def _fences(part: Part) -> Iterator[Found]:
+    for start, _, _, closed in part.fences:
+        if not closed:
+            end = part.text.find("\n", start)
+            yield Found(start, end if end >= 0 else len(part.text), "a fence that is not closed")
+
+
+_BEGIN = re.compile(r"\\(begin|end)\s?\{([A-Za-z]+\*?)\}")
+_DISPLAY = re.compile(r"(?<!\\)\\([\[\]()])")
+_MATHS_WORD = re.compile(
+    r"\\(?:frac|sum|int|sqrt|begin|left|cdot|times|pi|alpha|beta|theta|lim|text|mathbb|mathrm|leq|geq|infty)\b|[=^_+]"
+)
+_SIDE = re.compile(r"\\(left|right)(?![a-zA-Z])")
+_ABOUT_LATEX = re.compile(r"(?i)\bregex|regular expression|escape|正则|转义")
+
+
+def _latex(part: Part) -> Iterator[Found]:
+    text = part.uncoded
+    opened: Counter[str] = Counter()
+    last: dict[str, re.Match[str]] = {}
+    for match in _BEGIN.finditer(text):
+        opened[match[2]] += 1 if match[1] == "begin" else -1
+        last[match[2]] = match
+    for name, count in opened.items():
+        if count:
+            yield Found(*last[name].span(), f"\\begin and \\end of {name} do not pair")
+    if _ABOUT_LATEX.search(part.view.said[:5000]):
+        return
+    if "\\[" in text or "\\(" in text or "\\]" in text or "\\)" in text:
+        marks = list(_DISPLAY.finditer(text))
+        for begin, end in ("[]", "()"):
+            counts = Counter(match[1] for match in marks)
+            if counts[begin] != counts[end] and _MATHS_WORD.search(text):
+                first = next(match for match in marks if match[1] in (begin, end))
+                yield Found(*first.span(), f"\\{begin} and \\{end} do not pair")
+    if text.count("$$") % 2 and _MATHS_WORD.search(text, text.find("$$")):
+        at = text.rfind("$$")
+        yield Found(at, at + 2, "$$ does not pair")
+    sides = Counter(match[1] for match in _SIDE.finditer(text))
+    if sides["left"] != sides["right"]:
+        match = next(_SIDE.finditer(text))
+        yield Found(*match.span(), "\\left and \\right do not pair")
+
+
+_DANGLING = re.compile(
+    r"(?:^|[\s(])(?:and|or|but|the|a|an|of|to|with|for|in|on|at|by|from|as|that|which|is|are|was|were|will|can"
+    r"|because|if|when|than"
+    r"|into|such as|including|their|its|your|my|our|his|these|those)\Z",
+    re.IGNORECASE,
+)
+_ENDS = frozenset(".!?。！？…:：\"”'’」』)）]】>》*_`~|}$;；—-–")
+_WIDE_ENDS = re.compile(r"[.!?。！？][\"”'’)）」』]*(?:\s|$)")
+_LISTED = re.compile(
+    r"\s*(?:[-*•·●▪+>|#]|\d{1,3}[.)、:]|[（(]?[a-zA-Z\d一二三四五六七八九十]{1,3}[)）.、]|[^\w\s]|https?:)"
+)
+_HAN_ONLY = re.compile(r"[\u3400-\u9fff]")
+_VERSE = re.compile(
+    r"\b(?:poem|haiku|song|lyrics|verse|rap|limerick|sonnet|tweet|title|headline|slogan|hashtag|list|name"
+    r"|continue|complete)\b|诗|歌词|标题|续写|口号|对联",
+    re.IGNORECASE,
+)
+FEWEST_WORDS = 25
+
+
+def _cut(part: Part) -> Iterator[Found]:
+    text = part.text.rstrip()
+    if (
+        not text
+        or part.turn != len(part.view.record.messages) - 1
+        or (part.fences and text.endswith(("`", "~")))
+    ):
+        return
+    if part.fences and not part.fences[-1][3]:
+        return  # told by another rule
+    if part.is_code:
+        return
+    last = text[text.rfind("\n") + 1 :]
+    end = text[-1]
+    # A long open bracket or a comma at the end tells of itself; so does a word that no sentence ends in.
+    if end in ",，、" and len(text) > 20 and not _VERSE.search(part.view.said[:5000]):
+        yield Found(len(text) - 1, len(text), "ends in a comma")
+        return
+    if end in _ENDS or not end.isalnum():
+        return
+    if _VERSE.search(part.view.said[:5000]) or _LISTED.match(last):
+        return
+    if end.isascii():
+        words = last.split()
+        if len(words) >= 6 and _DANGLING.search(last):
+            yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r}")
+            return
+        # Other sentences of it end as sentences do; this one goes on and stops.
+        before = len(_WIDE_ENDS.findall(text))
+        lines = text.count("\n") + 1
+        if len(words) >= 8 and before >= 3 and before >= lines - 1 and len(text.split()) >= FEWEST_WORDS * 2:
+            yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r} without a full stop")
+    elif _HAN_ONLY.match(end):
+        before = len(_WIDE_ENDS.findall(text)) + len(re.findall("[。！？]", text))
+        if len(last) >= 15 and before >= 3 and len(text) >= 80 and text.count("\n") + 1 <= before:
+            yield Found(len(text) - 1, len(text), f"ends in {end} without a full stop")
+        elif len(last) >= 12 and end in "的和与及或在把被对从向将而且但则若如因为" and before >= 1:
+            yield Found(len(text) - 1, len(text), f"ends in {end}")
+
+
+_STRINGS = re.compile(
+    r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.){0,500}\"|'(?:[^'\\\n]|\\.){0,500}'|//[^\n]*|#[^\n]*"
+    r"|--[^\n]*|/\*.*?\*/",
+    re.DOTALL,
+)
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+_OPEN_END = re.compile(
+    r"(?:[=(\[{,+*/]|\b(?:def|class|return|if|for|while|import|from|and|or|not|in|new|else if))\Z"
+)
+_HEAD_END = re.compile(r"(?:^|\n)[ \t]*(?:def|class|if|for|while|elif|else|try|except|with)\b[^\n]{0,200}:\Z")
+_SHOWS_PART = re.compile(r"(?:\.\.\.|…|# ?(?:TODO|your code|rest)|// ?(?:TODO|\.\.\.))", re.IGNORECASE)
+
+
+def _cut_code(part: Part) -> Iterator[Found]:
+    if part.fences:
+        start, end, info, closed = part.fences[-1]
+        if closed and end < len(part.text.rstrip()):
+            return
+        code = part.text[start:end]
+        first = code.find("\n") + 1
+        code, offset = code[first:], start + first
+        if closed:
+            code = code[: code.rstrip().rfind("\n") + 1] if "\n" in code.rstrip() else code
+        if info.lower().split(" ")[0] in ("text", "txt", "markdown", "md", "", "console", "output", "diff"):
+            return
+    elif part.is_code and part.view.about_code:
+        code, offset = part.text, 0
+    else:
+        return
+    if len(code) > 50_000 or _SHOWS_PART.search(code):
+        return
+    bare = _STRINGS.sub(lambda match: " " * len(match[0]), code).rstrip()
+    if bare.strip() and (_OPEN_END.search(bare) or _HEAD_END.search(bare)):
+        yield Found(
+            offset + max(0, len(bare) - 20), offset + len(bare), "the code ends in the midst of a statement"
+        )
+        return
+    stack: list[tuple[str, int]] = []
+    for at, mark in enumerate(bare):
+        if mark in "([{":
+            stack.append((mark, at))
+        elif mark in ")]}":
+            if not stack or stack[-1][0] != _PAIRS[mark]:
+                return  # not read as code is
+            stack.pop()
+    if stack:
+        yield Found(
+            offset + stack[-1][1], offset + stack[-1][1] + 1, f"{stack[-1][0]} in the code is never closed"
+        )
+
+
+RULES = (
+    Rule(
+        "unclosed_fence",
+        "text",
+        "A fenced block of code that is opened and never closed.",
+        _fences,
+        triggers=("```", "~~~"),
+        examples=(
+            Example("Run this:\n```python\nprint(1)\n", True),
+            Example("代码如下：\n```\nls", True),
+            Example("```python\nprint(1)\n```", False),
+            Example("Use ``` to open a fence.", False),
+        ),
+    ),
+    Rule(
+        "unbalanced_latex",
+        "text",
+        "Formulas that do not close: \\begin without \\end, \\[ without \\], an odd $$, \\left without \\right.",
+        _latex,
+        where=("content", "reasoning"),
+        triggers=("\\", "$$"),
+        examples=(
+            Example("Thus \\[ x = \\frac{1}{2}", True),
+            Example("因此 $$a^2 + b^2 = c^2", True),
+            Example("Thus \\[ x = 1 \\] and \\(y\\).", False),
+            Example("It costs $$ a lot.", False),
+        ),
+    ),
+    Rule(
+        "cut_off",
+        "text",
+        "An answer that stops in the midst of a sentence.",
+        _cut,
+        languages=("en", "zh"),
+        roles=("assistant",),
+        examples=(
+            Example(
+                "There are three reasons for this. First, it is cheap. Second, you can rely on the", True
+            ),
+            Example("这有三个原因。第一，价格低廉。第二，质量可靠。第三，它可以帮助我们，", True),
+            Example("Paris", False),
+            Example("- apples\n- pears and plums", False),
+        ),
+    ),
+    Rule(
+        "cut_code",
+        "text",
+        "A program that stops in the midst of a statement, or whose last brackets never close.",
+        _cut_code,
+        roles=("assistant",),
+        examples=(
+            Example("```python\ndef f(x):\n    return max(x,\n```", True, asked="Write code."),
+            Example("```java\nclass A { void f() {\n```", True, asked="写一段代码。"),
+            Example("```python\nprint([1, 2])\n```", False, asked="Write code."),
+            Example("Smile :( and go.", False),
+        ),
+    ),
+)
