@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 MISSED = {"untagged": "tag", "no_task": "task"}
 """Facts in which older versions counted, by kind, the records that got no tags or no task."""
 
+CLEANING = "cleaning"
+"""The fact in which `clean` tells what its rules found; see `factory.report.cleaning`."""
 BESIDE, OVERLAPS = "beside_random_draws_and_the_longest", "overlap_of_the_picks"
 """Facts in which `select` tells what its choices are beside others, and what share of their rows they have in common:
 tables whose rows begin with "pick", the choice's name."""

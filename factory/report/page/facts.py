@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from factory.data.run_manifest import BESIDE, OVERLAPS, StepFacts
+from factory.data.run_manifest import BESIDE, CLEANING, OVERLAPS, StepFacts
 from factory.data.text import shorten
+from factory.report.cleaning import cleaning_lines
 from factory.report.page.markup import Html, h, join
 from factory.report.plain import clip, fact, visible
 
 CHARACTERS = 400
 MOST_ROWS = 50
-APART = (BESIDE, OVERLAPS)
+APART = (BESIDE, OVERLAPS, CLEANING)
 """What has a section of its own on the page."""
 
 
@@ -36,6 +37,9 @@ def facts_lines(facts: Mapping[str, Any], rows: int | None = MOST_ROWS) -> Itera
     none = [name for name, value in facts.items() if type(value) is int and value == 0]
     for name, value in facts.items():
         if name in none:
+            continue
+        if name == CLEANING:
+            yield from cleaning_lines(value)
             continue
         name = visible(name.replace("_", " "))
         if not _is_table(value):

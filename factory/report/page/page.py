@@ -13,6 +13,7 @@ import numpy as np
 from factory.data.run_manifest import Manifest, ModelFacts, StepFacts
 from factory.report.coverage import FileCoverage, write_coverage
 from factory.report.page.charts import bar_list, distribution, length_distribution, stacked_bar
+from factory.report.page.cleaning import cleaning_section
 from factory.report.page.composition import Composition, compose
 from factory.report.page.coverage import coverage_section
 from factory.report.page.facts import facts_section
@@ -59,6 +60,7 @@ def render_report(folder: Path, documents: Sequence[FileCoverage] = ()) -> str:
         ("funnel", "Funnel", _funnel(manifest)),
         ("facts", "Found on the way", facts_section(manifest.steps)),
         ("coverage", "Coverage of the documents", coverage_section(documents)),
+        ("cleaning", "Faults", cleaning_section(manifest.steps)),
         ("selection", "Choices", selection_section(manifest.steps)),
         ("composition", "What is in it", _composition(composition)),
         ("tags", "Tags", tags_section(folder)),

@@ -121,7 +121,7 @@ _INNER = re.compile(r"\r\n?|\n{4,}|(?<=\S)(?:[ \t]|[ \t]{3,})(?=\n)|[\xa0\u2000-
 
 def _whitespace(part: Part) -> Iterator[Found]:
     text = part.text
-    if not text or text.isspace():
+    if not text or text.isspace() or not part.whole:
         return
     spans = part.code_spans
     for match in _OUTER.finditer(text):

@@ -90,7 +90,7 @@ _THOUGHT_ROLES = ("user", "assistant", "system")
 
 def _thoughts(part: Part) -> Iterator[Found]:
     text = part.text
-    if not may_hold_mark(text):
+    if not part.whole or not may_hold_mark(text):
         return
     marks = [mark for mark in Text(text).found(THOUGHT) if not thought_of(mark)[2]]
     if (

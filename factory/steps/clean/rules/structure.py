@@ -12,7 +12,7 @@ from factory.steps.clean.rules.view import Part
 
 def _fences(part: Part) -> Iterator[Found]:
     for start, _, _, closed in part.fences:
-        if not closed:
+        if not closed and part.whole:
             end = part.text.find("\n", start)
             yield Found(start, end if end >= 0 else len(part.text), "a fence that is not closed")
 
@@ -27,6 +27,8 @@ _ABOUT_LATEX = re.compile(r"(?i)\bregex|regular expression|escape|正则|转义"
 
 
 def _latex(part: Part) -> Iterator[Found]:
+    if not part.whole:
+        return
     text = part.uncoded
     opened: Counter[str] = Counter()
     last: dict[str, re.Match[str]] = {}
@@ -128,6 +130,8 @@ _SHOWS_PART = re.compile(r"(?:\.\.\.|…|# ?(?:TODO|your code|rest)|// ?(?:TODO|
 
 
 def _cut_code(part: Part) -> Iterator[Found]:
+    if not part.whole:
+        return
     if part.fences:
         start, end, info, closed = part.fences[-1]
         if closed and end < len(part.text.rstrip()):

@@ -10,6 +10,8 @@ from typing import Any
 from factory.data.record import Record
 from factory.data.text import detect_language
 
+LONGEST = 400_000
+"""Of a longer text this many characters are read."""
 Where = str
 """Which text of a turn: "content", "reasoning", or "call0", "call1", ...: the arguments of a call."""
 
@@ -64,6 +66,7 @@ class Part:
     """One text of a record: the content, the reasoning or a call's arguments of a turn.
 
     turn: index of the message; where: see `Where`; kind: `where` without the number of a call
+    whole: it is all of the text, which is not longer than `LONGEST`; what hangs on its end cannot be told of a part
     """
 
     def __init__(self, view: View, turn: int, role: str, where: Where, text: str) -> None:
@@ -72,8 +75,9 @@ class Part:
         self.role = role
         self.where = where
         self.kind = where if where in ("content", "reasoning") else "call"
-        self.text = text
-        self.ascii = text.isascii()
+        self.whole = len(text) <= LONGEST
+        self.text = text if self.whole else text[:LONGEST]
+        self.ascii = self.text.isascii()
 
     @functools.cached_property
     def lower(self) -> str:
@@ -159,6 +163,7 @@ class View:
         self.settings = settings or {}
         self.memo: dict[str, Any] = {}
         self.parts = list(self._parts())
+        self.partly = sum(not part.whole for part in self.parts)
 
     def _parts(self) -> Iterable[Part]:
         for number, turn in enumerate(self.record.messages):

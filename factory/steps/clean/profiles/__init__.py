@@ -1,0 +1,1 @@
+"""Profiles: which rule does what, as YAML, and how one is read."""
