@@ -11,6 +11,7 @@ import typer
 
 from factory.cli.apply import register as register_apply
 from factory.cli.calibrate import register as register_calibrate
+from factory.cli.clean import register as register_clean
 from factory.cli.common import command_again
 from factory.cli.dedup import register as register_dedup
 from factory.cli.diff import register as register_diff
@@ -56,6 +57,7 @@ register_apply(app)
 register_score(app)
 register_serve(app)
 register_measure(app)
+register_clean(app)
 register_dedup(app)
 register_select(app)
 register_export(app)

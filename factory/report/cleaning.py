@@ -124,7 +124,7 @@ def cleaning_lines(tally: Mapping[str, Any], examples: int = 5) -> Iterator[str]
     yield headline(tally)
     rows = rule_rows(tally)
     if rows:
-        cells = [("rule", "rows", "share", "action", "languages", "sources")]
+        cells: list[tuple[str, ...]] = [("rule", "rows", "share", "action", "languages", "sources")]
         cells += [
             (
                 row.name,

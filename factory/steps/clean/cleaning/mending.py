@@ -130,6 +130,10 @@ def _beside_border(edits: Sequence[Edit], size: int, input_chars: int) -> tuple[
     """The edits that leave the border between instruction and input alone, and the input's new length."""
     begins = size - input_chars
     ends = begins - len(INPUT_SEPARATOR)
+    if any(
+        (start, end, new) == (ends, size, "") for start, end, new in edits
+    ):  # the input goes, and no border is left
+        return [edit for edit in edits if edit[1] <= ends] + [(ends, size, "")], 0
     kept, length = [], input_chars
     for start, end, new in edits:
         if end <= ends or start >= begins:

@@ -47,9 +47,6 @@ _QUESTION = re.compile(
 
 def _nothing(part: Part) -> Iterator[Found]:
     text = part.text
-    if part.role == "user":
-        yield from _no_input(part)
-        return
     if len(text) > 120:
         if _MARKED.search(text[:40]) and not _ASKS_FOR_IT.search(part.asked):
             yield Found(*_span(_MARKED, text), "a mark of an empty field")
@@ -100,8 +97,9 @@ def _no_input(part: Part) -> Iterator[Found]:
         chars = part.view.record.input_chars
     start = len(text) - chars
     if 0 < chars < 60 and _INPUT.fullmatch(text, start):
-        if not _ASKS_FOR_IT.search(text[: start - len(INPUT_SEPARATOR)]):
-            yield Found(start, len(text), text[start:].strip())
+        start -= len(INPUT_SEPARATOR)
+        if not _ASKS_FOR_IT.search(text[:start]):
+            yield Found(start, len(text), text[start:].strip(), "" if text[:start].strip() else None)
         return
     for match in _MARKED.finditer(text):
         yield Found(*match.span(), match[0])
@@ -129,13 +127,28 @@ RULES = (
     Rule(
         "no_answer",
         "text",
-        'Fields that say nothing: "noinput", "n/a", an empty answer, a mark alone.',
+        'An answer that says nothing: "<nooutput>", "n/a", none at all, a mark alone.',
         _nothing,
+        roles=("assistant",),
         examples=(
             Example("<nooutput>", True, asked="Draw a house."),
             Example("无输出", True, asked="画一座房子。"),
             Example("None of them.", False, asked="Which of these are prime?"),
             Example("不适用于儿童。", False, asked="这种药适合谁？"),
+        ),
+    ),
+    Rule(
+        "no_input",
+        "text",
+        'An input that says there is none: "<noinput>", "n/a", 无输入.',
+        _no_input,
+        roles=("user",),
+        mends=True,
+        examples=(
+            Example("Name a fruit.\n\n<noinput>", True),
+            Example("说出一种水果。\n\n&lt;无输入&gt;", True),
+            Example("What does n/a stand for?", False),
+            Example("没有输入设备的电脑能用吗？", False),
         ),
     ),
     Rule(
