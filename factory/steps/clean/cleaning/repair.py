@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from factory.data.record import Event, Record
 from factory.errors import RecipeError
 from factory.steps.clean.cleaning.mending import mended
@@ -81,8 +83,8 @@ def repair_rules(
                 "roles": tuple(roles),
             }
         )
-    except ValueError as error:
-        said = str(getattr(error, "errors", lambda: [{"msg": error}])()[0]["msg"])
+    except ValidationError as error:
+        said = str(error.errors(include_url=False, include_context=False)[0]["msg"])
         raise RecipeError(f"the repair: {said.removeprefix('Value error, ')}") from None
     return [as_rule(own)]
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from factory.steps.clean.rules.gates import Gated
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
@@ -25,6 +26,8 @@ _ABOUT_CODES = re.compile(
 
 def _mojibake(part: Part) -> Iterator[Found]:
     text = part.text
+    if part.ascii:
+        return
     latin = any(mark in text for mark in _BROKEN_FIRST) and _LATIN_BROKEN.search(text) is not None
     broken = _GBK_BROKEN.search(text)
     if not latin and broken is None:
@@ -90,9 +93,9 @@ _TAG_FLAG = "\U0001f3f4"
 
 
 def _control(part: Part) -> Iterator[Found]:
-    if part.text.isprintable():  # as most lines are, and it is fast
-        return
     text = part.text
+    if text.replace("\n", "").replace("\t", "").isprintable():  # as most texts are, and it is fast
+        return
     for match in _CONTROL.finditer(text):
         mark = match[0]
         name = f"U+{ord(mark):04X}" if len(mark) == 1 else "an escape of a terminal"
@@ -115,7 +118,7 @@ def _control(part: Part) -> Iterator[Found]:
             yield Found(*match.span(), name, "")
 
 
-_OUTER = re.compile(r"\A[ \t\r\n]+|[ \t\r\n]+\Z")
+_ODD_BLANK = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
 _INNER = re.compile(r"\r\n?|\n{4,}|(?<=\S)(?:[ \t]|[ \t]{3,})(?=\n)|[\xa0\u2000-\u200a\u202f\u205f]")
 
 
@@ -124,21 +127,25 @@ def _whitespace(part: Part) -> Iterator[Found]:
     if not text or text.isspace() or not part.whole:
         return
     spans = part.code_spans
-    for match in _OUTER.finditer(text):
-        if match[0] in (" ", "\n") and match.start() == 0 and part.role != "assistant":
-            continue
+    bare = text.strip(" \t\r\n")
+    head = len(text) - len(text.lstrip(" \t\r\n"))
+    if head and (part.role == "assistant" or head > 1):
         # Of indented code the first line keeps its place.
-        found = match[0]
-        kept = (
-            found[found.rfind("\n") + 1 :]
-            if match.start() == 0 and len(found) > 1 and "\n" in text[len(found) :]
-            else ""
-        )
-        if found != kept:
-            yield Found(*match.span(), "around the text", kept)
-    if "\n" not in text and "\r" not in text and part.ascii:
+        last = text.rfind("\n", 0, head) + 1
+        kept = text[last:head] if last and "\n" in bare else ""
+        if head > len(kept):
+            yield Found(0, head, "around the text", kept)
+    if head + len(bare) < len(text):
+        yield Found(head + len(bare), len(text), "around the text", "")
+    if (
+        " \n" not in text
+        and "\t\n" not in text
+        and "\r" not in text
+        and "\n\n\n\n" not in text
+        and (part.ascii or not _ODD_BLANK.search(text))
+    ):
         return
-    inner = len(text) - len(text.lstrip()), len(text.rstrip())
+    inner = head, head + len(bare)
     for match in _INNER.finditer(text, *inner):
         mark = match[0]
         if mark[0] in "\r\n":
@@ -155,12 +162,14 @@ def _whitespace(part: Part) -> Iterator[Found]:
 
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
-_WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
-_HALF_KANA = re.compile("[\uff66-\uff9d]+")
-_NARROW_MARK = re.compile(
-    rf"(?<=[{_HAN}])[,;!?](?=\s?[{_HAN}])|(?<=[{_HAN}]):(?=[{_HAN}])|(?<=[{_HAN}])\.(?=[{_HAN}])"
+_WIDE = Gated("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
+_HALF_KANA = Gated("[\uff66-\uff9d]+")
+_NARROW_MARK = Gated(
+    rf"(?<=[{_HAN}])[,;!?](?=\s?[{_HAN}])|(?<=[{_HAN}]):(?=[{_HAN}])|(?<=[{_HAN}])\.(?=[{_HAN}])",
+    gate=rf"[{_HAN}][,;!?:.]\s?[{_HAN}]",
 )
 _WIDE_MARK = re.compile(rf"(?<=[{_HAN}])[，；！？：。]")
+_ANY_HAN = re.compile(f"[{_HAN}]")
 _WIDE_IN_LATIN = re.compile(r"(?<=[A-Za-z]{2})[，。；！？：](?=\s?[A-Za-z]{2})")
 
 
@@ -168,16 +177,16 @@ def _widths(part: Part) -> Iterator[Found]:
     if part.ascii:
         return
     text = part.prose
-    for match in _WIDE.finditer(text):
+    for match in _WIDE.find_all(part):
         yield Found(*match.span(), f"wide {match[0][:20]}", unicodedata.normalize("NFKC", match[0]))
-    for match in _HALF_KANA.finditer(text):
+    for match in _HALF_KANA.find_all(part):
         yield Found(*match.span(), "half-width kana")
     if part.is_code:
         return
-    if part.language == "en":
+    if part.language == "en" and not _ANY_HAN.search(text):
         for match in _WIDE_IN_LATIN.finditer(text):
             yield Found(*match.span(), f"{match[0]} between English words")
-    narrow = list(_NARROW_MARK.finditer(text))
+    narrow = _NARROW_MARK.find_all(part)
     if narrow and _WIDE_MARK.search(text):
         for match in narrow:
             yield Found(*match.span(), f"{match[0]} among full-width marks")

@@ -42,7 +42,7 @@ def _copied(part: Part) -> Iterator[Found]:
         if (
             not _MAY_COPY.search(asked)
             and not re.search(r"(?i)\brepeat|\becho\b|\bcopy", asked)
-            and word_count(text) > 1
+            and word_count(text) >= (4 if text.isascii() else 6)
         ):
             yield Found(0, len(part.text), "the answer is the prompt again")
         return
@@ -133,14 +133,18 @@ def _several(part: Part) -> Iterator[Found]:
         for match in _LABEL.finditer(text):
             name = match[0].strip(" \t#*:：-.0123456789").lower()
             if (
-                name.startswith(("instruction", "指令", "new instruction", "next instruction"))
-                and text[: match.start()].strip()
+                (
+                    name.startswith(("instruction", "指令", "new instruction", "next instruction"))
+                    and text[: match.start()].strip()
+                )
+                and "instruction" not in view.said.lower()
+                and "指令" not in view.said
+                and not view.voiced
             ):
-                if "instruction" not in view.said.lower() and "指令" not in view.said and not view.voiced:
-                    behind = text[match.end() : match.end() + 120].strip()
-                    if _VERB.match(behind):
-                        yield Found(*match.span(), "a next instruction in the answer")
-                        return
+                behind = text[match.end() : match.end() + 120].strip()
+                if _VERB.match(behind):
+                    yield Found(*match.span(), "a next instruction in the answer")
+                    return
         return
     chars = view.record.input_chars if part.turn == view.record.last_user else 0
     instruction = text[: len(text) - chars] if chars else text
@@ -177,9 +181,9 @@ def _several(part: Part) -> Iterator[Found]:
     jump = asks[0][0]
     if jump >= 2 and head and _VERB.search(head) and not any(number == jump - 1 for number, _ in items):
         yield Found(*asks[0][1].span(), f"number {jump} of a list of instructions behind another one")
-    elif len(asks) >= 2 and not head and len(asks) == len(items):
-        yield Found(*asks[1][1].span(), f"{len(asks)} instructions in one")
-    elif _SEPARATOR.search(instruction) and len(asks) >= 2:
+    elif (len(asks) >= 2 and not head and len(asks) == len(items)) or (
+        _SEPARATOR.search(instruction) and len(asks) >= 2
+    ):
         yield Found(*asks[1][1].span(), f"{len(asks)} instructions in one")
 
 
@@ -231,32 +235,7 @@ RULES = (
         "Several instructions that ran into one, with marks or numbers of a list between them.",
         _several,
         roles=("user", "assistant"),
-        triggers=(
-            "instruction",
-            "task",
-            "input",
-            "output",
-            "prompt",
-            "response",
-            "question",
-            "answer",
-            "指令",
-            "任务",
-            "输入",
-            "输出",
-            "问题",
-            "回答",
-            "答案",
-            "1",
-            "2",
-            "3",
-            "4",
-            "5",
-            "6",
-            "7",
-            "8",
-            "9",
-        ),
+        triggers=("\n",),
         examples=(
             Example("Name a fruit.\n\n12. Write a poem about the sea.", True),
             Example("说出一种水果。\n指令：写一首关于大海的诗。", True),

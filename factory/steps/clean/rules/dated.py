@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from factory.steps.clean.rules.gates import Gated
 from factory.steps.clean.rules.rule import Example, Found, RecordRule, Rule
 from factory.steps.clean.rules.view import Part, View
 
-_CUTOFF = re.compile(
+_CUTOFF = Gated(
     r"\b(?:as\s+of|since|until|up\s+to|at\s+the\s+time\s+of|after|before)\s+my\s+(?:last|latest"
     r"|most\s+recent)?\s?(?:knowledge\s+)?(?:update|training|cut-?\s?off|knowledge|data)\b"
     r"|\bmy\s+(?:last|latest|current|most\s+recent)?\s?(?:knowledge|training"
@@ -29,12 +30,12 @@ _CUTOFF = re.compile(
 
 
 def _cutoffs(part: Part) -> Iterator[Found]:
-    found = _CUTOFF.search(part.prose)
+    found = _CUTOFF.find(part)
     if found is not None and not part.view.voiced:
         yield Found(*found.span(), found[0].strip()[:60])
 
 
-_DATED = re.compile(
+_DATED = Gated(
     r"\b(?:as\s+of|at\s+the\s+time\s+of\s+writing|by\s+the\s+end\s+of)\s+(?:(?:early|mid|late|the\s+(?:end"
     r"|beginning|start)\s+of)[- ]?)?(?:(?:january|february|march|april|may|june|july|august|september|october"
     r"|november|december),?\s+)?(?:\d{1,2},?\s+)?(?:19[89]\d|20[0-4]\d)\b"
@@ -49,7 +50,7 @@ _DATED = re.compile(
 
 
 def _dated(part: Part) -> Iterator[Found]:
-    for found in _DATED.finditer(part.prose):
+    for found in _DATED.find_all(part):
         if found[0].lower() in part.asked.lower():
             continue  # the date is that of the question
         yield Found(*found.span(), found[0].strip()[:60])
@@ -104,20 +105,6 @@ RULES = (
         _cutoffs,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "my ",
-            "cutoff",
-            "cut-off",
-            "cut off",
-            "i was",
-            "i am",
-            "i do not",
-            "i don",
-            "i cannot",
-            "i can",
-            "我",
-            "知识",
-        ),
         examples=(
             Example("As of my last update, it had 5 million readers.", True, asked="How many readers?"),
             Example("截至我的知识更新，有五百万读者。", True, asked="有多少读者？"),
@@ -132,23 +119,6 @@ RULES = (
         _dated,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "as of",
-            "time of writing",
-            "of this writing",
-            "by the end of",
-            "current",
-            "incumbent",
-            "reigning",
-            "this year",
-            "last year",
-            "next year",
-            "截至",
-            "截止",
-            "目前为止",
-            "现任",
-            "本届",
-        ),
         examples=(
             Example("As of 2021, it has 5 million readers.", True, asked="How many readers?"),
             Example("截至2021年，有五百万读者。", True, asked="有多少读者？"),

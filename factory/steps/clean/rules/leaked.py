@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from factory.models.reply.gate import may_hold_mark
 from factory.models.reply.marks import CONTROL, THOUGHT, Text, thought_of
+from factory.steps.clean.rules.gates import Gated
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
@@ -45,17 +46,17 @@ def _tokens(part: Part) -> Iterator[Found]:
             yield Found(*match.span(), match[0])
 
 
-_ROLE = re.compile(
+_ROLE = Gated(
     r"(?m)^[ \t>*#]{0,6}(?:human|user|assistant|ai assistant|ai|bot|chatbot|chatgpt|gpt-?[34]|claude|system"
-    r"|instruction|用户|用戶"
+    r"|用户|用戶"
     r"|人类|助手|助理|机器人|系统|提问者|回答者)[*]{0,2}\s?[:：]",
     re.IGNORECASE,
 )
 
 
 def _roles(part: Part) -> Iterator[Found]:
-    text = part.uncoded
-    marks = list(_ROLE.finditer(text))
+    text = part.prose
+    marks = _ROLE.find_all(part)
     if not marks or part.view.voiced or part.is_code:
         return
     if _ROLE.search(part.asked) or re.search(
@@ -63,15 +64,14 @@ def _roles(part: Part) -> Iterator[Found]:
     ):
         return
     # A heading of a list ("User: the one who ...") stands beside others; a turn stands alone, or user and assistant.
+    asked = part.asked.lower()
+    labels = len(_LABEL_LINE.findall(text))
     for match in marks:
         name = match[0].strip(" \t>*#:：").lower()
+        if name in asked or labels > 2 * len(marks):
+            continue  # a list with "Human:" as one of its heads
         first = text[: match.start()].strip() == ""
-        if (
-            name in ("system", "ai", "系统", "bot", "instruction")
-            and not first
-            and len(marks) == 1
-            and name != "instruction"
-        ):
+        if name in ("system", "ai", "系统", "bot") and not first and len(marks) == 1:
             continue
         if (
             name in ("user", "用户", "human")
@@ -83,6 +83,7 @@ def _roles(part: Part) -> Iterator[Found]:
         yield Found(*match.span(), f"a mark of a turn: {match[0].strip()}")
 
 
+_LABEL_LINE = re.compile(r"(?m)^[ \t>*#-]{0,6}[\w\u4e00-\u9fff][^:：\n]{0,30}[:：]")
 _TURN_BEFORE = re.compile(r"[.!?。！？\"”)）]\s*\n\s*\Z")
 
 _THOUGHT_ROLES = ("user", "assistant", "system")
@@ -140,38 +141,7 @@ RULES = (
         _tokens,
         roles=("system", "user", "assistant"),
         where=("content", "reasoning"),
-        triggers=(
-            "<|",
-            "<｜",
-            "[/inst",
-            "[inst",
-            "<<sys",
-            "<s>",
-            "</s>",
-            "_of_turn",
-            "###",
-            "[unused",
-            "<eos>",
-            "<bos>",
-            "[eos]",
-            "<pad>",
-            "[pad]",
-            "[sep]",
-            "[cls]",
-            "<unk>",
-            "<start_of",
-            "<end_of",
-            "<eo",
-            "turn|>",
-            "below is an instruction",
-            "以下是描述任务",
-            "[|",
-            "[bos]",
-            "[unk]",
-            "[mask]",
-            "]~b]",
-            "<reserved_",
-        ),
+        triggers=("<", "[", "###", "]~b]", "below is an", "以下是描述"),
         examples=(
             Example("Paris.<|im_end|>", True),
             Example("### Response: 北京。", True),
@@ -185,27 +155,7 @@ RULES = (
         "Marks of a turn that leaked into an answer (User:, Assistant:, 助手：), where no dialogue was asked for.",
         _roles,
         roles=("assistant",),
-        triggers=(
-            "human",
-            "user",
-            "assistant",
-            "ai:",
-            "ai：",
-            "bot",
-            "gpt",
-            "claude",
-            "system",
-            "instruction",
-            "用户",
-            "用戶",
-            "人类",
-            "助手",
-            "助理",
-            "机器人",
-            "系统",
-            "提问者",
-            "回答者",
-        ),
+        triggers=(":", "："),
         examples=(
             Example("Paris.\n\nHuman: And Spain?\nAssistant: Madrid.", True, asked="Capital of France?"),
             Example("助手：北京。", True, asked="中国的首都是哪里？"),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from factory.data.text import shorten
 from factory.statistics.flaws.repetition import loop_flaw
+from factory.steps.clean.rules.gates import Topic
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
-_SENTENCE = re.compile(r"[^.!?。！？\n]{4,400}[.!?。！？\n]|[^.!?。！？\n]{4,400}\Z")
-_ASKED_FOR = re.compile(
-    r"\brepeat|\btimes\b|\bover and over\b|\bsong|\blyrics|\bpoem|\bchorus|\bverse|\bpattern|\brefrain"
-    r"|\bmantra|\bchant|\bprint"
-    r"|\bpractice sheet|重复|重複|反复|歌|诗|[遍次]|打印|图案",
-    re.IGNORECASE,
+_ASKED_FOR = Topic(
+    r"\brepeat|\btimes\b|\bover and over\b|\bsong|\blyrics|\bpoem|\bchorus|\bverse|\bpattern|\brefrain|\brap\b|\bmantra|\bchant"
+    r"|\bprint|\bpractice sheet|重复|重複|反复|歌|诗|[遍次]|打印|图案"
 )
 SENTENCES = 4
 """So many times the same sentence or line, of the length of a sentence, is a loop; so is `RUNS` times in a row."""
@@ -38,7 +37,7 @@ def _loops(part: Part) -> Iterator[Found]:
         return
     words: Sequence[str] = text[:_LONGEST].split()
     if part.language in ("zh", "ja", "ko"):
-        few = len(set(zip(text[:_LONGEST], text[1:_LONGEST], strict=False))) < 0.5 * min(len(text), _LONGEST)
+        few = len(set(itertools.pairwise(text))) < 0.5 * min(len(text), _LONGEST)
     else:
         few = len(set(words)) < 0.5 * len(words)
     if few and not part.is_code and not _asked(part):
@@ -50,7 +49,7 @@ def _loops(part: Part) -> Iterator[Found]:
 
 
 def _asked(part: Part) -> bool:
-    return _ASKED_FOR.search(part.asked[:5000]) is not None
+    return _ASKED_FOR.found(part.asked[:5000])
 
 
 def _tail(text: str) -> Found | None:
@@ -77,28 +76,31 @@ def _tail(text: str) -> Found | None:
 
 def _sentences(part: Part, text: str) -> Iterator[Found]:
     counts: Counter[str] = Counter()
-    last, run = "", 0
-    spans: dict[str, tuple[int, int]] = {}
-    if text.count(".") + text.count("\n") + text.count("。") + text.count("!") + text.count("！") < RUNS:
+    again = text.replace("\n", "\n\n")
+    for end in ". ", "! ", "? ", "。", "！", "？":
+        again = again.replace(end, f"{end}\n")
+    said = [line for piece in again.split("\n") if len(line := piece.strip()) >= 8]
+    if len(set(said)) == len(said):
         return
-    for match in _SENTENCE.finditer(text):
-        said = match[0].strip()
-        if len(said) < 8 or not _long_enough(said):
-            continue
-        counts[said] += 1
-        run = run + 1 if said == last else 1
-        last = said
-        if run >= RUNS or counts[said] >= SENTENCES:
-            spans.setdefault(said, match.span())
-    if not spans or part.is_code or _asked(part) or "|" in text:
+    counts.update(said)
+    runs: Counter[str] = Counter()
+    for first, second, third in zip(said, said[1:], said[2:], strict=False):
+        if first == second == third:
+            runs[first] += 1
+    looped = [
+        line
+        for line, number in counts.items()
+        if (number >= SENTENCES or line in runs) and _long_enough(line)
+    ]
+    if not looped or part.is_code or _asked(part) or "|" in text:
         return
     # A form's line ("Name: ____") or a refrain may come again; of a loop it is a good part of the text.
-    again = sum(len(said) * counts[said] for said in spans)
-    if again < 0.3 * len(text.strip()):
+    if sum(len(line) * counts[line] for line in looped) < 0.3 * len(text.strip()):
         return
-    said, span = next(iter(spans.items()))
-    if said[:60] not in part.asked:
-        yield Found(*span, f"{shorten(said, 40)!r} comes {counts[said]} times")
+    line = looped[0]
+    if line[:60] not in part.asked:
+        at = text.find(line)
+        yield Found(max(0, at), max(0, at) + len(line), f"{shorten(line, 40)!r} comes {counts[line]} times")
 
 
 def _long_enough(said: str) -> bool:

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
+from factory.steps.clean.rules.gates import Topic
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
@@ -18,11 +19,10 @@ _ENTITY = re.compile(
     re.IGNORECASE,
 )
 _RAW_TAG = re.compile(r"</?[a-zA-Z][\w-]{0,20}(?:\s[^<>\n]{0,200})?/?>")
-_SPEAKS = re.compile(
+_SPEAKS = Topic(
     r"\b(?:entit(?:y|ies)|escap(?:e|ed|es|ing)|unescap\w*|encod(?:e|ed|es|ing)|decod\w*|sanitiz\w*"
     r"|character references?|xss)\b"
     r"|转义|轉義|实体|實體|字符引用|编码|解码",
-    re.IGNORECASE,
 )
 _QUERY = re.compile(r"[?&][\w%-]{1,40}=[^\s]{0,200}$")
 _FENCED_MARKUP = re.compile(r"(?i)html|xml|jsx|tsx|vue|php|svg|svelte|erb|jinja|htm")
@@ -30,9 +30,9 @@ _FENCED_MARKUP = re.compile(r"(?i)html|xml|jsx|tsx|vue|php|svg|svelte|erb|jinja|
 
 def _entities(part: Part) -> Iterator[Found]:
     text = part.text
-    speaks = (
-        _SPEAKS.search(part.view.said[:20_000]) is not None or _SPEAKS.search(part.prose[:20_000]) is not None
-    )
+    if not _ENTITY.search(text):
+        return
+    speaks = _SPEAKS.found(part.view.said[:20_000]) or _SPEAKS.found(part.prose[:20_000])
     if speaks:
         return
     raw = part.view.about_markup and _RAW_TAG.search(text) is not None
@@ -69,14 +69,18 @@ _TAG = re.compile(
     r"|style|iframe|blockquote"
     r"|hr|big|small|section|article|header|footer|nav|input|button|form|label|body|head|html|meta|link"
     r"|noscript|figure"
-    r"|figcaption|o:p|tt)(?:\s[^<>\n]{0,300})?\s?/?>",
+    r"|figcaption|o:p|tt)(?:\s[^<>\n]{0,200}=[^<>\n]{0,200})?\s?/?>",
     re.IGNORECASE,
+)
+_LAYOUT = Topic(
+    r"\b(?:fonts?|bold\w*|italic\w*|underlin\w*|highlight\w*|colou?rs?|formatt?\w*|embed\w*|styles?|web|applications?|charts?)\b"
+    r"|粗体|加粗|斜体|字体|颜色|格式|排版",
 )
 _TABLE_LINE = re.compile(r"^\s*\|.*\|\s*$")
 
 
 def _tags(part: Part) -> Iterator[Found]:
-    if part.view.about_markup or part.view.about_code:
+    if part.view.about_markup or part.view.about_code or _LAYOUT.found(part.view.said[:20_000]):
         return
     text = part.prose
     if "<!doctype" in part.lower or "<html" in part.lower:
@@ -108,7 +112,7 @@ def _escapes(part: Part) -> Iterator[Found]:
         part.view.about_code
         or part.view.about_markup
         or part.is_code
-        or _SPEAKS.search(part.view.said[:20_000])
+        or _SPEAKS.found(part.view.said[:20_000])
     ):
         return
     text = part.prose
@@ -149,44 +153,7 @@ RULES = (
         "text",
         "HTML tags in prose, where no page and no code is the matter.",
         _tags,
-        triggers=(
-            "<p",
-            "<br",
-            "<div",
-            "<span",
-            "<font",
-            "<b>",
-            "<i>",
-            "<em",
-            "<strong",
-            "<h1",
-            "<h2",
-            "<h3",
-            "<h4",
-            "<ul",
-            "<ol",
-            "<li",
-            "<t",
-            "<a ",
-            "<img",
-            "</",
-            "<center",
-            "<hr",
-            "<script",
-            "<style",
-            "<iframe",
-            "<blockquote",
-            "<section",
-            "<article",
-            "<header",
-            "<input",
-            "<button",
-            "<form",
-            "<label",
-            "<figure",
-            "<big",
-            "<small",
-        ),
+        triggers=("<",),
         examples=(
             Example("<p>Bees make honey.</p>", True),
             Example("第一行<br>第二行", True),

@@ -65,24 +65,28 @@ def _nothing(part: Part) -> Iterator[Found]:
         ):
             return
         yield Found(0, len(text), text.strip()[:40])
-    elif not any(letter.isalnum() for letter in text) and text.strip() in {
-        "...",
-        "…",
-        "……",
-        "-",
-        "--",
-        "—",
-        ".",
-        "。",
-        "/",
-        "\\",
-        "_",
-    }:
-        if not re.search(
+    elif (
+        not any(letter.isalnum() for letter in text)
+        and text.strip()
+        in {
+            "...",
+            "…",
+            "……",
+            "-",
+            "--",
+            "—",
+            ".",
+            "。",
+            "/",
+            "\\",
+            "_",
+        }
+        and not re.search(
             r"(?i)punctuation|symbol|operator|mark|sign|character|emoji|morse|标点|符号|运算符|字符",
             part.asked,
-        ):
-            yield Found(0, len(text), "the answer is a mark alone")
+        )
+    ):
+        yield Found(0, len(text), "the answer is a mark alone")
 
 
 def _span(pattern: re.Pattern[str], text: str) -> tuple[int, int]:
@@ -157,7 +161,7 @@ RULES = (
         'A placeholder where an answer was to stand ("[Your answer here]").',
         _placeholders,
         roles=("assistant",),
-        triggers=("[", "<", "{", "(", "【", "（"),
+        triggers=("here", "your", "answer", "response", "此处", "你的", "您的", "答案", "回答", "内容"),
         examples=(
             Example("[Your answer here]", True, asked="Why is the sea salty?"),
             Example("【此处填写答案】", True, asked="海水为什么是咸的？"),

@@ -22,6 +22,7 @@ _BUILT_IN = (
     "leaked",
     "nothing",
     "absent",
+    "promises",
     "copied",
     "translated",
     "voice",

@@ -38,7 +38,7 @@ def _latex(part: Part) -> Iterator[Found]:
     for name, count in opened.items():
         if count:
             yield Found(*last[name].span(), f"\\begin and \\end of {name} do not pair")
-    if _ABOUT_LATEX.search(part.view.said[:5000]):
+    if _ABOUT_LATEX.search(part.view.said[:5000]) or part.is_code:
         return
     if "\\[" in text or "\\(" in text or "\\]" in text or "\\)" in text:
         marks = list(_DISPLAY.finditer(text))
@@ -47,9 +47,12 @@ def _latex(part: Part) -> Iterator[Found]:
             if counts[begin] != counts[end] and _MATHS_WORD.search(text):
                 first = next(match for match in marks if match[1] in (begin, end))
                 yield Found(*first.span(), f"\\{begin} and \\{end} do not pair")
-    if text.count("$$") % 2 and _MATHS_WORD.search(text, text.find("$$")):
+    if part.is_code or part.view.about_code:
+        return
+    if text.count("$$") % 2:
         at = text.rfind("$$")
-        yield Found(at, at + 2, "$$ does not pair")
+        if not text[at - 1 : at].isalnum() and _MATHS_WORD.search(text[max(0, at - 120) : at + 120]):
+            yield Found(at, at + 2, "$$ does not pair")
     sides = Counter(match[1] for match in _SIDE.finditer(text))
     if sides["left"] != sides["right"]:
         match = next(_SIDE.finditer(text))
@@ -57,9 +60,8 @@ def _latex(part: Part) -> Iterator[Found]:
 
 
 _DANGLING = re.compile(
-    r"(?:^|[\s(])(?:and|or|but|the|a|an|of|to|with|for|in|on|at|by|from|as|that|which|is|are|was|were|will|can"
-    r"|because|if|when|than"
-    r"|into|such as|including|their|its|your|my|our|his|these|those)\Z",
+    r"(?:^|[\s(])(?:and|or|but|the|a|an|because|than|into|such as|including|their|its|your|my|our|whose|these|those|while"
+    r"|although|whether|very|of the|in the|to the|by the|on the|with the|for the|is a|is the|are the)\Z",
     re.IGNORECASE,
 )
 _ENDS = frozenset(".!?。！？…:：\"”'’」』)）]】>》*_`~|}$;；—-–")
@@ -73,7 +75,8 @@ _VERSE = re.compile(
     r"|continue|complete)\b|诗|歌词|标题|续写|口号|对联",
     re.IGNORECASE,
 )
-FEWEST_WORDS = 25
+FEWEST_WORDS = 150
+"""Words of an answer that may have come to a limit of tokens."""
 
 
 def _cut(part: Part) -> Iterator[Found]:
@@ -91,10 +94,14 @@ def _cut(part: Part) -> Iterator[Found]:
     last = text[text.rfind("\n") + 1 :]
     end = text[-1]
     # A long open bracket or a comma at the end tells of itself; so does a word that no sentence ends in.
-    if end in ",，、" and len(text) > 20 and not _VERSE.search(part.view.said[:5000]):
+    if (
+        end in ",，、"
+        and len(last) > 30 - 15 * (not last.isascii())
+        and not _VERSE.search(part.view.said[:5000])
+    ):
         yield Found(len(text) - 1, len(text), "ends in a comma")
         return
-    if end in _ENDS or not end.isalnum():
+    if end in _ENDS or not end.isalnum() or "#" in last or "@" in last:
         return
     if _VERSE.search(part.view.said[:5000]) or _LISTED.match(last):
         return
@@ -103,27 +110,28 @@ def _cut(part: Part) -> Iterator[Found]:
         if len(words) >= 6 and _DANGLING.search(last):
             yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r}")
             return
-        # Other sentences of it end as sentences do; this one goes on and stops.
+        # All else ends as sentences do; this one goes on and stops, in a text as long as limits of tokens are.
         before = len(_WIDE_ENDS.findall(text))
         lines = text.count("\n") + 1
-        if len(words) >= 8 and before >= 3 and before >= lines - 1 and len(text.split()) >= FEWEST_WORDS * 2:
+        if len(words) >= 8 and before >= 6 and before >= lines + 2 and len(text.split()) >= FEWEST_WORDS:
             yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r} without a full stop")
-    elif _HAN_ONLY.match(end):
-        before = len(_WIDE_ENDS.findall(text)) + len(re.findall("[。！？]", text))
-        if len(last) >= 15 and before >= 3 and len(text) >= 80 and text.count("\n") + 1 <= before:
-            yield Found(len(text) - 1, len(text), f"ends in {end} without a full stop")
-        elif len(last) >= 12 and end in "的和与及或在把被对从向将而且但则若如因为" and before >= 1:
-            yield Found(len(text) - 1, len(text), f"ends in {end}")
+    elif _HAN_ONLY.match(end) and len(last) >= 12 and end in _HAN_DANGLING and re.search("[。！？，]", text):
+        yield Found(len(text) - 1, len(text), f"ends in {end}")
+
+
+_HAN_DANGLING = "和与及或在把被从向将而且但则若如因使"
 
 
 _STRINGS = re.compile(
-    r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\\n]|\\.){0,500}\"|'(?:[^'\\\n]|\\.){0,500}'|//[^\n]*|#[^\n]*"
-    r"|--[^\n]*|/\*.*?\*/",
+    r"\"\"\".*?\"\"\"|'''.*?'''|`[^`]{0,2000}`|\"(?:[^\"\\\n]|\\.){0,500}\"|'(?:[^'\\\n]|\\.){0,500}'",
     re.DOTALL,
+)
+_COMMENTS = re.compile(
+    r"(?m)/\*.*?\*/|(?:^|(?<=[;{},)\s]))(?://[^\n]*|#(?=[\s!A-Z])[^\n]*|--\s[^\n]*)", re.DOTALL
 )
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _OPEN_END = re.compile(
-    r"(?:[=(\[{,+*/]|\b(?:def|class|return|if|for|while|import|from|and|or|not|in|new|else if))\Z"
+    r"(?:[=(\[{+*/]|\b(?:def|class|return|if|for|while|import|from|and|or|not|in|new|else if))\Z"
 )
 _HEAD_END = re.compile(r"(?:^|\n)[ \t]*(?:def|class|if|for|while|elif|else|try|except|with)\b[^\n]{0,200}:\Z")
 _SHOWS_PART = re.compile(r"(?:\.\.\.|…|# ?(?:TODO|your code|rest)|// ?(?:TODO|\.\.\.))", re.IGNORECASE)
@@ -149,11 +157,17 @@ def _cut_code(part: Part) -> Iterator[Found]:
         return
     if len(code) > 50_000 or _SHOWS_PART.search(code):
         return
-    bare = _STRINGS.sub(lambda match: " " * len(match[0]), code).rstrip()
-    if bare.strip() and (_OPEN_END.search(bare) or _HEAD_END.search(bare)):
+    balanced = sum(map(code.count, "([{")) == sum(map(code.count, ")]}"))
+    text = _STRINGS.sub(lambda match: "s" * len(match[0]), code)
+    bare = _COMMENTS.sub(lambda match: " " * len(match[0]), text).rstrip()
+    if any(quote in bare for quote in "\"'`"):
+        return  # a string of another kind: not read as code is
+    if bare.strip() and (_OPEN_END.search(bare) or ("\n" in bare.strip() and _HEAD_END.search(bare))):
         yield Found(
             offset + max(0, len(bare) - 20), offset + len(bare), "the code ends in the midst of a statement"
         )
+        return
+    if balanced:
         return
     stack: list[tuple[str, int]] = []
     for at, mark in enumerate(bare):

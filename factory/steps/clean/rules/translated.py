@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 
 from factory.data.text import detect_language, word_count
-from factory.statistics.flaws.language import answer_language_flaw, may_change_language
+from factory.statistics.flaws.language import language_flaw, may_change_language
+from factory.steps.clean.rules.gates import Gated
 from factory.steps.clean.rules.rule import Example, Found, Rule
-from factory.steps.clean.rules.view import Part
+from factory.steps.clean.rules.view import SAMPLE, Part
 from factory.steps.judging.constraints.languages import language_of
 
 _HAN = "\u3400-\u9fff"
 # Keywords of programs that were translated, where a statement has them.
-_STATEMENT = re.compile(
+_STATEMENT = Gated(
     r"(?m)^[ \t]*(?:"
     r"(?:如果|若|而|当|虽然|尽管)\s?[^\n，。]{1,80}[:：{]\s*$"
     r"|(?:对于|为|为了)\s?[（(]?[^\n，。]{1,60}(?:在|中的|的|于)[^\n，。]{0,60}[:：{]\s*$"
@@ -33,13 +34,13 @@ _PROGRAM = re.compile(
     r"|\w\s?=\s?[\w\[\"'{(]|==|!=|<=|\+=|\.\w+\(|^\s*(?:#|//)\s?\S",
     re.MULTILINE,
 )
-_WIDE_CODE = re.compile(
+_WIDE_CODE = Gated(
     r"\b(?:def|print|input|len|range|function|int|str|float|printf|println|append|System\.out\.\w+"
     r"|console\.log|return|if|for|while|echo|include|require|self\.\w+|\w+_\w+)\s?（[^\n（）]{0,120}）"
     r"|\b(?:print|printf|console\.log|echo|return|=)\s?\(?“[^”\n]{0,80}”|#include\s?[《〈]|(?:https?"
     r"|ftp)\s?：\s?//|(?m:^\s*(?:SELECT|FROM|WHERE|INSERT)\b[^\n]{1,200}；\s*$)"
 )
-_NAMES = re.compile(
+_NAMES = Gated(
     r"(?:蟒蛇|巨蟒)(?:代码|程序|语言|编程|脚本|函数|中的|库|开发)|(?:使用|用|编写|在)(?:蟒蛇|巨蟒)(?:编写|实现|中|语言|来|创建|写)|爪哇(?:代码|程序|语言|脚本|编程"
     r"|类)|(?:使用|用)爪哇(?:编写|实现|脚本)"
     r"|(?:木星|朱庇特)笔记本|熊猫(?:数据框|库中|DataFrame)|海伯恩库|角度(?:框架|JS|js)|节点\.?(?:js|JS)|反应(?:组件|钩子|本机|js|JS)|弹簧(?:框架|引导"
@@ -48,7 +49,7 @@ _NAMES = re.compile(
     r"|推特API|苹果脚本|鲁比语言|锈语言|斯威夫特语言|去语言|堆栈溢出网站"
     r"|聊天\s?GPT|开放人工智能(?:公司|的)|英伟达公司的?库达"
 )
-_LEFT = re.compile(
+_LEFT = Gated(
     r"(?:【|\[|（)(?:译文|机翻|机器翻译|未翻译|译者注)(?:】|\]|）)|(?m:^\s*(?:译文|翻译结果|翻译如下|中文翻译|英文原文)\s?[:：])|\b(?:Translation"
     r"|Translated text)\s?[:：]\s*[\u3400-\u9fff]"
 )
@@ -62,7 +63,7 @@ def _translated(part: Part) -> Iterator[Found]:
     if _ASKS_TRANSLATION.search(part.view.said[:3000]):
         return
     wide = _WIDE_CODE.search(text)
-    statements = list(_STATEMENT.finditer(text)) if "\n" in text or wide else []
+    statements = _STATEMENT.all_in(text) if "\n" in text or wide else []
     if statements:
         lines = [line for line in text.splitlines() if line.strip()]
         program = sum(_PROGRAM.search(line) is not None for line in lines)
@@ -84,41 +85,95 @@ def _translated(part: Part) -> Iterator[Found]:
         yield Found(*left.span(), f"left of a translation: {left[0].strip()[:20]}")
 
 
-FEWEST = 20
+_COMMON: dict[str, str] = {
+    "en": "the of and to in is that it for was on are as with be this have from or by not but you your can will they which",
+    "fr": "le la les des et est une dans pour que qui sur pas vous nous avec sont ce cette aux du au plus être il elle ne",
+    "es": "el los las una que es por con para del se como más pero sus su al son está muy lo también fue ser este esta y",
+    "de": "der die das und ist nicht ein eine mit für auf den dem von zu sie ich auch sich werden als bei wird sind es",
+    "it": "il gli una che è per con del della sono non come più anche alla nel questo questa di delle dei si ed essere",
+    "pt": "os uma que é por com para não do da em como mais mas ao são também você seu sua foi ser este isso dos das",
+    "nl": "het een van en is dat niet voor met zijn op te die ook worden aan wordt deze als maar naar bij door",
+    "id": "yang dan di untuk dengan dari ini adalah tidak dalam itu pada juga atau akan dapat oleh karena mereka saya",
+    "vi": "là của và có không một cho được trong các những với người này để khi đã từ cũng như",
+    "pl": "nie jest się na że do to jak co ale przez dla od są być oraz może tym jego które",
+    "tr": "bir ve bu için ile da de olarak daha çok gibi olan ne en kadar sonra değil olduğu",
+    "sv": "och det att är en som på för med inte av till har den jag om ett vi kan från",
+}
+"""Words that no text of some length in a language goes without."""
+_COMMON_SETS = {code: frozenset(words.split()) for code, words in _COMMON.items()}
+_ALL_COMMON = (
+    frozenset().union(*(words for code, words in _COMMON_SETS.items() if code != "en")) - _COMMON_SETS["en"]
+)
+FEWEST = 15
 """Words in Latin letters that are enough to tell two of their languages apart."""
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]{2,}")
+LEAST_SHARE = 0.12
+"""Of the words of a text in a language so many are its common ones; of names and titles fewer."""
+_LATIN = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff]+")
 _OTHER_LANGUAGE_TOPIC = re.compile(
-    r"\b(?:french|spanish|german|italian|portuguese|latin|dutch|polish|swedish|danish|turkish|vietnamese"
-    r"|indonesian|romanian|language|languages|accent|pronounc\w+"
-    r"|phrase|lyrics|anthem|prayer|names?|recipe|lorem)\b|法语|西班牙语|德语|意大利语|葡萄牙语|拉丁语|语言|外语",
+    r"\b(?:french|spanish|german|italian|portuguese|latin|dutch|polish|swedish|danish|turkish|vietnamese|indonesian|romanian"
+    r"|language|languages|accent|pronounc\w+|phrase|lyrics|anthem|prayer|names?|recipe|lorem)\b"
+    r"|法语|西班牙语|德语|意大利语|葡萄牙语|拉丁语|语言|外语",
     re.IGNORECASE,
 )
+_ONE_HAN = re.compile(f"[{_HAN}]")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
+_ENGLISH_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
 
 
 def _wrong(part: Part) -> Iterator[Found]:
-    asked = part.asked
-    if not asked or part.is_code:
+    messages = part.view.record.messages
+    if part.turn == 0 or messages[part.turn - 1].role != "user":
         return
-    text = part.prose
-    if not (part.ascii and asked.isascii()):
-        if part.view.about_code and part.fences:
-            return
-        flaw = answer_language_flaw(text, asked)
-        if flaw is not None and word_count(text) >= 3:
-            yield Found(0, min(len(part.text), 80), flaw.reason.removeprefix("the answer is "))
-            return
-    if part.language not in ("en", "") or detect_language(asked) != "en":
-        return
-    if may_change_language(asked) or _OTHER_LANGUAGE_TOPIC.search(asked) or part.view.about_code:
-        return
-    if len(_LATIN.findall(text[:2000])) < FEWEST:
-        return
+    asked, text = messages[part.turn - 1].content, part.prose
+    if part.ascii and asked.isascii():
+        found = _latin_language(part, text, asked)
+    else:
+        found = _by_script(part, text, asked) or (
+            _latin_language(part, text, asked) if part.language == "en" else ""
+        )
+    if found and not (
+        part.is_code or may_change_language(part.asked) or _OTHER_LANGUAGE_TOPIC.search(part.asked)
+    ):
+        yield Found(0, min(len(part.text), 80), found)
+
+
+def _by_script(part: Part, text: str, asked: str) -> str:
+    """What is told of an answer in Chinese to English or the other way round, or of another script; or ""."""
+    of_text, of_asked = part.language, detect_language(asked[:SAMPLE])
+    flaw = language_flaw(text, asked, "it") if of_text != of_asked else None
+    if flaw is None:
+        return ""
+    told = flaw.reason.removeprefix("it is ")
+    if of_text == "en":
+        # Names, codes and formulas are in Latin letters in any language.
+        words = _ENGLISH_WORD.findall(_ADDRESS.sub(" ", text[:2000]).lower())
+        common = sum(map(_COMMON_SETS["en"].__contains__, words))
+        chinese = len(_ONE_HAN.findall(text[:2000])) >= 3 or any(mark in text for mark in "、“《，。")
+        return told if len(words) >= 5 and common >= max(2, LEAST_SHARE * len(words)) and not chinese else ""
+    if of_asked == "en":
+        words = _ENGLISH_WORD.findall(asked[:2000].lower())
+        common = sum(map(_COMMON_SETS["en"].__contains__, words))
+        return told if common >= 1 and len(words) >= 3 and not _ONE_HAN.search(asked) else ""
+    return told if word_count(text) >= 5 else ""
+
+
+def _latin_language(part: Part, text: str, asked: str) -> str:
+    """What is told of an answer in another language of Latin letters than that of the prompt; or ""."""
+    head = text[:1500].lower()
+    if len(_COMMON_SETS["en"].intersection(head.split())) >= 6:
+        return ""  # as most are
+    words = _LATIN.findall(head)
+    if len(words) < FEWEST or sum(map(_ALL_COMMON.__contains__, words)) < LEAST_SHARE * len(words):
+        return ""
+    if sum(map(_COMMON_SETS["en"].__contains__, words)) >= LEAST_SHARE * len(words):
+        return ""
     found = language_of(text)
-    if found in ("en", "") or len(_LATIN.findall(asked)) < 3:
-        return
+    common = _COMMON_SETS.get(found)
+    if common is None or found == "en" or sum(map(common.__contains__, words)) < LEAST_SHARE * len(words):
+        return ""
     wanted = language_of(asked)
-    if wanted != found and (wanted == "en" or len(_LATIN.findall(asked)) >= FEWEST):
-        yield Found(0, min(len(part.text), 80), f"in {found}, and asked in {wanted}")
+    several = len(_LATIN.findall(asked.lower())) >= 3
+    return f"in {found}, and asked in {wanted}" if several and wanted not in (found, "") else ""
 
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\n")
@@ -127,7 +182,7 @@ _SHORT_HAN, _SHORT_LATIN = 20, 12
 
 def _mixed(part: Part) -> Iterator[Found]:
     text = part.prose
-    if part.is_code or part.view.about_code or len(text) < 60:
+    if part.ascii or len(text) < 60 or part.view.about_code or part.is_code:
         return
     asked = part.asked if part.role == "assistant" else ""
     if may_change_language(asked) or _OTHER_LANGUAGE_TOPIC.search(asked) or may_change_language(text[:400]):
@@ -140,6 +195,8 @@ def _mixed(part: Part) -> Iterator[Found]:
         start, at = at, at + len(line) + 1
         if (line.isascii() and whole == "en") or len(line) < 20:
             continue
+        if whole == "zh" and 2 * len(line.encode("ascii", "ignore")) < len(line):
+            continue  # more than half of it is in no Latin letters
         found = detect_language(line)
         if not found or found == whole or {found, whole} == {"zh", "ja"}:
             continue

@@ -9,9 +9,12 @@ from typing import Any
 
 from factory.data.record import Record
 from factory.data.text import detect_language
+from factory.steps.clean.rules.gates import Topic, encoded
 
 LONGEST = 400_000
 """Of a longer text this many characters are read."""
+SAMPLE = 1000
+"""Characters that a text's language is told by."""
 Where = str
 """Which text of a turn: "content", "reasoning", or "call0", "call1", ...: the arguments of a call."""
 
@@ -35,30 +38,27 @@ _CODE_LINE = re.compile(
     r"|\w[\w.]{0,60}\(.{0,120}\)\s*$|</?\w+[^<>\n]{0,200}>)",
     re.IGNORECASE | re.MULTILINE,
 )
-_MARKUP = re.compile(
+_MARKUP = Topic(
     r"\b(?:html|xml|xhtml|svg|css|jsx|markup|web ?pages?|web ?sites?|entit(?:y|ies)|escap(?:e|ed|es|ing)|tags?"
     r"|templates?|javascript|php|react|angular|vue|dom|scrap(?:e|er|ing)|rss|url[- ]?encod\w+|anchor"
     r"|hyperlinks?|bootstrap)\b"
     r"|网页|網頁|标签|標籤|转义|實體|实体|前端|超链接|爬虫",
-    re.IGNORECASE,
 )
-_CODE_TOPIC = re.compile(
+_CODE_TOPIC = Topic(
     r"\b(?:code|coding|program(?:s|ming)?|script|function|method|class|algorithm|regex|regular expression|sql|query"
     r"|json|yaml|html|css|python|java|javascript|typescript|c\+\+|c#|rust|golang|php|ruby|bash|shell|command"
     r"|api|compiler?|syntax|variable"
     r"|loop|array|string|debug|implement|latex|markdown|excel|formula|matlab|verilog|assembly)\b"
     r"|代码|代碼|程序|编程|脚本|函数|算法|正则|查询|数据库|数组|变量|循环|接口|命令|公式|编写一个",
-    re.IGNORECASE,
 )
-_VOICED = re.compile(
+_VOICED = Topic(
     r"\b(?:dialog\w*|conversations?|chats?|scripts?|scenes?|plays?|screenplay|role-?play\w*|in character|act as"
     r"|pretend\w*|imagine|stor(?:y|ies)|poems?|songs?|lyrics|monolog\w*|interviews?|transcripts?|speech\w*"
     r"|tweets?|e-?mails?|letters?|messages?"
     r"|fiction\w*|novels?|characters?|quotes?|quotations?|captions?|repl(?:y|ies)|respond to|debates?|skits?|jokes?"
     r"|chatbots?|personas?|testimonials?|reviews?|cover letters?|voice)\b"
     r"|对话|對話|剧本|台词|扮演|假装|假设你|假如你|角色|口吻|语气|故事|小说|诗|歌词|独白|演讲|访谈|采访|邮件|郵件|信件|书信|[封写寫]信|短信|留言|回复|回覆"
-    r"|笑话|相声|小品|客服|聊天记录|引用|名言",
-    re.IGNORECASE,
+    r"|笑话|相声|小品|客服|聊天|脚本|机器人|引用|名言",
 )
 
 
@@ -132,18 +132,25 @@ class Part:
         return _masked(text, [match.span() for match in _MATHS.finditer(text)])
 
     @functools.cached_property
+    def prose_bytes(self) -> bytes:
+        """`prose` in UTF-8, as `Gated` reads it."""
+        return encoded(self.prose)
+
+    @functools.cached_property
     def is_code(self) -> bool:
         """Whether most of its lines outside of fences read as code: an answer that is a program without a fence."""
         if not any(mark in self.text for mark in "=;(){}<>:"):
             return False
-        lines = [line for line in self.uncoded[:4000].splitlines() if line.strip()]
+        lines = [line for line in self.uncoded[:4000].splitlines() if line.strip() and "\\" not in line]
         coded = sum(_CODE_LINE.match(line) is not None for line in lines)
         return coded * 2 >= len(lines) and coded > 0
 
     @functools.cached_property
     def language(self) -> str:
         """By script: "zh", "ja", "ko", "ru", else "en" for Latin letters; "" where there is no letter."""
-        return detect_language(self.prose)
+        if self.ascii:
+            return "en" if _LETTER.search(self.prose) else ""
+        return detect_language(self.prose[:SAMPLE])
 
     @functools.cached_property
     def asked(self) -> str:
@@ -195,19 +202,20 @@ class View:
     @functools.cached_property
     def about_markup(self) -> bool:
         """Whether what is asked speaks of HTML, pages or escaping, so that tags and entities may be the matter."""
-        return _MARKUP.search(self.said[:20_000]) is not None
+        return _MARKUP.found(self.said[:20_000])
 
     @functools.cached_property
     def about_code(self) -> bool:
         """Whether what is asked speaks of programs."""
-        return _CODE_TOPIC.search(self.said[:20_000]) is not None
+        return _CODE_TOPIC.found(self.said[:20_000])
 
     @functools.cached_property
     def voiced(self) -> bool:
         """Whether a text in another's voice is asked for: a letter, a story, a part to play."""
-        return _VOICED.search(self.said[:20_000]) is not None
+        return _VOICED.found(self.said[:20_000])
 
 
+_LETTER = re.compile("[A-Za-z]")
 _NOT_BREAK = re.compile(r"[^\n]")
 
 

@@ -7,11 +7,26 @@ from collections.abc import Iterator
 
 from factory.data.text import word_count
 from factory.statistics.flaws.refusals import REFUSAL_WORDS, refusal
+from factory.steps.clean.rules.gates import Gated, encoded
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
+_MAY_REFUSE = Gated(
+    "sorry|apolog|unfortunately|regret|afraid|as an|i am a|i'm a|i’m a|im a|can't|can’t"
+    "|cannot|can not|cant |couldn|could not|won't|won’t|will not|unable|not able|not allowed|not comfortable"
+    "|forgive|don't have|don’t have|do not have|do not feel|don't feel|no access|being a|since i|because i|may not|must not"
+    "|not capable|not equipped|not program|not designed|beyond|outside|抱歉|对不起|對不起|对不住|不好意思|遗憾"
+    "|遺憾|可惜|恕我|原谅|原諒|作为|作為|身为|身為|我是|我只|无法"
+    "|無法|不能|不便|不可以|没办法|沒辦法|没法|不会|难以|未能|没有|无权"
+    "|不具|超出|我目前|我仅|我不过"
+)
+"""Words of which each refusal has one, in its first sentences."""
+_OPENING = 700
+
 
 def _refusals(part: Part) -> Iterator[Found]:
+    if not _MAY_REFUSE.may_hold(encoded(part.text[:_OPENING])):
+        return
     text = part.text.strip()
     if not text or (len(text) >= REFUSAL_WORDS and word_count(text) >= REFUSAL_WORDS and not _opens(text)):
         return
@@ -34,23 +49,19 @@ def _opens(text: str) -> bool:
     return _SURE.match(text[:200]) is not None
 
 
-_MORAL = re.compile(
-    r"\bit(?:'s|’s| is) (?:never|not) (?:okay|ok|acceptable|appropriate|ethical|right|morally \w+"
-    r"|legal or ethical) (?:to|for)\b"
-    r"|\b(?:i|we) (?:strongly |would |must |do )*(?:urge|encourage|advise|remind|implore|caution) (?:you"
-    r"|everyone|users|people|all) (?:all )?(?:to|not to|against|that)\b"
-    r"|\b(?:it(?:'s|’s| is)|please) (?:also )?(?:important|crucial|essential|vital|worth noting|necessary"
-    r"|remember|keep in mind)(?: to)?(?: always)? (?:remember|note|recognize|acknowledge|approach|respect"
-    r"|treat|be (?:respectful|mindful|sensitive))?\s?(?:that )?(?:[\w,' ]{0,60})\b(?:respect(?:ful)?|ethic(?:s"
-    r"|al|ally)|moral(?:s|ity|ly)?|harmful|stereotyp\w+|discriminat\w+|inclusiv\w+|offensive|illegal|unlawful"
-    r"|consent|sensitiv\w+|non-judgmental)"
-    r"|\b(?:as a responsible|as an ethical|i (?:cannot|can't|can’t|will not|won't|do not|don't) (?:condone"
-    r"|endorse|promote|encourage|support) )"
-    r"|\b(?:promot(?:es?|ing)|perpetuat(?:es?|ing)|reinforc(?:es?|ing)|encourag(?:es?|ing)) (?:harmful"
-    r"|negative|dangerous|illegal|unethical|hateful|violent|discriminatory) (?:\w+ )?(?:stereotypes?"
-    r"|behaviou?rs?|activit\w+|views?|actions?|attitudes?|content|biases)"
-    r"|\blet(?:'s|’s| us) (?:all )?(?:strive|work together|aim|try) (?:to|for) (?:\w+ ){0,3}(?:respect"
-    r"|inclusive|kind|positive|better world)"
+_MORAL = Gated(
+    r"\bit(?:'s|’s| is) (?:never|not) (?:okay|ok|acceptable|appropriate|ethical|morally \w+|legal or ethical) (?:to|for)\b"
+    r"|\b(?:i|we) (?:strongly |would |must |do )*(?:urge|encourage|advise|remind|implore) (?:you|everyone|users|people|all) (?:all )?(?:to |not to |that )"
+    r"(?:always |please )?(?:\w+ )?(?:respect|treat|refrain|avoid (?:any|such|harm)|be (?:kind|respectful|mindful|considerate)|obey|follow the law"
+    r"|consider the (?:ethic|moral|impact|consequences)|use \w+ responsibly|promote|seek (?:legal|ethical))"
+    r"|\b(?:important|crucial|essential|vital)(?: for \w+)? to (?:always )?(?:remember|note|recognize|acknowledge|emphasize|be mindful|understand)[^.\n]{0,70}"
+    r"\b(?:stereotyp\w+|discriminat\w+|offensive|harmful|illegal|unethical|immoral|respectful (?:of|to|towards)|(?:with|deserves?|treated with) respect"
+    r"|consent|hate speech|everyone (?:is|has)|all people)"
+    r"|\bimportant to (?:always )?(?:treat|respect) (?:all|every\w*|other|others|people|each|animals|women|men|individuals|their)\b"
+    r"|\b(?:as a responsible|as an ethical|i (?:cannot|can't|can’t|will not|won't|do not|don't) (?:condone|endorse|promote|encourage|support) )"
+    r"|\b(?:promot(?:es?|ing)|perpetuat(?:es?|ing)|reinforc(?:es?|ing)|encourag(?:es?|ing)) (?:harmful|dangerous|illegal|unethical|hateful|violent"
+    r"|discriminatory) (?:\w+ )?(?:stereotypes?|behaviou?rs?|activit\w+|views?|actions?|attitudes?|content|biases)"
+    r"|\blet(?:'s|’s| us) (?:all )?(?:strive|work together|aim|try) (?:to|for) (?:\w+ ){0,3}(?:respect|inclusive|kind|better world)"
     r"|(?:我们|请|大家)(?:应该|应当|要|需要|必须|务必)?(?:始终|永远|都|时刻|一定)?(?:要)?(?:遵守|遵循|尊重)(?:国家|相关|当地|社会|所有|每个?"
     r"|他人)?[^，。\n]{0,8}(?:法律|法规|道德|公德|伦理|他人|隐私|权利|差异|人)"
     r"|(?:这|此)(?:种|类|样|是)?(?:行为|做法|言论|问题|请求)?(?:是|都是|属于)?(?:不道德|违法|不合法|违反(?:法律|道德|伦理)|不负责任|不恰当|不可接受)的?|(?:不道德"
@@ -62,14 +73,14 @@ _MORAL = re.compile(
 _ASKS_MORAL = re.compile(
     r"\b(?:ethic\w*|moral\w*|respect\w*|harm\w*|stereotyp\w*|discriminat\w*|illegal|legal\w*|law\w*|crim\w*"
     r"|bully\w*|harass\w*|privacy|consent|polic(?:y|ies)|rules?|code of conduct|inclusi\w*|divers\w*|bias\w*"
-    r"|rac\w*|gender|speech|slogans?|persuasi\w*|argu\w*|rights?|responsib\w*|should|etiquette|cultur\w*)\b"
+    r"|rac\w*|gender|speech|slogans?|persuasi\w*|argu\w*|rights?|responsib\w*|should|etiquette|cultur\w*|rewrit\w+|rephrase|paraphrase|lying|communicat\w+|artificial intelligence|ai)\b"
     r"|道德|伦理|法律|违法|尊重|歧视|偏见|权利|隐私|责任|规定|守则|应该|公德|文明|法规|犯罪|价值观|演讲|标语|口号|倡议|礼仪|文化|正能量",
     re.IGNORECASE,
 )
 
 
 def _morals(part: Part) -> Iterator[Found]:
-    found = _MORAL.search(part.prose)
+    found = _MORAL.find(part)
     if found is not None and not part.view.voiced and not _ASKS_MORAL.search(part.asked):
         yield Found(*found.span(), found[0].strip()[:60])
 
@@ -89,7 +100,7 @@ _ZH_MODELS = (
     r"|文心|百度|kimi|月之暗面|moonshot|chatglm|智谱(?:清言|ai|华章)?|豆包|字节(?:跳动)?|混元|腾讯|讯飞(?:星火)?|星火"
     r"|minimax|海螺|百川(?:智能|大模型)?|零一万物|书生[·.]?浦语|盘古|华为|meta|llama|微软|小冰|小爱同学|天猫精灵|小度|mistral|商汤|日日新|昆仑万维|天工|紫东太初"
 )
-_SELF = re.compile(
+_SELF = Gated(
     rf"\b(?:i(?:['’]?m| am| was)|my name is|this is|call me|you are (?:now )?(?:talking|speaking"
     rf"|chatting) (?:to|with))\s+(?:called |named |actually |just |an? |the )*(?:{_MODELS})\b"
     rf"|\b(?:i(?:['’]?m| am| was)|as)\s+(?:\w+\s+){{0,3}}?(?:an?\s+)?(?:[\w-]+\s+){{0,4}}(?:model|assistant|ai"
@@ -103,8 +114,8 @@ _SELF = re.compile(
     r"|chat)?\s?(?:model|assistant|system|program|chatbot|bot|machine))?(?=\s*[,.;!]|\s+(?:and|so|i|that|which"
     r"|without|trained|developed|designed|created)\b)"
     r"|\b(?:as|i(?:['’]?m| am)(?: just| only| simply)?|being)\s+an?\s+(?:large\s+)?(?:language\s+model|llm"
-    r"|virtual\s+assistant|digital\s+assistant|chat\s?bot)\b(?!\s+(?:developer|engineer|designer|user"
-    r"|researcher))"
+    r"|virtual\s+assistant|digital\s+assistant|chat\s?bot)\b"
+    r"(?=\s*,?\s+(?:i|my|we|trained|developed|created|without)\b|\s*[.!,])"
     rf"|我(?:的名字)?(?:叫|是|名叫|就是)(?:一个|一款|一名|一种)?[^，。\n]{{0,12}}?(?:{_ZH_MODELS})(?![^，。\n]{{0,8}}(?:用户|员工|工程师"
     rf"|产品经理|粉丝|总裁|创始人|的(?:一名|一位)))"
     rf"|我(?:是)?(?:由|被|来自于?)(?:[^，。\n]{{0,12}}?)(?:{_ZH_MODELS})[^，。\n]{{0,12}}?(?:开发|研发|训练|创建|创造|设计|推出|打造|构建)"
@@ -123,7 +134,7 @@ def _identities(part: Part) -> Iterator[Found]:
         part.asked,
     ):
         return
-    for found in _SELF.finditer(part.prose):
+    for found in _SELF.find_all(part):
         before = part.prose[max(0, found.start() - 1) : found.start()]
         if before in ('"', "“", "「", "'") and before:
             continue
@@ -158,6 +169,8 @@ _FLATTERY = re.compile(
 
 
 def _flattery(part: Part) -> Iterator[Found]:
+    if not part.text or part.view.voiced:
+        return
     found = _FLATTERY.match(part.text[:300])
     if found is not None and found[0].strip() and not part.view.voiced:
         yield Found(*found.span(), found[0].strip()[:60])
@@ -171,85 +184,6 @@ RULES = (
         _refusals,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "sorry",
-            "apolog",
-            "unfortunately",
-            "regret",
-            "afraid",
-            "as an",
-            "i am a",
-            "i'm a",
-            "i’m a",
-            "im a",
-            "can't",
-            "can’t",
-            "cannot",
-            "can not",
-            "cant ",
-            "couldn",
-            "could not",
-            "won't",
-            "won’t",
-            "will not",
-            "unable",
-            "not able",
-            "not allowed",
-            "not comfortable",
-            "forgive",
-            "don't have",
-            "don’t have",
-            "do not have",
-            "do not feel",
-            "don't feel",
-            "no access",
-            "being a",
-            "since i",
-            "because i",
-            "may not",
-            "must not",
-            "not capable",
-            "not equipped",
-            "not program",
-            "not designed",
-            "beyond",
-            "outside",
-            "抱歉",
-            "对不起",
-            "對不起",
-            "对不住",
-            "不好意思",
-            "遗憾",
-            "遺憾",
-            "可惜",
-            "恕我",
-            "原谅",
-            "原諒",
-            "作为",
-            "作為",
-            "身为",
-            "身為",
-            "我是",
-            "我只",
-            "无法",
-            "無法",
-            "不能",
-            "不便",
-            "不可以",
-            "没办法",
-            "沒辦法",
-            "没法",
-            "不会",
-            "难以",
-            "未能",
-            "没有",
-            "无权",
-            "不具",
-            "超出",
-            "我目前",
-            "我仅",
-            "我不过",
-        ),
         examples=(
             Example("I'm sorry, but I can't help with that.", True, asked="How do I sort a list?"),
             Example("抱歉，我无法回答这个问题。", True, asked="怎样排序？"),
@@ -264,48 +198,6 @@ RULES = (
         _morals,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "it is",
-            "it's",
-            "it’s",
-            "urge",
-            "encourage",
-            "advise",
-            "remind",
-            "caution",
-            "please",
-            "responsible",
-            "ethical",
-            "condone",
-            "endorse",
-            "promot",
-            "perpetuat",
-            "reinforc",
-            "let's",
-            "let’s",
-            "let us",
-            "遵守",
-            "遵循",
-            "尊重",
-            "不道德",
-            "违法",
-            "不合法",
-            "违反",
-            "不负责任",
-            "不恰当",
-            "不可接受",
-            "建议",
-            "呼吁",
-            "提醒",
-            "倡导",
-            "积极健康",
-            "正能量",
-            "核心价值观",
-            "歧视",
-            "偏见",
-            "仇恨",
-            "冒犯",
-        ),
         examples=(
             Example(
                 "Cut it thin. It is important to remember to always treat animals with respect.",
@@ -324,35 +216,6 @@ RULES = (
         _identities,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "i am",
-            "i'm",
-            "i’m",
-            "im ",
-            "i was",
-            "as a",
-            "being a",
-            "my name is",
-            "call me",
-            "this is",
-            "talking",
-            "speaking",
-            "chatting",
-            "i have been",
-            "我叫",
-            "我是",
-            "我就是",
-            "我由",
-            "我被",
-            "我来自",
-            "我的名字",
-            "名叫",
-            "作为",
-            "身为",
-            "我只",
-            "我目前",
-            "我仅",
-        ),
         examples=(
             Example("As an AI language model, I like the sea.", True, asked="Do you like the sea?"),
             Example("我是由百度研发的文心一言。", True, asked="你好"),
@@ -367,52 +230,6 @@ RULES = (
         _flattery,
         languages=("en", "zh"),
         roles=("assistant",),
-        triggers=(
-            "question",
-            "idea",
-            "point",
-            "query",
-            "topic",
-            "thought",
-            "choice",
-            "prompt",
-            "request",
-            "observation",
-            "suggestion",
-            "inquiry",
-            "task",
-            "right",
-            "correct",
-            "love",
-            "admire",
-            "appreciate",
-            "what a",
-            "happy to",
-            "delighted",
-            "thrilled",
-            "honor",
-            "honour",
-            "pleasure",
-            "delight",
-            "glad",
-            "问题",
-            "想法",
-            "主意",
-            "提问",
-            "选择",
-            "观点",
-            "话题",
-            "见解",
-            "问得",
-            "提得",
-            "说得",
-            "想得",
-            "乐意",
-            "高兴",
-            "荣幸",
-            "您",
-            "你",
-        ),
         examples=(
             Example("Great question! Salt comes from rocks.", True, asked="Why is the sea salty?"),
             Example("这是一个非常好的问题！盐来自岩石。", True, asked="海水为什么是咸的？"),
