@@ -195,6 +195,9 @@ def load_profile(name: str, changes: Mapping[str, Any] | None = None) -> Profile
         return Profile.model_validate(data)
     except ValidationError as error:
         raise RecipeError(f"{path}: {_complaint(error)}") from None
+    except RecipeError as error:
+        # Of a profile that came with the package, what is wrong was said beside it.
+        raise RecipeError(f"{error}" if path.parent == SHIPPED else f"{path}: {error}") from None
 
 
 def _read_yaml(text: str, file: str) -> dict[str, Any]:

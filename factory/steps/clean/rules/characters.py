@@ -16,7 +16,7 @@ _LATIN_BROKEN = re.compile(
     r"\u20ac\u2122]"
 )
 _GBK_BROKEN = re.compile(
-    "锟斤拷|烫烫烫|屯屯屯|锘縗?|鈥[橀檛滄渙濇湞欐槸\ue000-\uf8ff]|銆[佸倐]|锛[屽岀屸]|浣犲ソ|涓€|鐨勪|锟\\?|鏄[竴剧]|鎴戜|杩欎?|\ufffd"
+    "锟斤拷|烫烫烫|屯屯屯|锘縗?|鈥[橀檚檛滄渙濇湞欐槸\ue000-\uf8ff]|銆[佸倐]|锛[屽岀屸]|浣犲ソ|涓€|鐨勪|锟\\?|鏄[竴剧]|鎴戜|杩欎?|\ufffd"
 )
 _ABOUT_CODES = re.compile(
     r"\b(?:mojibake|utf-?8|gbk|gb18030|latin-?1|windows-1252|unicode|encoding|replacement character)\b|乱码|亂碼|编码",

@@ -111,7 +111,7 @@ _VERB = re.compile(
     r"|classify|identify|compare|rewrite|design"
     r"|suggest|provide|calculate|convert|tell|make|construct|develop|analy[sz]e|compose|outline|discuss|edit"
     r"|determine|what|how|why|who|when|where|which)\b"
-    r"|请|写|生成|解释|描述|给出|列出|翻译|总结|分类|比较|设计|计算|什么|如何|为什么|谁|创建|编写|找出|介绍|说明",
+    r"|请|写|说|讲|画|做|生成|解释|描述|给出|列出|翻译|总结|分类|比较|设计|计算|什么|如何|为什么|谁|创建|编写|找出|介绍|说明",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"\n\s*(?:#{3,}|={3,}|-{3,}|\*{3,})\s*\n?\s*(?=\S)")

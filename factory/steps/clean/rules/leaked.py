@@ -14,7 +14,8 @@ from factory.steps.clean.rules.view import Part
 _ABOUT_MARKS = re.compile(
     r"\b(?:special|control|end|stop|eos|bos|thinking)[- ](?:of[- ]\w+[- ])?(?:tokens?|tags?|markers?)\b"
     r"|chat[- ]?templates?"
-    r"|\btokeni[sz]|language models?|\bLLMs?\b|prompt (?:format|template)|特殊(?:标记|词元|符号|token)|模板|分词|语言模型",
+    r"|\btokeni[sz]|language models?|\bLLMs?\b|prompt (?:format|template)|think(?:ing)? tags?|(?:思考"
+    r"|think)\W{0,3}(?:标签|标记)|特殊(?:标记|词元|符号|token)|模板|分词|语言模型",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
@@ -36,8 +37,11 @@ def _tokens(part: Part) -> Iterator[Found]:
         if not marks or _ABOUT_MARKS.search(part.prose[:20_000]) or _ABOUT_MARKS.search(part.asked[:20_000]):
             return
         quoting = Text(text)
+        struck = "<s>" in text and re.search(r"</s>\s*(?!\[INST\]|<s>)\S", text) is not None
         for match in sorted(marks, key=lambda one: one.start()):
             start = match.start()
+            if struck and match[0] in ("<s>", "</s>"):
+                continue  # of HTML, for what is struck out
             if any(begin <= start < end for begin, end in spans) or quoting.quotes(*match.span()):
                 continue
             if part.role == "assistant" and match[0] in part.asked:

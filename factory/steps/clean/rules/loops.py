@@ -14,7 +14,8 @@ from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 _ASKED_FOR = Topic(
-    r"\brepeat|\btimes\b|\bover and over\b|\bsong|\blyrics|\bpoem|\bchorus|\bverse|\bpattern|\brefrain|\brap\b|\bmantra|\bchant"
+    r"\brepeat|\btimes\b|\bover and over\b|\bsong|\blyrics|\bpoem|\bchorus|\bverse|\bpattern|\brefrain|\brap\b"
+    r"|\bmantra|\bchant"
     r"|\bprint|\bpractice sheet|重复|重複|反复|歌|诗|[遍次]|打印|图案"
 )
 SENTENCES = 4
@@ -30,7 +31,7 @@ TAIL = 5
 
 def _loops(part: Part) -> Iterator[Found]:
     text = part.prose
-    if len(text) < 40:
+    if len(text) < (40 if part.ascii else 24):
         return
     if (found := _tail(text)) is not None and not _asked(part):
         yield found
@@ -56,7 +57,7 @@ def _tail(text: str) -> Found | None:
     """The end of a text where the same words stand there `TAIL` times and more; a rule of dashes is no word."""
     end = text.rstrip()[-600:]
     size = len(end)
-    if size < 30:
+    if size < 15:
         return None
     # The last six characters come again one period before; each distance at which they do is tried.
     probe, at = end[-6:], size - 6
@@ -66,7 +67,11 @@ def _tail(text: str) -> Found | None:
             return None
         period = size - 6 - at
         unit = end[size - period :]
-        if size >= TAIL * period and end.endswith(unit * TAIL) and len(unit) * TAIL >= 30:
+        if (
+            size >= TAIL * period
+            and end.endswith(unit * TAIL)
+            and len(unit) * TAIL >= (30 if unit.isascii() else 15)
+        ):
             if sum(letter.isalpha() for letter in unit) * 2 >= len(unit.strip()) > 1:
                 start = len(text.rstrip()) - TAIL * period
                 return Found(max(0, start), len(text.rstrip()), f"ends in a loop of {shorten(unit, 40)!r}")

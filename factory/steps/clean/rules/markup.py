@@ -19,6 +19,7 @@ _ENTITY = re.compile(
     re.IGNORECASE,
 )
 _RAW_TAG = re.compile(r"</?[a-zA-Z][\w-]{0,20}(?:\s[^<>\n]{0,200})?/?>")
+_ESCAPED_TAG = re.compile(r"&lt;/?[\w\u4e00-\u9fff]")
 _SPEAKS = Topic(
     r"\b(?:entit(?:y|ies)|escap(?:e|ed|es|ing)|unescap\w*|encod(?:e|ed|es|ing)|decod\w*|sanitiz\w*"
     r"|character references?|xss)\b"
@@ -35,7 +36,9 @@ def _entities(part: Part) -> Iterator[Found]:
     speaks = _SPEAKS.found(part.view.said[:20_000]) or _SPEAKS.found(part.prose[:20_000])
     if speaks:
         return
-    raw = part.view.about_markup and _RAW_TAG.search(text) is not None
+    # Of a page that was escaped whole no tag is left; where signs are spoken of, one or two are.
+    escaped = _ESCAPED_TAG.search(text) is not None or "quot;" in text or "#39;" in text
+    raw = part.view.about_markup and (_RAW_TAG.search(text) is not None or not escaped)
     for match in _ENTITY.finditer(text):
         if raw or _in_markup(part, match.start()):
             continue
@@ -73,7 +76,8 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _LAYOUT = Topic(
-    r"\b(?:fonts?|bold\w*|italic\w*|underlin\w*|highlight\w*|colou?rs?|formatt?\w*|embed\w*|styles?|web|applications?|charts?)\b"
+    r"\b(?:fonts?|bold\w*|italic\w*|underlin\w*|highlight\w*|colou?rs?|formatt?\w*|embed\w*|styles?|web"
+    r"|applications?|charts?)\b"
     r"|粗体|加粗|斜体|字体|颜色|格式|排版",
 )
 _TABLE_LINE = re.compile(r"^\s*\|.*\|\s*$")

@@ -122,7 +122,7 @@ def _no_input(part: Part) -> Iterator[Found]:
 
 def _placeholders(part: Part) -> Iterator[Found]:
     left = placeholder(part.text, part.asked)
-    if left and not part.is_code:
+    if left and not part.view.about_code:
         at = part.text.find(left)
         yield Found(at, at + len(left), left[:60])
 

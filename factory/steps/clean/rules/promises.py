@@ -6,19 +6,23 @@ import re
 from collections.abc import Iterator
 
 from factory.data.text import word_count
-from factory.steps.clean.rules.gates import Gated
+from factory.steps.clean.rules.gates import Gated, Topic
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 _LINK = re.compile(r"(?:https?://|www\.)[^\s，。）)】]+", re.IGNORECASE)
 _PASSAGE = r"(?:passages?|paragraphs?|articles?|texts?|excerpts?|documents?|contexts?|essays?|story|stories|poems?|sentences?|extracts?|transcripts?|e-?mails?|reviews?|tweets?|quotes?|dialogues?|conversations?|snippets?|descriptions?|statements?|tables?|data|lists?|code)"
 _POINTS = Gated(
-    r"\b(?:according\s+to|based\s+(?:solely\s+|only\s+)?on|as\s+(?:stated|mentioned|described|noted)\s+in|mentioned\s+in)\s+(?:the|this)"
+    r"\b(?:according\s+to|based\s+(?:solely\s+|only\s+)?on|as\s+(?:stated|mentioned|described|noted)\s+in"
+    r"|mentioned\s+in)\s+(?:the|this)"
     r"\s+(?:given\s+|above\s+|following\s+|provided\s+)?(?:passage|paragraph|excerpt|article|author's\s+text"
     r"|(?:provided|given)\s+(?:text|context|information)|text)\b(?!\s+of\b)"
-    r"|\bin\s+the\s+(?:passage|excerpt|given\s+passage|passage\s+above|text\s+above|provided\s+(?:text|context|passage))\b(?!\s+of\b)"
-    r"|\bthe\s+(?:passage|excerpt|provided\s+(?:text|context|passage)|given\s+(?:text|context|passage)|above\s+(?:text|passage|article)"
-    r"|text\s+above|passage\s+above)\s+(?:says|states|mentions|describes|suggests|does\s+not|doesn't|discusses|explains|implies"
+    r"|\bin\s+the\s+(?:passage|excerpt|given\s+passage|passage\s+above|text\s+above|provided\s+(?:text|context"
+    r"|passage))\b(?!\s+of\b)"
+    r"|\bthe\s+(?:passage|excerpt|provided\s+(?:text|context|passage)|given\s+(?:text|context|passage)"
+    r"|above\s+(?:text|passage|article)"
+    r"|text\s+above|passage\s+above)\s+(?:says|states|mentions|describes|suggests|does\s+not|doesn't|discusses"
+    r"|explains|implies"
     r"|indicates|provides|argues|notes|is\s+about|talks)\b"
     r"|根据(?:上文|上述|以上|给定的?|所给的?|提供的?|这篇|该|本)?(?:文章|短文|段落|材料|文本|上下文|原文|文中内容|文中)(?:的?内容|所述|可知|，|,|中)"
     r"|文中(?:提到|指出|说|讲|提及|描述|写道)|(?:上文|原文|该文|短文|这篇文章|该段落|这段文字|该文章)(?:中)?(?:提到|指出|说|讲|没有提|提及|描述|主要)",
@@ -28,9 +32,14 @@ _ASKS_ABOUT = Gated(
     rf"\b(?:the\s+)?(?:following|given|below|above|provided)\s+(?:\w+\s+){{0,2}}{_PASSAGE}\b(?!\s+(?:structure"
     rf"|type|format)s?\b)|\b(?:this|the)\s+(?:passage|paragraph|excerpt|article|text\s+below"
     rf"|text\s+above)\b(?!\s+(?:on|about|should|must|needs|will))"
-    r"|(?:(?:以下|下面|下列|上述|给定|所给)的?|(?:给出|提供)的)(?:这)?[篇段首句则个]?(?:文章|短文|段落|文本|材料|句子|文字|新闻|诗|诗歌|对话|故事|邮件|评论|内容|数据|列表|代码|引文|摘录)"
+    r"|(?:(?:以下|下面|下列|上述|给定|所给)的?|(?:给出|提供)的)(?:这)?[篇段首句则个]?(?:文章|短文|段落|文本|材料|句子|文字|新闻|诗|诗歌|对话|故事|邮件|评论|内容|数据"
+    r"|列表|代码|引文|摘录)"
     r"|(?:这|该)[篇段首句则](?:文章|短文|段落|文本|材料|句子|文字|新闻|诗|诗歌|话|内容)",
     re.IGNORECASE,
+)
+_SPEAKS_OF_TEXT = Topic(
+    r"\b(?:texts?|passages?|articles?|paragraphs?|context|documents?|excerpts?|essays?|story|poem)\b|文章|短文|材料"
+    r"|原文|上文|段落|文本|课文|文中"
 )
 _WRITES_IT = re.compile(
     r"\b(?:write|compose|create|generate|draft|produce|use|using|with|includ\w+|containing|about|topics?"
@@ -68,7 +77,7 @@ def _passages(part: Part) -> Iterator[Found]:
             yield Found(*found.span(), f"{found[0].strip()!r}, and none is there")
         return
     found = _POINTS.find(part)
-    if found is None or _ASKS_ABOUT.search(part.asked) or _POINTS.search(part.asked):
+    if found is None or _SPEAKS_OF_TEXT.found(part.asked):
         return
     if (
         word_count(part.asked) <= SHORT

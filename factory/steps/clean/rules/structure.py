@@ -60,7 +60,8 @@ def _latex(part: Part) -> Iterator[Found]:
 
 
 _DANGLING = re.compile(
-    r"(?:^|[\s(])(?:and|or|but|the|a|an|because|than|into|such as|including|their|its|your|my|our|whose|these|those|while"
+    r"(?:^|[\s(])(?:and|or|but|the|a|an|because|than|into|such as|including|their|its|your|my|our|whose|these"
+    r"|those|while"
     r"|although|whether|very|of the|in the|to the|by the|on the|with the|for the|is a|is the|are the)\Z",
     re.IGNORECASE,
 )
@@ -162,7 +163,9 @@ def _cut_code(part: Part) -> Iterator[Found]:
     bare = _COMMENTS.sub(lambda match: " " * len(match[0]), text).rstrip()
     if any(quote in bare for quote in "\"'`"):
         return  # a string of another kind: not read as code is
-    if bare.strip() and (_OPEN_END.search(bare) or ("\n" in bare.strip() and _HEAD_END.search(bare))):
+    if bare.strip() and (
+        _OPEN_END.search(bare) or ((part.fences or "\n" in bare.strip()) and _HEAD_END.search(bare))
+    ):
         yield Found(
             offset + max(0, len(bare) - 20), offset + len(bare), "the code ends in the midst of a statement"
         )

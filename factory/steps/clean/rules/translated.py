@@ -22,7 +22,7 @@ _STATEMENT = Gated(
     r"|(?:别的|否则|其他|其它|除此以外|尝试|最后|埃利夫|} ?(?:别的|否则|其他))\s?[^\n，。]{0,40}[:：{]\s*$"
     r"|(?:返回|退货|回报|产量|打印|输出|导入|进口|从)\s?(?:真|假|无|空|[-\w\[\]().（）“”\"'，,+*/ ]{1,60})[;；]?\s*$"
     r"|(?:定义|函数|自定义|类|班级|公共|公开|私人|私有|静态|空白|无效|结构|整数|整型|字符串|主函数|让|变量"
-    r"|常量)\s?[\w ]{1,40}\s?[（(][^\n]{0,80}[)）]\s?[:：{]?\s*$"
+    r"|常量)\s?[\w ]{0,40}\s?[（(][^\n]{0,80}[)）]\s?[:：{]?\s*$"
     r"|(?:类|班级|公共类|公开课|公共静态无效|使用命名空间)\s?\w{1,40}\s?[:：{;；]?\s*$"
     r"|[\w.]{1,40}\s?（[^\n（）]{0,80}）[;；:：]?\s*$"
     r"|(?:选择|更新|插入|删除|创建表)\s[^\n]{1,120}$"
@@ -86,14 +86,20 @@ def _translated(part: Part) -> Iterator[Found]:
 
 
 _COMMON: dict[str, str] = {
-    "en": "the of and to in is that it for was on are as with be this have from or by not but you your can will they which",
-    "fr": "le la les des et est une dans pour que qui sur pas vous nous avec sont ce cette aux du au plus être il elle ne",
-    "es": "el los las una que es por con para del se como más pero sus su al son está muy lo también fue ser este esta y",
-    "de": "der die das und ist nicht ein eine mit für auf den dem von zu sie ich auch sich werden als bei wird sind es",
-    "it": "il gli una che è per con del della sono non come più anche alla nel questo questa di delle dei si ed essere",
+    "en": "the of and to in is that it for was on are as with be this have from or by not but you your can will"
+    " they which how what why who when where do does i a an me my we he she his her if",
+    "fr": "le la les des et est une dans pour que qui sur pas vous nous avec sont ce cette aux du au plus être "
+    "il elle ne",
+    "es": "el los las una que es por con para del se como más pero sus su al son está muy lo también fue ser es"
+    "te esta y",
+    "de": "der die das und ist nicht ein eine mit für auf den dem von zu sie ich auch sich werden als bei wird "
+    "sind es",
+    "it": "il gli una che è per con del della sono non come più anche alla nel questo questa di delle dei si ed"
+    " essere",
     "pt": "os uma que é por com para não do da em como mais mas ao são também você seu sua foi ser este isso dos das",
     "nl": "het een van en is dat niet voor met zijn op te die ook worden aan wordt deze als maar naar bij door",
-    "id": "yang dan di untuk dengan dari ini adalah tidak dalam itu pada juga atau akan dapat oleh karena mereka saya",
+    "id": "yang dan di untuk dengan dari ini adalah tidak dalam itu pada juga atau akan dapat oleh karena merek"
+    "a saya",
     "vi": "là của và có không một cho được trong các những với người này để khi đã từ cũng như",
     "pl": "nie jest się na że do to jak co ale przez dla od są być oraz może tym jego które",
     "tr": "bir ve bu için ile da de olarak daha çok gibi olan ne en kadar sonra değil olduğu",
@@ -110,7 +116,8 @@ LEAST_SHARE = 0.12
 """Of the words of a text in a language so many are its common ones; of names and titles fewer."""
 _LATIN = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff]+")
 _OTHER_LANGUAGE_TOPIC = re.compile(
-    r"\b(?:french|spanish|german|italian|portuguese|latin|dutch|polish|swedish|danish|turkish|vietnamese|indonesian|romanian"
+    r"\b(?:french|spanish|german|italian|portuguese|latin|dutch|polish|swedish|danish|turkish|vietnamese"
+    r"|indonesian|romanian"
     r"|language|languages|accent|pronounc\w+|phrase|lyrics|anthem|prayer|names?|recipe|lorem)\b"
     r"|法语|西班牙语|德语|意大利语|葡萄牙语|拉丁语|语言|外语",
     re.IGNORECASE,
@@ -173,11 +180,12 @@ def _latin_language(part: Part, text: str, asked: str) -> str:
         return ""
     wanted = language_of(asked)
     several = len(_LATIN.findall(asked.lower())) >= 3
-    return f"in {found}, and asked in {wanted}" if several and wanted not in (found, "") else ""
+    told = (several or wanted == "zh") and wanted not in (found, "")
+    return f"in {found}, and asked in {wanted}" if told else ""
 
 
 _PARAGRAPH = re.compile(r"\n\s*\n|\n")
-_SHORT_HAN, _SHORT_LATIN = 20, 12
+_SHORT_HAN, _SHORT_LATIN = 10, 8
 
 
 def _mixed(part: Part) -> Iterator[Found]:
@@ -193,7 +201,7 @@ def _mixed(part: Part) -> Iterator[Found]:
     at = 0
     for line in text.split("\n"):
         start, at = at, at + len(line) + 1
-        if (line.isascii() and whole == "en") or len(line) < 20:
+        if (line.isascii() and whole == "en") or len(line) < 12:
             continue
         if whole == "zh" and 2 * len(line.encode("ascii", "ignore")) < len(line):
             continue  # more than half of it is in no Latin letters

@@ -14,7 +14,8 @@ from factory.steps.clean.rules.view import Part
 _MAY_REFUSE = Gated(
     "sorry|apolog|unfortunately|regret|afraid|as an|i am a|i'm a|i’m a|im a|can't|can’t"
     "|cannot|can not|cant |couldn|could not|won't|won’t|will not|unable|not able|not allowed|not comfortable"
-    "|forgive|don't have|don’t have|do not have|do not feel|don't feel|no access|being a|since i|because i|may not|must not"
+    "|forgive|don't have|don’t have|do not have|do not feel|don't feel|no access|being a|since i|because i"
+    "|may not|must not"
     "|not capable|not equipped|not program|not designed|beyond|outside|抱歉|对不起|對不起|对不住|不好意思|遗憾"
     "|遺憾|可惜|恕我|原谅|原諒|作为|作為|身为|身為|我是|我只|无法"
     "|無法|不能|不便|不可以|没办法|沒辦法|没法|不会|难以|未能|没有|无权"
@@ -50,18 +51,27 @@ def _opens(text: str) -> bool:
 
 
 _MORAL = Gated(
-    r"\bit(?:'s|’s| is) (?:never|not) (?:okay|ok|acceptable|appropriate|ethical|morally \w+|legal or ethical) (?:to|for)\b"
-    r"|\b(?:i|we) (?:strongly |would |must |do )*(?:urge|encourage|advise|remind|implore) (?:you|everyone|users|people|all) (?:all )?(?:to |not to |that )"
-    r"(?:always |please )?(?:\w+ )?(?:respect|treat|refrain|avoid (?:any|such|harm)|be (?:kind|respectful|mindful|considerate)|obey|follow the law"
+    r"\bit(?:'s|’s| is) (?:never|not) (?:okay|ok|acceptable|appropriate|ethical|morally \w+"
+    r"|legal or ethical) (?:to|for)\b"
+    r"|\b(?:i|we) (?:strongly |would |must |do )*(?:urge|encourage|advise|remind|implore) (?:you|everyone"
+    r"|users|people|all) (?:all )?(?:to |not to |that )"
+    r"(?:always |please )?(?:\w+ )?(?:respect|treat|refrain|avoid (?:any|such|harm)|be (?:kind|respectful"
+    r"|mindful|considerate)|obey|follow the law"
     r"|consider the (?:ethic|moral|impact|consequences)|use \w+ responsibly|promote|seek (?:legal|ethical))"
-    r"|\b(?:important|crucial|essential|vital)(?: for \w+)? to (?:always )?(?:remember|note|recognize|acknowledge|emphasize|be mindful|understand)[^.\n]{0,70}"
-    r"\b(?:stereotyp\w+|discriminat\w+|offensive|harmful|illegal|unethical|immoral|respectful (?:of|to|towards)|(?:with|deserves?|treated with) respect"
+    r"|\b(?:important|crucial|essential|vital)(?: for \w+)? to (?:always )?(?:remember|note|recognize"
+    r"|acknowledge|emphasize|be mindful|understand)[^.\n]{0,70}"
+    r"\b(?:stereotyp\w+|discriminat\w+|offensive|harmful|illegal|unethical|immoral|respectful (?:of|to"
+    r"|towards)|(?:with|deserves?|treated with) respect"
     r"|consent|hate speech|everyone (?:is|has)|all people)"
-    r"|\bimportant to (?:always )?(?:treat|respect) (?:all|every\w*|other|others|people|each|animals|women|men|individuals|their)\b"
-    r"|\b(?:as a responsible|as an ethical|i (?:cannot|can't|can’t|will not|won't|do not|don't) (?:condone|endorse|promote|encourage|support) )"
-    r"|\b(?:promot(?:es?|ing)|perpetuat(?:es?|ing)|reinforc(?:es?|ing)|encourag(?:es?|ing)) (?:harmful|dangerous|illegal|unethical|hateful|violent"
+    r"|\bimportant to (?:always )?(?:treat|respect) (?:all|every\w*|other|others|people|each|animals|women|men"
+    r"|individuals|their)\b"
+    r"|\b(?:as a responsible|as an ethical|i (?:cannot|can't|can’t|will not|won't|do not|don't) (?:condone"
+    r"|endorse|promote|encourage|support) )"
+    r"|\b(?:promot(?:es?|ing)|perpetuat(?:es?|ing)|reinforc(?:es?|ing)|encourag(?:es?|ing)) (?:harmful"
+    r"|dangerous|illegal|unethical|hateful|violent"
     r"|discriminatory) (?:\w+ )?(?:stereotypes?|behaviou?rs?|activit\w+|views?|actions?|attitudes?|content|biases)"
-    r"|\blet(?:'s|’s| us) (?:all )?(?:strive|work together|aim|try) (?:to|for) (?:\w+ ){0,3}(?:respect|inclusive|kind|better world)"
+    r"|\blet(?:'s|’s| us) (?:all )?(?:strive|work together|aim|try) (?:to|for) (?:\w+ ){0,3}(?:respect"
+    r"|inclusive|kind|better world)"
     r"|(?:我们|请|大家)(?:应该|应当|要|需要|必须|务必)?(?:始终|永远|都|时刻|一定)?(?:要)?(?:遵守|遵循|尊重)(?:国家|相关|当地|社会|所有|每个?"
     r"|他人)?[^，。\n]{0,8}(?:法律|法规|道德|公德|伦理|他人|隐私|权利|差异|人)"
     r"|(?:这|此)(?:种|类|样|是)?(?:行为|做法|言论|问题|请求)?(?:是|都是|属于)?(?:不道德|违法|不合法|违反(?:法律|道德|伦理)|不负责任|不恰当|不可接受)的?|(?:不道德"
@@ -73,7 +83,8 @@ _MORAL = Gated(
 _ASKS_MORAL = re.compile(
     r"\b(?:ethic\w*|moral\w*|respect\w*|harm\w*|stereotyp\w*|discriminat\w*|illegal|legal\w*|law\w*|crim\w*"
     r"|bully\w*|harass\w*|privacy|consent|polic(?:y|ies)|rules?|code of conduct|inclusi\w*|divers\w*|bias\w*"
-    r"|rac\w*|gender|speech|slogans?|persuasi\w*|argu\w*|rights?|responsib\w*|should|etiquette|cultur\w*|rewrit\w+|rephrase|paraphrase|lying|communicat\w+|artificial intelligence|ai)\b"
+    r"|rac\w*|gender|speech|slogans?|persuasi\w*|argu\w*|rights?|responsib\w*|should|etiquette|cultur\w*"
+    r"|rewrit\w+|rephrase|paraphrase|lying|communicat\w+|artificial intelligence|ai)\b"
     r"|道德|伦理|法律|违法|尊重|歧视|偏见|权利|隐私|责任|规定|守则|应该|公德|文明|法规|犯罪|价值观|演讲|标语|口号|倡议|礼仪|文化|正能量",
     re.IGNORECASE,
 )

@@ -1,0 +1,61 @@
+"""Each rule finds its fault in the rows that have it, and not in near misses, in English and Chinese."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from rule_rows import Row, rows
+
+from factory.data.record import Message, Record
+from factory.data.text import detect_language
+from factory.steps.clean.rules.registry import rules
+from factory.steps.clean.rules.rule import RECORD, RecordRule, Rule
+from factory.steps.clean.rules.view import View
+
+ROWS = list(rows())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.rule}{row.text[:40]}")
+def test_a_rule_finds_its_fault_and_passes_near_misses(row: Row) -> None:
+    found = [one for one in rules()[row.rule].findings(View(row.record)) if one.turn == row.turn]
+    assert bool(found) is row.fault, found
+
+
+def test_each_rule_about_text_has_ten_rows_with_the_fault_and_ten_near_misses() -> None:
+    counts = Counter((row.rule, row.fault) for row in ROWS)
+    about_text = [
+        name for name, rule in rules().items() if isinstance(rule, Rule) and rule.group in ("text", "voice")
+    ]
+    assert {name: (counts[name, True], counts[name, False]) for name in about_text} == dict.fromkeys(
+        about_text, (10, 10)
+    )
+
+
+def test_the_tables_are_in_english_and_chinese() -> None:
+    languages = Counter((row.rule, detect_language(row.record.prompt)) for row in ROWS)
+    for name in {row.rule for row in ROWS}:
+        assert languages[name, "zh"] >= 4, name
+
+
+@pytest.mark.parametrize("name", list(rules()))
+def test_the_examples_of_a_rule_are_examples(name: str) -> None:
+    rule = rules()[name]
+    if isinstance(rule, RecordRule):
+        return
+    for example in rule.examples:
+        asks = example.asked or "user" not in rule.roles
+        turns = [Message("user", example.asked or "Go on."), Message("assistant", example.text)]
+        record = Record("x", tuple(turns) if asks else (Message("user", example.text),))
+        found = [one for one in rule.findings(View(record)) if one.turn == len(record.messages) - 1]
+        assert bool(found) is example.fault, example
+
+
+def test_a_finding_lies_within_its_text() -> None:
+    for row in ROWS:
+        for name, rule in rules().items():
+            for found in rule.findings(View(row.record)):
+                assert found.rule == name
+                if found.turn != RECORD:
+                    text = row.record.messages[found.turn].content
+                    assert 0 <= found.start <= found.end <= len(text), (found, text)
