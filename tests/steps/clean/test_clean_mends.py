@@ -21,43 +21,9 @@ from factory.steps.clean.rules.rule import Finding
 EVENT = Event("01-clean", "mend")
 MENDING = [rule for rule in rules().values() if rule.mends]
 # Pieces of which faulty texts are made: each mend may bring another fault to light.
-PIECES = st.sampled_from(
-    [
-        "&#39;",
-        "&amp;",
-        "lt;",
-        "amp;",
-        "quot;",
-        "\\n",
-        "\\u4f60",
-        "\u200b",
-        "\ufeff",
-        "\x07",
-        " ",
-        "\n",
-        "\n\n\n",
-        "\t",
-        "\xa0",
-    ]
-    + [
-        "\r\n",
-        "Ã©",
-        "â€™",
-        "１２",
-        "Ａ",
-        "你好",
-        ",",
-        "，",
-        "。",
-        "word",
-        "Some text.",
-        "```",
-        "`a`",
-        "$x$",
-        "noinput",
-        "\u2028",
-    ]
-)
+_WORDS = "&#39; &amp; lt; amp; quot; \\n \\u4f60 Ã© â€™ １２ Ａ 你好 , ， 。 word text. ``` `a` $x$ noinput"
+_BLANKS = ["\u200b", "\ufeff", "\x07", " ", "\n", "\n\n\n", "\t", "\xa0", "\r\n", "\u2028"]
+PIECES = st.sampled_from([*_WORDS.split(), *_BLANKS])
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 ROWS = st.builds(
     lambda asked, given, answer: new_record(asked or "?", input=given, output=answer), TEXTS, TEXTS, TEXTS
@@ -147,7 +113,7 @@ SET = Table.from_records(
 def test_a_repair_is_shown_before_it_is_made_and_makes_what_was_shown() -> None:
     shown = preview_repair(SET, find=" (c) Example", replace="", ignore_case=True)
     assert (shown.rows, shown.changed) == (3, 2)
-    assert [(change.before, change.after) for change in shown.changes][0] == (
+    assert (shown.changes[0].before, shown.changes[0].after) == (
         "An apple (c) Example.",
         "An apple.",
     )

@@ -25,10 +25,10 @@ Tally = dict[str, Any]
 def new_tally(rules: Mapping[str, AnyRule], actions: Mapping[str, Action], profile: str) -> Tally:
     """An empty tally.
 
-    Its keys: profile; rows that were looked at, with a fault, mended, marked, dropped; loses, which says what `lost`
-    counts ("dropped", or where nothing drops "strict": what the profile `strict` would drop); rules (name -> action, what it finds, group, costs, rows, found,
-    mended, languages, sources, examples); groups ("language", "source", "task" -> name -> [rows, lost]); raised (rule
-    -> rows, why, an id).
+    Its keys: profile; rows that were looked at, with a fault, mended, marked, dropped; read_in_part, texts too long to
+    be read whole; loses, which says what `lost` counts ("dropped", or where nothing drops "strict": what that profile
+    would drop); rules (name -> group, finds, action, costs, rows, found, mended, languages, sources, examples); groups
+    ("language", "source", "task" -> name -> [rows, lost]); raised (rule -> rows, why, an id).
     """
     drops = any(action == "drop" for action in actions.values())
     costly = {name for name, action in load_profile("strict").actions().items() if action == "drop"}

@@ -10,7 +10,10 @@ from factory.steps.clean.rules.gates import Gated, Topic
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
-_PICTURE = r"(?:image|picture|photo(?:graph)?|screenshot|illustration|painting|drawing|figure|diagram|chart|graph|map|meme|video|audio(?: clip| file)?|recording|clip|pdf|file|document|attachment|spreadsheet|gif)"
+_PICTURE = (
+    r"(?:image|picture|photo(?:graph)?|screenshot|illustration|painting|drawing|figure|diagram|chart|graph|map|meme|video"
+    r"|audio(?: clip| file)?|recording|clip|pdf|file|document|attachment|spreadsheet|gif)"
+)
 _SHOWN = Gated(
     rf"\b(?:(?:the|this|that|these|those|an?)\s+)?(?:attached|accompanying|enclosed|uploaded"
     rf"|embedded)\s+(?:\w+\s+){{0,2}}{_PICTURE}s?\b"

@@ -40,7 +40,8 @@ _ASKS_FOR_IT = re.compile(
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
-    r"[?？]\s*\Z|\b(?:which|what|how many|any|are there|is there|find|identify|list|extract)\b|哪|多少|几|有没有|是否|找出|提取",
+    r"[?？]\s*\Z|\b(?:which|what|how many|any|are there|is there|find|identify|list|extract)\b"
+    r"|哪|多少|几|有没有|是否|找出|提取",
     re.IGNORECASE,
 )
 

@@ -11,7 +11,11 @@ from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 _LINK = re.compile(r"(?:https?://|www\.)[^\s，。）)】]+", re.IGNORECASE)
-_PASSAGE = r"(?:passages?|paragraphs?|articles?|texts?|excerpts?|documents?|contexts?|essays?|story|stories|poems?|sentences?|extracts?|transcripts?|e-?mails?|reviews?|tweets?|quotes?|dialogues?|conversations?|snippets?|descriptions?|statements?|tables?|data|lists?|code)"
+_PASSAGE = (
+    r"(?:passages?|paragraphs?|articles?|texts?|excerpts?|documents?|contexts?|essays?|story|stories|poems?|sentences?"
+    r"|extracts?|transcripts?|e-?mails?|reviews?|tweets?|quotes?|dialogues?|conversations?|snippets?|descriptions?"
+    r"|statements?|tables?|data|lists?|code)"
+)
 _POINTS = Gated(
     r"\b(?:according\s+to|based\s+(?:solely\s+|only\s+)?on|as\s+(?:stated|mentioned|described|noted)\s+in"
     r"|mentioned\s+in)\s+(?:the|this)"

@@ -90,16 +90,16 @@ _COMMON: dict[str, str] = {
     " they which how what why who when where do does i a an me my we he she his her if",
     "fr": "le la les des et est une dans pour que qui sur pas vous nous avec sont ce cette aux du au plus être "
     "il elle ne",
-    "es": "el los las una que es por con para del se como más pero sus su al son está muy lo también fue ser es"
-    "te esta y",
+    "es": "el los las una que es por con para del se como más pero sus su al son está muy lo también fue ser "
+    "este esta y",
     "de": "der die das und ist nicht ein eine mit für auf den dem von zu sie ich auch sich werden als bei wird "
     "sind es",
     "it": "il gli una che è per con del della sono non come più anche alla nel questo questa di delle dei si ed"
     " essere",
     "pt": "os uma que é por com para não do da em como mais mas ao são também você seu sua foi ser este isso dos das",
     "nl": "het een van en is dat niet voor met zijn op te die ook worden aan wordt deze als maar naar bij door",
-    "id": "yang dan di untuk dengan dari ini adalah tidak dalam itu pada juga atau akan dapat oleh karena merek"
-    "a saya",
+    "id": "yang dan di untuk dengan dari ini adalah tidak dalam itu pada juga atau akan dapat oleh karena "
+    "mereka saya",
     "vi": "là của và có không một cho được trong các những với người này để khi đã từ cũng như",
     "pl": "nie jest się na że do to jak co ale przez dla od są być oraz może tym jego które",
     "tr": "bir ve bu için ile da de olarak daha çok gibi olan ne en kadar sonra değil olduğu",
@@ -276,24 +276,22 @@ RULES = (
     Rule(
         "mixed_language",
         "text",
-        "A paragraph, or a clause in the midst of a sentence, in another language than the rest; code and formu"
-        "las apart.",
+        "A paragraph, or a clause in a sentence, in another language than the rest; code and formulas apart.",
         _mixed,
         roles=("user", "assistant"),
         examples=(
             Example(
-                "海水是咸的，因为河流把岩石里的盐分带进了大海。\nThe water then leaves the sea again, and the salt will stay there for"
-                " a long time.\n这就是原因。",
+                "海水是咸的，因为河流把盐分带进了大海。\n"
+                "The water then leaves the sea again, and the salt will stay there for a long time.\n这就是原因。",
                 True,
             ),
             Example(
-                "The sea is salty since rivers bring salt.\n河流把岩石里的盐分带进了大海，水又蒸发出去，盐就留在海里。\nThat is the reason w"
-                "hy it is so, and it will stay so.",
+                "The sea is salty since rivers bring salt.\n河流把岩石里的盐分带进了大海，盐就留在海里。\n"
+                "That is the reason why it is so, and it will stay so.",
                 True,
             ),
             Example(
-                "海水是咸的，因为河流把岩石里的盐分（mineral salts）带进了大海，所以越来越咸，年复一年都是如此，没有停过。",
-                False,
+                "海水是咸的，因为河流把盐分（mineral salts）带进了大海，年复一年都是如此，没有停过。", False
             ),
             Example(
                 "Salt is called 盐 in China, and is as old as the sea that it comes from, or so they say.",
