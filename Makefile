@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
 .PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-docs bench-fit bench-mix bench-select readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-mix bench-clean bench-select readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -18,6 +19,7 @@ help:
 	@echo "make bench-fit  scoring with torch: IFD, and several answers to one prompt, in $(VLLM)"
 	@echo "make bench-select  choosing rows alone: each method that asks no model, up to a million rows, beside the plain way"
 	@echo "make bench-mix  putting a set together alone: mixing a million rows to shares, splitting and ordering them"
+	@echo "make bench-clean  the rules of cleaning alone: rows a second, each rule's share, memory, beside datatrove and data-juicer"
 	@echo "make lint    run lint, types and import directions alone"
 	@echo "make readme  write the table of steps in README.md anew"
 	@echo "make stub    write the stub of a dataset's methods anew from the steps"
@@ -104,11 +106,15 @@ bench-select: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_select.py
 	$(BIN)/python tests/bench/bench_target.py
 
+bench-clean: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_clean.py
+
 bench-mix: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_mix.py
 	$(BIN)/python tests/bench/bench_split.py
 
 bench: $(VENV)/.installed-dev bench-dedup bench-docs bench-select bench-mix
+bench: $(VENV)/.installed-dev bench-dedup bench-select bench-mix bench-clean
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py

@@ -44,14 +44,14 @@ _DRAWN = Gated(
     re.IGNORECASE,
 )
 _ASKS_TO_DRAW = Gated(
-    r"\A\W*(?:please\s+)?(?:draw|sketch|paint|illustrate|render|photoshop)\b(?!\s+(?:up|from|on|attention"
+    r"\A\W*(?:please\s+)?(?:draw|sketch|paint|render|photoshop)\b(?!\s+(?:up|from|on|attention"
     r"|conclusions?|inferences?|parallels?|a\s+(?:conclusion|parallel|comparison|distinction|inference"
     r"|contrast)|the\s+(?:conclusion|line|following\s+conclusion)))"
     r"|\b(?:generate|create|make|design|produce|draw|compose|show|find|provide|insert|upload"
     r"|send)\s+(?:me\s+)?(?:an?|the|some|two|three|\d)?\s*(?:\w+\s+){0,2}(?:image|picture|photo(?:graph)?"
-    r"|gif|drawing|painting|sketch|meme|infographic|photo\s+collage)s?\b(?!\s*(?:[-–]?\s*(?:classif|recogni"
-    r"|process|caption|edit|descri|gallery|prompt|search|book|frame)))"
-    r"|(?:画|绘制|画出|生成|创建|制作|设计|拍)(?:一)?(?:[张幅个份])?[^，。\n的]{0,10}(?:图片|图像|照片|画|插图|海报|动图|表情包|草图)(?!处理|识别|分类"
+    r"|gif|drawing|painting|(?<!character )sketch|meme|infographic|photo\s+collage)s?\b"
+    r"(?!\s*(?:[-–]?\s*(?:classif|recogni|process|caption|edit|descri|gallery|prompt|search|book|frame)))"
+    r"|(?:画|绘制|画出|生成|创建|制作|设计|拍)(?:一)?(?:[张幅个份])?[^，。\n的]{0,10}(?:图片|图像|照片|(?<![动计规笔漫绘])画(?![面家廊展])|插图|海报|动图|表情包|草图)(?!处理|识别|分类"
     r"|库|编辑|描述|搜索|的(?:文案|标题|描述|方法))"
     r"|\A[请帮我]*(?:画|绘制)(?!面|家|廊)",
     re.IGNORECASE,

@@ -67,7 +67,12 @@ def _passages(part: Part) -> Iterator[Found]:
         if found is None or view.record.input_chars or word_count(view.record.system) > SHORT:
             return
         behind = text[found.end() :]
-        if text[: found.start()].lower().rstrip().endswith((" a", " any", "每", "一")) or re.search(
+        head = text[: found.start()]
+        if len(head) >= 8 and found[0].startswith(("这", "该")):
+            return  # it stands before
+        if re.match(r"(?i)\s*(?:me|you|that|i)\b", behind):
+            return  # "the passage you wrote", "given me"
+        if head.lower().rstrip().endswith((" a", " any", "每", "一")) or re.search(
             r"[.?!。？！]\s*\S", behind
         ):
             return  # any one, not this one; or it follows

@@ -66,7 +66,6 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _ENDS = frozenset(".!?。！？…:：\"”'’」』)）]】>》*_`~|}$;；—-–")
-_WIDE_ENDS = re.compile(r"[.!?。！？][\"”'’)）」』]*(?:\s|$)")
 _LISTED = re.compile(
     r"\s*(?:[-*•·●▪+>|#]|\d{1,3}[.)、:]|[（(]?[a-zA-Z\d一二三四五六七八九十]{1,3}[)）.、]|[^\w\s]|https?:)"
 )
@@ -76,8 +75,6 @@ _VERSE = re.compile(
     r"|continue|complete)\b|诗|歌词|标题|续写|口号|对联",
     re.IGNORECASE,
 )
-FEWEST_WORDS = 150
-"""Words of an answer that may have come to a limit of tokens."""
 
 
 def _cut(part: Part) -> Iterator[Found]:
@@ -110,17 +107,11 @@ def _cut(part: Part) -> Iterator[Found]:
         words = last.split()
         if len(words) >= 6 and _DANGLING.search(last):
             yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r}")
-            return
-        # All else ends as sentences do; this one goes on and stops, in a text as long as limits of tokens are.
-        before = len(_WIDE_ENDS.findall(text))
-        lines = text.count("\n") + 1
-        if len(words) >= 8 and before >= 6 and before >= lines + 2 and len(text.split()) >= FEWEST_WORDS:
-            yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r} without a full stop")
     elif _HAN_ONLY.match(end) and len(last) >= 12 and end in _HAN_DANGLING and re.search("[。！？，]", text):
         yield Found(len(text) - 1, len(text), f"ends in {end}")
 
 
-_HAN_DANGLING = "和与及或在把被从向将而且但则若如因使"
+_HAN_DANGLING = "和与及或在被向将而且但则若因"
 
 
 _STRINGS = re.compile(

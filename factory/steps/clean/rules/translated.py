@@ -144,6 +144,10 @@ def _wrong(part: Part) -> Iterator[Found]:
         yield Found(0, min(len(part.text), 80), found)
 
 
+def _several_letters(word: str) -> bool:
+    return len(word) > 1
+
+
 def _by_script(part: Part, text: str, asked: str) -> str:
     """What is told of an answer in Chinese to English or the other way round, or of another script; or ""."""
     of_text, of_asked = part.language, detect_language(asked[:SAMPLE])
@@ -154,7 +158,7 @@ def _by_script(part: Part, text: str, asked: str) -> str:
     if of_text == "en":
         # Names, codes and formulas are in Latin letters in any language.
         words = _ENGLISH_WORD.findall(_ADDRESS.sub(" ", text[:2000]).lower())
-        common = sum(map(_COMMON_SETS["en"].__contains__, words))
+        common = sum(map(_COMMON_SETS["en"].__contains__, filter(_several_letters, words)))
         chinese = len(_ONE_HAN.findall(text[:2000])) >= 3 or any(mark in text for mark in "、“《，。")
         return told if len(words) >= 5 and common >= max(2, LEAST_SHARE * len(words)) and not chinese else ""
     if of_asked == "en":
@@ -205,7 +209,10 @@ def _mixed(part: Part) -> Iterator[Found]:
             continue
         if whole == "zh" and 2 * len(line.encode("ascii", "ignore")) < len(line):
             continue  # more than half of it is in no Latin letters
+        line = _ADDRESS.sub(" ", line)
         found = detect_language(line)
+        if found == "en" and len(_FUNCTION.findall(line)) < 2:
+            continue  # names, titles, a statement
         if not found or found == whole or {found, whole} == {"zh", "ja"}:
             continue
         enough = (
