@@ -25,6 +25,9 @@ FEWEST = 4
 """Words of a sentence that counts, or three times as many Chinese characters; a shorter one may come again."""
 _WORD = re.compile(r"\w")
 _LONGEST = 20_000
+ONE = 40
+"""So many of one character at the end are a loop, but those that draw a line."""
+_RULERS = frozenset("-=_*.~#+|/\\ 0123456789—–─━═…·")
 TAIL = 5
 """So many times the same words at the end, however short, are a loop."""
 
@@ -57,6 +60,8 @@ def _tail(text: str) -> Found | None:
     """The end of a text where the same words stand there `TAIL` times and more; a rule of dashes is no word."""
     end = text.rstrip()[-600:]
     size = len(end)
+    if size >= ONE and len(set(end[-ONE:])) == 1 and end[-1] not in _RULERS:
+        return Found(len(text.rstrip()) - ONE, len(text.rstrip()), f"ends in a row of {end[-1]!a}")
     if size < 15:
         return None
     # The last six characters come again one period before; each distance at which they do is tried.

@@ -33,7 +33,7 @@ _POINTS = Gated(
     re.IGNORECASE,
 )
 _ASKS_ABOUT = Gated(
-    rf"\b(?:the\s+)?(?:following|given|below|above|provided)\s+(?:\w+\s+){{0,2}}{_PASSAGE}\b(?!\s+(?:structure"
+    rf"\b(?:the\s+)?(?:following|given(?!\s+(?:me|you)\b)|below|above|provided)\s+(?:\w+\s+){{0,2}}{_PASSAGE}\b(?!\s+(?:structure"
     rf"|type|format)s?\b)|\b(?:this|the)\s+(?:passage|paragraph|excerpt|article|text\s+below"
     rf"|text\s+above)\b(?!\s+(?:on|about|should|must|needs|will))"
     r"|(?:(?:以下|下面|下列|上述|给定|所给)的?|(?:给出|提供)的)(?:这)?[篇段首句则个]?(?:文章|短文|段落|文本|材料|句子|文字|新闻|诗|诗歌|对话|故事|邮件|评论|内容|数据"
