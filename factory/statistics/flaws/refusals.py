@@ -48,14 +48,17 @@ _I_AM_A_MACHINE = re.compile(
     re.IGNORECASE,
 )
 _CANNOT = (
-    r"(?:i|we)(?=['’\s])\s*(?:simply\s+|really\s+|just\s+|still\s+|also\s+)*(?:can(?:no|['’]?)t|can\s+not|could(?:n['’]?t|\s+not)"
+    r"(?:i|we)(?=['’\s])\s*(?:simply\s+|really\s+|just\s+|still\s+|also\s+)*(?:can(?:no|['’]?)t|can\s+not"
+    r"|could(?:n['’]?t|\s+not)"
     r"|won['’]?t|will\s+not|may\s+not|must\s+not"
     r"|(?:am|are|['’]?m|['’]re)\s+(?:\w+\s+)?(?:unable|not\s+(?:\w+\s+)?(?:able|allowed|permitted|programmed|designed"
     r"|comfortable|equipped|capable)))(?:\s+to)?"
 )
 _HELP = (
-    r"(?:(?:help|assist)(?:\s+you)?(?:\s+(?:with|in|on|to|by)|\s*[.,;!:]|\s*\Z)|comply|fulfil?l|provide|answer|respond"
-    r"|access|browse|accommodate|engage\s+in|participate|generate|predict|offer|share|recommend|advise|condone|promote"
+    r"(?:(?:help|assist)(?:\s+you)?(?:\s+(?:with|in|on|to|by)|\s*[.,;!:]|\s*\Z)|comply|fulfil?l|provide|answer"
+    r"|respond"
+    r"|access|browse|accommodate|engage\s+in|participate|generate|predict|offer|share|recommend|advise|condone"
+    r"|promote"
     r"|satisfy|continue\s+with|give\s+(?:you|any|out|advice|medical|legal|financial|personal|information)"
     r"|(?:discuss|support|do|write|create|make|produce|complete|process|perform|execute|say|tell\s+you|facilitate)"
     r"\s+(?:that|this|these|those|such|your|any|about|how|the\s+(?:request|image|content))"
@@ -68,7 +71,8 @@ _ZH_HELP = (
     r"|执行|執行|预测|預測|给出|給出|告诉|透露|参与|支持|继续|为[您你]|浏览|联网|识别|讨论|创作|编写|满足|答复|解答)"
 )
 _NO_ACCESS = (
-    r"(?:do\s+not|don['’]?t|does\s+not)\s+(?:currently\s+|actually\s+)*have\s+(?:the\s+(?:ability|capability|capacity)"
+    r"(?:do\s+not|don['’]?t|does\s+not)\s+(?:currently\s+|actually\s+)*have\s+(?:the\s+(?:ability|capability"
+    r"|capacity)"
     r"|access|(?:any\s+)?(?:real[- ]time|up[- ]to[- ]date|current|personal|physical)|(?:enough\s+)?information)"
     r"|no\s+access\s+to"
     r"|(?:没有|不具备|不具有|无)(?:[^，。,.；;]{0,12})(?:能力|权限|实时|訪問|访问|个人|感情|情感|身体)"
@@ -84,7 +88,8 @@ _SURE = re.compile(
 )
 # Without an apology, in a text of another's voice.
 _SURE_ALONE = re.compile(
-    rf"{_CANNOT}\s+(?:help\s+(?:you\s+)?with|assist|comply|fulfil?l|provide|accommodate)\s+(?:\w+\s+){{0,2}}(?:request|that|this)"
+    rf"{_CANNOT}\s+(?:help\s+(?:you\s+)?with|assist|comply|fulfil?l|provide"
+    rf"|accommodate)\s+(?:\w+\s+){{0,2}}(?:request|that|this)"
     rf"|我(?:目前)?{_ZH_CANNOT}(?:回答|满足|完成|处理|协助)[^，。]{{0,6}}(?:请求|要求|问题)",
     re.IGNORECASE,
 )
@@ -93,7 +98,8 @@ _LACK = re.compile(
     r"|not\s+(?:able|possible|sure|allowed|permitted|something)"
     r"|(?:am|is|are|was|were|be|do|does|did|has|have|would|should|may|must)(?:\s+not|n['’]?t)"
     r"|no|never|none|nothing|lack\w*|impossible|beyond|outside|unclear|unfortunately"
-    r"|more\s+(?:information|context|details?)|clarif\w+|rephrase|please\s+(?:provide|share|send|specify|give|tell))\b"
+    r"|more\s+(?:information|context|details?)|clarif\w+|rephrase|please\s+(?:provide|share|send|specify|give"
+    r"|tell))\b"
     r"|无法|無法|不|没|沒|未|超出|难以|請提供|请提供|请再|请说明|请重新|更多信息|做不到",
     re.IGNORECASE,
 )
@@ -129,7 +135,8 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 _FORBIDS = re.compile(
-    r"\b(?:do\s+not|don['’]?t|never|without|avoid|no\s+need\s+to|instead\s+of)\s+(?:\w+\s+){0,3}(?:apolog\w*|sorry|refus\w*"
+    r"\b(?:do\s+not|don['’]?t|never|without|avoid|no\s+need\s+to|instead\s+of)\s+(?:\w+\s+){0,3}(?:apolog\w*"
+    r"|sorry|refus\w*"
     r"|declin\w*|reject\w*)|(?:不要|别|別|请勿|不得|无需|不必|不用|不准|切勿)[^，。；,;]{0,6}(?:道歉|抱歉|对不起|拒绝|拒絕)",
     re.IGNORECASE,
 )
@@ -145,16 +152,39 @@ _ASKS_FOR_AN_APOLOGY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_FOR_A_VOICE = re.compile(
-    r"\b(?:apolog\w+|sorry|excuses?|condolences?|sympath\w+|regrets?|forgiv\w+|cancel\w*|translat\w+|in\s+(?:chinese|english"
-    r"|french|spanish|german|japanese|korean)|letters?|e-?mails?|messages?|texts?|notes?|cards?|repl(?:y|ies)|respon[ds]\w*"
-    r"|dialog\w*|conversations?|scripts?|scenes?|role-?play\w*|in\s+character|(?:speak|answer)\s+as|you\s+are\s+(?:now\s+)?an?\s+"
-    r"(?!(?:[\w-]+\s+){0,3}(?:assistant|ai|model|chatbot|bot|expert)\b)\w+|act\s+as|pretend\w*|play\s+the|imagine|voice|stor(?:y|ies)"
+    r"\b(?:apolog\w+|sorry|excuses?|condolences?|sympath\w+|regrets?|forgiv\w+|cancel\w*|translat\w+"
+    r"|in\s+(?:chinese|english"
+    r"|french|spanish|german|japanese|korean)|letters?|e-?mails?|messages?|texts?|notes?|cards?|repl(?:y|ies)"
+    r"|respon[ds]\w*"
+    r"|dialog\w*|conversations?|scripts?|scenes?|role-?play\w*|in\s+character|(?:speak|answer)\s+as"
+    r"|you\s+are\s+(?:now\s+)?an?\s+"
+    r"(?!(?:[\w-]+\s+){0,3}(?:assistant|ai|model|chatbot|bot|expert)\b)\w+|act\s+as|pretend\w*|play\s+the"
+    r"|imagine|voice|stor(?:y|ies)"
     r"|poems?|songs?|lyrics|monologues?|speech\w*|tweets?|posts?|quotes?|quotations?|quoting|paraphras\w+|rephras\w+"
     r"|rewrit\w+|proofread\w*|continue|complete|sentences?|lines?|titles?|says?|said)\b"
     r"|道歉|抱歉|对不起|對不起|致歉|歉意|不好意思|检讨|认错|请假|取消|借口|响应|回应|回應|客服|客户|翻译|翻譯|英文|英语|中文|[封写寫回]信|信件|书信|邮件|郵件|短信|消息|留言|回复|回覆"
     r"|答复|对话|對話|台词|剧本|扮演|假装|假設你|假设你|模仿|角色|口吻|语气|故事|小说|诗|歌词|独白|演讲|引用|原话|名言|改写|润色|续写"
     r"|造句|句子|安慰|怎么说|怎麼說",
     re.IGNORECASE,
+)
+# In the third person: "This task cannot be completed by a GPT model."
+_CAN = (
+    r"(?:(?:create|generate|produce|perform|take|provide|do|complete|fulfil|render|draw|execute|answer)(?:e?d)?"
+    r"|done|taken)"
+)
+_NOT = r"(?:can\s?not|can['’]t|(?:is|are)\s+(?:un|not\s+)able\s+to)"
+_OF_THE_MODEL = re.compile(
+    rf"\b(?:gpt(?:-\d)?(?:\s+language)?|(?:a|the)\s+language|(?:an|the)\s+ai"
+    rf"|the)\s+models?\s+(?:currently\s+)?{_NOT}\s+(?:currently\s+)?{_CAN}\b"
+    rf"|\b{_NOT}\s+be\s+{_CAN}\s+by\s+(?:an?|the|gpt)\s+(?:(?:gpt|ai|language)\s+){{0,2}}models?\b"
+    r"|\bnot\s+(?:suitable|possible)\s+for\s+(?:an?\s+|the\s+)?(?:gpt|ai|language)(?:\s+language)?\s+models?\b"
+    r"|\bunable\s+to\s+perform\s+this\s+task\b"
+    r"|\bwhich\s+an?\s+(?:gpt\s+)?(?:gpt|language|ai)(?:\s+language)?\s+model\s+can\s?not\b"
+    r"|(?:GPT|语言|AI|该|本)\s?(?:语言)?模型(?:目前)?(?:无法|不能)(?:完成|生成|创建|执行|处理|提供)|模型无法(?:完成|生成)(?:此|该|这|的视觉)",
+    re.IGNORECASE,
+)
+_ABOUT_MODELS = re.compile(
+    r"\b(?:gpt|models?|ai|instructions?|tasks?)\b|模型|人工智能|任务|指令", re.IGNORECASE
 )
 
 
@@ -164,8 +194,13 @@ def refusal(answer: str, instruction: str = "") -> str:
     A refusal opens the answer, behind a greeting, thanks or marks at most: an apology or "As an AI language
     model", with what cannot be done. An apology that comforts, that is quoted or talked about is none. Where
     `instruction` asks for an apology, a letter, a reply, a translation, a part to play, only what a model alone
-    says is one ("I'm sorry, but I can't assist with that"), and nothing is where it asks for a refusal.
+    says is one ("I'm sorry, but I can't assist with that"), and nothing is where it asks for a refusal. What a model
+    cannot do may be said of it anywhere in the first words, where `instruction` speaks of no model or task.
     """
+    if "odel" in answer[:400] or "模型" in answer[:400] or "this task" in answer[:400]:
+        third = _OF_THE_MODEL.search(answer[:400])
+        if third is not None and not _ABOUT_MODELS.search(instruction):
+            return third[0]
     opening = _opening(answer)
     if opening is None:
         return ""

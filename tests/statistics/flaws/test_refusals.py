@@ -180,3 +180,27 @@ def test_what_stands_behind_a_plain_refusal_changes_nothing(rest: str) -> None:
 @given(st.text(max_size=80), st.text(max_size=40))
 def test_any_text_is_read_to_its_end(answer: str, instruction: str) -> None:
     assert isinstance(refusal(answer, instruction), str)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "This task cannot be completed by a GPT language model.",
+        "No output, as GPT models cannot create visual or audio output.",
+        "Visuals cannot be created by a language model.",
+        "This type of instruction is not suitable for a GPT model.",
+        "GPT 模型无法完成此类指令。",
+        "该模型无法生成图片。",
+    ],
+)
+def test_what_is_said_of_a_model_in_the_third_person_refuses(answer: str) -> None:
+    assert refusal(answer, "Draw a house.")
+    assert not refusal(answer, "What can a GPT model not do?")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["The new model cannot be sold before May.", "This car model cannot climb.", "模型飞机无法飞得很远。"],
+)
+def test_a_model_of_another_kind_refuses_nothing(answer: str) -> None:
+    assert not refusal(answer, "Tell me of it.")

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from factory.data.record import INPUT_SEPARATOR
 from factory.statistics.flaws.placeholders import placeholder
+from factory.steps.clean.rules.gates import Topic
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 _NO_INPUT = (
-    r"no[\s_-]?(?:additional\s+|further\s+|specific\s+)?(?:input|context|data|text)s?(?:\s+(?:is\s+"
+    r"no?i?n?put|no[\s_-]?(?:additional\s+|further\s+|specific\s+)?(?:input|context|data|text)s?(?:\s+(?:is\s+"
     r"|was\s+)?(?:required|needed|provided"
     r"|given|necessary|available))?|input\s*[:=]?\s*(?:none|n/?a|null|nil)|n\s?/\s?a\.?|none|null|nil|nan"
     r"|not\s+(?:applicable|required|needed|available)"
@@ -128,7 +129,67 @@ def _placeholders(part: Part) -> Iterator[Found]:
         yield Found(at, at + len(left), left[:60])
 
 
+_MATERIAL = (
+    r"(?:images?|pictures?|photo(?:graph)?s?|paintings?|drawings?|graphs?|charts?|figures?|diagrams?"
+    r"|illustrations?|screenshots?"
+    r"|videos?|audio|sounds?|songs?|music(?:al)?|clips?|gifs?|icons?|logos?|posters?|maps?|sketch(?:es)?"
+    r"|animations?|artworks?"
+    r"|links?|urls?|websites?|articles?|essays?|passages?|documents?|reports?|data ?sets?|data|tables?|files?"
+    r"|poems?|story|stories"
+    r"|lyrics|transcripts?|paragraphs?|reviews?|e-?mails?|letters?|descriptions?|texts?|insert|attach(?:ed"
+    r"|ment)?|provided)"
+)
+_ZH_MATERIAL = (
+    "(?:图|照片|视频|音频|录音|歌曲|链接|网址|文章|短文|段落"
+    "|文档|文件|报告|数据|表格|诗|故事|信件|邮件|描述|插入|附上|附件|已提供)"
+)
+_STAND_IN = re.compile(
+    rf"(?:\w[\w ]{{0,20}}[:：]\s*)?(?:(?:[\[<(（【〈《]|&lt;)\s?(?=[^\[\]<>()（）【】]{{0,60}}(?:\b{_MATERIAL}\b"
+    rf"|{_ZH_MATERIAL}))"
+    r"[^\[\]<>()（）【】\n=;{}]{2,100}(?:[\]>)）】〉》]|&gt;)[\s.。]*){1,4}"
+    rf"|(?:attach(?:ed)?|insert|upload(?:ed)?|enclosed)\s+(?:the\s+|an?\s+)?{_MATERIAL}[.!]?|(?:附上?的?|插入|已附"
+    rf"|上传的?){_ZH_MATERIAL}片?",
+    re.IGNORECASE,
+)
+_MAKES_FORMS = Topic(
+    r"\b(?:templates?|placeholders?|forms?|mad libs?|tags?|html|xml|brackets?|syntax|markdown|usage|command"
+    r"|regex|latex|fill|stage directions?|caption)\b|模板|占位|填空|表单|标签|括号|命令|语法"
+)
+
+
+def _stand_ins(part: Part) -> Iterator[Found]:
+    text, view = part.text, part.view
+    if view.has_media or not part.whole:
+        return
+    if part.role == "user":
+        chars = view.record.input_chars if part.turn == view.record.last_user else 0
+        start = len(text) - chars if chars else text.rstrip().rfind("\n") + 1
+        if not start:
+            return
+    elif len(text) <= 200:
+        start = 0
+    else:
+        return
+    given = text[start:].strip()
+    if 4 <= len(given) <= 200 and _STAND_IN.fullmatch(given) and not _MAKES_FORMS.found(view.said[:20_000]):
+        yield Found(start, len(text), given[:60])
+
+
 RULES = (
+    Rule(
+        "stand_in",
+        "text",
+        "Brackets that stand for a picture, a link or a text which is not there ([Image of a cat], <link to art"
+        "icle>).",
+        _stand_ins,
+        roles=("user", "assistant"),
+        examples=(
+            Example("Describe it.\n\n[Image of a cat]", True),
+            Example("[插入图片]", True, asked="画一只猫。"),
+            Example("Sort it.\n\n[3, 1, 2]", False),
+            Example("（图中的）猫很可爱。", False, asked="猫可爱吗？"),
+        ),
+    ),
     Rule(
         "no_answer",
         "text",
