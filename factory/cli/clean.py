@@ -153,6 +153,10 @@ def _records(files: Sequence[str], encoding: str, skipped: list[str]) -> Iterato
     from factory.data.formats.read_files import read_files
     from factory.data.named_files import named_file
 
+    if len(files) == 1 and files[0].startswith("hf:"):
+        dataset, _ = load_files(files)
+        yield from dataset
+        return
     for row in read_files([named_file(name) for name in files], encoding=encoding):
         if isinstance(row, BadRow):
             skipped.append(f"{row.file}:{row.line}: {row.reason}")

@@ -177,8 +177,9 @@ def data_juicer() -> dict[str, Callable[[str], bool]]:
 
     def run(one: object) -> Callable[[str], bool]:
         def check(text: str) -> bool:
-            sample = one.compute_stats_single({"text": text, fields.stats: {}})  # type: ignore[attr-defined]
-            return bool(one.process_single(sample))  # type: ignore[attr-defined]
+            rows = {"text": [text], fields.stats: [{}]}
+            rows = one.compute_stats_batched(rows)  # type: ignore[attr-defined]
+            return bool(next(iter(one.process_batched(rows))))  # type: ignore[attr-defined]
 
         return check
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from factory.errors import RecipeError
 from factory.steps.clean.clean import Clean
 from factory.steps.clean.cleaning.mending import ORIGINAL, applied, mended
 from factory.steps.clean.rules.registry import rules
-from factory.steps.clean.rules.rule import Finding
+from factory.steps.clean.rules.rule import Finding, Found, Rule
+from factory.steps.clean.rules.view import Part
 
 EVENT = Event("01-clean", "mend")
 MENDING = [rule for rule in rules().values() if rule.mends]
@@ -97,6 +99,18 @@ def test_the_chosen_answer_is_mended_with_its_turn() -> None:
     after = mend(row)
     assert after.answers[0].turns == after.messages[1:]
     assert after.answers[0].text == "It's five."
+
+
+def test_a_rule_that_fails_on_a_mended_text_mends_no_more_and_the_others_go_on() -> None:
+    def fails_later(part: Part) -> Iterator[Found]:
+        if "ok" in part.text:
+            raise ZeroDivisionError
+        yield from (Found(at, at + 1, "", "ok") for at, mark in enumerate(part.text) if mark == "x")
+
+    rule = Rule("odd", "text", "Odd.", fails_later, mends=True)
+    after, names = mended(new_record("?", output="x &#39;"), [rule, *MENDING], {}, EVENT)
+    assert after.output == "ok '"
+    assert names == ["odd", "html_entities"]
 
 
 # -- repairs ----------------------------------------------------------------------------------------------

@@ -46,7 +46,12 @@ def mended(
 def _once(record: Record, rule: AnyRule, settings: Mapping[str, object], names: list[str]) -> Record:
     if not isinstance(rule, Rule):
         return record
-    found = [one for one in rule.findings(View(record, dict(settings))) if one.replacement is not None]
+    try:
+        found = [one for one in rule.findings(View(record, dict(settings))) if one.replacement is not None]
+    except (
+        Exception
+    ):  # a plug-in's, on a text that was mended on the way: it is told where it fails on a row's own
+        return record
     changed = applied(record, found) if found else record
     if changed.messages == record.messages:
         return record
