@@ -119,7 +119,7 @@ def _control(part: Part) -> Iterator[Found]:
 
 
 _ODD_BLANK = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
-_INNER = re.compile(r"\r\n?|\n{4,}|(?<=\S)(?:[ \t]|[ \t]{3,})(?=\n)|[\xa0\u2000-\u200a\u202f\u205f]")
+_INNER = re.compile(r"\r\n?|\n{4,}|(?<=\S)[ \t]{3,80}(?=\n)|[\xa0\u2000-\u200a\u202f\u205f]")
 
 
 def _whitespace(part: Part) -> Iterator[Found]:
@@ -138,7 +138,7 @@ def _whitespace(part: Part) -> Iterator[Found]:
     if head + len(bare) < len(text):
         yield Found(head + len(bare), len(text), "around the text", "")
     if (
-        " \n" not in text
+        "  \n" not in text
         and "\t\n" not in text
         and "\r" not in text
         and "\n\n\n\n" not in text
@@ -224,7 +224,7 @@ RULES = (
     Rule(
         "whitespace",
         "text",
-        "White space around a text, at the ends of lines, in runs of empty lines, and of odd kinds.",
+        "White space around a text, in runs at the ends of lines and of empty lines, and of odd kinds.",
         _whitespace,
         mends=True,
         examples=(

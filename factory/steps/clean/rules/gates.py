@@ -93,11 +93,11 @@ def _compiled(pattern: str, flags: int) -> Any:
 def wider(pattern: str) -> str:
     """A pattern for RE2 that matches wherever Python's does, and may match elsewhere too."""
     pieces: list[str] = []
-    at, in_class = 0, False
+    at, in_class, negated = 0, False, False
     while at < len(pattern):
         mark = pattern[at]
         if mark == "\\":
-            piece, size = _escape(pattern, at, in_class)
+            piece, size = _escape(pattern, at, in_class, negated)
             pieces.append(piece)
             at += size
         elif in_class:
@@ -105,9 +105,8 @@ def wider(pattern: str) -> str:
             pieces.append(r"\[" if mark == "[" else mark)
             at += 1
         elif mark == "[":
-            in_class = True
-            # A bracket that comes first is one of the class.
-            size = 1 + pattern.startswith("^", at + 1)
+            in_class, negated = True, pattern.startswith("^", at + 1)
+            size = 1 + negated
             pieces.append(pattern[at : at + size])
             at += size
         elif pattern.startswith(("(?=", "(?!", "(?<=", "(?<!"), at):
@@ -123,9 +122,11 @@ def wider(pattern: str) -> str:
     return "".join(pieces)
 
 
-def _escape(pattern: str, at: int, in_class: bool) -> tuple[str, int]:
-    """An escape as RE2 writes it, and how long it is in the pattern."""
+def _escape(pattern: str, at: int, in_class: bool, negated: bool) -> tuple[str, int]:
+    """An escape as RE2 writes it, and how long it is in the pattern; of a negated class less, so that it holds more."""
     mark = pattern[at + 1]
+    if in_class and negated and mark in "wWsS":
+        return (rf"\{mark}" if mark.islower() else r"\x{10ffff}"), 2
     if mark in "wWsS":
         inside = _LETTERS if mark in "wW" else _BLANKS
         if mark.islower():

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rule_rows import Row, rows
 
 from factory.data.record import Message, Record
 from factory.data.text import detect_language
+from factory.steps.clean.rules.gates import Gated, encoded
 from factory.steps.clean.rules.registry import rules
 from factory.steps.clean.rules.rule import RECORD, RecordRule, Rule
 from factory.steps.clean.rules.view import View
 
 ROWS = list(rows())
+MODULES = sorted({rule.check.__module__ for rule in rules().values()})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.rule}{row.text[:40]}")
@@ -59,3 +64,36 @@ def test_a_finding_lies_within_its_text() -> None:
                 if found.turn != RECORD:
                     text = row.record.messages[found.turn].content
                     assert 0 <= found.start <= found.end <= len(text), (found, text)
+
+
+def test_a_gate_lets_every_text_pass_that_holds_its_pattern() -> None:
+    texts = [turn.content for row in ROWS for turn in row.record.messages]
+    gates = {
+        (module.__name__, name): value
+        for module in map(importlib.import_module, MODULES)
+        for name, value in vars(module).items()
+        if isinstance(value, Gated)
+    }
+    assert len(gates) > 10
+    for name, gate in gates.items():
+        for text in texts:
+            if gate.pattern.search(text) is not None:
+                assert gate.may_hold(encoded(text)), (name, text)
+
+
+PATTERNS = (
+    r"(?<=a)b(?!\w)",
+    r"\ba\b",
+    r"[\w中]{2,90}\s",
+    r"[^\W\d_]+\Z",
+    r"(?:a|b){3,}?(?=\s|\Z)",
+    r"[\[\]\-)]{1,3}\.",
+)
+
+
+@given(st.text(alphabet="ab {}[]()\\.,\n中é1_-", max_size=30))
+def test_what_re2_is_asked_is_wider_than_the_pattern(text: str) -> None:
+    for pattern in PATTERNS:
+        gate = Gated(pattern)
+        if gate.pattern.search(text) is not None:
+            assert gate.may_hold(encoded(text)), pattern
