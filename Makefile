@@ -3,8 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-docs bench-fit bench-mix bench-select readme stub clean
-.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-fit bench-mix bench-clean bench-select readme stub clean
+.PHONY: help demo check test test-faults test-vllm fuzz lint bench bench-calls bench-dedup bench-docs bench-fit bench-mix bench-clean bench-select readme stub clean
 
 help:
 	@echo "make demo    create $(VENV), install factory, and make a small set with the embedded model"
@@ -113,8 +112,7 @@ bench-mix: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_mix.py
 	$(BIN)/python tests/bench/bench_split.py
 
-bench: $(VENV)/.installed-dev bench-dedup bench-docs bench-select bench-mix
-bench: $(VENV)/.installed-dev bench-dedup bench-select bench-mix bench-clean
+bench: $(VENV)/.installed-dev bench-dedup bench-docs bench-select bench-mix bench-clean
 	$(BIN)/python tests/bench/bench_start.py
 	$(BIN)/python tests/bench/bench_novelty.py
 	$(BIN)/python tests/bench/bench_tags.py
