@@ -90,6 +90,29 @@ class StepMethods:
                 other
         """
 
+    def clean(
+        self,
+        *,
+        profile: str = "report",
+        rules: Mapping[str, Literal["off", "report", "mark", "mend", "drop"]] = ...,
+        only: Sequence[str] = ...,
+        own: Sequence[str] | None = None,
+        licenses: str | None = None,
+        dates: str | None = None,
+    ) -> Dataset:
+        """Find faults in rows by named rules: report them, mark or mend the rows, or drop them.
+
+        Args:
+            profile (str, default "report"): a profile that comes with factory (report, mend, strict), or
+                a file
+            rules (mapping of str to off | report | mark | mend | drop, default {}): what rules do in
+                place of what the profile says, by their name or their group's
+            only (list of str, default []): these rules alone, or those of these groups
+            own (list of OwnRule | none, default null): rules of your own in place of the profile's
+            licenses (Licenses | none, default null): licences to allow or deny in place of the profile's
+            dates (Dates | none, default null): the wanted dates of a column in place of the profile's
+        """
+
     def conflicts(
         self,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from factory.steps.agents.flaws.refusals_abroad import REFUSES
+from factory.statistics.flaws.refusals_abroad import REFUSES
 
 REFUSAL_WORDS = 80
 """An answer that opens with a refusal and is shorter than this is one; in words, or in Chinese characters."""

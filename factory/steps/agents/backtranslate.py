@@ -11,10 +11,10 @@ from factory.data.record import Message, Record
 from factory.data.text import detect_language, is_blank, word_count
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.statistics.interval import percent, wilson
 from factory.step import ChatModelName, Context, PerRecord
 from factory.steps.agents.flaws.clean import clean_instruction
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.flaws.yields import note_yield, tell_yield
 from factory.steps.agents.grounding.wording import speaks_of_text
 from factory.steps.agents.inventing.single import copy_flaw, task_flaw

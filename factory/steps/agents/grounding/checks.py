@@ -8,10 +8,11 @@ from typing import Any
 from factory.data.prompt import Prompt
 from factory.data.record import Record
 from factory.data.text import detect_language, rouge_tokens, shorten
-from factory.steps.agents.flaws.eliminate import Flaw, answer_flaw
-from factory.steps.agents.flaws.language import language_flaw
-from factory.steps.agents.flaws.refusals import refusal
-from factory.steps.agents.flaws.repetition import loop_flaw
+from factory.statistics.flaws.flaw import Flaw
+from factory.statistics.flaws.language import language_flaw
+from factory.statistics.flaws.refusals import refusal
+from factory.statistics.flaws.repetition import loop_flaw
+from factory.steps.agents.flaws.eliminate import answer_flaw
 from factory.steps.agents.grounding.drafts import Draft, Turn
 from factory.steps.agents.grounding.passages import SPANS, Passage
 from factory.steps.agents.grounding.wording import speaks_of_text, wording_flaw

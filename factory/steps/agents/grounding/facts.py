@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from factory.data.text import normal_form
 from factory.errors import RecordFailed
 from factory.models.base import Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.step import Context
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.grounding.passages import Fact, Passage
 from factory.steps.agents.grounding.spans import Place
 

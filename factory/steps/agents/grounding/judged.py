@@ -12,8 +12,8 @@ from factory.data.record import Event, Record
 from factory.data.text import normal_form, shorten
 from factory.errors import RecordFailed
 from factory.models.base import Fields, Sampling
+from factory.statistics.flaws.flaw import Flaw
 from factory.step import Context
-from factory.steps.agents.flaws.eliminate import Flaw
 from factory.steps.agents.grounding.drafts import Draft
 from factory.steps.agents.grounding.nearest import NearestPassages
 from factory.steps.agents.grounding.passages import SPANS

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from factory.data.document import CHUNK, Chunk, chunk_of
 from factory.data.record import Event, Record
 from factory.data.text import normal_form, prompt_language
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 from factory.steps.agents.grounding.spans import Place, Searched
 
 SPANS, KIND = "spans", "question_kind"

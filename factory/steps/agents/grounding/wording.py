@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from factory.data.text import normal_form
-from factory.steps.agents.flaws.eliminate import Flaw
+from factory.statistics.flaws.flaw import Flaw
 from factory.steps.agents.flaws.stop_words import has_content
 
 _THIS = r"(?:the|this|that|these|those)"

@@ -12,7 +12,9 @@ from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 _MAY_REFUSE = Gated(
-    "not suitable|not possible|模型|sorry|apolog|unfortunately|regret|afraid|as an|i am a|i'm a|i’m a|im a|can't|can’t"
+    r"\b(?:puedo|podemos|posible|posso|podemos|consigo|peux|puis|kann|kan|могу|можу)\b"
+    "|できません|できかねます|いたしかねます|수 없"
+    "|not suitable|not possible|模型|sorry|apolog|unfortunately|regret|afraid|as an|i am a|i'm a|i’m a|im a|can't|can’t"
     "|cannot|can not|cant |couldn|could not|won't|won’t|will not|unable|not able|not allowed|not comfortable"
     "|forgive|don't have|don’t have|do not have|do not feel|don't feel|no access|being a|since i|because i"
     "|may not|must not"
