@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from factory.errors import MissingSecret
+from factory.models.key_kinds import ADDRESS_PASSWORD, BEFORE_KEY, KEY_KINDS, PRIVATE_KEY
 
 MEND = "write ${NAME} in its place and export NAME=..., so that the key is written nowhere"
 
@@ -24,16 +25,9 @@ _NAMES = re.compile(
 )
 _LIKELY_NAMES = re.compile(r"(?:key|token|auth|cookie|ak|sk)", re.IGNORECASE)
 """Names under which a long word is a key, and a short one may be anything."""
-# What keys of providers, hubs and clouds begin with; a JSON web token; a private key; a header's whole value.
-_RUN = r"(?=[\w-]*?(?=[A-Za-z]*\d)[A-Za-z0-9]{12})"
 _LOOKS = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    rf"(?:sk|pk|rk|csk|dsk|api|key|fc|jina|pplx|tvly|nvapi|xai|vck|voyage|glpat|ark)[-_]{_RUN}[\w-]{{16,}}"
-    rf"|(?:hf|gsk|ghp|gho|ghs|r8|fw|lsv2|dop_v1|tgp_v1|esecret|pa|npm)_{_RUN}[\w-]{{16,}}"
-    r"|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|bce-v3/ALTAK-[\w/-]{16,}"
-    r"|(?:AKIA|ASIA|LTAI|AKID)[A-Za-z0-9]{12,}|[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![A-Za-z0-9])"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r")|-----BEGIN [A-Z ]*PRIVATE KEY|^\s*(?:Bearer|Basic)\s+[\w+/=.~-]{8,}\s*$|://[^/@\s:]*:[^/@\s]+@"
+    f"{BEFORE_KEY}(?:{'|'.join(KEY_KINDS.values())})|{PRIVATE_KEY}|{ADDRESS_PASSWORD}"
+    r"|^\s*(?:Bearer|Basic)\s+[\w+/=.~-]{8,}\s*$"
 )
 _MIXED = re.compile(r"(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])(?=[A-Za-z]*\d)[A-Za-z0-9]{24}")
 """Letters of both cases and digits in one long word: no person so names a part of a path."""
