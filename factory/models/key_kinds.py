@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 # A run of twelve letters and digits, one digit among the first of them at least: no words in a row look like that. The
 # bounds keep a long text of prefixes alone from being read again and again.
-_RUN = r"(?=[\w-]{0,120}?(?=[A-Za-z]*\d)[A-Za-z0-9]{12})"
+_RUN = r"(?=[\w-]{0,60}?(?=[A-Za-z]*\d)[A-Za-z0-9]{12})"
 _REST = r"[\w-]{16,}"
 
 KEY_KINDS: Mapping[str, str] = MappingProxyType(

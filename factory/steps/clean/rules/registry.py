@@ -28,6 +28,7 @@ _BUILT_IN = (
     "voice",
     "dated",
     "licence",
+    "secrets.rules",
 )
 """Modules beside this one, in the order in which their rules are told; each has a tuple `RULES`."""
 

@@ -1,0 +1,1 @@
+"""Secrets and persons: detectors of what no row should teach, each a function of a text."""
