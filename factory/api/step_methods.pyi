@@ -1302,6 +1302,36 @@ class StepMethods:
                 nats a token
         """
 
+    def quality_model(
+        self,
+        *,
+        good: str = "",
+        bad: str = "",
+        judged: str = "",
+        good_where: str = ...,
+        bad_where: str = ...,
+        embedder: Model = "",
+        field: Literal["both", "prompt", "output"] = "both",
+        keep: str | None = None,
+    ) -> Dataset:
+        """Score how likely each record is to be a good one, by a classifier of your good and bad examples.
+
+        Args:
+            good (str, default ""): A file of good rows, with their answers.
+            bad (str, default ""): A file of bad rows, with their answers.
+            judged (str, default ""): In place of files: a score that some records have, such as
+                "judge.quality".
+            good_where (Condition, default ">= 4"): What the score `judged` of a good record meets.
+            bad_where (Condition, default "<= 2"): What the score `judged` of a bad record meets; a record
+                that meets neither teaches nothing.
+            embedder (str, default ""): The embedding model; without one the classifier goes by cheap
+                features alone.
+            field (both | prompt | output, default "both"): The text that is embedded: prompt and answer,
+                or one of them.
+            keep (Condition | none, default null): Condition that a score must meet for its record to be
+                kept, such as ">= 0.5"; without it all are kept.
+        """
+
     def refine(
         self,
         *,

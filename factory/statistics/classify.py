@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.statistics.interval import wilson
+from factory.statistics.interval import share_interval
 
 if TYPE_CHECKING:
     from factory.models.base import Vectors
@@ -162,6 +162,46 @@ def fold_numbers(labels: Sequence[str], folds: int, seed: int) -> NDArray[np.int
     return fold
 
 
+def group_folds(labels: Sequence[str], groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """As `fold_numbers`, the examples of one group in one fold, and each label spread as evenly as that allows.
+
+    groups: the number of each example's group, from 0, shape (examples,)
+    """
+    sizes = np.bincount(groups)
+    if sizes.max(initial=0) < 2:
+        return fold_numbers(labels, folds, seed)
+    _, label = np.unique(np.array(labels), return_inverse=True)
+    parts = np.zeros((len(sizes), label.max() + 1))
+    np.add.at(parts, (groups, label), 1)
+    parts /= parts.sum(axis=0)
+    chance = np.random.default_rng(seed)
+    order = chance.permutation(np.flatnonzero(sizes))
+    held = np.zeros((folds, parts.shape[1]))
+    fold = np.zeros(len(sizes), np.int64)
+    for group in order[np.argsort(-sizes[order], kind="stable")].tolist():
+        # The fold that has least of what this group has most of.
+        fold[group] = np.argmin(((held + parts[group]) ** 2).sum(axis=1) - (held**2).sum(axis=1))
+        held[fold[group]] += parts[group]
+    return fold[groups]
+
+
+def predict_unseen(
+    vectors: Vectors, labels: Sequence[str], fold: NDArray[np.int64], method: Method = "logistic"
+) -> Predicted:
+    """The label of each example by a classifier that has not seen its fold.
+
+    Raises:
+        ValueError: without one of the folds there are not two labels left to learn.
+    """
+    names = np.array(labels)
+    predicted, certainty = np.empty(len(names), dtype=object), np.zeros(len(names))
+    for held_out in np.unique(fold).tolist():
+        test = fold == held_out
+        model = Classifier(vectors[~test], names[~test].tolist(), method)
+        predicted[test], certainty[test] = model.predict(vectors[test])
+    return Predicted(predicted.tolist(), certainty)
+
+
 class Validated(NamedTuple):
     """How well a classifier does on examples it has not seen.
 
@@ -190,23 +230,27 @@ def cross_validate(
     Raises:
         ValueError: without one of the folds there are not two labels left to learn.
     """
-    names = np.array(labels)
-    predicted = np.empty(len(names), dtype=object)
-    fold = fold_numbers(labels, folds, seed)
-    for held_out in range(folds):
-        test = fold == held_out
-        if test.any():
-            model = Classifier(vectors[~test], names[~test].tolist(), method)
-            predicted[test] = model.predict(vectors[test]).labels
+    predicted = predict_unseen(vectors, labels, fold_numbers(labels, folds, seed), method)
+    return validated(predicted.labels, labels)
+
+
+def validated(
+    predicted: Sequence[str], labels: Sequence[str], groups: NDArray[np.int64] | None = None
+) -> Validated:
+    """How well labels that were predicted for unseen examples do.
+
+    groups: the lineage of each example, as `share_interval` takes it
+    """
+    found, names = np.array(predicted, dtype=object), np.array(labels)
     f1 = []
     for label in sorted(set(labels)):
-        right = int(((predicted == label) & (names == label)).sum())
-        f1.append(2 * right / (int((predicted == label).sum()) + int((names == label).sum())))
-    low, high = wilson(float((predicted == names).sum()), len(names))
+        right = int(((found == label) & (names == label)).sum())
+        f1.append(2 * right / (int((found == label).sum()) + int((names == label).sum())))
+    low, high = share_interval(found == names, groups) or (0.0, 1.0)
     return Validated(
         examples=len(names),
         labels=len(f1),
-        accuracy=float((predicted == names).mean()),
+        accuracy=float((found == names).mean()),
         macro_f1=float(np.mean(f1)),
         majority=max(Counter(labels).values()) / len(names),
         low=low,

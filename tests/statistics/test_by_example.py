@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from factory.steps.assemble.select.by_example import judge_by_example
+from factory.statistics.by_example import judge_by_example
 
 
 def cloud(rows: int, centre: float, seed: int) -> np.ndarray:
