@@ -125,6 +125,7 @@ def _report(
     from factory.steps.clean.cleaning.tally import count, new_tally
 
     step = Clean(profile=profile, only=tuple(only))
+    step.check_ready()
     tally = new_tally(step.cleaner.rules, step.cleaner.actions, profile)
     skipped: list[str] = []
     rows: Iterator[Record] = _records(files, encoding, skipped)

@@ -25,7 +25,7 @@ from factory.steps.clean.profiles.profile import (
     profile_file,
     profile_names,
 )
-from factory.steps.clean.rules.registry import rules_named
+from factory.steps.clean.rules.registry import rules, rules_named
 from factory.steps.clean.rules.rule import Action
 
 MOST_TOLD = 3
@@ -77,8 +77,12 @@ class Clean(PerRecord):
     own: tuple[OwnRule, ...] | None = Field(None, description="rules of your own in place of the profile's")
     licenses: Licenses | None = Field(None, description="licences to allow or deny in place of the profile's")
     dates: Dates | None = Field(None, description="the wanted dates of a column in place of the profile's")
+    harm_words: Path | None = Field(
+        None, description="a file of words, one a line, in place of the profile's"
+    )
 
     _cleaner: Cleaner = PrivateAttr()
+    _words: Path | None = PrivateAttr(None)
 
     @field_validator("rules", mode="before")
     @classmethod
@@ -102,11 +106,17 @@ class Clean(PerRecord):
                 given[key] = (
                     [one.model_dump() for one in value] if isinstance(value, tuple) else value.model_dump()
                 )
+        if self.harm_words is not None:
+            given["harm_words"] = str(self.harm_words)
         profile = load_profile(self.profile, given)
+        self._words = profile.harm_words
         named: list[str] = []
         for name in self.only:
             own = [rule.name for rule in profile.own]
             named += [name] if name in own else rules_named(name)
+        asked = {name: "report" for name in self.only if name in rules() and rules()[name].needs is not None}
+        if asked:  # off unless it is named, and here it is
+            profile = profile.model_copy(update={"rules": {**asked, **profile.rules}})
         self._cleaner = Cleaner(profile, named)
         if not self._cleaner.rules:
             raise RecipeError("`clean` has no rule to go by: each is off, or lacks its `licenses` or `dates`")
@@ -118,7 +128,14 @@ class Clean(PerRecord):
 
     def inputs(self) -> Sequence[Path]:
         """See `Step.inputs`."""
-        return () if self.profile in profile_names() else (profile_file(self.profile),)
+        own = () if self.profile in profile_names() else (profile_file(self.profile),)
+        return own if self._words is None else (*own, self._words)
+
+    def check_ready(self) -> None:
+        """See `Step.check_ready`."""
+        for rule in self._cleaner.rules.values():
+            if rule.needs is not None:
+                rule.needs()
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""

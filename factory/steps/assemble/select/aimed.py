@@ -6,9 +6,9 @@ import numpy as np
 
 from factory.errors import RunStopped
 from factory.statistics.arrays import Ints, Rows
+from factory.statistics.by_example import judge_by_example
 from factory.statistics.interval import percent
 from factory.steps.assemble.select.blocks import HERE, Engine
-from factory.statistics.by_example import judge_by_example
 from factory.steps.assemble.select.dsir import RANDOM_DRAWS, Drawn, dsir, hashed_grams, joined
 from factory.steps.assemble.select.nearest import nearest_in_turn
 from factory.steps.assemble.select.plain import highest_first

@@ -30,6 +30,11 @@ def mended(
     names: list[str] = []
     own = [rule for rule in rules if rule.group == "own"]
     others = [rule for rule in rules if rule.group != "own"]
+    hiding = [rule for rule in others if isinstance(rule, Rule) and rule.hides]
+    # What is nobody's to read is taken out first, so that it is not in what the record keeps of its old texts.
+    for rule in hiding:
+        record = _once(record, rule, settings, names)
+    hidden, known = record, len(names)
     for rule in own:
         record = _once(record, rule, settings, names)
     for _ in range(ROUNDS):
@@ -40,7 +45,10 @@ def mended(
             break
     if record.messages == before.messages:
         return before, []
-    return _noted(before, record, event), list(dict.fromkeys(names))
+    by = list(dict.fromkeys(names))
+    if any(rule.name in names[known:] for rule in hiding):  # it came to light by another mend
+        return record.with_event(event), by
+    return _noted(hidden, record, event), by
 
 
 def _once(record: Record, rule: AnyRule, settings: Mapping[str, object], names: list[str]) -> Record:
@@ -161,4 +169,5 @@ def _noted(before: Record, after: Record, event: Event) -> Record:
         for where, one, other in texts:
             if one != other and (number, where) not in known:
                 original.append({"turn": number, "where": where, "text": one})
-    return replace(after, meta={**after.meta, ORIGINAL: original}, events=(*after.events, event))
+    meta = {**after.meta, ORIGINAL: original} if original else after.meta
+    return replace(after, meta=meta, events=(*after.events, event))

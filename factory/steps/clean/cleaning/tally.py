@@ -9,7 +9,9 @@ from typing import Any
 from factory.data.record import Record
 from factory.steps.clean.cleaning.cleaner import Cleaned
 from factory.steps.clean.profiles.profile import load_profile
+from factory.steps.clean.rules.registry import rules
 from factory.steps.clean.rules.rule import Action, AnyRule, Finding
+from factory.steps.clean.rules.secrets.cover import covered, shape
 
 EXAMPLES = 5
 AROUND = 60
@@ -120,7 +122,7 @@ def _keep_example(examples: list[dict[str, Any]], record: Record, found: Finding
 
 
 def example(record: Record, found: Finding) -> dict[str, Any]:
-    """A fault as it is shown: the record's id and place, the turn's role, and the text around it."""
+    """A fault as it is shown: the record's id and place, the turn's role, and the text around it, secrets covered."""
     shown: dict[str, Any] = {"id": record.id, "place": record.place, "note": found.note}
     if found.turn < 0:
         return shown
@@ -132,9 +134,12 @@ def example(record: Record, found: Finding) -> dict[str, Any]:
     else:
         text = turn.calls[int(found.where.removeprefix("call"))].arguments
     end = min(found.end, found.start + SHOWN)
+    rule = rules().get(found.rule)
+    fault = text[found.start : end]
     return shown | {
         "role": turn.role,
-        "before": text[max(0, found.start - AROUND) : found.start],
-        "fault": text[found.start : end] + ("…" if end < found.end else ""),
-        "after": text[end : end + AROUND] if end == found.end else "",
+        "before": covered(text[max(0, found.start - AROUND) : found.start]),
+        "fault": (shape(fault) if rule is not None and rule.hides else covered(fault))
+        + ("…" if end < found.end else ""),
+        "after": covered(text[end : end + AROUND]) if end == found.end else "",
     }

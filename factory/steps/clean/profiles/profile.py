@@ -13,6 +13,8 @@ from yaml.reader import ReaderError
 
 from factory.data.text import shorten
 from factory.errors import RecipeError, nearest
+from factory.steps.clean.rules.harm.rules import WORDS as HARM_WORDS
+from factory.steps.clean.rules.harm.words import word_list
 from factory.steps.clean.rules.registry import rules, rules_named
 from factory.steps.clean.rules.rule import ACTIONS, Action
 
@@ -89,6 +91,16 @@ class Profile(_Part):
     own: tuple[OwnRule, ...] = Field((), description="rules of the user's own")
     licenses: Licenses = Licenses()
     dates: Dates | None = None
+    harm_words: Path | None = Field(
+        None, description="a file of words and phrases, one a line, for the rule harm_words"
+    )
+
+    @field_validator("harm_words")
+    @classmethod
+    def _words(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            word_list(value)
+        return value
 
     @field_validator("default", mode="before")
     @classmethod
@@ -122,12 +134,16 @@ class Profile(_Part):
         found: dict[str, Action] = {}
         for name, rule in rules().items():
             action = self.rules.get(name, self.rules.get(rule.group, self.rules.get("all", self.default)))
+            if rule.needs is not None and name not in self.rules:
+                action = "off"
             # Of a group that is mended, what cannot be mended is reported.
             found[name] = "report" if action == "mend" and not rule.mends else action
         if not (self.licenses.allow or self.licenses.deny):
             found.pop("license_denied", None)
         if self.dates is None:
             found.pop("data_age", None)
+        if self.harm_words is None:
+            found.pop(HARM_WORDS, None)
         return found | {rule.name: self.rules.get(rule.name, rule.does) for rule in self.own}
 
     def settings(self) -> dict[str, Any]:
@@ -137,6 +153,8 @@ class Profile(_Part):
             told["licenses"] = self.licenses.model_dump()
         if self.dates is not None:
             told["dates"] = self.dates.model_dump()
+        if self.harm_words is not None:
+            told[HARM_WORDS] = word_list(self.harm_words)
         return told
 
 

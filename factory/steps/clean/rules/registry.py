@@ -29,6 +29,7 @@ _BUILT_IN = (
     "dated",
     "licence",
     "secrets.rules",
+    "harm.rules",
 )
 """Modules beside this one, in the order in which their rules are told; each has a tuple `RULES`."""
 

@@ -81,6 +81,8 @@ class Rule:
     triggers: it is asked only where one of these small-letter words stands in the text's small letters; () is always
     mends: some of what it finds has a certain replacement
     examples: texts with the fault, and near misses
+    hides: what it finds is nobody's to read: it is shown in part, and not kept once it is mended
+    needs: raises where what it needs is not installed; such a rule is off unless a profile names it by its own name
     """
 
     name: str
@@ -93,6 +95,8 @@ class Rule:
     triggers: tuple[str, ...] = ()
     mends: bool = False
     examples: Sequence[Example] = field(default=(), repr=False)
+    hides: bool = False
+    needs: Callable[[], None] | None = None
 
     def findings(self, view: View) -> Iterator[Finding]:
         """The faults of a record, in the order of its turns."""
@@ -119,6 +123,8 @@ class RecordRule:
     languages: tuple[str, ...] = ()
     mends: bool = False
     examples: Sequence[Example] = field(default=(), repr=False)
+    hides: bool = False
+    needs: Callable[[], None] | None = None
 
     def findings(self, view: View) -> Iterator[Finding]:
         """The faults of a record."""

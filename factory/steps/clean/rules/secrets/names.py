@@ -42,6 +42,20 @@ def names_by(recognise: Recognise, text: str) -> Iterator[Hit]:
     yield from sorted(found)
 
 
+def require_recogniser() -> None:
+    """Raises MissingDependency: presidio is not installed, or no spaCy model is for any language."""
+    problem: MissingDependency | None = None
+    for language in MODELS:
+        try:
+            recogniser(language)
+        except MissingDependency as error:
+            problem = problem or error
+        else:
+            return
+    if problem is not None:
+        raise problem
+
+
 @functools.cache
 def recogniser(language: str) -> Recognise:
     """Presidio's recogniser of names over a spaCy model of this language.

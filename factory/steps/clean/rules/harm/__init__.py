@@ -1,0 +1,1 @@
+"""Harm: words that say which rows a judge should look at."""

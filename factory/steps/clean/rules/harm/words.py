@@ -1,0 +1,130 @@
+"""Lists of words and phrases, and where they stand in a text, in any language."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from factory.data.text import UNSPACED, shorten
+
+LONGEST = 200
+"""Characters of an entry."""
+_WORD = re.compile(rf"[^\W_{UNSPACED}]+")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_SECTION = re.compile(r"\[([A-Za-z][A-Za-z0-9_-]{0,39})\]")
+
+
+class Entry(NamedTuple):
+    """A word or phrase in small letters, and the kind that it stands under, "" for none.
+
+    begins: what begins with it counts as well
+    """
+
+    words: str
+    kind: str = ""
+    begins: bool = False
+
+
+def read_entries(text: str, where: str) -> list[Entry]:
+    """The entries of a list: one a line; `[kind]` begins a section, `#` a remark, a `*` behind means what begins so.
+
+    Raises:
+        ValueError: a line is no entry, or there is none; names the place.
+    """
+    found: list[Entry] = []
+    kind = ""
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        section = _SECTION.fullmatch(line)
+        if section:
+            kind = section[1].lower()
+            continue
+        words = " ".join(line.removesuffix("*").lower().split())
+        if not (_WORD.search(words) or _UNSPACED.search(words)) or len(words) > LONGEST:
+            raise ValueError(
+                f"{where}:{number}: {shorten(line, 40)!r} is no word or phrase of at most {LONGEST} characters"
+            )
+        found.append(Entry(words, kind, line.endswith("*")))
+    if not found:
+        raise ValueError(f"{where}: holds no word: write one word or phrase a line")
+    return found
+
+
+@functools.lru_cache(maxsize=16)
+def word_list(path: Path) -> WordList:
+    """The list in a file.
+
+    Raises:
+        ValueError: it cannot be read, or is no list of words; names the line.
+    """
+    try:
+        text = path.expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"{path}: cannot be read: {why}") from None
+    return WordList(read_entries(text, str(path)))
+
+
+class WordList:
+    """Finds entries in texts: whole words where a script has spaces, else as they stand.
+
+    A text that holds none of the entries' first words costs one pass over its words, however long the list is.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        words: dict[str, list[tuple[str, str]]] = {}
+        begins: dict[str, list[tuple[str, str]]] = {}
+        signs: dict[str, list[tuple[str, str]]] = {}
+        for entry in dict.fromkeys(entries):
+            first = _WORD.match(entry.words)
+            if first is None:
+                signs.setdefault(entry.words[0], []).append((entry.words, entry.kind))
+                continue
+            gaps = r"[\s\-]{1,3}".join(map(re.escape, re.split(r"[\s\-]+", entry.words)))
+            end = "" if _UNSPACED.match(entry.words[-1]) else rf"(?![^\W_{UNSPACED}])"
+            tail = rf"[^\W_{UNSPACED}]{{0,40}}" if entry.begins else end
+            pattern = rf"(?<![^\W_{UNSPACED}]){gaps}{tail}"
+            only_word = entry.begins and first.end() == len(entry.words)
+            (begins if only_word else words).setdefault(first[0], []).append((pattern, entry.kind))
+        self._words: Mapping[str, list[tuple[str, str]]] = words
+        self._begins: Mapping[str, list[tuple[str, str]]] = begins
+        self._starts = tuple(begins)
+        self._signs = {sign: sorted(some, key=lambda one: -len(one[0])) for sign, some in signs.items()}
+        self._any_sign = re.compile("[" + "".join(map(re.escape, signs)) + "]") if signs else None
+
+    def find(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Start, end and kind of each entry in a text, in order; of two that overlap the first, then the longer."""
+        lower = text.lower()
+        if len(lower) != len(text):  # a few capitals become two small letters: places would shift
+            lower = "".join(sign if len(sign.lower()) > 1 else sign.lower() for sign in text)
+        found = [*self._spaced(lower), *self._unspaced(lower)]
+        end = 0
+        for start, stop, kind in sorted(found, key=lambda one: (one[0], -one[1], one[2])):
+            if start >= end:
+                yield start, stop, kind
+                end = stop
+
+    def _spaced(self, lower: str) -> Iterator[tuple[int, int, str]]:
+        if not self._words and not self._begins:
+            return
+        there = set(_WORD.findall(lower))
+        patterns = [one for word in self._words.keys() & there for one in self._words[word]]
+        if self._starts and any(word.startswith(self._starts) for word in there):
+            patterns += [one for some in self._begins.values() for one in some]
+        for pattern, kind in patterns:
+            for match in re.finditer(pattern, lower):  # read when it is first needed: a list may be long
+                yield *match.span(), kind
+
+    def _unspaced(self, lower: str) -> Iterator[tuple[int, int, str]]:
+        if self._any_sign is None or lower.isascii():
+            return
+        for match in self._any_sign.finditer(lower):
+            for words, kind in self._signs[match[0]]:
+                if lower.startswith(words, match.start()):
+                    yield match.start(), match.start() + len(words), kind
+                    break
