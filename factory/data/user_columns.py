@@ -24,6 +24,8 @@ SPLIT = "split"
 SPLITS = ("train", "validation", "test")
 STAGE = "stage"
 """The column that says in which stage of training a record is seen, from 1."""
+MARKS = "clean"
+"""The column that names the rules of `clean` that marked a record, as a list."""
 EXPERT = "expert"
 """The column that says which expert's set a record is of."""
 _BATCH = 1 << 16

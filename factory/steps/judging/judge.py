@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from factory.data.record import Message, Missing, Record
 from factory.data.text import turn_text
 from factory.step import ChatModelNames, Context, PerRecord
+from factory.steps.judging.grading.asked import Only, note_outcome, parse_only, tell_asked, why_asked
 from factory.steps.judging.grading.grader import Grade, Grader
 from factory.steps.judging.grading.reference import note_reference, reference_of
 from factory.steps.judging.grading.rubric import Rubric, load_rubric
@@ -50,6 +51,7 @@ class Judge(PerRecord):
         - judge: {model: teacher, rubric: complexity}
         - judge: {model: [teacher, other], samples: 4, temperature: 1}
         - judge: {model: teacher, rubric: accuracy, reference: reference_answer}
+        - judge: {model: teacher, rubric: harmlessness, only: harm_screen, sample: 0.02, keep: ">= 3"}
     """
 
     name: ClassVar[str] = "judge"
@@ -63,6 +65,12 @@ class Judge(PerRecord):
     keep: Condition | None = None
     """Condition that the stated level (the mean, where there are several) must meet for a record to be kept, such
     as ">= 4"; without it all are kept."""
+    only: str = ""
+    """Judge these records alone: those that a rule of `clean` marked, by its name, or with a score that meets a
+    condition, several joined by "or", such as "harm_screen or judge.quality < 3". The others are kept as they are,
+    their score missing ("not_asked")."""
+    sample: float = Field(0.0, ge=0, le=1)
+    """Share of the records that `only` leaves out that are judged too, drawn by lot: what it misses is told."""
     turns: Literal["all", "last"] = "all"
     """Which turns of a conversation are judged."""
     reference: bool | str = False
@@ -82,6 +90,7 @@ class Judge(PerRecord):
     """Most tokens of the reason and the score together."""
 
     _grader: Grader = PrivateAttr()
+    _only: Only | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _drawn(self) -> Self:
@@ -91,6 +100,8 @@ class Judge(PerRecord):
             raise ValueError(
                 f"the rubric {self.rubric!r} rates instructions, which have no `reference` answer"
             )
+        if self.sample and not self.only.strip():
+            raise ValueError("`sample` is of the records that `only` leaves out: give `only` too")
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(
                 "several `samples` at temperature 0 are one reply: set a `temperature`, such as 1"
@@ -101,6 +112,7 @@ class Judge(PerRecord):
         # Read once, with the recipe: a rubric that is wrong is found before any record, and stays the same.
         rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
         models = (self.model,) if isinstance(self.model, str) else self.model
+        self._only = parse_only(self.only)
         self._grader = Grader(
             rubrics, models, self.samples, self.temperature, self.max_tokens, self.reply, self.expected
         )
@@ -108,10 +120,26 @@ class Judge(PerRecord):
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         grader = self._grader
         score = f"judge.{grader.rubric('en').name}"
+        why = why_asked(self._only, self.sample, record, context)
+        if not why:
+            had = score in record.scores
+            yield record if had else record.with_score(score, NOT_ASKED, context.event(score))
+            return
         judged = await judge_record(
             grader, record, context, score=score, last=self.turns == "last", reference=self.reference
         )
-        yield keep_where(judged, decides(judged, score), self.keep, context.step)
+        done = keep_where(judged, decides(judged, score), self.keep, context.step)
+        if self._only is not None:
+            note_outcome(why, done, score, context)
+        yield done
+
+    def finish(self, context: Context) -> None:
+        """See `PerRecord.finish`."""
+        if self._only is not None:
+            tell_asked(self._only, context, self.keep is not None)
+
+
+NOT_ASKED = Missing("not_asked", "`only` does not ask about it")
 
 
 def decides(record: Record, score: str) -> str:

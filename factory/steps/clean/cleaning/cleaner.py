@@ -8,15 +8,13 @@ from typing import Any
 
 from factory.data.record import Event, Record
 from factory.data.text import shorten
+from factory.data.user_columns import MARKS
 from factory.steps.clean.cleaning.mending import mended
 from factory.steps.clean.cleaning.own import as_rule
 from factory.steps.clean.profiles.profile import Profile
 from factory.steps.clean.rules.registry import rules
 from factory.steps.clean.rules.rule import Action, AnyRule, Finding
 from factory.steps.clean.rules.view import View
-
-MARK = "clean"
-"""The column that names the rules of action `mark` that found a fault in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +98,8 @@ class Cleaner:
         now = self.look(after) if names else looked
         marks = [name for name in now.rules if self.actions[name] == "mark"]
         if marks:
-            known = record.meta.get(MARK)
+            known = record.meta.get(MARKS)
             listed = [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
-            after = replace(after, meta={**after.meta, MARK: list(dict.fromkeys([*listed, *marks]))})
+            after = replace(after, meta={**after.meta, MARKS: list(dict.fromkeys([*listed, *marks]))})
         drop = next((found for found in now.findings if self.actions[found.rule] == "drop"), None)
         return Cleaned(after, looked, names, drop)
