@@ -99,7 +99,7 @@ def test_without_it_all_are_judged_and_nothing_is_told_of_it() -> None:
     "text", ["Harm Screen", "harm_screen and loop", "< 3", "judge.quality <", "judge.quality 3"]
 )
 def test_what_is_neither_a_rule_nor_a_condition_is_told(text: str) -> None:
-    with pytest.raises(RecipeError, match="^only: "):
+    with pytest.raises(RecipeError, match=r"^only: "):
         Judge(only=text)
 
 
