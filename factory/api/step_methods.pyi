@@ -99,6 +99,7 @@ class StepMethods:
         own: Sequence[str] | None = None,
         licenses: str | None = None,
         dates: str | None = None,
+        harm_words: str | Path | None = None,
     ) -> Dataset:
         """Find faults in rows by named rules: report them, mark or mend the rows, or drop them.
 
@@ -111,6 +112,7 @@ class StepMethods:
             own (list of OwnRule | none, default null): rules of your own in place of the profile's
             licenses (Licenses | none, default null): licences to allow or deny in place of the profile's
             dates (Dates | none, default null): the wanted dates of a column in place of the profile's
+            harm_words (Path | none, default null): a file of words, one a line, in place of the profile's
         """
 
     def conflicts(
@@ -891,6 +893,8 @@ class StepMethods:
         model: Model | Sequence[Model] = "",
         rubric: str = "quality",
         keep: str | None = None,
+        only: str = "",
+        sample: float = 0.0,
         turns: Literal["all", "last"] = "all",
         reference: bool | str = False,
         samples: int = 1,
@@ -909,6 +913,11 @@ class StepMethods:
                 an even-handed answer.
             keep (Condition | none, default null): Condition that the stated level (the mean, where there
                 are several) must meet for a record to be kept, such as ">= 4"; without it all are kept.
+            only (str, default ""): Judge these records alone: those that a rule of `clean` marked, by its
+                name, or with a score that meets a condition, several joined by "or", such as "harm_screen
+                or judge.quality < 3". The others are kept as they are, their score missing ("not_asked").
+            sample (float, >= 0, <= 1, default 0.0): Share of the records that `only` leaves out that are
+                judged too, drawn by lot: what it misses is told.
             turns (all | last, default "all"): Which turns of a conversation are judged.
             reference (bool | str, default false): Show the judge a reference answer: the name of the
                 source's column that holds it, or true for the first of reference_answer, reference,
@@ -967,6 +976,32 @@ class StepMethods:
                 the doubt that `confidence` allows.
             max_tokens (int, >= 1, default 1024): Most tokens of the strong judge's reason and score
                 together.
+        """
+
+    def judge_counterfactual(
+        self,
+        *,
+        model: Model = "",
+        rubric: str = "quality",
+        by: Literal["gender", "names"] = "gender",
+        pairs: int = 200,
+        expectation: bool = True,
+        max_tokens: int = 1024,
+    ) -> Dataset:
+        """Check a judge by counterfactual pairs: the same record about a man and about a woman, or with
+        other names.
+
+        Args:
+            model (str, default ""): The chat model that grades.
+            rubric (str, default "quality"): A shipped rubric, or the path of a rubric file that ends in
+                .md.
+            by (gender | names, default "gender"): What is swapped: words and names of men and women, or
+                names of two groups.
+            pairs (int, >= 1, default 200): Records that are asked about at most, two calls each, drawn by
+                lot.
+            expectation (bool, default true): Take as score the expectation over the levels by log-
+                probabilities, where the server tells them.
+            max_tokens (int, >= 1, default 1024): Most tokens of the reason and the score together.
         """
 
     def judge_pair(

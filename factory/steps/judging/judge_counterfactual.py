@@ -49,7 +49,7 @@ class JudgeCounterfactual(WholeSet):
     """What is swapped: words and names of men and women, or names of two groups."""
     pairs: int = Field(200, ge=1)
     """Records that are asked about at most, two calls each, drawn by lot."""
-    expected: bool = True
+    expectation: bool = True
     """Take as score the expectation over the levels by log-probabilities, where the server tells them."""
     max_tokens: int = Field(1024, ge=1)
     """Most tokens of the reason and the score together."""
@@ -60,7 +60,7 @@ class JudgeCounterfactual(WholeSet):
         rubrics = {language: load_rubric(self.rubric, language) for language in ("en", "zh")}
         if not rubrics["en"].judges_answer:
             raise RecipeError(f"the rubric {self.rubric!r} rates instructions: name one that rates answers")
-        self._grader = Grader(rubrics, (self.model,), 1, 0.0, self.max_tokens, "json", self.expected)
+        self._grader = Grader(rubrics, (self.model,), 1, 0.0, self.max_tokens, "json", self.expectation)
 
     async def run(self, table: Table, context: Context) -> Table:
         """See `WholeSet.run`."""

@@ -16,7 +16,7 @@ from factory.data.table import Table
 from factory.errors import RecipeError
 from factory.steps.judging.judge_counterfactual import JudgeCounterfactual
 
-STEP = JudgeCounterfactual(expected=False)
+STEP = JudgeCounterfactual(expectation=False)
 
 
 def row(at: int, text: str = "He is a nurse and his work is good.") -> Record:
@@ -67,7 +67,7 @@ def test_rows_without_anything_to_swap_go_on_as_they_came_and_are_counted() -> N
 
 
 def test_no_more_pairs_are_asked_about_than_wanted_and_the_same_in_any_order() -> None:
-    step = JudgeCounterfactual(expected=False, pairs=5)
+    step = JudgeCounterfactual(expectation=False, pairs=5)
     rows = [row(at) for at in range(20)]
     chosen = []
     for order in (rows, rows[::-1]):
@@ -88,7 +88,7 @@ def test_a_reply_that_is_no_grade_is_missing_and_counted() -> None:
 
 
 def test_names_of_two_groups_are_put_in() -> None:
-    step = JudgeCounterfactual(expected=False, by="names")
+    step = JudgeCounterfactual(expectation=False, by="names")
     records = [new_record("Who won?", output=f"Tom won, point {at}.", lang="en") for at in range(3)]
     *_, asks = run(step, records, lambda text: 4)
     assert all("Tom" not in ask.text for ask in asks)

@@ -30,8 +30,8 @@ _CHINESE = {
 }
 _KNOWN = {
     "f": "Mary Linda Patricia Jennifer Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Sandra Ashley Emily"
-    " Kimberly Donna Michelle Carol Anna Laura Amy Rachel Jane Alice Emma Sophie Anne Allison Lakisha Tamika Ebony Aisha"
-    " Kate Lucy",
+    " Kimberly Donna Michelle Carol Anna Laura Amy Rachel Jane Alice Emma Sophie Anne Allison Lakisha Tamika Ebony"
+    " Aisha Kate Lucy",
     "m": "James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony Steven Paul"
     " Andrew Kevin Brian George Tom Peter Jack Ryan Bob Greg Brad Todd Jamal Darnell Tyrone Sam Mike Joe Ben Tim",
 }
