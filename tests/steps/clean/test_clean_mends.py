@@ -21,7 +21,7 @@ from factory.steps.clean.rules.rule import Finding, Found, Rule
 from factory.steps.clean.rules.view import Part
 
 EVENT = Event("01-clean", "mend")
-MENDING = [rule for rule in rules().values() if rule.mends]
+MENDING = [rule for rule in rules().values() if rule.mends and rule.needs is None]
 # Pieces of which faulty texts are made: each mend may bring another fault to light.
 _WORDS = "&#39; &amp; lt; amp; quot; \\n \\u4f60 Ã© â€™ １２ Ａ 你好 , ， 。 word text. ``` `a` $x$ noinput"
 _BLANKS = ["\u200b", "\ufeff", "\x07", " ", "\n", "\n\n\n", "\t", "\xa0", "\r\n", "\u2028"]

@@ -43,7 +43,7 @@ def test_the_tables_are_in_english_and_chinese() -> None:
         assert languages[name, "zh"] >= 4, name
 
 
-@pytest.mark.parametrize("name", list(rules()))
+@pytest.mark.parametrize("name", [name for name, rule in rules().items() if rule.needs is None])
 def test_the_examples_of_a_rule_are_examples(name: str) -> None:
     rule = rules()[name]
     if isinstance(rule, RecordRule):
@@ -59,6 +59,8 @@ def test_the_examples_of_a_rule_are_examples(name: str) -> None:
 def test_a_finding_lies_within_its_text() -> None:
     for row in ROWS:
         for name, rule in rules().items():
+            if rule.needs is not None:
+                continue
             for found in rule.findings(View(row.record)):
                 assert found.rule == name
                 if found.turn != RECORD:

@@ -27,6 +27,8 @@ def find_names(text: str) -> Iterator[Hit]:
     Raises:
         MissingDependency: presidio, or a spaCy model of the text's language, is not installed.
     """
+    if not any(map(str.isalpha, text)):
+        return
     yield from names_by(recogniser("zh" if detect_language(text) == "zh" else "en"), text)
 
 
