@@ -14,6 +14,8 @@ LONGEST = 200
 """Characters of an entry."""
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+_PLAIN_WORD = re.compile("[a-z0-9]+")
+_TO_BLANKS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _SECTION = re.compile(r"\[([A-Za-z][A-Za-z0-9_-]{0,39})\]")
 
 
@@ -73,12 +75,12 @@ def word_list(path: Path) -> WordList:
 class WordList:
     """Finds entries in texts: whole words where a script has spaces, else as they stand.
 
-    A text that holds none of the entries' first words costs one pass over its words, however long the list is.
+    A text that holds none of the entries' longest words costs one pass over its words, however long the list is.
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        words: dict[str, list[tuple[str, str]]] = {}
-        begins: dict[str, list[tuple[str, str]]] = {}
+        words: dict[str, list[tuple[str, str, str]]] = {}
+        begins: dict[str, list[tuple[str, str, str]]] = {}
         signs: dict[str, list[tuple[str, str]]] = {}
         for entry in dict.fromkeys(entries):
             first = _WORD.match(entry.words)
@@ -89,11 +91,16 @@ class WordList:
             end = "" if _UNSPACED.match(entry.words[-1]) else rf"(?![^\W_{UNSPACED}])"
             tail = rf"[^\W_{UNSPACED}]{{0,40}}" if entry.begins else end
             pattern = rf"(?<![^\W_{UNSPACED}]){gaps}{tail}"
-            only_word = entry.begins and first.end() == len(entry.words)
-            (begins if only_word else words).setdefault(first[0], []).append((pattern, entry.kind))
-        self._words: Mapping[str, list[tuple[str, str]]] = words
-        self._begins: Mapping[str, list[tuple[str, str]]] = begins
-        self._starts = tuple(begins)
+            # The longest word is the rarest; the last of an entry that only begins is none.
+            whole = _WORD.findall(entry.words)[: -1 if entry.begins else None]
+            if whole:
+                words.setdefault(max(whole, key=len), []).append((entry.words, pattern, entry.kind))
+            else:
+                begins.setdefault(first[0], []).append((entry.words, pattern, entry.kind))
+        self._words: Mapping[str, list[tuple[str, str, str]]] = words
+        self._begins: Mapping[str, list[tuple[str, str, str]]] = begins
+        self._keys, self._starts = frozenset(words), tuple(begins)
+        self._plain = all(map(str.isascii, words))
         self._signs = {sign: sorted(some, key=lambda one: -len(one[0])) for sign, some in signs.items()}
         self._any_sign = re.compile("[" + "".join(map(re.escape, signs)) + "]") if signs else None
 
@@ -112,13 +119,21 @@ class WordList:
     def _spaced(self, lower: str) -> Iterator[tuple[int, int, str]]:
         if not self._words and not self._begins:
             return
-        there = set(_WORD.findall(lower))
-        patterns = [one for word in self._words.keys() & there for one in self._words[word]]
-        if self._starts and any(word.startswith(self._starts) for word in there):
-            patterns += [one for some in self._begins.values() for one in some]
-        for pattern, kind in patterns:
+        there = self._words_of(lower)
+        patterns = [one for start in self._starts if start in lower for one in self._begins[start]]
+        if not self._keys.isdisjoint(there):
+            patterns += [one for word in sorted(self._keys.intersection(there)) for one in self._words[word]]
+        for entry, pattern, kind in patterns:
+            if not all(word in lower for word in _WORD.findall(entry)):
+                continue
             for match in re.finditer(pattern, lower):  # read when it is first needed: a list may be long
                 yield *match.span(), kind
+
+    def _words_of(self, lower: str) -> list[str]:
+        """The words among which the longest words of entries are, with others, the quickest way."""
+        if lower.isascii():
+            return lower.translate(_TO_BLANKS).split()
+        return (_PLAIN_WORD if self._plain else _WORD).findall(lower)
 
     def _unspaced(self, lower: str) -> Iterator[tuple[int, int, str]]:
         if self._any_sign is None or lower.isascii():
