@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from factory.statistics.arrays import Floats, Ints
 from factory.statistics.by_example import Features, Learnt, learn_by_example
@@ -124,7 +125,7 @@ def area_under_curve(scores: Floats, is_good: Sequence[bool] | Floats) -> float 
     return float((ranks(scores)[good].sum() - many * (many + 1) / 2) / (many * few))
 
 
-def _platt(probabilities: Floats, good: Floats) -> tuple[float, float]:
+def _platt(probabilities: Floats, good: NDArray[np.bool_]) -> tuple[float, float]:
     """Slope and intercept over the logits; the targets lie within 0 and 1, so that few examples are not overrun."""
     many, few = int(good.sum()), int((~good).sum())
     targets = np.where(good, (many + 1) / (many + 2), 1 / (few + 2))

@@ -13,7 +13,7 @@ from factory.steps.clean.cleaning.mending import mended
 from factory.steps.clean.cleaning.own import as_rule
 from factory.steps.clean.profiles.profile import Profile
 from factory.steps.clean.rules.registry import rules
-from factory.steps.clean.rules.rule import Action, AnyRule, Finding
+from factory.steps.clean.rules.rule import Action, AnyRule, Finding, Rule
 from factory.steps.clean.rules.view import View
 
 
@@ -87,10 +87,14 @@ class Cleaner:
         What a mend does away with is no fault any more: rules that mark and drop look at the mended record.
         """
         looked = self.look(record)
-        if not looked.findings:
+        # The answers that are not chosen are no part of the row's faults, and yet no place for a secret.
+        hides = len(record.answers) > 0 and any(
+            isinstance(rule, Rule) and rule.hides for rule in self._mending
+        )
+        if not looked.findings and not hides:
             return Cleaned(record, looked)
         after, names = record, list[str]()
-        if any(
+        if hides or any(
             found.replacement is not None and self.actions[found.rule] == "mend" for found in looked.findings
         ):
             able = [rule for rule in self._mending if rule.name not in looked.raised]

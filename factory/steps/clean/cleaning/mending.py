@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from factory.data.record import INPUT_SEPARATOR, Event, Media, Message, Record
 from factory.steps.clean.rules.rule import AnyRule, Finding, Rule
@@ -32,18 +33,20 @@ def mended(
     others = [rule for rule in rules if rule.group != "own"]
     hiding = [rule for rule in others if isinstance(rule, Rule) and rule.hides]
     # What is nobody's to read is taken out first, so that it is not in what the record keeps of its old texts.
-    for rule in hiding:
-        record = _once(record, rule, settings, names)
+    memo: dict[str, Any] = {}
+    for hides in hiding:
+        record = _once(record, hides, settings, names, memo)
+    record = _hidden_in_answers(record, hiding, settings, names, memo)
     hidden, known = record, len(names)
     for rule in own:
         record = _once(record, rule, settings, names)
     for _ in range(ROUNDS):
         was = record
         for rule in others:
-            record = _once(record, rule, settings, names)
+            record = _once(record, rule, settings, names, memo)
         if record is was:
             break
-    if record.messages == before.messages:
+    if record.messages == before.messages and record.answers == before.answers:
         return before, []
     by = list(dict.fromkeys(names))
     if any(rule.name in names[known:] for rule in hiding):  # it came to light by another mend
@@ -51,14 +54,41 @@ def mended(
     return _noted(hidden, record, event), by
 
 
-def _once(record: Record, rule: AnyRule, settings: Mapping[str, object], names: list[str]) -> Record:
+def _hidden_in_answers(
+    record: Record,
+    hiding: Sequence[Rule],
+    settings: Mapping[str, object],
+    names: list[str],
+    memo: dict[str, Any],
+) -> Record:
+    """The record without what is nobody's to read in any of its answers, those that are not chosen too."""
+    answers = []
+    for answer in record.answers if hiding else ():
+        alone = replace(record, messages=answer.turns, answers=(), chosen=-1, input_chars=0)
+        for rule in hiding:
+            alone = _once(alone, rule, settings, names, memo)
+        answers.append(answer if alone.messages == answer.turns else answer._replace(turns=alone.messages))
+    return (
+        record if tuple(answers) == record.answers or not hiding else replace(record, answers=tuple(answers))
+    )
+
+
+def _once(
+    record: Record,
+    rule: AnyRule,
+    settings: Mapping[str, object],
+    names: list[str],
+    memo: dict[str, Any] | None = None,
+) -> Record:
+    """The record mended by a rule once. `memo`: what rules keep for one another over several such rounds."""
     if not isinstance(rule, Rule):
         return record
+    view = View(record, dict(settings))
+    if memo is not None:
+        view.memo = memo
     try:
-        found = [one for one in rule.findings(View(record, dict(settings))) if one.replacement is not None]
-    except (
-        Exception
-    ):  # a plug-in's, on a text that was mended on the way: it is told where it fails on a row's own
+        found = [one for one in rule.findings(view) if one.replacement is not None]
+    except Exception:  # a plug-in's, on a text mended on the way: it is told where it fails on a row's own
         return record
     changed = applied(record, found) if found else record
     if changed.messages == record.messages:

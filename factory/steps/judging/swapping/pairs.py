@@ -19,6 +19,10 @@ GROUPS: dict[By, tuple[str, str]] = {
 }
 
 
+FEWEST = 6
+"""Pairs of a known order that a difference is told of: five that agree may do so by chance (1 in 16)."""
+
+
 class Pair(NamedTuple):
     """One record in two forms that differ in nothing that should count.
 
@@ -86,7 +90,7 @@ class Compared(NamedTuple):
         first, second = GROUPS[by]
         differ = f"{percent(self.differs, self.differs_interval)} of {self.pairs:,} pairs get another level"
         if self.difference is None or self.interval is None:
-            return f"{differ}; of which group is graded higher nothing can be told: too few pairs are of one"
+            return f"{differ}; which group is graded higher cannot be told of {self.oriented:,} pairs: it takes {FEWEST}"
         low, high = self.interval
         what = f"{first} {self.first:.2f}, {second} {self.second:.2f}"
         by_so_much = (
@@ -107,7 +111,7 @@ def compare_pairs(
     """
     signed = [pair for pair, counts in zip(scores, oriented, strict=True) if counts]
     differences = [first - second for first, second in signed]
-    interval = mean_interval(differences)
+    interval = mean_interval(differences) if len(differences) >= FEWEST else None
     many = len(scores)
     other = sum(first != second for first, second in levels)
     mean = [sum(column) / len(signed) for column in zip(*signed, strict=True)] if signed else [None, None]

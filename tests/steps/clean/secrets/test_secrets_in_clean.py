@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from secret_rows import FAULTS
 
-from factory.data.record import Event, Message, Record, ToolCall, new_record
+from factory.data.record import Candidate, Event, Message, Record, ToolCall, new_record
 from factory.errors import MissingDependency
 from factory.steps.clean.clean import Clean
 from factory.steps.clean.cleaning.tally import count, new_tally
@@ -42,6 +42,21 @@ def test_beside_another_mend_the_old_text_is_kept_without_its_secret() -> None:
 def test_a_secret_that_another_mend_brings_to_light_is_not_kept_either() -> None:
     record = cleaned(new_record("Q", output="Write to wei.zhang88&#64;163.com, Tom &amp; Ann."))
     assert "wei.zhang88" not in repr(record)
+
+
+def test_answers_that_are_not_chosen_hold_no_secret_either() -> None:
+    answers = tuple(
+        Candidate((Message("assistant", text),))
+        for text in ("Ask lilei@pku.edu.cn.", "Ask wei.zhang88@163.com.", "Ask nobody.")
+    )
+    messages = (Message("user", "Who is at wei.zhang88@163.com?"), *answers[2].turns)
+    for asked in (messages, (Message("user", "Who?"), *answers[2].turns)):
+        record = cleaned(Record("r", asked, answers=answers, chosen=2))
+        assert "@" not in repr(record)
+        assert cleaned(record) == record
+    one = cleaned(Record("r", messages, answers=answers, chosen=2))
+    assert one.messages[0].content == "Who is at <EMAIL_1>?"
+    assert [answer.text for answer in one.answers] == ["Ask <EMAIL_2>.", "Ask <EMAIL_1>.", "Ask nobody."]
 
 
 def test_calls_are_mended_and_stay_json() -> None:

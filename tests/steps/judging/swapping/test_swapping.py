@@ -152,7 +152,7 @@ def test_a_judge_that_prefers_men_is_told() -> None:
 def test_pairs_of_no_orientation_count_in_the_share_alone() -> None:
     found = compare_pairs([(4, 3), (3, 3)], [(4, 3), (3, 3)], [False, False])
     assert (found.differs, found.oriented, found.difference) == (0.5, 0, None)
-    assert "nothing can be told" in found.sentence("gender")
+    assert "cannot be told of 0 pairs" in found.sentence("gender")
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=30))
@@ -162,3 +162,9 @@ def test_turning_all_pairs_round_turns_the_difference(rows: list[tuple[int, int]
     other = compare_pairs(turned, turned, [True] * len(rows))
     assert one.difference == pytest.approx(-(other.difference or 0))
     assert (one.differs, one.apart) == (other.differs, other.apart)
+
+
+def test_five_pairs_tell_of_no_order_however_they_agree() -> None:
+    five, six = [(5, 4)] * 5, [(5, 4)] * 6
+    assert not compare_pairs(five, five, [True] * 5).told_apart
+    assert compare_pairs(six, six, [True] * 6).told_apart

@@ -79,43 +79,6 @@ def find_api_keys(text: str) -> Iterator[Hit]:
     yield from sorted(found)
 
 
-def _looking_like_keys(text: str) -> Iterator[re.Match[str]]:
-    end = 0
-    for start in sorted(_places(text)):
-        match = _KINDS.match(text, start) if start >= end else None
-        if match is not None:
-            end = match.end()
-            yield match
-
-
-def _places(text: str) -> Iterator[int]:
-    """Where a key may begin."""
-    for word in _WORDS:
-        at = text.find(word)
-        while at >= 0:
-            yield at
-            at = text.find(word, at + 1)
-    for match in _JOINED.finditer(text):
-        end = match.start()
-        before = _PREFIX.search(text, max(0, end - 12), end)
-        if before is not None:
-            joined = before[0]
-            own = joined if joined in _PREFIXES else joined.rpartition("_")[2]
-            if own in _PREFIXES:
-                yield end - len(own)
-    for match in _ZHIPU.finditer(text):
-        yield match.start() - 32
-
-
-def _named(text: str) -> Iterator[re.Match[str]]:
-    """What stands under the name of a key: behind a sign first, since there are fewer of these than of letters."""
-    for match in _VALUE.finditer(text):
-        if _NAME.search(text, max(0, match.start() - 40), match.start()):
-            yield match
-    if "Bearer " in text or "Basic " in text:
-        yield from _BEARER.finditer(text)
-
-
 def find_private_keys(text: str) -> Iterator[Hit]:
     """Each block of a private key, from its first line to its last. Told apart: blocks that hold no key ("...")."""
     if "PRIVATE KEY" not in text:

@@ -67,7 +67,9 @@ def _rule(
 def _placeholders(part: Part) -> Placeholders:
     known = part.view.memo.get(GROUP)
     if not isinstance(known, Placeholders):
-        known = part.view.memo[GROUP] = Placeholders(other.text for other in part.view.parts)
+        texts = [other.text for other in part.view.parts]
+        texts += [answer.text for answer in part.view.record.answers]
+        known = part.view.memo[GROUP] = Placeholders(texts)
     return known
 
 
