@@ -100,9 +100,9 @@ class ScoresQuality(WholeSet):
             return table
         examples = self._examples(records, context)
         known = await self._rows(examples.records, context)
-        usable = np.isfinite(known).all(axis=1)
+        usable = np.array(np.isfinite(known).all(axis=1), bool)
         context.count("examples_without_embedding", int((~usable).sum()))
-        taught = [record for record, use in zip(examples.records, map(bool, usable), strict=True) if use]
+        taught = [record for record, use in zip(examples.records, usable.tolist(), strict=True) if use]
         is_good = np.array(examples.is_good, bool)[usable]
         lengths = [float(word_count(record.output)) for record in taught]
         groups = group_numbers([record.prompt for record in taught])

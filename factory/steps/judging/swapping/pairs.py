@@ -90,7 +90,7 @@ class Compared(NamedTuple):
         first, second = GROUPS[by]
         differ = f"{percent(self.differs, self.differs_interval)} of {self.pairs:,} pairs get another level"
         if self.difference is None or self.interval is None:
-            return f"{differ}; which group is graded higher cannot be told of {self.oriented:,} pairs: it takes {FEWEST}"
+            return f"{differ}; which group is graded higher cannot be told of {self.oriented:,} pairs, under {FEWEST}"
         low, high = self.interval
         what = f"{first} {self.first:.2f}, {second} {self.second:.2f}"
         by_so_much = (
