@@ -41,6 +41,7 @@ def test_what_is_unsure_or_no_name_is_left(name: str, sure: float) -> None:
     assert list(names_by(known((name, sure)), f"{name} is here")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "language", "model"),
     [("Margaret asks.", "English", "en_core_web_sm"), ("张伟问李娜。", "Chinese", "zh_core_web_sm")],

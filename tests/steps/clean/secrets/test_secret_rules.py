@@ -156,6 +156,7 @@ def test_only_the_name_in_a_path_is_replaced() -> None:
     assert mended("open /home/liwei/a.txt") == "open /home/<USER_1>/a.txt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["sk-", "eyJ", "a@", "@a.", "1 ", "1-", "+1", "::", "1.1.1.", "/home/a", "key=", "://a:",
