@@ -23,7 +23,7 @@ from factory.steps.assemble.mixing.groups import FIELDS, Groups, groups_of, rang
 from factory.steps.assemble.mixing.shares import NEAR, give, in_rows
 from factory.steps.assemble.mixing.targets import RULES, Bound, Rule, ShareRule
 from factory.steps.assemble.mixing.telling import SHOWN, Outcome, Read, Telling, outcome_of, ratios
-from factory.steps.assemble.select.expression import Expression, SumOfScores
+from factory.steps.assemble.select.expression import SumOfScores
 from factory.steps.assemble.select.moved import moved
 from factory.steps.option_types import OneOrSeveral
 
