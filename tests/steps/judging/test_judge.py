@@ -204,7 +204,15 @@ def test_an_unknown_rubric_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_shipped_rubric_has_the_same_scale_in_both_languages(language: str) -> None:
-    assert shipped_rubrics() == ["accuracy", "bias", "complexity", "harmlessness", "helpfulness", "quality"]
+    assert shipped_rubrics() == [
+        "accuracy",
+        "answer_as_is",
+        "bias",
+        "complexity",
+        "harmlessness",
+        "helpfulness",
+        "quality",
+    ]
     for name in shipped_rubrics():
         rubric = load_rubric(name, language)
         assert (rubric.name, rubric.minimum, rubric.maximum) == (name, 1, 5)

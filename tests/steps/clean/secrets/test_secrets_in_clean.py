@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from secret_rows import FAULTS
 
@@ -16,6 +16,7 @@ from factory.steps.clean.clean import Clean
 from factory.steps.clean.cleaning.tally import count, new_tally
 from factory.steps.clean.rules.secrets import names
 from factory.steps.clean.rules.secrets.cover import covered, shape
+from factory.steps.clean.rules.secrets.rules import FINDS
 
 MEND = Clean(rules={"secrets": "mend", "whitespace": "mend", "html_entities": "mend"}).cleaner
 EVENT = Event("01-clean", "mend")
@@ -91,7 +92,15 @@ def test_a_shape_has_the_signs_and_no_letter_of_the_text() -> None:
     assert shape("Ab-9/王é") == "Xx-0/某某"
 
 
+@pytest.mark.parametrize("text", [text for texts in FAULTS.values() for text in texts])
+def test_no_rule_finds_a_place_twice(text: str) -> None:
+    for find in FINDS.values():
+        ends = [place for start, end, _ in find(text) for place in (start, end)]
+        assert ends == sorted(ends)
+
+
 @given(st.sampled_from([text for texts in FAULTS.values() for text in texts]))
+@example("C:/Users/Sofia/Desktop")
 def test_what_is_covered_is_as_long_as_before(text: str) -> None:
     assert len(covered(text)) == len(text)
     assert covered(text) != text

@@ -28,7 +28,7 @@ def find_home_paths(text: str) -> Iterator[Hit]:
         found += [match.span(1) for match in _UNIX.finditer(text) if _is_person(match, text)]
     if "Users" in text or "Settings" in text:
         found += [match.span(1) for match in _WINDOWS.finditer(text) if _is_person(match, text)]
-    for start, end in sorted(found):
+    for start, end in sorted(set(found)):  # C:/Users/NAME is of both kinds
         yield Hit(start, end - len(_dots(text[start:end])), "home")
 
 
