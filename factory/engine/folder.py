@@ -33,6 +33,8 @@ OWN_ENTRIES = (
     OWN_PROMPTS,
     LOCK,
 )
+_SAID = (LOCK, MANIFEST, "recipe.yaml", "report.html", OWN_PROMPTS)
+"""What tells of a run, and is nothing that it made."""
 _FIRST = (LOCK,)
 """What a run may leave in its folder before its manifest is there."""
 
@@ -58,9 +60,9 @@ def read_manifest(folder: Path) -> Manifest | None:
 def claimed(folder: Path, identity: Identity, overwrite: bool) -> Iterator[None]:
     """Hold a folder for the run of this identity (recipe, limit, input files).
 
-    The same recipe over the same input goes on in its folder; anything else needs `overwrite`, which removes
-    what the other run left there, and touches nothing that is not a run's own. Nothing is touched before the folder
-    is held: whoever runs in it goes on undisturbed.
+    The same recipe over the same input goes on in its folder. Where another run made something there, `overwrite` is
+    needed, which removes that and touches nothing that is not a run's own. Nothing is touched before the folder is
+    held: whoever runs in it goes on undisturbed.
 
     Raises:
         OutputError: the folder holds another run or something else, cannot be written, or another process runs in it.
@@ -100,13 +102,19 @@ def _check(folder: Path, identity: Identity, overwrite: bool) -> bool:
         "inputs": "input files that have changed since",
     }
     reason = " and ".join(what.get(key, key) for key in changed)
-    if not overwrite:
+    if not overwrite and _made_something(folder):
         raise OutputError(
             f"{folder} holds a run of {reason}: name another folder with --out, or replace it with --overwrite"
         )
     if strangers := [name for name in there if name not in OWN_ENTRIES]:
         raise OutputError(f"{folder} holds files that no run made ({strangers[0]}): name another with --out")
     return True
+
+
+def _made_something(folder: Path) -> bool:
+    """Whether the run in a folder came so far that there is anything to lose: one refused at its first step did not."""
+    made = (folder / name for name in OWN_ENTRIES if name not in _SAID)
+    return any(entry.is_file() for place in made for entry in (place, *place.rglob("*")))
 
 
 def _remove_parts(folder: Path) -> None:

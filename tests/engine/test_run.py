@@ -275,6 +275,18 @@ def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(
     assert result.kept > 0
 
 
+def test_a_run_that_was_refused_at_its_first_step_gives_its_folder_to_the_one_that_is_mended(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "seeds.jsonl"
+    path.write_text('{"unknown": 1}\n')
+    data = {"name": "mended", "steps": [{"read": {"path": str(path)}}]}
+    with pytest.raises(InputError, match="no known shape"):
+        run(data, tmp_path)
+    path.write_text('{"instruction": "Name a bee.", "output": "Maya"}\n')
+    assert run(data, tmp_path).kept == 1
+
+
 @pytest.mark.slow
 def test_a_run_never_overwrites_another_unasked(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
