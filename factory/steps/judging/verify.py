@@ -238,10 +238,11 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
     readings = [(HARD, SOFT, verified.satisfied)]
     if loose:
         readings.append((HARD + LOOSE, SOFT + LOOSE, sum(map(bool, verified.loose))))
-    scores, missing, notes = (
-        {name: value for name, value in of.items() if name not in names} if of else {}
-        for of in (record.scores, record.missing, record.notes)
-    )
+    scores, missing, notes = dict(record.scores), dict(record.missing), dict(record.notes)
+    if scores or missing or notes:  # mostly there is nothing yet
+        for name in names:
+            for old in (scores, missing, notes):
+                old.pop(name, None)
     for hard, soft, satisfied in readings:
         if not unknown:
             scores[hard], scores[soft] = float(satisfied == level), satisfied / level

@@ -62,12 +62,14 @@ class Verified:
     stated: tuple[Stated, ...]
     loose: tuple[bool | None, ...]
     event: Event
-    failed: list[Stated] = field(init=False)
-    unknown: list[Stated] = field(init=False)
+    failed: list[Stated] = field(init=False, default_factory=list)
+    unknown: list[Stated] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.failed = [one for one in self.stated if one.satisfied is False]
-        self.unknown = [one for one in self.stated if one.satisfied is None]
+        for one in self.stated:
+            satisfied = one.satisfied
+            if satisfied is not True:
+                (self.unknown if satisfied is None else self.failed).append(one)
 
     @property
     def satisfied(self) -> int:
