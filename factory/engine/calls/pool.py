@@ -146,7 +146,7 @@ class ModelPool:
 
         That is to score a text ("score"), to embed one ("embedding"), or to tell the log-probabilities of what it
         generates ("levels"); all chat servers answer ("chat"), and what runs here was made to. A model of which the
-        journal has scores or embeddings has shown that it can, and it may be that no more are needed.
+        journal has such replies has shown that it can, and it may be that no more are needed.
         """
         options = self._options.get(name)
         if use == "embedding" and isinstance(options, OpenAIEmbeddingOptions):
@@ -156,7 +156,8 @@ class ModelPool:
                 return lambda: _asked(self.embedder(name), lambda: embed([TEXT]))
         if use == "levels" and isinstance(options, OpenAIOptions):
             answering = self._chat_provider(name, options)
-            return lambda: _asked(self.chat(name), lambda: _told_levels(answering))
+            if not self._journal.knows("chat", answering.identity, '"logprobs":[['):
+                return lambda: _asked(self.chat(name), lambda: _told_levels(answering))
         if use == "score" and isinstance(options, OpenAIOptions):
             provider = self._chat_provider(name, options)
             if isinstance(provider, TextScorer) and not self._journal.knows("score", provider.identity):

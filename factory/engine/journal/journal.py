@@ -110,15 +110,18 @@ class Journal:
             raise cannot_use(self._file, self._read_only) from self._read_only
         return row
 
-    def knows(self, kind: str, model: str) -> bool:
-        """Whether replies of this kind by this model are seen in it.
+    def knows(self, kind: str, model: str, holding: str = "") -> bool:
+        """Whether replies of this kind by this model are seen in it, that hold some text where it is given.
 
         Looks at the first of its rows, which lie in the order of their hashes: any that are not rare are among them.
         """
         self._refuse_fork()
-        sql = f"SELECT 1 FROM (SELECT kind, model FROM replies LIMIT {_LOOKED_AT}) WHERE kind = ? AND model = ? LIMIT 1"
+        sql = (
+            f"SELECT 1 FROM (SELECT kind, model, reply FROM replies LIMIT {_LOOKED_AT}) WHERE kind = ? AND model = ? "
+            "AND (? = '' OR instr(CAST(reply AS TEXT), ?)) LIMIT 1"
+        )
         try:
-            return self._connection.execute(sql, (kind, model)).fetchone() is not None
+            return self._connection.execute(sql, (kind, model, holding, holding)).fetchone() is not None
         except sqlite3.Error:  # whoever needs a row of it is told
             return False
 
