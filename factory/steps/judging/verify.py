@@ -187,7 +187,7 @@ class _Tallies:
                 group = event.parents[0]
                 break
         level, unknown = len(verified.stated), len(verified.unknown)
-        self.strict.add(record.id, group, level, verified.satisfied, unknown)
+        self.strict.add(record.id, group, level, level - len(verified.failed) - unknown, unknown)
         if loose:
             self.loose.add(record.id, group, level, sum(map(bool, verified.loose)), unknown)
         kinds = self.kinds
