@@ -237,6 +237,7 @@ def test_the_old_tables_give_the_records_that_they_held_and_these_can_be_passed_
     assert len(sft.load("run/dataset/alpaca/train.jsonl")) == len(kept)
 
 
+@pytest.mark.slow
 def test_rows_in_the_layout_records_are_read_back_whole(old: Path) -> None:
     held = tables(old / "run")
     known = {record.id: record for record in held["dropped.parquet"] + held["steps/15-export/kept.parquet"]}

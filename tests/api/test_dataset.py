@@ -33,6 +33,7 @@ def teacher(server: ScriptedServer) -> Any:
     return sft.model("openai", base_url=server.base_url, model="scripted")
 
 
+@pytest.mark.slow
 def test_a_step_only_writes_itself_down_until_run_is_called(server: ScriptedServer) -> None:
     dataset = sft.load(ROWS).tag(model=teacher(server)).dedup_rouge(threshold=0.7)
     assert "pending: tag -> dedup_rouge" in repr(dataset)
@@ -77,6 +78,7 @@ def test_a_strict_load_raises_at_the_first_bad_row() -> None:
         sft.load([*ROWS, {"input": "no instruction"}], strict=True)
 
 
+@pytest.mark.slow
 def test_it_works_inside_a_running_event_loop_as_in_a_notebook(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

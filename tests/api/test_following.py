@@ -224,6 +224,7 @@ def test_smoothing_of_three_epochs_by_hand() -> None:
     assert smoothed(np.array([[1.0, 2.0, 0.0]]), 0.8, 1.0).tolist() == pytest.approx([0.36 + deviation])
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 9), min_size=1, max_size=40), st.floats(0.1, 0.7), st.floats(0, 0.3))
 def test_what_is_kept_is_harder_than_what_is_not_but_for_the_offset(
     scores: list[float], keep: float, offset: float
@@ -284,6 +285,7 @@ def test_a_variant_has_some_of_the_words_in_their_order(text: str, seed: int) ->
     assert all(letter in places for letter in "".join(left))
 
 
+@pytest.mark.slow
 def test_the_share_of_answers_rises_from_a_base_model_to_a_tuned_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class Embedder:
         async def embed(self, texts: Sequence[str]) -> Any:

@@ -40,6 +40,7 @@ def test_where_no_row_has_an_id_there_is_no_such_column() -> None:
     assert "row_id" not in repr(dataset)
 
 
+@pytest.mark.slow
 def test_the_users_columns_come_on_request_under_their_names() -> None:
     dataset = sft.load(ROWS)
     assert "url" not in dataset.to_pandas()

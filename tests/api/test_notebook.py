@@ -145,6 +145,7 @@ def test_a_run_that_stops_says_so_and_how_to_go_on(kernel: Kernel, server: Scrip
     assert "\nstopped, " in repr(kernel.displays[0][-1])
 
 
+@pytest.mark.slow
 def test_without_a_notebook_nothing_is_shown_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

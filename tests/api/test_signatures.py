@@ -64,6 +64,7 @@ def test_the_stub_has_a_method_for_each_step_with_its_options_and_what_they_mean
         assert all(f"{field} (" in told for field in fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_a_method_tells_its_options_and_its_manual_at_run_time(name: str) -> None:
     method = getattr(sft.load(ROWS), name)

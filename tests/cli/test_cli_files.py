@@ -55,6 +55,7 @@ def test_a_command_reads_several_files_folders_and_patterns(
     assert lines(here / "out.jsonl") == [ROWS[0], ROWS[2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["apply", "dedup_exact"], ["dedup", "--exact"]])
 def test_what_was_let_go_is_listed_with_the_users_own_ids(here: Path, words: list[str]) -> None:
     with (here / "in" / "part-2.jsonl").open("a") as file:
@@ -72,6 +73,7 @@ def test_what_was_let_go_is_listed_with_the_users_own_ids(here: Path, words: lis
         assert {row["id"] for row in csv.DictReader(file)} == {bad["id"], "mine-1"}
 
 
+@pytest.mark.slow
 def test_that_a_list_can_be_had_is_said_where_something_was_let_go(here: Path) -> None:
     assert "--dropped FILE lists the 1" in command("apply", "dedup_exact", "in").stderr
     assert "--dropped" not in command("apply", "dedup_exact", "in/part-1.jsonl").stderr
@@ -110,6 +112,7 @@ def test_the_encoding_is_an_option(here: Path) -> None:
     assert (here / "b.csv").read_text() == '"指令","输出"\n"什么是潮汐","海水的涨落"\n'
 
 
+@pytest.mark.slow
 def test_cells_that_a_spreadsheet_would_run_are_guarded_and_told(here: Path) -> None:
     done = command("apply", "dedup_exact", "in", "--field", "both", "--out", "out.csv")
     assert "2 cells that a spreadsheet would take for a formula" in done.stderr

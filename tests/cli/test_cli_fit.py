@@ -92,6 +92,7 @@ def test_scaling_tells_what_repeats_are_worth_where_data_was_seen_more_than_once
     assert "Four epochs are worth 3." in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

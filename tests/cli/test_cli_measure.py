@@ -54,6 +54,7 @@ def test_measure_takes_another_set_as_the_pool(tmp_path: Path) -> None:
     assert "the set's own tags: --pool" in factory("measure", pool)
 
 
+@pytest.mark.slow
 def test_measure_without_the_parser_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +70,7 @@ def test_measure_without_the_parser_says_how_to_get_it(
     assert "0 different in the 0 of 0 English instructions" in factory("measure", chinese)
 
 
+@pytest.mark.slow
 def test_measure_counts_pairs_in_english_and_prints_the_commonest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +139,7 @@ def test_sets_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     assert all(path in page.read_text(encoding="utf-8") for path in paths)
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:
     bad = write(tmp_path / "set.jsonl", [*ROWS, *({"nothing": at} for at in range(22))])
     printed = factory("measure", bad, code=3)
@@ -185,6 +188,7 @@ def test_an_applied_normalisation_writes_its_map_and_takes_it_again(
     assert "written beside it: out.tag_map-2.jsonl" in printed
 
 
+@pytest.mark.slow
 def test_a_csv_file_keeps_the_tags_that_its_rows_came_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +198,7 @@ def test_a_csv_file_keeps_the_tags_that_its_rows_came_with(
     assert "coding" in factory("measure", "out.csv")
 
 
+@pytest.mark.slow
 def test_a_map_that_is_broken_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     given, tag_map = write(tmp_path / "set.jsonl", [*ROWS]), tmp_path / "map.jsonl"

@@ -52,6 +52,7 @@ def steps(text: str) -> dict[str, Any]:
     return {name: options for step in yaml.safe_load(text)["steps"] for name, options in step.items()}
 
 
+@pytest.mark.slow
 def test_a_folder_of_documents_becomes_a_recipe_that_runs() -> None:
     manual("docs")
     done = new("docs/", "--brief", "Operators look up values")
@@ -74,6 +75,7 @@ def test_a_folder_of_documents_becomes_a_recipe_that_runs() -> None:
     assert "factory run recipe.yaml" in done.output
 
 
+@pytest.mark.slow
 def test_a_wanted_size_sets_how_much_is_asked() -> None:
     manual("docs", parts=20)
     few = steps(propose("docs/", "", "local", 1).text)

@@ -107,6 +107,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "rows.jsonl"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -142,11 +143,13 @@ def test_the_order_of_words_and_the_way_of_writing_change_nothing(fields: list[s
     assert rest == [word for part in order for word in part if part in parts[:3]]
 
 
+@pytest.mark.slow
 def test_a_field_is_named_with_dashes_or_as_in_a_recipe(rows: str) -> None:
     for name in ("--num-perm", "--num_perm"):
         assert "2 in" in factory("apply", "dedup_minhash", rows, name, "16").output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -112,6 +112,7 @@ def test_a_file_that_was_put_beside_the_runs_set_stays_here(hub: Hub) -> None:
     assert not {"messages/test.jsonl", "notes.txt"} & set(hub.repositories["org/tiny"].files)
 
 
+@pytest.mark.slow
 def test_two_files_are_compared_and_what_is_gone_is_shown(hub: Hub) -> None:
     write_rows("a.jsonl", ROWS)
     write_rows("b.jsonl", [*ROWS[:2], ("What is 2+2?", "5")])
@@ -121,6 +122,7 @@ def test_two_files_are_compared_and_what_is_gone_is_shown(hub: Hub) -> None:
     assert say("diff", "a.jsonl", "a.jsonl").count("4") >= 2
 
 
+@pytest.mark.slow
 def test_what_is_no_set_is_told_in_a_sentence(hub: Hub) -> None:
     write_rows("a.jsonl", ROWS)
     for name, said in (("missing.jsonl", "does not exist"), ("hf:not a name", "write hf://org/name")):

@@ -28,6 +28,7 @@ def factory(folder: Path, *arguments: str) -> Result:
     return done
 
 
+@pytest.mark.slow
 def test_a_servers_model_is_shown_and_a_second_look_asks_it_nothing(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

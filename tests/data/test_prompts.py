@@ -113,11 +113,13 @@ def test_the_two_languages_of_a_prompt_share_name_inputs_header_and_roles(name: 
     assert [role for role, _ in english.turns] == [role for role, _ in chinese.turns]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 def test_a_prompt_is_written_in_its_language(name: str, language: str) -> None:
     assert detect_language(load_prompt(name, language).turns[0][1]) == language
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 def test_what_calls_share_comes_before_what_they_do_not(name: str, language: str) -> None:
     """A server's prefix cache holds only what stands before the first value."""
@@ -127,6 +129,7 @@ def test_what_calls_share_comes_before_what_they_do_not(name: str, language: str
         assert role == "user"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 def test_a_value_goes_through_a_prompt_unchanged(name: str, language: str) -> None:
     prompt = load_prompt(name, language)
@@ -168,6 +171,7 @@ def test_a_value_that_is_not_text_is_refused_rather_than_printed(value: object) 
         load_prompt("tag/instag", "en").render(instruction=value)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 def test_langchain_reads_the_same_prompt(name: str, language: str) -> None:
     prompt = load_prompt(name, language)
@@ -262,6 +266,7 @@ def test_each_record_is_shown_one_example_of_a_pool_by_the_seed(operation: str, 
     assert min(shown[after] for after in pool) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "language"), PAIRS)
 def test_a_prompt_without_a_pool_is_the_same_for_every_record(name: str, language: str) -> None:
     prompt = load_prompt(name, language)

@@ -106,6 +106,7 @@ def test_files_of_the_version_before_are_taken_away_by_the_same_commit(hub: Hub,
     assert len(hub.repositories["org/set"].commits) == 3
 
 
+@pytest.mark.slow
 def test_rows_that_somebody_else_put_there_are_never_written_over_unasked(hub: Hub, tmp_path: Path) -> None:
     theirs = hub.repositories["org/set"] = Repository(private=True)
     theirs.commit({"README.md": b"ours", "data.csv": b"a,b\n"}, "theirs")
@@ -274,6 +275,7 @@ def test_a_name_under_which_one_may_not_write_is_told(hub: Hub, tmp_path: Path) 
         publish(export(tmp_path / "set", "a"), "hf://others/set")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -74,6 +74,7 @@ print(first.id, second.id, child.id)
 """
 
 
+@pytest.mark.slow
 def test_the_same_content_has_the_same_id_in_another_process() -> None:
     ids = [
         subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout

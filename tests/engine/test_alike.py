@@ -258,6 +258,7 @@ def test_the_terminal_tells_the_first_reason_under_the_table(server: ScriptedSer
     assert odd.exit_code == 2 or "give a number of records" in str(odd.exception)
 
 
+@pytest.mark.slow
 def test_a_run_of_few_records_that_all_fail_says_why(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = lambda request: refuse(400, WORDS)
     told = CliRunner().invoke(app, write(recipe(server, tmp_path, 5), tmp_path))

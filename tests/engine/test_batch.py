@@ -201,6 +201,7 @@ def test_part_of_the_results_is_used_and_the_rest_goes_to_a_new_file(
     ]
 
 
+@pytest.mark.slow
 def test_a_waiting_run_can_be_finished_online(server: ScriptedServer, tmp_path: Path) -> None:
     server.script = helpful
     data = small(server, tmp_path)

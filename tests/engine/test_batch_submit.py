@@ -168,6 +168,7 @@ def test_a_file_that_is_refused_stops_in_one_sentence_without_the_key(
     assert len(batches.batches) == 1
 
 
+@pytest.mark.slow
 def test_a_state_that_is_damaged_says_how_to_go_on(batches: ScriptedBatches, tmp_path: Path) -> None:
     recipe = data(batches, tmp_path)
     waits(recipe, tmp_path)

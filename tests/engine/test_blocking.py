@@ -43,6 +43,7 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_nothing_that_is_still_said(tmp_path: Path) -> None:
     done = tmp_path / "done"
     script = f"""

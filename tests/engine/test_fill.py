@@ -189,6 +189,7 @@ def test_a_border_between_sees_all_records_and_lets_near_copies_go(tmp_path: Pat
     assert dedup.entered == dedup.passed + sum(dedup.dropped.values())
 
 
+@pytest.mark.slow
 def test_greedy_decoding_gives_the_same_again_so_it_is_dry_after_two_rounds(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl")
     with in_thread(ScriptedServer()) as server:
@@ -292,6 +293,7 @@ def test_where_no_step_makes_records_it_says_so_and_repeats(tmp_path: Path) -> N
     assert Counter(record.lang for record in result.table().records()) == {"en": 20, "zh": 16}
 
 
+@pytest.mark.slow
 def test_a_trial_with_a_limit_fills_nothing(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl", en=2, zh=20)
     with in_thread(ScriptedServer()) as server:
@@ -300,6 +302,7 @@ def test_a_trial_with_a_limit_fills_nothing(tmp_path: Path) -> None:
     assert any("--limit" in said for said in result.facts.notices)
 
 
+@pytest.mark.slow
 def test_a_group_without_a_record_is_looked_for_and_told_where_none_comes(tmp_path: Path) -> None:
     rows(tmp_path / "rows.jsonl", zh=0)
     with in_thread(ScriptedServer()) as server, pytest.raises(FactoryError, match="no record has lang 'zh'"):

@@ -56,6 +56,7 @@ def test_ctrl_c_asks_for_a_clean_stop_and_gives_what_the_stop_gives(times: int) 
     thread.join()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_what_knows_no_stop() -> None:
     ended = threading.Event()
 

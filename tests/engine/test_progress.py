@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_server import ScriptedServer
@@ -56,6 +57,7 @@ def test_what_a_step_could_not_give_is_counted_by_score_and_kind_and_what_was_mi
     assert count_missing(table) == {("ifd", "unscored"): 2, ("judge.quality", "bad_reply"): 1}
 
 
+@pytest.mark.slow
 def test_a_run_tells_how_many_records_have_no_score_and_why(server: ScriptedServer, tmp_path: Path) -> None:
     """Of a step that sees one record at a time, and of one that sees them all."""
 

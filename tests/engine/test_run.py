@@ -275,6 +275,7 @@ def test_replies_that_are_no_json_fail_their_records_and_the_run_goes_on(
     assert result.kept > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_was_refused_at_its_first_step_gives_its_folder_to_the_one_that_is_mended(
     tmp_path: Path,
 ) -> None:

@@ -106,6 +106,7 @@ def test_requests_one_after_the_other_share_a_connection() -> None:
     assert [response.body for response in ask(answering(OK, OK, OK), 3)] == [b"ok"] * 3  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reply",
     [
@@ -148,6 +149,7 @@ def test_a_reply_that_is_not_whole_has_broken_off(reply: bytes) -> None:
     assert isinstance(result, BrokenOff)
 
 
+@pytest.mark.slow
 def test_a_reply_that_takes_too_long_is_given_up_and_its_connection_too() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, _, body = await read_request(reader)
@@ -171,6 +173,7 @@ def test_a_reply_that_takes_too_long_is_given_up_and_its_connection_too() -> Non
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_bytes_that_nobody_asked_for_are_not_taken_for_a_reply() -> None:
     forged = OK.replace(b"ok", b"no")
 

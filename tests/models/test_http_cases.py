@@ -222,6 +222,7 @@ async def by_aiohttp(url: str, seconds: float = SECONDS) -> Any:
         return "broken"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_reply_becomes_what_the_table_says(case: Case) -> None:
     async def main() -> None:
@@ -247,6 +248,7 @@ def test_aiohttp_makes_of_it_what_the_table_says(case: Case) -> None:
 WHOLE_REPLIES = [case for case in CASES if isinstance(case.reply, bytes) and len(case.reply) < 400]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WHOLE_REPLIES, ids=lambda case: case.name)
 def test_it_does_not_matter_how_a_reply_is_cut(case: Case) -> None:
     assert isinstance(case.reply, bytes)

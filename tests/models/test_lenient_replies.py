@@ -233,6 +233,7 @@ async def test_a_refusal_is_read_leniently_too(server: ScriptedServer) -> None:
             await send(server, Say(status=400, body=body))
 
 
+@pytest.mark.slow
 async def test_a_reply_beyond_any_length_fails_its_record(server: ScriptedServer) -> None:
     bomb = gzip.compress(bytes(65 << 20), 1)
     with pytest.raises(RecordFailed, match="more than 64 MiB") as caught:

@@ -121,6 +121,7 @@ def server(pids: Path, mood: str = "well", **options: object) -> LocalServer:
     return LocalServer("tiny", arguments=["--mood", mood, "--pids", str(pids)], **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_server_answers_inside_the_block_and_nothing_of_it_is_left_after_it(pids: Path) -> None:
     with server(pids) as running:
         assert running.base_url.startswith("http://127.0.0.1:")
@@ -143,6 +144,7 @@ def test_a_server_listens_on_loopback_alone_with_prefix_caching() -> None:
     assert command[-2:] == ["--dtype", "half"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mood", "words"),
     [
@@ -240,6 +242,7 @@ async def test_entries_that_want_the_same_server_share_it(pids: Path) -> None:
         await chat.close()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_server_that_dies_in_a_run_stops_it_with_the_reason(
     pids: Path, monkeypatch: pytest.MonkeyPatch

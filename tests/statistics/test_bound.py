@@ -42,6 +42,7 @@ def test_known_upper_bounds_at_95_percent(successes: int, draws: int, bound: flo
     assert upper_bound(successes, draws, 0.95) == pytest.approx(bound, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interval_of_many_draws_is_narrow_and_mirrors() -> None:
     low, high = interval(5_000, 10_000, 0.95)
     assert (low, high) == pytest.approx((0.4902, 0.5098), abs=2e-4)

@@ -61,6 +61,7 @@ def test_a_line_without_an_end_is_refused_in_a_plain_file_too(tmp_path: Path) ->
     assert peak < 32 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv"])
 @pytest.mark.parametrize("start", [b"", b"{}\n", b"instruction,output\n"])

@@ -31,6 +31,7 @@ def plain(number: int) -> list[str]:
     return [f"Question {at}?,Answer {at}." for at in range(number)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", "\t"])

@@ -197,6 +197,7 @@ async def test_a_model_that_never_fits_the_schema_costs_one_record_three_calls(t
     assert len(provider.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "finish", "said"),
     [

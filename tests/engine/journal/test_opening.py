@@ -183,6 +183,7 @@ def locks(path: Path) -> str:
     return subprocess.run([sys.executable, "-c", LOCKED, str(path)], capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
 def test_nothing_that_opens_the_journal_again_ends_the_locks_of_the_first(tmp_path: Path) -> None:
     from factory.engine.journal import contents

@@ -183,6 +183,7 @@ def test_the_raw_pages_give_most_rows_where_sql_gives_none(
     assert len(read) >= least * len(whole.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [16, 17, 20], ids=["size of a page", "its second byte", "bytes left unused"])
 @pytest.mark.parametrize("bit", [1, 4, 32, 128])
 def test_a_header_that_tells_a_wrong_size_of_a_page_is_not_believed(
@@ -564,6 +565,7 @@ def test_a_stored_reply_that_makes_no_sense_is_asked_for_again_and_told(
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 def test_no_key_is_ever_stored(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ def test_more_records_than_are_rehearsed_are_counted_in_proportion_and_said_so(t
     assert any(f"the first {plan.sampled} records" in line for line in bounds(made, plan).lines())
 
 
+@pytest.mark.slow
 def test_no_run_makes_more_calls_than_were_told_however_the_replies_fall(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

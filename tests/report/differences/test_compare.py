@@ -188,6 +188,7 @@ def test_what_is_printed_has_the_counts_and_nothing_of_a_row_is_active(
     assert "gone" in printed
 
 
+@pytest.mark.slow
 def test_changed_rows_are_fetched_together(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [new_record(f"row {at}", output="old") for at in range(2500)]
     changed = [replace(one, messages=(*one.messages[:-1], Message("assistant", "new"))) for one in rows]

@@ -102,6 +102,7 @@ def test_nothing_in_the_data_becomes_markup_or_hides(run_folder: Path) -> None:
     assert "\\u202eright-to-left\\u202c" in reader.text
 
 
+@pytest.mark.slow
 def test_families_of_duplicates_are_shown_by_cause_with_what_was_kept(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 48)
     text = Reader(render_report(folder)).text
@@ -149,6 +150,7 @@ def test_who_was_near_to_a_record_that_was_itself_dropped_later_is_shown_as_such
     assert "ROUGE-L 0.90middle" in text
 
 
+@pytest.mark.slow
 def test_duplicates_that_an_older_run_dropped_for_records_it_did_not_note_are_counted(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 6)
     old = [
@@ -188,6 +190,7 @@ def test_the_path_of_a_result_file_cannot_be_a_command(run_folder: Path) -> None
     assert "./javascript%3Aalert%281%29%22%3E%3Cb%3E" in hrefs
 
 
+@pytest.mark.slow
 def test_the_same_files_give_the_same_page(run_folder: Path) -> None:
     first = write_report(run_folder).read_bytes()
     assert write_report(run_folder).read_bytes() == first

@@ -138,6 +138,7 @@ def test_money_is_told_only_where_prices_are_given() -> None:
     assert "cost" not in speed_line(take_sample(progress), rates)
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_whole_lines_only_when_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "REFRESH_SECONDS", 0.005)
     monkeypatch.setattr(live, "LINE_SECONDS", 0.02)
@@ -175,6 +176,7 @@ def test_a_short_run_still_gets_its_last_line() -> None:
     assert "02-evolve 34/120" in file.getvalue()
 
 
+@pytest.mark.slow
 def test_warnings_are_told_once_each_and_a_flood_is_dammed() -> None:
     progress, file = make_progress(), io.StringIO()
     progress.warn("bad \x1b[2J [red]row[/red]")

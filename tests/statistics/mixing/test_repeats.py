@@ -19,6 +19,7 @@ def test_the_loss_is_the_published_one(parameters: float, tokens: float, publish
     assert DataConstrained().loss(parameters, tokens, 25e9) == pytest.approx(published, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(st.floats(1, 1e9), st.floats(1, 100))
 def test_repeats_are_worth_something_and_less_than_new_data(unique: float, epochs: float) -> None:
     worth = effective_data(unique, unique * epochs)

@@ -101,6 +101,7 @@ def test_no_run_takes_more_than_was_estimated(tmp_path: Path, options: dict[str,
     assert result.facts.records <= told.calls * 2
 
 
+@pytest.mark.slow
 def test_a_run_shows_planned_and_made_on_the_terminal_and_in_the_report_and_says_where_the_plan_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_run_shows_planned_and_made_on_the_terminal_and_in_the_report_and_says
     assert f"· · {name}" in Path("run/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_step_works_alone_without_a_file_and_its_plan_lies_beside_the_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,6 +242,7 @@ def test_the_highest_score_goes_first_and_a_missing_one_last() -> None:
     assert said.context.facts["records_without_score"] == 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_file_changes_nothing(random: Any) -> None:

@@ -142,6 +142,7 @@ def test_replay_by_share_takes_alike_from_each_earlier_set(tmp_path: Path) -> No
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_inscl_replays_more_of_the_less_similar_and_what_says_most(tmp_path: Path) -> None:
     def tagged(at: int, letter: str, source: str) -> Record:
         # The first 300 of each set have a rare tag.
@@ -250,6 +251,7 @@ def test_the_same_seed_gives_the_same_order_and_another_one_another() -> None:
     assert orders[0] == orders[1] != orders[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

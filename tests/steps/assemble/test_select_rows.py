@@ -102,6 +102,7 @@ WITHOUT_FILES = [name for name, method in METHODS.items() if not method.needs & 
 """Methods that need no more than the records."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", WITHOUT_FILES)
 def test_every_method_chooses_so_many_and_drops_the_rest_with_numbers(method: Any) -> None:
     done = select(Select(size=20, method=method, threshold=1.0), pool(), Embedder())

@@ -36,6 +36,7 @@ def warnings(step: str, options: dict[str, Any], by: str, folder: Path) -> str:
     return "\n".join(done.progress.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "options"), STEPS)
 def test_groups_of_one_record_each_are_told_and_groups_of_two_are_not(
     step: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -163,6 +163,7 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Clean(harm_words=tmp_path / "none.txt")
 
 
+@pytest.mark.slow
 def test_a_long_list_is_searched_at_once() -> None:
     words = WordList(Entry(f"word{at} tail") for at in range(20_000))
     assert [

@@ -110,6 +110,7 @@ def test_the_notebook_reads_cuts_and_keeps_where_chunks_stand(tmp_path: Path) ->
     assert [about.headings for record in again if (about := chunk_of(record))] == [("Pumps",), ("Seals",)]
 
 
+@pytest.mark.slow
 def test_a_column_of_a_data_set_is_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_list([{"content": "A page.", "url": "x"}, {"content": "B.", "url": "y"}])

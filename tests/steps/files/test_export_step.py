@@ -104,6 +104,7 @@ def called(n: int) -> Record:
     return replace(record, id=f"t{n}", messages=turns, tools=(TOOL,))
 
 
+@pytest.mark.slow
 def test_what_a_format_cannot_hold_is_told_with_its_count(tmp_path: Path) -> None:
     records = [new_record("a", output="b"), called(1), called(2)]
     _, warnings = export(Export(formats=("messages", "sharegpt", "alpaca")), records, tmp_path / "d")

@@ -68,6 +68,7 @@ def test_a_method_that_is_worse_than_chance_is_said_to_be() -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_more_random_draw_lies_within_the_band() -> None:
     pool = noise_pool(500)
     outside = 0

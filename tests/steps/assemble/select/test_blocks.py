@@ -53,6 +53,7 @@ def test_these_methods_go_block_by_block() -> None:
     assert sorted(IN_BLOCKS) == ["coverage", "dsir", "nearest", "rds", "top"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", IN_BLOCKS)
 @pytest.mark.parametrize("step", [1, 7, 32])
 def test_in_blocks_the_same_rows_are_chosen(method: str, step: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ ROWS = list(rows())
 MODULES = sorted({rule.check.__module__ for rule in rules().values()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.rule}{row.text[:40]}")
 def test_a_rule_finds_its_fault_and_passes_near_misses(row: Row) -> None:
     found = [one for one in rules()[row.rule].findings(View(row.record)) if one.turn == row.turn]
@@ -56,6 +57,7 @@ def test_the_examples_of_a_rule_are_examples(name: str) -> None:
         assert bool(found) is example.fault, example
 
 
+@pytest.mark.slow
 def test_a_finding_lies_within_its_text() -> None:
     for row in ROWS:
         for name, rule in rules().items():

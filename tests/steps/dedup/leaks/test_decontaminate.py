@@ -121,6 +121,7 @@ def test_every_turn_is_searched_and_a_field_narrows_the_search(tmp_path: Path) -
         assert [at for at, record in enumerate(result) if record.dropped is None] == kept
 
 
+@pytest.mark.slow
 def test_an_item_is_named_by_its_id_and_several_files_are_told_apart(tmp_path: Path) -> None:
     one = benchmark(tmp_path, {"task_id": "T/9\x1b[31m", "prompt": ITEM}, name="a.jsonl")
     two = benchmark(tmp_path, {"question_id": 3, "turns": [OTHER, "And what of dogs?"]}, name="b.jsonl")

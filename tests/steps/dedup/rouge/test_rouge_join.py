@@ -314,6 +314,7 @@ def test_there_must_be_a_worker() -> None:
         rouge_join([["a"]], 0.7, workers=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

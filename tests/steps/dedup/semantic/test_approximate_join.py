@@ -104,6 +104,7 @@ def test_semdedup_finds_its_clusters_from_as_many_rows_as_it_is_told() -> None:
     assert len(orders) == 2
 
 
+@pytest.mark.slow
 def test_semdedup_in_groups_never_drops_across_them() -> None:
     rows = near_duplicates(400)
     groups = np.arange(400) % 2

@@ -19,6 +19,7 @@ REPLIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REPLIES, ids=lambda case: repr(case["reply"][:40]))
 def test_a_reply_has_the_score_it_states_or_the_reason_why_it_has_none(case: dict[str, Any]) -> None:
     parsed = parse_score(case["reply"], case["minimum"], case["maximum"])

@@ -159,6 +159,7 @@ def test_text_of_any_kind_comes_through() -> None:
         assert outcome.value == 1 or len(text) > 1
 
 
+@pytest.mark.slow
 def test_many_run_at_once_without_a_loop_of_their_own() -> None:
     import asyncio
 

@@ -115,6 +115,7 @@ def test_code_that_fakes_its_result_has_not_passed(code: str) -> None:
     assert not outcome.passed, outcome
 
 
+@pytest.mark.slow
 def test_no_environment_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a-secret")
     assert value("import os\ndef f(): return dict(os.environ)") == {}
@@ -234,6 +235,7 @@ def test_nobody_outside_can_be_signalled_or_traced() -> None:
         assert value(code) == [-1, 1], call
 
 
+@pytest.mark.slow
 def test_no_rights_are_left() -> None:
     code = "import os\ndef f(): return [os.getuid(), os.geteuid(), os.getgroups()]"
     user, effective, groups = value(code)

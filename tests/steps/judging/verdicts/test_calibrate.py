@@ -358,6 +358,7 @@ def test_the_interval_of_an_area_holds_it_and_is_wide_where_little_is_known(
     assert area_interval(1 - area, m, n) == pytest.approx((1 - high, 1 - low), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_two_good_and_two_bad_rows_in_order_are_not_enough_for_a_threshold() -> None:
     found = calibrate_scores([1, 2, 3, 4], [0, 0, 1, 1])
     assert found.threshold is None
@@ -384,6 +385,7 @@ def calibrated(folder: Path, rows: list[dict[str, object]], *options: str) -> st
     return command(str(path), "--score", "said", "--label", "human", *options)
 
 
+@pytest.mark.slow
 def test_winners_written_as_1_and_0_are_asked_for_never_guessed(tmp_path: Path) -> None:
     pair = ("--first", "a", "--second", "b")
     with pytest.raises(
@@ -443,6 +445,7 @@ def test_three_codes_may_be_classes_levels_or_winners_so_that_the_kind_is_asked_
     assert "accuracy 75.0%" in calibrated(tmp_path, rows, "--kind", "pair")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "says"),
     [
