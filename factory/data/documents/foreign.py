@@ -9,7 +9,7 @@ from typing import Any
 
 from factory.data.documents.converted import CannotConvert, Converted, Writing, table_as_markdown
 
-_FURNITURE = ("page_header", "page_footer", "header", "footer", "page_number")
+_FURNITURE = ("page_header", "page_footer", "header", "footer", "page_number", "discarded")
 _DEEPEST = 200
 
 
@@ -50,6 +50,7 @@ def read_mineru(text: str) -> Converted:
     writing, odd, removed, page = Writing(), dict[str, int](), 0, 0
     for block in _loaded(text, list, "a list of contents"):
         if not isinstance(block, dict):
+            odd["entries that are no blocks left out"] = odd.get("entries that are no blocks left out", 0) + 1
             continue
         kind = str(block.get("type", ""))
         if kind in _FURNITURE:

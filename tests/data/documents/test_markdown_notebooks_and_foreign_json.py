@@ -149,6 +149,13 @@ def test_minerus_list_of_contents_is_read_with_headings_pages_and_tables() -> No
     assert (found.title, found.lines_removed, found.odd) == ("Heron", 1, {"pictures left out": 1})
 
 
+def test_what_mineru_discarded_and_what_is_no_block_are_left_out_and_counted() -> None:
+    blocks = [{"type": "text", "text": "A pump."}, {"type": "discarded", "text": "page 3 of 9"}, "stray"]
+    found = read_mineru(json.dumps(blocks))
+    assert (found.text, found.lines_removed) == ("A pump.", 1)
+    assert found.odd == {"entries that are no blocks left out": 1}
+
+
 @pytest.mark.parametrize("read", [read_docling, read_mineru])
 @pytest.mark.parametrize(
     "text", ["", "null", "3", "[]", "{}", "[3]", '{"body": {"children": [3]}}', "[" * 100_000]
