@@ -125,6 +125,8 @@ def detect_language(text: str) -> str:
 
 def prompt_language(language: str) -> str:
     """Which set of prompts serves a record of this language: "zh" for Chinese, else "en"."""
+    if language == "en":
+        return language  # as most are, and it is asked several times a record
     return "zh" if language.lower().replace("_", "-").split("-")[0] in {"zh", "cn", "chinese"} else "en"
 
 

@@ -197,7 +197,7 @@ def refusal(answer: str, instruction: str = "") -> str:
     says is one ("I'm sorry, but I can't assist with that"), and nothing is where it asks for a refusal. What a model
     cannot do may be said of it anywhere in the first words, where `instruction` speaks of no model or task.
     """
-    if "odel" in answer[:400] or "模型" in answer[:400] or "this task" in answer[:400]:
+    if _may_speak_of_a_model(answer[:400].lower()):
         third = _OF_THE_MODEL.search(answer[:400])
         if third is not None and not _ABOUT_MODELS.search(instruction):
             return third[0]
@@ -216,6 +216,18 @@ def refusal(answer: str, instruction: str = "") -> str:
     voiced = _ASKS_FOR_A_VOICE.search(asked) is not None
     alone = not _ASKS_FOR_AN_APOLOGY.search(asked)
     return _word(_refuses(opening, sure=voiced, alone=alone) or behind)
+
+
+def _may_speak_of_a_model(head: str) -> bool:
+    """Whether `_OF_THE_MODEL` can match: a word of each of its ways is there. Most answers are searched no further."""
+    return ("model" in head or "模型" in head or "this task" in head) and (
+        "not" in head
+        or "can't" in head
+        or "can’t" in head
+        or "unable" in head
+        or "无法" in head
+        or "不能" in head
+    )
 
 
 def _word(opening: str) -> str:
