@@ -113,12 +113,12 @@ class Journal:
     def knows(self, kind: str, model: str, holding: str = "") -> bool:
         """Whether replies of this kind by this model are seen in it, that hold some text where it is given.
 
-        Looks at the first of its rows, which lie in the order of their hashes: any that are not rare are among them.
+        Looks at the first of its rows by their keys, which are hashes: any that are not rare are among them.
         """
         self._refuse_fork()
         sql = (
-            f"SELECT 1 FROM (SELECT kind, model, reply FROM replies LIMIT {_LOOKED_AT}) WHERE kind = ? AND model = ? "
-            "AND (? = '' OR instr(CAST(reply AS TEXT), ?)) LIMIT 1"
+            f"SELECT 1 FROM (SELECT kind, model, reply FROM replies ORDER BY key LIMIT {_LOOKED_AT}) "
+            "WHERE kind = ? AND model = ? AND (? = '' OR instr(CAST(reply AS TEXT), ?)) LIMIT 1"
         )
         try:
             return self._connection.execute(sql, (kind, model, holding, holding)).fetchone() is not None

@@ -29,9 +29,11 @@ _COLUMNS = {
     "checksum": "BLOB",
 }
 _ADDED = ("server", "checksum")
+# Rows of two kilobytes lie one behind the other, and their keys in a narrow index: in the tree of keys itself, where
+# the first journals had them, a row costs three times as much to write, and a key that is not there as much to find.
 _SCHEMA = """
 CREATE TABLE replies (
-    key BLOB PRIMARY KEY,
+    key BLOB NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     model TEXT NOT NULL,
     request BLOB NOT NULL,
@@ -39,7 +41,7 @@ CREATE TABLE replies (
     created REAL NOT NULL,
     server TEXT,
     checksum BLOB
-) WITHOUT ROWID
+)
 """
 _BUSY_SECONDS = 60.0
 _DESCRIPTORS = 12  # more than the two connections of a journal need

@@ -1,17 +1,18 @@
 """Reads the replies of a journal from its raw pages, where SQLite itself gives up.
 
-The journal is one b-tree of self-contained rows (https://www.sqlite.org/fileformat2.html), and a row has a checksum
-of all that it holds. So each page is read on its own, whatever became of those above it, and each row proves
+The journal is one b-tree of self-contained rows (https://www.sqlite.org/fileformat2.html), in the first journals by
+their keys and in those of today by their numbers, beside an index of the keys alone; and a row has a checksum of all
+that it holds. So each page is read on its own, whatever became of those above it, and each row proves
 itself. A page in the write-ahead log must match its checksum too. A row from before there were checksums is known by
 its key, a hash of its request, and its reply is left out where it is no longer JSON or a vector of length 1: what
 nothing proves there is the time of the row, and a reply that is still JSON after some of its bits were flipped.
 
-Why not by SQLite itself: Python's module has SQL alone, which gets nothing where the way to a page is lost, and
-reads a log up to the first damage. The command `.recover` of SQLite's shell is no part of it, nor of every shell
-(Debian's lacks what it needs), and it stops at the same place of a log. Here are the replies recovered from
-damaged copies of a journal of 3,000 replies on 3,657 pages (in those whose log is damaged, it holds the newest
-800), ten copies of each kind of damage: by this module, by `.recover` of a shell of SQLite 3.40 built with it, and
-by SQL from both ends and by ranges of keys. Of seven more kinds none gave fewer here than by the others.
+Why not by SQLite itself: Python's module has SQL alone, which gets nothing where the way to a page is lost, and reads
+a log up to the first damage. The command `.recover` of SQLite's shell is no part of it, nor of every shell (Debian's
+lacks what it needs), and it stops at the same place of a log. Here are the replies recovered from damaged copies of a
+journal of 3,000 replies on 3,657 pages, in the tree of their keys (in those whose log is damaged, it holds the newest
+800), ten copies of each kind of damage: by this module, by `.recover` of a shell of SQLite 3.40 built with it, and by
+SQL from both ends and by ranges of keys. Of seven more kinds none gave fewer here than by the others.
 
     damage                                    here   .recover     SQL
     20 bits flipped                          99.6%      99.6%   99.6%
@@ -48,7 +49,8 @@ from factory.engine.journal.rows import Row, is_whole
 
 HEADER = b"SQLite format 3\x00"
 _PAGE_SIZE = 4096  # SQLite's default, for a file whose header is lost
-_LEAF, _INTERIOR = 0x0A, 0x02
+_LEAF, _INTERIOR, _NUMBERED = 0x0A, 0x02, 0x0D
+"""The first byte of a page with rows: of a tree by keys, a leaf and an inner one; of a tree by numbers, a leaf."""
 _TRIED_BYTES = 1 << 22  # read to see which of several sizes of a page is the right one
 _MOST_PAYLOAD = 1_000_000_000  # SQLite's limit of a row
 
@@ -156,26 +158,28 @@ def _layouts(file: int, log: int | None) -> list[tuple[int, int]]:
 
 def _rows_of(page: bytes, pages: _Pages) -> Iterator[Row]:
     """The rows whose cells lie on this page."""
-    if len(page) < 12 or page[0] not in (_LEAF, _INTERIOR):
+    if len(page) < 12 or page[0] not in (_LEAF, _INTERIOR, _NUMBERED):
         return
     interior = page[0] == _INTERIOR
     first = 12 if interior else 8
     cells = min(int.from_bytes(page[3:5], "big"), (len(page) - first) // 2)
     for offset in struct.unpack_from(f">{cells}H", page, first):
         try:
-            row = _row(_payload(page, offset + (4 if interior else 0), pages))
+            row = _row(_payload(page, offset + (4 if interior else 0), pages, numbered=page[0] == _NUMBERED))
         except (_Unreadable, IndexError, ValueError, struct.error):
             continue
         if is_whole(row):
             yield row
 
 
-def _payload(page: bytes, at: int, pages: _Pages) -> bytes:
-    """A cell's record, gathered from its page and the overflow pages behind it."""
+def _payload(page: bytes, at: int, pages: _Pages, *, numbered: bool) -> bytes:
+    """A cell's record, gathered from its page and the overflow pages behind it; `numbered`: behind a row's number."""
     length, at = _varint(page, at)
     if length > _MOST_PAYLOAD:
         raise _Unreadable
-    largest = (pages.usable - 12) * 64 // 255 - 23
+    if numbered:
+        _, at = _varint(page, at)
+    largest = pages.usable - 35 if numbered else (pages.usable - 12) * 64 // 255 - 23
     if length <= largest:
         return page[at : at + length]
     smallest = (pages.usable - 12) * 32 // 255 - 23

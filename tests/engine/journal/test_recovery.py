@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from scripted_server import ScriptedServer
 
 import factory as sft
+from factory.engine.journal import opening
 from factory.engine.journal import recovery as care
+from factory.engine.journal.contents import exported, prune
 from factory.engine.journal.journal import Journal
 from factory.engine.journal.keys import call_key
 from factory.engine.journal.log import log_is_whole
@@ -81,12 +83,15 @@ def overwrite(path: Path, at: int, data: bytes) -> None:
         file.write(data)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    """The bytes of a healthy journal and its rows."""
+@pytest.fixture(scope="module", params=["of today", "in the tree of its keys"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The bytes of a healthy journal and its rows, and of one as the first versions laid rows down."""
     path = tmp_path_factory.mktemp("whole") / "journal.db"
     wanted = rows(400)
-    write(path, wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param != "of today":
+            patch.setattr(opening, "_SCHEMA", f"{opening._SCHEMA} WITHOUT ROWID")
+        write(path, wanted)
     return Whole(path.read_bytes(), wanted)
 
 
@@ -220,8 +225,13 @@ def test_damage_deep_inside_stops_the_run_in_a_sentence_and_the_next_one_mends_i
 def test_damage_met_while_writing_stops_the_run_and_is_mended_too(whole: Whole, tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(whole.data)
-    at = whole.data.index(sorted(whole.rows)[400].key) // PAGE * PAGE
-    overwrite(path, at, b"\x0a" + b"\xff" * 400)
+    key = sorted(whole.rows)[400].key
+    pages = [
+        at * PAGE for at in range(len(whole.data) // PAGE) if key in whole.data[at * PAGE : (at + 1) * PAGE]
+    ]
+    for at in pages:
+        if whole.data[at] in (2, 10):  # of the tree of keys, where new ones go
+            overwrite(path, at, b"\x0a" + b"\xff" * 400)
     journal = Journal(path)
 
     async def fill() -> None:
@@ -235,6 +245,29 @@ def test_damage_met_while_writing_stops_the_run_and_is_mended_too(whole: Whole, 
     assert "recovered" in mended.recovered
     asyncio.run(mended.put(b"k" * 16, "chat", "m", b"{}", b"{}"))
     mended.close()
+
+
+def test_a_reply_whose_entry_in_the_index_is_damaged_is_stored_again_and_no_other_is_lost(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    wanted = [row.sealed() for row in rows(20)]
+    write(path, wanted)
+    lost, data = wanted[0], path.read_bytes()
+    (page,) = (at for at in range(0, len(data), PAGE) if data[at] == 10 and lost.key in data[at : at + PAGE])
+    last = data.index(lost.key, page) + len(lost.key) - 1
+    overwrite(path, last, bytes([data[last] ^ 1]))
+    journal = Journal(path)
+    assert stored(journal, wanted) == len(wanted) - 1
+    asyncio.run(journal.put(lost.key, *lost[1:5]))
+    assert stored(journal, wanted) == len(wanted)
+    journal.close()
+    assert prune(path, []).shrunk
+    told = list(exported(path))
+    assert sorted(row["key"] for row in told) == sorted(row.key.hex() for row in wanted)
+    again = Journal(path)
+    assert stored(again, wanted) == len(wanted)
+    again.close()
 
 
 def test_a_vector_with_one_number_overwritten_is_left_out() -> None:
