@@ -212,13 +212,16 @@ class Record(Replaceable):
     @property
     def asked(self) -> Message | None:
         """The last user turn, None where there is none."""
-        at = self.last_user
-        return self.messages[at] if at >= 0 else None
+        for turn in reversed(self.messages):
+            if turn.role == "user":
+                return turn
+        return None
 
     @property
     def prompt(self) -> str:
         """The last user turn as text: what it shows, its instruction and its input (`text.turn_text`)."""
-        return turn_text(self.asked) if self.asked is not None else ""
+        asked = self.asked
+        return turn_text(asked) if asked is not None else ""
 
     @property
     def language(self) -> str:

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
     def sealed(self) -> Row:
         """This row with the checksum of what it holds."""
-        return self._replace(server=self.server or "", checksum=checksum(self))
+        return Row(*self[:6], self.server or "", checksum(self))
 
 
 COLUMNS = ", ".join(Row._fields)
