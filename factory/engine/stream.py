@@ -62,6 +62,7 @@ class Stream:
         Raises:
             RunStopped: no record can go on.
         """
+        self._loop = asyncio.get_running_loop()  # asked once: each time costs a call of the system
         inside: deque[asyncio.Task[list[Record]] | Record] = deque()
         exhausted = False
         try:
@@ -102,7 +103,7 @@ class Stream:
         if depth == len(self._steps) or record.dropped is not None:
             return record
         self._progress[depth].entered += 1
-        task = asyncio.create_task(self._flow(record, depth))
+        task = self._loop.create_task(self._flow(record, depth))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

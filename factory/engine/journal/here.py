@@ -21,6 +21,9 @@ _MOST_DESCRIPTORS = 1 << 16  # looked at where the system has no list of them
 opening = threading.RLock()
 """Held from the look at the descriptors to the moment that SQLite has the file open."""
 
+forks = 0
+"""How many forks lie between this process and the one that Python began in."""
+
 _inherited: set[tuple[int, int]] = set()
 
 
@@ -59,8 +62,8 @@ def was_open_at_fork(path: Path) -> bool:
 
 
 def _after_fork() -> None:
-    global opening
-    opening = threading.RLock()
+    global opening, forks
+    opening, forks = threading.RLock(), forks + 1
     _inherited.update((one.st_dev, one.st_ino) for one in open_files())
 
 

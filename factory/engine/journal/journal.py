@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from factory.data.whole_file import NO_DESCRIPTORS, is_full
+from factory.engine.journal import here
 from factory.engine.journal.opening import (
     cannot_use,
     connect,
@@ -79,7 +79,7 @@ class Journal:
             raise
         self._writer.text_factory = bytes
         self._identity = self._identities()
-        self._process = os.getpid()
+        self._forks = here.forks
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.damaged: set[bytes] = set()
@@ -170,7 +170,7 @@ class Journal:
 
     def close(self) -> None:
         """Finish what is queued and close the file."""
-        if self._process != os.getpid():
+        if self._forks != here.forks:
             return
         if self._thread is not None:
             self._queue.put(None)
@@ -295,7 +295,7 @@ class Journal:
         return found
 
     def _refuse_fork(self) -> None:
-        if self._process != os.getpid():
+        if self._forks != here.forks:
             raise RunStopped(
                 f"the journal {self.path} was opened before this process was forked, and cannot be shared that way: "
                 'start the process with multiprocessing.get_context("spawn"), or open the journal in it'
