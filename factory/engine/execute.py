@@ -95,9 +95,10 @@ class Execution:
         self._gate.watch.most = self.stop_after_alike
         self._gate.tell = self.progress.tell
         self._gate.failed = self._gate.close
-        self._gate.spent = lambda: spent_reason(
-            self.budget, self.progress, self._gate.sending + pool.batches.ahead
-        )
+        if self.budget != NO_BUDGET:
+            self._gate.spent = lambda: spent_reason(
+                self.budget, self.progress, self._gate.sending + pool.batches.ahead
+            )
         contexts = [
             Context(
                 label,
