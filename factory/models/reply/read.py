@@ -26,7 +26,7 @@ from factory.models.reply.ends import (
     normal_end,
     told_end,
 )
-from factory.models.reply.gate import may_hold_any
+from factory.models.reply.gate import may_hold_any, may_hold_mark
 
 _UNCOUNTED = Usage()
 UNUSABLE = frozenset(
@@ -93,7 +93,7 @@ def read_reply(
 def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
     """A reply as it was stored, read as one is read today; one that was read so is given back as it is."""
     end = normal_end(reply.finish_reason)
-    if not may_hold_any(reply.text):
+    if not _may_hold_more(reply.text, request):
         if reply.calls and end == WHOLE:
             end = CALLS
         return reply if end == reply.finish_reason else replace(reply, finish_reason=end)
@@ -115,6 +115,13 @@ def read_again(reply: Reply, request: ChatRequest | None) -> Reply:
     reasoning = "\n\n".join(thought for thought in (reply.reasoning, parts.reasoning) if thought)
     noted = (*reply.noted, *half, *parts.noted)
     return replace(reply, text=parts.text, finish_reason=end, reasoning=reasoning, calls=calls, noted=noted)
+
+
+def _may_hold_more(text: str, request: ChatRequest | None) -> bool:
+    """Whether a text is worth a closer look; JSON that was asked for is left in its form, and has no labels."""
+    if request is None or request.schema is None:
+        return may_hold_any(text)
+    return may_hold_mark(text) or "\ufffd" in text
 
 
 def is_mishap(reply: Reply) -> bool:
