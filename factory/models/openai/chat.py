@@ -60,10 +60,16 @@ class OpenAIBodies:
 
     def body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
         """What is sent for a request of `n` samples; a schema goes out as `response_format`."""
+        if request.schema is None:
+            return self._body(request, n)
+        return self._fitting_body(request, orjson.dumps(request.schema), request.schema, n)
+
+    def _fitting_body(
+        self, request: ChatRequest, key: bytes, schema: Mapping[str, Any], n: int
+    ) -> dict[str, Any]:
+        """The body of a request whose reply has to fit `schema`, which is `key` as JSON."""
         body = self._body(request, n)
-        if request.schema is not None:
-            key = orjson.dumps(request.schema)
-            body["response_format"] = self._formats.get(key) or self._format(key, request.schema)
+        body["response_format"] = self._formats.get(key) or self._format(key, schema)
         return body
 
     def _body(self, request: ChatRequest, n: int = 1) -> dict[str, Any]:
@@ -172,7 +178,7 @@ class OpenAIChat(OpenAIBodies):
         if key in self._in_words:
             return await self._ask_in_words(request, schema, n)
         try:
-            completion = await self._ask(self.body(request, n))
+            completion = await self._ask(self._fitting_body(request, key, schema, n))
         except BadRequest:
             if key in self._taken:  # the server took the schema before: it is not to blame
                 raise
