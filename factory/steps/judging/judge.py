@@ -118,9 +118,9 @@ class Judge(PerRecord):
         )
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
-        grader = self._grader
+        grader, only = self._grader, self._only
         score = f"judge.{grader.rubric('en').name}"
-        why = why_asked(self._only, self.sample, record, context)
+        why = why_asked(only, self.sample, record, context)
         if not why:
             had = score in record.scores
             yield record if had else record.with_score(score, NOT_ASKED, context.event(score))
@@ -129,7 +129,7 @@ class Judge(PerRecord):
             grader, record, context, score=score, last=self.turns == "last", reference=self.reference
         )
         done = keep_where(judged, decides(judged, score), self.keep, context.step)
-        if self._only is not None:
+        if only is not None:
             note_outcome(why, done, score, context)
         yield done
 

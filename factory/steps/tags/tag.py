@@ -154,13 +154,14 @@ class TagIntents(PerRecord):
         return asked.answer
 
     def _vocabulary(self, context: Context) -> Vocabulary | None:
-        if self.vocabulary is not None and self._closed is None:
+        if self.vocabulary is None:  # a private attribute costs more than all else here
+            return None
+        if self._closed is None:
             from factory.steps.tags.tag_sets.vocabulary import Vocabulary
 
             self._closed = Vocabulary.read(context.read_rows(self.vocabulary), str(self.vocabulary))
-        if self._closed is not None:
-            context.facts["vocabulary"] = len(self._closed.names)
-            context.count("outside", 0)
+        context.facts["vocabulary"] = len(self._closed.names)
+        context.count("outside", 0)
         return self._closed
 
     async def _shown(self, closed: Vocabulary, query: str, context: Context) -> Sequence[str]:
