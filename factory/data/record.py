@@ -212,7 +212,7 @@ class Record(Replaceable):
     @property
     def asked(self) -> Message | None:
         """The last user turn, None where there is none."""
-        for turn in reversed(self.messages):
+        for turn in self.messages[::-1]:
             if turn.role == "user":
                 return turn
         return None

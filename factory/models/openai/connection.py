@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._most_bytes = most_bytes
         self._waiting: asyncio.Future[Response] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -79,11 +81,12 @@ class Connection(asyncio.Protocol):
         self._waiting = waiting
         self.reusable = False
         self.transport.write(request)
-        timer = self.loop.call_at(deadline, self._late)
+        self._deadline = deadline
+        if self._timer is None or self._timer.when() > deadline:
+            self._wake_at(deadline)
         try:
             return await waiting
         finally:
-            timer.cancel()
             self._waiting = None
 
     def end(self) -> None:
@@ -95,10 +98,24 @@ class Connection(asyncio.Protocol):
                 else:
                     self.transport.abort()
         self.reusable = False
+        self._wake_at(None)
         self._fail(BrokenOff("closed from this side"))
 
+    def _wake_at(self, when: float | None) -> None:
+        """Look at the clock then, in place of when it was to be; None: not any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when is None else self.loop.call_at(when, self._late)
+
     def _late(self) -> None:
-        self._fail(TimeoutError())
+        """The deadline of this request has passed, or that of an earlier one: a timer for each costs more than all."""
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._deadline > self.loop.time():
+            self._wake_at(self._deadline)
+        else:
+            self._fail(TimeoutError())
 
     def _fail(self, error: Exception) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -143,6 +160,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BaseProtocol`."""
         self.reusable = False
+        self._wake_at(None)
         until_end = "content-length" not in self._headers and "transfer-encoding" not in self._headers
         if exc is None and self._head_read and until_end:
             self._finish(reusable=False)
