@@ -164,6 +164,7 @@ def _records(
     folder: Path | None,
     tell: Callable[[str], None],
 ) -> Iterator[Record | BadRow]:
+    asked = shape
     head, shape, names = first_rows(rows, file, shape)
     if names:
         told = ", ".join(f"{shorten(own, 30)!r} as {known}" for own, known in names.items())
@@ -191,7 +192,21 @@ def _records(
                     odd.update(absent_media(parsed.messages, folder))
                 yield _record(parsed, source, seen, f"{file}:{row.place}")
         except BadShape as error:
-            yield BadRow(file, row.place, str(error), row_shown(row))
+            other = "" if asked else _other_shape(row.value, names, shape)
+            yield BadRow(file, row.place, other or str(error), row_shown(row))
+
+
+def _other_shape(value: object, names: Mapping[str, str], shape: str) -> str:
+    """What to say of a row that is one of another shape than the file's; "" where it is none."""
+    if not isinstance(value, Mapping) or is_record_row(value):
+        return ""
+    own = recognise([usual(value, names)[0]])
+    if own is None or own == shape:
+        return ""
+    return (
+        f"it is a row of the shape {own}, and the file's other rows are {shape}: put the rows of each shape into a "
+        "file of their own"
+    )
 
 
 def first_rows(

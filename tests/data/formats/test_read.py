@@ -298,3 +298,33 @@ def test_real_pools_and_seeds_have_the_rows_their_readme_tells() -> None:
             records = read(DATA / cells[1])
             assert len(records) == int(cells[2]), cells[1]
             assert len({record.id for record in records}) == len(records)
+
+
+def test_a_row_of_another_shape_than_the_files_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "mixed.jsonl"
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rows = [
+        {"messages": turns},
+        {"messages": turns},
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+        {"messages": "no turns"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    bad = [row.reason for row in read_records(file) if isinstance(row, BadRow)]
+    assert bad == [
+        "it is a row of the shape preference, and the file's other rows are messages: put the rows of each shape "
+        "into a file of their own",
+        "it has no list of turns: name the column 'messages'",
+    ]
+
+
+def test_a_weight_between_none_and_all_is_kept_and_told(tmp_path: Path) -> None:
+    file = tmp_path / "weights.jsonl"
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0.5}]
+    file.write_text(json.dumps({"messages": turns}) + "\n")
+    told: list[str] = []
+    (record,) = read_records(file, tell=told.append)
+    assert isinstance(record, Record)
+    assert record.messages[-1].weight == 0.5
+    assert len(told) == 1
+    assert "a weight between 0 and 1" in told[0]

@@ -29,6 +29,8 @@ def take_weight(left: dict[str, Any], form: dict[str, Any], told: list[str]) -> 
         if not 0 <= number <= 1:
             told.append("a weight that is not between 0 and 1")
             continue
+        if 0 < number < 1:
+            told.append("a weight between 0 and 1, which most trainers take for 1 or not at all")
         if found is None:
             form.setdefault("weight", key)
             found = number
