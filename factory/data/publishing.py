@@ -18,8 +18,8 @@ import orjson
 from factory.data.formats.card import MARK
 from factory.data.formats.exported import BESIDE, exported_files
 from factory.data.hub import HubName, endpoint, reason, require_hub, token
-from factory.data.references import is_run
-from factory.data.run_manifest import MANIFEST, Manifest
+from factory.data.references import finished_run, is_run
+from factory.data.run_manifest import Manifest
 from factory.data.text import shorten
 from factory.errors import FactoryError, InputError, MissingSecret, OutputError, RunStopped
 
@@ -72,14 +72,7 @@ def release_of(folder: Path) -> Release:
     """
     manifest: Manifest | None = None
     if is_run(folder):
-        try:
-            manifest = Manifest.read(folder / MANIFEST)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder / MANIFEST}: is not the manifest of a run ({error})") from error
-        if not manifest.finished:
-            raise InputError(
-                f"the run in {folder} has not finished ({manifest.status}): run its recipe again to its end"
-            )
+        manifest = finished_run(folder)
         if not manifest.kept:
             raise InputError(f"the run in {folder} kept no record: there is nothing to publish")
     place = folder / "dataset" if manifest is not None else folder

@@ -52,11 +52,11 @@ def is_run(folder: Path) -> bool:
     return (folder / MANIFEST).is_file() and (folder / "recipe.yaml").is_file()
 
 
-def kept_file(folder: Path) -> Path:
-    """The file of the records that the run in this folder kept.
+def finished_run(folder: Path) -> Manifest:
+    """The manifest of the run in this folder.
 
     Raises:
-        InputError: it has not finished, or its files are gone.
+        InputError: there is none, or the run has not finished.
     """
     try:
         manifest = Manifest.read(folder / MANIFEST)
@@ -64,8 +64,18 @@ def kept_file(folder: Path) -> Path:
         raise InputError(f"{folder / MANIFEST}: is not the manifest of a run ({error})") from error
     if not manifest.finished:
         raise InputError(
-            f"the run in {folder} has not finished ({manifest.status or 'running'}): run its recipe again to its end"
+            f"the run in {folder} has not finished ({manifest.status}): run its recipe again to its end"
         )
+    return manifest
+
+
+def kept_file(folder: Path) -> Path:
+    """The file of the records that the run in this folder kept.
+
+    Raises:
+        InputError: it has not finished, or its files are gone.
+    """
+    manifest = finished_run(folder)
     path = folder / "steps" / manifest.steps[-1].label / "kept.parquet" if manifest.steps else folder
     if not path.is_file():
         raise InputError(
