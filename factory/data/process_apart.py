@@ -13,7 +13,35 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
+
+
+class Ending:
+    """Ends from another thread the processes that are started where `ENDING` holds this, so that none is waited for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._over = False
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        """Take a process for one that was started here; it is ended at once where all are."""
+        with self._lock:
+            self._started = [*(one for one in self._started if one.returncode is None), process]
+            if self._over:
+                process.kill()
+
+    def end(self) -> None:
+        """End those that run, and any that will be started."""
+        with self._lock:
+            self._over = True
+            for process in self._started:
+                process.kill()
+
+
+ENDING: ContextVar[Ending | None] = ContextVar("ENDING", default=None)
+"""Who may end the processes that are started."""
 
 
 class ProcessApart:
@@ -49,6 +77,8 @@ class ProcessApart:
             env={"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
+        if ending := ENDING.get():
+            ending.add(self._process)
 
     def end(self) -> None:
         """End it, whatever it does."""

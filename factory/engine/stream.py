@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from factory.data.process_apart import ENDING, Ending
 from factory.data.record import Record
 from factory.data.whole_file import cannot_write
 from factory.engine.batch.chat import is_waiting
@@ -57,7 +59,8 @@ class Stream:
     ) -> None:
         """Send each record of `source` through the steps and hand what becomes of it to `sink`.
 
-        slow: `source` may take long for a record: it is waited for in a thread, and those inside go on
+        slow: `source` may take long for a record: it is waited for in a thread, and those inside go on; a process that
+            it waits for is ended where the run is
 
         Raises:
             RunStopped: no record can go on.
@@ -65,10 +68,16 @@ class Stream:
         self._loop = asyncio.get_running_loop()  # asked once: each time costs a call of the system
         inside: deque[asyncio.Task[list[Record]] | Record] = deque()
         exhausted = False
+        ending, reading = Ending(), contextvars.copy_context()
+        reading.run(ENDING.set, ending)
         try:
             while True:
                 while not exhausted and self._working < self._window and len(inside) < self._most:
-                    record = await asyncio.to_thread(next, source, None) if slow else next(source, None)
+                    if slow:
+                        loop = asyncio.get_running_loop()
+                        record = await loop.run_in_executor(None, reading.run, next, source, None)
+                    else:
+                        record = next(source, None)
                     if record is None:
                         exhausted = True
                         if self._progress:
@@ -88,6 +97,7 @@ class Stream:
                     self._done.set()
                 await self._done.wait()
         except asyncio.CancelledError:
+            ending.end()
             if self._fatal is not None:
                 raise self._fatal from None
             raise

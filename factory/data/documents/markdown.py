@@ -6,6 +6,7 @@ import re
 
 from factory.data.document import Heading
 from factory.data.documents.converted import Converted
+from factory.data.documents.unseen import without_unseen
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -15,13 +16,16 @@ _TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 
 
 def read_markdown(text: str) -> Converted:
-    """Markdown as it is. A block of YAML at its head is no text; a title in it is the document's."""
-    title, odd = "", {}
+    """Markdown as it is, but for what is not seen of it. A block of YAML at its head is no text; a title in it is the
+    document's."""
+    title, odd = "", dict[str, int]()
     if front := _FRONT.match(text):
         found = _TITLE.search(front[0])
         title = found[1].strip("\"'") if found else ""
         odd = {"blocks of YAML at the head": 1}
         text = text[front.end() :]
+    text, unseen = without_unseen(text)
+    odd |= unseen
     headings = find_headings(text)
     title = title or next((heading.text for heading in headings if heading.level == 1), "")
     return Converted(text, title, headings, converter="as it is", odd=odd)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from factory.data.documents.converted import CannotConvert, Converted
 from factory.data.documents.markdown import find_headings
+from factory.data.documents.unseen import without_unseen
 
 
 def read_notebook(text: str) -> Converted:
@@ -23,12 +25,16 @@ def read_notebook(text: str) -> Converted:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CannotConvert("is no notebook: open it in Jupyter and save it anew") from None
     parts: list[str] = []
-    outputs = 0
+    odd: Counter[str] = Counter()
     for cell in cells if isinstance(cells, list) else []:
         if not isinstance(cell, dict):
             continue
         said = _source(cell.get("source", cell.get("input"))).strip("\n")
-        outputs += len(cell.get("outputs") or ()) if isinstance(cell.get("outputs"), list) else 0
+        outputs = cell.get("outputs")
+        odd["outputs of code left out"] += len(outputs) if isinstance(outputs, list) else 0
+        if cell.get("cell_type") != "code":
+            said, unseen = without_unseen(said)
+            odd.update(unseen)
         if said.strip():
             parts.append(f"```{language}\n{said}\n```" if cell.get("cell_type") == "code" else said)
     if not parts:
@@ -36,8 +42,7 @@ def read_notebook(text: str) -> Converted:
     whole = "\n\n".join(parts)
     headings = find_headings(whole)
     title = next((heading.text for heading in headings if heading.level == 1), "")
-    odd = {"outputs of code left out": outputs} if outputs else {}
-    return Converted(whole, title, headings, converter="as it is", odd=odd)
+    return Converted(whole, title, headings, converter="as it is", odd=dict(+odd))
 
 
 def _source(value: Any) -> str:
