@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from factory.data.document import document_of
 from factory.data.process_apart import ENDING, Ending
 from factory.data.record import Record
 from factory.data.whole_file import cannot_write
@@ -53,6 +54,7 @@ class Stream:
         self._done = asyncio.Event()
         self._fatal: BaseException | None = None
         self._tasks: set[asyncio.Task[list[Record]]] = set()
+        self._asking = {at for at, (step, _) in enumerate(steps) if any(step.models_of("chat"))}
 
     async def run(
         self, source: Iterator[Record], sink: Callable[[Record], None], *, slow: bool = False
@@ -122,6 +124,7 @@ class Stream:
         """All that becomes of a record from step number `depth` on, in order."""
         step, context = self._steps[depth]
         progress = self._progress[depth]
+        self._look_for_documents(record, depth)
         children: list[asyncio.Task[list[Record]] | Record] = []
         yielded = fell = False
         work, failure = Work(context.step), None
@@ -175,6 +178,17 @@ class Stream:
             else:
                 results.extend(await part)
         return results
+
+    def _look_for_documents(self, record: Record, depth: int) -> None:
+        """Say once of a step that asks a model that it is given documents, which nobody has cut."""
+        if depth not in self._asking or (document := document_of(record)) is None:
+            return
+        self._asking.discard(depth)
+        context = self._steps[depth][1]
+        context.warn(
+            f"{context.step}: {document.file} is a document, and the model is sent all of it as if it were a task: put "
+            "`chunk` before this step, and make rows of the chunks by `from_documents`"
+        )
 
     @staticmethod
     def _set_aside(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from factory.data.documents.articles import numbered_headings
 from factory.data.documents.converted import CannotConvert, Converted
 from factory.data.documents.kinds import check_content
 
@@ -38,6 +39,8 @@ def convert(path: str, kind: str, encoding: str = "") -> Converted:
     found = _converted(path, kind, encoding)
     if not found.text.strip():
         raise CannotConvert("has no text")
+    if not found.headings:
+        found.headings = numbered_headings(found.text)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from factory.data.document import CHUNK
+from factory.data.document import CHUNK, document_of
 from factory.data.record import Record
 from factory.data.table import Table
 from factory.data.text import is_blank, normal_form, shorten
@@ -207,6 +207,12 @@ class _Making:
                 )
                 marked[at] = record.drop(context.step, "not_drawn", reason)
         context.count("without_a_place_in_a_document", sum(CHUNK not in records[at].meta for at in chosen))
+        whole = [about for at in chosen if (about := document_of(records[at])) is not None]
+        if whole:
+            context.warn(
+                f"{context.step}: {whole[0].file}{f' and {len(whole) - 1:,} more' * (len(whole) > 1)} came in uncut, and "
+                "a model is shown all of it at once: put `chunk` before this step"
+            )
         return [Passage.of(records[at]) for at in sorted(chosen)], marked
 
     async def read(self, passage: Passage, round: int, rehearsing: bool = False) -> None:

@@ -127,3 +127,26 @@ def test_no_document_at_all_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"no")
     with pytest.raises(InputError, match="is named as a PDF and is none"):
         list(Read(path=str(tmp_path)).records(Context("01-read", 0, nobody, nobody)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("respond", "is a document, and the model is sent all of it as if it were a task: put `chunk` before"),
+        ("from_documents", "and 1 more came in uncut, and a model is shown all of it at once: put `chunk`"),
+    ],
+)
+def test_documents_that_nobody_cut_are_told_once(
+    tmp_path: Path, server: ScriptedServer, step: str, words: str
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# Pumps\n\nThey lift water.")
+    (docs / "b.md").write_text("# Seals\n\nThey hold it.")
+    teacher = {"provider": "openai", "base_url": server.base_url, "model": "scripted"}
+    for cut, number in (([], 1), ([{"chunk": {}}], 0)):
+        out = tmp_path / f"out{number}"
+        run([{"read": {"path": str(docs)}}, *cut, {step: {}}], out, {"teacher": teacher})
+        warnings = json.loads((out / "manifest.json").read_text())["warnings"]
+        assert sum(words in sentence and str(docs / "a.md") in sentence for sentence in warnings) == number
