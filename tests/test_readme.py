@@ -68,6 +68,14 @@ def test_every_block_of_the_readme_runs_in_its_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_block_on_documents_cuts_them_without_a_model(tmp_path: Path) -> None:
+    (block,) = (one for one in blocks(README.read_text(encoding="utf-8")) if "apply chunk" in one.text)
+    Reader(tmp_path, SERVER).follow(block)
+    cut = (tmp_path / "chunks.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [("Pumps" in line, "Seals" in line) for line in cut] == [(True, False), (False, True)]
+
+
+@pytest.mark.slow
 def test_a_block_that_nobody_runs_is_noticed(tmp_path: Path) -> None:
     reader = Reader(tmp_path, SERVER)
     for strange in (

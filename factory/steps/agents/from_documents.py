@@ -61,7 +61,8 @@ class FromDocuments(WholeSet):
     place. Equal chunks are asked once ("same_text").
 
     With `until: full` it goes back to the chunks that no kept row has a span in, until none is left or `dry_rounds`
-    rounds brought none. The facts are in the run's folder as `facts.jsonl`; its report tells which share of chunks,
+    rounds brought none. What steps behind it let go is not asked for anew: a `mixture` with `until: full` goes back for rows
+    that its groups lack, with other questions. The facts are in the run's folder as `facts.jsonl`; its report tells which share of chunks,
     facts, headings and pages have a row in the set, and why the others have none.
 
     Example:
@@ -97,8 +98,8 @@ class FromDocuments(WholeSet):
     """Rounds in a row that cover no further chunk, after which it ends."""
     temperature: float = Field(0.7, ge=0)
     """Sampling temperature of writing; facts and judgements are greedy at first."""
-    max_tokens: int = Field(1024, ge=1)
-    """Most tokens of a row or a list of facts."""
+    max_tokens: int = Field(2048, ge=1)
+    """Most tokens of a row or a list of facts; a list that is cut is none."""
     judge_max_tokens: int = Field(256, ge=1)
     """Most tokens of a judgement, and of an answer without the chunk."""
 
@@ -248,7 +249,9 @@ class _Making:
     async def _round(self, passages: Sequence[Passage], round: int, among: Sequence[Passage]) -> int:
         """Ask about these passages, `among` all that there are; how many more have a row now."""
         step = self.step
-        numbers = range(round * step.per_chunk, (round + 1) * step.per_chunk)
+        # A round in which a set is filled asks for others than the first pass, and each for others than the one before.
+        filling = 0 if self.context.earlier is None else 1000 * (1 + self.context.seed % 1_000_000)
+        numbers = range((filling + round) * step.per_chunk, (filling + round + 1) * step.per_chunk)
         entities = Entities(among)
         wanted = [
             slot

@@ -13,7 +13,7 @@ from factory.models.base import Sampling
 from factory.step import Context
 from factory.steps.agents.grounding.facts import nothing
 from factory.steps.agents.grounding.kinds import Slot
-from factory.steps.agents.grounding.passages import KIND, SPANS
+from factory.steps.agents.grounding.passages import KIND, SPANS, Fact, Passage
 from factory.steps.agents.inventing.pool import made_from
 
 
@@ -90,7 +90,7 @@ async def written(
     """
     first = slot.passages[0]
     none = nothing(first)
-    values = {"brief": brief or none, "facts": "\n".join(f"- {fact.statement}" for fact in slot.facts)}
+    values = {"brief": brief or none, "facts": "\n".join(_told(first, fact) for fact in slot.facts)}
     if slot.kind == "multi_hop":
         values |= {
             "entity": slot.entity,
@@ -111,6 +111,13 @@ async def written(
     event = context.event(slot.kind, answer, prompt=prompt)
     turns = _turns(answer.data)
     return Draft(slot, _row(slot, turns, event, in_context), turns, answer.finish_reason == "length")
+
+
+def _told(passage: Passage, fact: Fact) -> str:
+    """A fact with the words that state it, which are then at hand for the quotation."""
+    words = " ".join(passage.text[fact.place.start : fact.place.end].split())
+    stated = " ".join(fact.statement.split())
+    return f"- {stated}（“{words}”）" if passage.language == "zh" else f'- {stated} ("{words}")'
 
 
 def _turns(data: object) -> tuple[Turn, ...]:
