@@ -139,7 +139,9 @@ class Reader:
             del told["quotes"]
             return {**told, "quotes_first": quotes[:1], "quotes_second": quotes[1:]}
         passage = between("passage", said)
-        facts = [re.split(r' \("|（“', line)[0].removeprefix("- ") for line in between("facts", said).splitlines()]
+        facts = [
+            re.split(r' \("|（“', line)[0].removeprefix("- ") for line in between("facts", said).splitlines()
+        ]
         if "turns" in wanted:
             self.kinds.append("conversation")
             own = self.write("conversation", passage, facts)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -21,12 +22,13 @@ from factory.engine.stream import Stream
 SLEEPS = "import sys, time; sys.stdin.readline(); time.sleep(600)"
 
 
-def waits(started: list[int]) -> Iterator[Record]:
+def waits(started: list[int], ready: threading.Event) -> Iterator[Record]:
     process = ProcessApart(SLEEPS)
     process.start()
     process.send({})
     assert process._process is not None
     started.append(process._process.pid)
+    ready.set()
     assert process.receive(600) is None  # it was ended
     process.end()
     yield Record(id="00", messages=(Message("user", "after"),))
@@ -34,11 +36,13 @@ def waits(started: list[int]) -> Iterator[Record]:
 
 def test_a_stream_that_is_cancelled_ends_the_process_that_it_waits_for() -> None:
     started: list[int] = []
+    ready = threading.Event()
 
     async def go() -> None:
-        run = asyncio.create_task(Stream([], [], 4).run(waits(started), lambda record: None, slow=True))
-        while not started:
-            await asyncio.sleep(0.01)
+        run = asyncio.create_task(
+            Stream([], [], 4).run(waits(started, ready), lambda record: None, slow=True)
+        )
+        await asyncio.to_thread(ready.wait)
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
 
@@ -67,7 +71,9 @@ read._CODE = "import pathlib, sys, time; sys.stdin.readline(); pathlib.Path('rea
 data = {{"name": "docs", "steps": [{{"read": {{"path": "a.md", "document_seconds": 900}}}}, {{"chunk": {{}}}}]}}
 sft.run(data, out="out", journal={str(tmp_path / "journal.db")!r})
 """
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while not (tmp_path / "reads").exists():
         assert time.monotonic() < deadline

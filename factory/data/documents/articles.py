@@ -7,7 +7,9 @@ import re
 from factory.data.document import Heading
 
 _NUMBER = "[0-9０-９〇零一二三四五六七八九十百千]+"
-_ZH = re.compile(rf"[ \t\u3000]*(第{_NUMBER}([编篇章节条])(?:[ \t\u3000：:]*[^。！？；，,;\n]{{0,40}})?)[ \t\u3000]*")
+_ZH = re.compile(
+    rf"[ \t\u3000]*(第{_NUMBER}([编篇章节条])(?:[ \t\u3000：:]*[^。！？；，,;\n]{{0,40}})?)[ \t\u3000]*"
+)
 _EN = re.compile(
     r"[ \t]*((Part|Chapter|Section|Article|Appendix|Annex|Schedule)[ ]+(?:\d{1,3}(?:\.\d{1,3})*|[IVXLC]{1,7}|[A-Z])"
     r"(?:[.:]|[ ]*[\u2013\u2014-])?(?:[ ]+[^.!?;\n]{1,80})?)[ \t]*"

@@ -61,9 +61,9 @@ class FromDocuments(WholeSet):
     place. Equal chunks are asked once ("same_text").
 
     With `until: full` it goes back to the chunks that no kept row has a span in, until none is left or `dry_rounds`
-    rounds brought none. What steps behind it let go is not asked for anew: a `mixture` with `until: full` goes back for rows
-    that its groups lack, with other questions. The facts are in the run's folder as `facts.jsonl`; its report tells which share of chunks,
-    facts, headings and pages have a row in the set, and why the others have none.
+    rounds brought none. What steps behind it let go is not asked for anew: a `mixture` with `until: full` goes back for
+    rows that its groups lack, with other questions. The facts are in the run's folder as `facts.jsonl`; its report tells
+    which share of chunks, facts, headings and pages have a row in the set, and why the others have none.
 
     Example:
         - from_documents: {model: teacher, per_chunk: 4}
@@ -210,9 +210,10 @@ class _Making:
         context.count("without_a_place_in_a_document", sum(CHUNK not in records[at].meta for at in chosen))
         whole = [about for at in chosen if (about := document_of(records[at])) is not None]
         if whole:
+            more = f" and {len(whole) - 1:,} more" if len(whole) > 1 else ""
             context.warn(
-                f"{context.step}: {whole[0].file}{f' and {len(whole) - 1:,} more' * (len(whole) > 1)} came in uncut, and "
-                "a model is shown all of it at once: put `chunk` before this step"
+                f"{context.step}: {whole[0].file}{more} came in uncut, and a model is shown all of it at once: put "
+                "`chunk` before this step"
             )
         return [Passage.of(records[at]) for at in sorted(chosen)], marked
 

@@ -27,7 +27,9 @@ def test_the_writer_is_shown_the_words_that_state_each_fact(kind: Any, chinese: 
     for ask in written:
         for line in between("facts", ask.text).splitlines():
             statement = line[2:].split("（“" if chinese else ' ("')[0]
-            assert line == (f"- {statement}（“{statement}”）" if chinese else f'- {statement} ("{statement}")')
+            assert line == (
+                f"- {statement}（“{statement}”）" if chinese else f'- {statement} ("{statement}")'
+            )
 
 
 def test_words_over_several_lines_are_shown_on_one() -> None:
@@ -55,3 +57,19 @@ def test_each_round_of_filling_asks_for_questions_that_no_other_has_asked_for() 
     assert [len(found) for found in rounds] == [2, 2, 2]
     assert len(set.union(*rounds)) == 6
     assert samples(11, none) == rounds[1]
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        ([], "the model lists no fact"),
+        (["It flies."], "of the one fact that the model lists none has words"),
+        (["It flies.", "It swims."], "of the 2 facts that the model lists none has words"),
+    ],
+)
+def test_a_chunk_without_facts_tells_whether_any_were_listed(listed: list[str], words: str) -> None:
+    own = [{"statement": one, "quote": one, "entities": []} for one in listed]
+    done = run(FromDocuments(kinds=ONE, per_chunk=1), Reader(facts=lambda passage: own), [manual_chunk(1)])
+    (chunk,) = done.chunks
+    assert chunk.dropped is not None
+    assert chunk.dropped.reason.startswith(words)

@@ -133,7 +133,10 @@ def test_no_document_at_all_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        ("respond", "is a document, and the model is sent all of it as if it were a task: put `chunk` before"),
+        (
+            "respond",
+            "is a document, and the model is sent all of it as if it were a task: put `chunk` before",
+        ),
         ("from_documents", "and 1 more came in uncut, and a model is shown all of it at once: put `chunk`"),
     ],
 )

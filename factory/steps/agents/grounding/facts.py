@@ -86,13 +86,14 @@ async def read_facts(
     context.count("facts_beyond_the_most", max(0, len(listed) - most))
     passage.events = (event,)
     passage.failed = False
-    passage.why = (
-        None
-        if passage.facts
-        else Flaw(
-            NO_FACTS, f"of {len(listed)} facts that the model lists none has words that are in the passage"
-        )
-    )
+    passage.why = None if passage.facts else Flaw(NO_FACTS, _none_of(len(listed)))
+
+
+def _none_of(listed: int) -> str:
+    if not listed:
+        return "the model lists no fact"
+    facts = "the one fact" if listed == 1 else f"the {listed} facts"
+    return f"of {facts} that the model lists none has words that are in the passage"
 
 
 def checked(passage: Passage, listed: Sequence[ListedFact], context: Context) -> tuple[Fact, ...]:
