@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from made_documents import Reader, between, manual_chunk, run
-from step_context import scripted_context
+from step_context import Ask, scripted_context
 
 from factory.data.table import Table
 from factory.steps.agents.from_documents import FromDocuments
@@ -73,3 +74,23 @@ def test_a_chunk_without_facts_tells_whether_any_were_listed(listed: list[str], 
     (chunk,) = done.chunks
     assert chunk.dropped is not None
     assert chunk.dropped.reason.startswith(words)
+
+
+@pytest.mark.parametrize(("where", "kept"), [("own", 0), ("other", 1)])
+def test_what_an_answer_that_declines_adds_is_held_to_its_own_passage(where: str, kept: int) -> None:
+    reader = Reader()
+
+    def judged(ask: Ask) -> str:
+        if ask.schema is None or "declines" not in ask.schema.model_fields:
+            return reader(ask)
+        subject = "pump" if "valve" in between("question", ask.text) else "valve"
+        passage = "own" if f"Orrin {subject}" not in between("passage", ask.text) else "other"
+        return json.dumps({"reason": "so", "passage_answers": False, "declines": passage != where})
+
+    chunks = [manual_chunk(0), manual_chunk(1)]
+    done = run(FromDocuments(kinds={"unanswerable": 1.0}, per_chunk=1), judged, chunks)
+    assert len(done.made) == 2
+    assert len(done.kept) == 2 * kept
+    assert set(done.dropped) == (set() if kept else {"not_declined"})
+    asked = [ask for ask in done.asks if ask.schema and "declines" in ask.schema.model_fields]
+    assert len(asked) == (4 if kept else 2)  # of both passages, unless the first has let it go

@@ -39,7 +39,7 @@ class Alone(_Verdict):
 
 
 class Declined(_Verdict):
-    """Whether a passage answers a question, and whether an answer declines it."""
+    """Whether a passage answers a question, and whether an answer declines it and adds only what the passage says."""
 
     passage_answers: bool
     declines: bool
@@ -169,7 +169,7 @@ class Judged:
             if found.passage_answers:
                 where = "its passage" if passage is own else f"the record {passage.id}"
                 return Flaw("answerable", f"{where} answers the question: {shorten(found.reason, 200)}")
-            if not found.declines:
+            if passage is own and not found.declines:  # what it adds rests on its own passage
                 return Flaw("not_declined", f"the answer does not decline: {shorten(found.reason, 200)}")
         return None
 
