@@ -62,7 +62,7 @@ class FromDocuments(WholeSet):
 
     With `until: full` it goes back to the chunks that no kept row has a span in, until none is left or `dry_rounds`
     rounds brought none. What steps behind it let go is not asked for anew: a `mixture` with `until: full` goes back for
-    rows that its groups lack, with other questions. The facts are in the run's folder as `facts.jsonl`; its report tells
+    rows that its groups lack, with other questions. The facts are in the run's folder as `facts.jsonl`; a report says
     which share of chunks, facts, headings and pages have a row in the set, and why the others have none.
 
     Example:

@@ -93,4 +93,4 @@ def test_what_an_answer_that_declines_adds_is_held_to_its_own_passage(where: str
     assert len(done.kept) == 2 * kept
     assert set(done.dropped) == (set() if kept else {"not_declined"})
     asked = [ask for ask in done.asks if ask.schema and "declines" in ask.schema.model_fields]
-    assert len(asked) == (4 if kept else 2)  # of both passages, unless the first has let it go
+    assert (len(asked) > 2) == bool(kept)  # of the nearest passage too, unless the first has let it go
