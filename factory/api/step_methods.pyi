@@ -717,7 +717,7 @@ class StepMethods:
         until: Literal["once", "full"] = "once",
         dry_rounds: int = 2,
         temperature: float = 0.7,
-        max_tokens: int = 1024,
+        max_tokens: int = 2048,
         judge_max_tokens: int = 256,
     ) -> Dataset:
         """Ask questions about chunks of documents, and answer each from words of the chunk that are kept
@@ -750,7 +750,8 @@ class StepMethods:
                 which it ends.
             temperature (float, >= 0, default 0.7): Sampling temperature of writing; facts and judgements
                 are greedy at first.
-            max_tokens (int, >= 1, default 1024): Most tokens of a row or a list of facts.
+            max_tokens (int, >= 1, default 2048): Most tokens of a row or a list of facts; a list that is
+                cut is none.
             judge_max_tokens (int, >= 1, default 256): Most tokens of a judgement, and of an answer
                 without the chunk.
         """
