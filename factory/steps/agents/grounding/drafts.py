@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,10 @@ from factory.steps.agents.grounding.passages import KIND, SPANS, Fact, Passage
 from factory.steps.agents.inventing.pool import made_from
 
 
+# Bounds are for a server that decodes by the schema, where a small model may go on for ever.
+_Quote: TypeAlias = Annotated[str, Field(json_schema_extra={"maxLength": 600})]
+
+
 class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -25,7 +30,7 @@ class Grounded(_Closed):
     """A question, the words of the passage that answer it, and the answer, which comes last to follow from them."""
 
     question: str = Field(json_schema_extra={"maxLength": 600})
-    quotes: list[str] = Field(json_schema_extra={"maxItems": 6})
+    quotes: list[_Quote] = Field(json_schema_extra={"maxItems": 6})
     answer: str
 
 
@@ -33,8 +38,8 @@ class Bridged(_Closed):
     """A question over two passages, its answer, and the words of each that support it."""
 
     question: str = Field(json_schema_extra={"maxLength": 600})
-    quotes_first: list[str] = Field(json_schema_extra={"maxItems": 6})
-    quotes_second: list[str] = Field(json_schema_extra={"maxItems": 6})
+    quotes_first: list[_Quote] = Field(json_schema_extra={"maxItems": 6})
+    quotes_second: list[_Quote] = Field(json_schema_extra={"maxItems": 6})
     answer: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -27,7 +28,9 @@ class ListedFact(BaseModel):
     # The bounds are for a server that decodes by the schema, where a small model may go on for ever.
     quote: str = Field(json_schema_extra={"maxLength": 400})
     statement: str = Field(json_schema_extra={"maxLength": 300})
-    entities: list[str] = Field(json_schema_extra={"maxItems": 5})
+    entities: list[Annotated[str, Field(json_schema_extra={"maxLength": 80})]] = Field(
+        json_schema_extra={"maxItems": 5}
+    )
 
 
 class ListedFacts(BaseModel):
