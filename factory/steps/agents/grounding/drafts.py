@@ -17,7 +17,6 @@ from factory.steps.agents.grounding.kinds import Slot
 from factory.steps.agents.grounding.passages import KIND, SPANS, Fact, Passage
 from factory.steps.agents.inventing.pool import made_from
 
-
 # Bounds are for a server that decodes by the schema, where a small model may go on for ever.
 _Quote: TypeAlias = Annotated[str, Field(json_schema_extra={"maxLength": 600})]
 
