@@ -23,19 +23,20 @@ class Ending:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._started: list[subprocess.Popen[bytes]] = []
-        self._over = False
+        self.over = False
+        """Whether all were ended."""
 
     def add(self, process: subprocess.Popen[bytes]) -> None:
         """Take a process for one that was started here; it is ended at once where all are."""
         with self._lock:
             self._started = [*(one for one in self._started if one.returncode is None), process]
-            if self._over:
+            if self.over:
                 process.kill()
 
     def end(self) -> None:
         """End those that run, and any that will be started."""
         with self._lock:
-            self._over = True
+            self.over = True
             for process in self._started:
                 process.kill()
 

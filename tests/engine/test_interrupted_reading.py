@@ -82,3 +82,4 @@ sft.run(data, out="out", journal={str(tmp_path / "journal.db")!r})
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "stopped" in errors
+    assert "converter" not in errors  # which the document did not break

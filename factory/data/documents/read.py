@@ -17,7 +17,7 @@ from factory.data.documents.converted import Converted
 from factory.data.documents.kinds import ENDINGS, document_kind
 from factory.data.formats.files import shown_path
 from factory.data.formats.read import BadRow
-from factory.data.process_apart import ProcessApart
+from factory.data.process_apart import ENDING, ProcessApart
 from factory.data.record import Record
 from factory.errors import MissingDependency
 
@@ -70,6 +70,8 @@ class DocumentReader:
         job = self._sent(next(waiting, None))
         while job is not None:
             found = self._received(job)
+            if isinstance(found, BadRow) and (ending := ENDING.get()) is not None and ending.over:
+                return  # who waits for it has stopped
             job = self._sent(next(waiting, None))
             yield found
 
