@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from factory.data.document import Heading
 
@@ -14,6 +15,8 @@ _EN = re.compile(
     r"[ \t]*((Part|Chapter|Section|Article|Appendix|Annex|Schedule)[ ]+(?:\d{1,3}(?:\.\d{1,3})*|[IVXLC]{1,7}|[A-Z])"
     r"(?:[.:]|[ ]*[\u2013\u2014-])?(?:[ ]+[^.!?;\n]{1,80})?)[ \t]*"
 )
+_LONGEST = 60  # characters of a title
+_ENDS = ".!?;:,。！？；：，、"
 _LEVELS = {
     "编": 1, "篇": 1, "part": 1, "章": 2, "chapter": 2, "appendix": 2, "annex": 2, "schedule": 2, "节": 3, "section": 3,
     "条": 4, "article": 4,
@@ -32,3 +35,9 @@ def numbered_headings(text: str) -> list[Heading]:
             found.append(Heading(at, _LEVELS[title[2].lower()], " ".join(title[1].split())))
         at += len(line)
     return found
+
+
+def title_above(text: str, headings: Sequence[Heading]) -> str:
+    """The first line of a text, where it stands above its first numbered title, is short and ends no sentence."""
+    first = text[: headings[0].at].strip().partition("\n")[0].strip() if headings else ""
+    return "" if len(first) > _LONGEST or first[-1:] in _ENDS else first

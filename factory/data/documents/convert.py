@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from factory.data.documents.articles import numbered_headings
+from factory.data.documents.articles import numbered_headings, title_above
 from factory.data.documents.converted import CannotConvert, Converted
 from factory.data.documents.kinds import check_content
 
@@ -41,6 +41,7 @@ def convert(path: str, kind: str, encoding: str = "") -> Converted:
         raise CannotConvert("has no text")
     if not found.headings:
         found.headings = numbered_headings(found.text)
+        found.title = found.title or title_above(found.text, found.headings)
     return found
 
 

@@ -54,3 +54,27 @@ def test_a_document_that_marks_its_headings_keeps_those_alone(tmp_path: Path) ->
     assert [heading.text for heading in plain.headings] == ["第一条 租赁物"]
     assert [heading.text for heading in marked.headings] == ["合同"]
     assert plain.text == text
+
+
+@pytest.mark.parametrize(
+    ("first", "title"),
+    [
+        ("房屋租赁合同", "房屋租赁合同"),
+        ("Lease of a boat", "Lease of a boat"),
+        ("This is the lease of a boat.", ""),
+        ("甲方：", ""),
+        ("x" * 61, ""),
+        ("", ""),
+    ],
+)
+def test_the_line_above_numbered_titles_is_the_title_where_it_can_be_one(
+    tmp_path: Path, first: str, title: str
+) -> None:
+    (tmp_path / "a.txt").write_text(f"{first}\n\n编号：7\n\n第一条 租赁物\n\n房屋一套。\n", encoding="utf-8")
+    found = convert(str(tmp_path / "a.txt"), "txt")
+    assert found.title == (title or ("编号：7" if not first else ""))
+
+
+def test_a_text_without_numbered_titles_has_no_title(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Dear Anna\n\nThe pump is here.\n")
+    assert convert(str(tmp_path / "a.txt"), "txt").title == ""
