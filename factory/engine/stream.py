@@ -53,6 +53,7 @@ class Stream:
         self._working = 0
         self._done = asyncio.Event()
         self._fatal: BaseException | None = None
+        self._ending = Ending()
         self._tasks: set[asyncio.Task[list[Record]]] = set()
         self._asking = {at for at, (step, _) in enumerate(steps) if any(step.models_of("chat"))}
 
@@ -70,8 +71,8 @@ class Stream:
         self._loop = asyncio.get_running_loop()  # asked once: each time costs a call of the system
         inside: deque[asyncio.Task[list[Record]] | Record] = deque()
         exhausted = False
-        ending, reading = Ending(), contextvars.copy_context()
-        reading.run(ENDING.set, ending)
+        reading = contextvars.copy_context()
+        reading.run(ENDING.set, self._ending)
         try:
             while True:
                 while not exhausted and self._working < self._window and len(inside) < self._most:
@@ -99,7 +100,7 @@ class Stream:
                     self._done.set()
                 await self._done.wait()
         except asyncio.CancelledError:
-            ending.end()
+            self._ending.end()
             if self._fatal is not None:
                 raise self._fatal from None
             raise
@@ -206,6 +207,7 @@ class Stream:
         """Remember what no record can survive, and end all the others."""
         if self._fatal is None:
             self._fatal = error
+            self._ending.end()
             for task in self._tasks:
                 task.cancel()
 
