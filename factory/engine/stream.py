@@ -76,11 +76,7 @@ class Stream:
         try:
             while True:
                 while not exhausted and self._working < self._window and len(inside) < self._most:
-                    if slow:
-                        loop = asyncio.get_running_loop()
-                        record = await loop.run_in_executor(None, reading.run, next, source, None)
-                    else:
-                        record = next(source, None)
+                    record = await self._waited_for(source, reading) if slow else next(source, None)
                     if record is None:
                         exhausted = True
                         if self._progress:
@@ -106,6 +102,15 @@ class Stream:
             raise
         finally:
             await self._cancel()
+
+    @staticmethod
+    async def _waited_for(source: Iterator[Record], reading: contextvars.Context) -> Record | None:
+        """The next record of a slow source, from a thread in which `reading` holds."""
+
+        def give() -> Record | None:
+            return next(source, None)
+
+        return await asyncio.get_running_loop().run_in_executor(None, lambda: reading.run(give))
 
     def _seed_done(self, task: asyncio.Task[list[Record]]) -> None:
         self._working -= 1
