@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from factory.data.formats.card import MARK
+from factory.data.formats.card_body import THIS_FOLDER
 from factory.data.formats.exported import BESIDE, exported_files
 from factory.data.hub import HubName, endpoint, reason, require_hub, token
 from factory.data.references import finished_run, is_run
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FACTS = ".factory/release.json"
 """What a release says of itself, in a folder that loaders pass over."""
+CARD = "README.md"
 _OF_THE_HUB = (".gitattributes",)
 
 
@@ -256,8 +258,11 @@ class _Publishing:
 
         facts = orjson.dumps(self.release.facts, option=orjson.OPT_INDENT_2) + b"\n"
         add = [
-            CommitOperationAdd(name, str(self.release.folder / name)) for name in sorted(self.release.files)
+            CommitOperationAdd(name, str(self.release.folder / name))
+            for name in sorted(self.release.files)
+            if name != CARD
         ]
+        add.append(CommitOperationAdd(CARD, self._card()))
         add.append(CommitOperationAdd(FACTS, facts))
         new = {one.path_in_repo for one in add}
         remove = [
@@ -271,6 +276,13 @@ class _Publishing:
             parent_commit=head or None,
         )
         return str(made.oid)
+
+    def _card(self) -> bytes:
+        """The card, whose lines for loading the set have its name on the hub in them."""
+        text = (self.release.folder / CARD).read_text(encoding="utf-8")
+        for place in THIS_FOLDER:
+            text = text.replace(f'load_dataset("{place}"', f'load_dataset("{self.repository}"')
+        return text.encode()
 
     def _tag(self, commit: str, how: str, private: bool) -> Published:
         with self._told(
@@ -325,6 +337,11 @@ class _Publishing:
                 f"HF_ENDPOINT, or try again later; {state}"
             ) from error
         except Exception as error:  # its transport's own errors come through
+            if "/xet-" in str(error):
+                raise RunStopped(
+                    f"what answers at {self.api.endpoint} does not take files by the protocol Xet "
+                    f"({reason(error)}): set HF_HUB_DISABLE_XET=1, which sends them by LFS; {state}"
+                ) from error
             raise RunStopped(
                 f"the hub cannot be reached at {self.api.endpoint} ({reason(error)}): check the network and "
                 f"HF_ENDPOINT; {state}"

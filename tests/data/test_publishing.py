@@ -55,6 +55,8 @@ def test_a_release_is_one_commit_with_a_tag_in_a_private_repository(hub: Hub, tm
     assert repository.messages == ["initial commit", f"Release {release.tag}"]
     assert repository.tags == {release.tag: repository.head}
     sent = {name: (tmp_path / "set" / name).read_bytes() for name in release.files}
+    sent["README.md"] = sent["README.md"].replace(b'load_dataset("this folder"', b'load_dataset("org/set"')
+    assert b'load_dataset("org/set", "messages", split="train")' in sent["README.md"]
     facts = repository.files[".factory/release.json"]
     assert repository.files == {
         **sent,
@@ -69,6 +71,28 @@ def test_a_release_is_one_commit_with_a_tag_in_a_private_repository(hub: Hub, tm
 def test_it_is_public_where_that_is_asked_for(hub: Hub, tmp_path: Path) -> None:
     assert not publish(export(tmp_path / "set", "a"), NAME, private=False).private
     assert not hub.repositories["org/set"].private
+
+
+@pytest.mark.slow
+def test_the_card_of_a_chinese_set_names_the_set_where_it_is_loaded(hub: Hub, tmp_path: Path) -> None:
+    write_dataset(
+        [new_record("法国的首都是哪里？", output="巴黎。", lang="zh")], tmp_path / "set", ("messages",)
+    )
+    publish(release_of(tmp_path / "set"), NAME)
+    card = hub.repositories["org/set"].files["README.md"].decode()
+    assert 'load_dataset("org/set", "messages", split="train")' in card
+    assert "本文件夹" not in card.partition("```python")[2].partition("```")[0]
+
+
+@pytest.mark.slow
+def test_a_hub_that_does_not_speak_xet_is_told_with_the_mend(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    with pytest.raises(RunStopped, match=r"does not take files by the protocol Xet .* HF_HUB_DISABLE_XET=1"):
+        publish(export(tmp_path / "set", "a"), NAME)
+    assert list(hub.repositories["org/set"].files) == [".gitattributes"]
 
 
 @pytest.mark.slow

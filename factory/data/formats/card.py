@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -27,11 +28,13 @@ _SIZES = (
 )
 
 
-def card(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> str:
+def card(
+    facts: Survey, files: Mapping[str, Mapping[str, str]], rows: Mapping[str, int] = MappingProxyType({})
+) -> str:
     """The card's text. `files` maps each configuration's name to its parts' files; the first is the default.
 
-    It is in Chinese where most of the records are. The `configs` block is what makes `datasets.load_dataset(folder)`
-    load one format and not all at once.
+    `rows` has the rows of each part of the default. The card is in Chinese where most of the records are. The
+    `configs` block is what makes `datasets.load_dataset(folder)` load one format and not all at once.
     """
     # Rows as they came are of many shapes, which `datasets` does not load from one file.
     loadable = {name: path for name, path in files.items() if name != "source" or len(files) == 1}
@@ -55,7 +58,7 @@ def card(facts: Survey, files: Mapping[str, Mapping[str, str]]) -> str:
     if not header["language"]:
         del header["language"]
     twins = any(path == twin(name, part) for name, parts in files.items() for part, path in parts.items())
-    text = body(facts, files, next(iter(loadable)), licenses, twins=twins)
+    text = body(facts, files, next(iter(loadable)), licenses, rows, twins=twins)
     return f"---\n{MARK}\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---\n\n{text}"
 
 

@@ -14,6 +14,8 @@ from factory.data.text import shorten
 MOST = 20
 """Names that a table lists; the others are counted."""
 ZH_TITLE = "# 监督微调数据集"
+THIS_FOLDER = ("this folder", "本文件夹")
+"""What stands for the set's own place where it is loaded; a published set has its name there."""
 _USED = {
     "reasoning": (
         "`reasoning_content` (what the model thought before the turn)",
@@ -58,6 +60,11 @@ class Say:
         lines = [heads, ["---"] * len(heads), *rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
+    def parts(self, rows: Mapping[str, int]) -> str:
+        """A table of the parts that a set has files for, in their order."""
+        heads = [self("part", "部分"), self("rows", "行数")]
+        return self.table(heads, [[cell(part), f"{count:,}"] for part, count in rows.items()])
+
     def counts(self, what: str, counts: Mapping[str, int], total: int = 0) -> str:
         """A table of names and their rows, the most first, with shares where a total is given."""
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -83,6 +90,7 @@ def body(
     files: Mapping[str, Mapping[str, str]],
     default: str,
     licenses: Mapping[str, int],
+    rows: Mapping[str, int],
     *,
     twins: bool,
 ) -> str:
@@ -92,6 +100,7 @@ def body(
         files: each configuration's name, and its parts' files
         default: the configuration that is loaded unless another is named
         licenses: as `licenses.by_id` counts them
+        rows: of each part of the default configuration
         twins: whether Parquet files stand for JSON Lines
     """
     say = Say(is_chinese(facts))
@@ -114,8 +123,9 @@ def body(
         f"""```python
 from datasets import load_dataset
 
-load_dataset("{say("this folder", "本文件夹")}", "{default}", split="{split}")
+load_dataset("{say(*THIS_FOLDER)}", "{default}", split="{split}")
 ```""",
+        say.parts(rows) if len(rows) > 1 else "",
         _origin(facts, licenses, say),
         _mixture(facts, say),
         _makers(facts, say),

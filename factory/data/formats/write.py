@@ -105,6 +105,7 @@ def write_dataset(
     write_bytes(folder / "README.md", card(facts, files).encode())
     written, told, trapped = list[WrittenFile](), list[str](), False
     loaded = {name: dict(own) for name, own in files.items()}
+    default, rows = next((name for name in formats if name != "source"), formats[0]), dict[str, int]()
     for name in formats:
         made = list[WrittenFile]()
         for part, path in files[name].items():
@@ -113,12 +114,15 @@ def write_dataset(
                 shard = write_parquet(own, folder / path, facts.layouts[name], shards)
                 made += shard
                 loaded[name][part] = _pattern(path, shard)
-                continue
-            traps = JsonTraps()
-            made.append(write_json_lines(own, folder / path, facts.layouts[name], traps))
-            # Objects of a tool's schema have other keys in each row, which the loader mixes.
-            mixed = name.startswith("openai") and "tools" in facts.layouts[name].held.needs
-            trapped = trapped or (name != "source" and (traps.sprung or mixed))
+            else:
+                traps = JsonTraps()
+                shard = [write_json_lines(own, folder / path, facts.layouts[name], traps)]
+                made += shard
+                # Objects of a tool's schema have other keys in each row, which the loader mixes.
+                mixed = name.startswith("openai") and "tools" in facts.layouts[name].held.needs
+                trapped = trapped or (name != "source" and (traps.sprung or mixed))
+            if name == default:
+                rows[part] = sum(file.rows for file in shard)
         written += made
         told += together(made).told
     if trapped or "parquet" in formats:
@@ -131,7 +135,7 @@ def write_dataset(
                 loaded[name][part] = _pattern(path, shard)
     entries = llama_factory(facts, loaded if trapped else files)
     written.append(write_bytes(folder / "dataset_info.json", entries))
-    written.append(write_bytes(folder / "README.md", card(facts, loaded).encode()))
+    written.append(write_bytes(folder / "README.md", card(facts, loaded, rows).encode()))
     _remove_others(folder, {file.path for file in written})
     return DatasetFiles(written, [*told, *_of_all(facts, formats)])
 

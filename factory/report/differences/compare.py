@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from factory.data.record import Record
 from factory.data.text import shorten
-from factory.report.differences.version import TEXTS, Key, Version, known_of, parents_of, said_of, title
+from factory.report.differences.version import Key, Version, known_of, parents_of, said_of, title
 
 TOGETHER = 1024
 """Rows that are fetched from a version's table at once; one alone costs as much."""
@@ -90,17 +90,17 @@ def compare(first: Version, second: Version, examples: int = 3) -> Differences:
     Args:
         examples: rows of each kind that are given whole
     """
-    pairs = list(_pairs(first.keys, second.keys))
     found = Differences(len(first), len(second))
     carried, carries = first.carries, second.carries
     names = carried | carries if first.is_run and second.is_run else carried & carries
     found.passed_over = sorted((carried | carries) - names)
-    before, after = {a for a, _, _ in pairs}, {b for _, b, _ in pairs}
+    alone, new = bytearray(b"\1" * len(first)), bytearray(b"\1" * len(second))
     differ: list[tuple[int, int, list[str]]] = []
-    for a, b, how in pairs:
+    for a, b, how in _pairs(first.keys, second.keys):
+        alone[a] = new[b] = 0
         found.by[how] += 1
         was, now = first.keys[a], second.keys[b]
-        parts = [name for name in sorted(names) if was.known.get(name) != now.known.get(name)]
+        parts = was.known_otherwise(now, names)
         if was.said == now.said and not parts:
             found.same += 1
         elif was.said == now.said and len(differ) >= examples:
@@ -110,8 +110,7 @@ def compare(first: Version, second: Version, examples: int = 3) -> Differences:
             found.changed += 1
             differ.append((a, b, parts))
     _tell_changed(found, first, second, differ, examples)
-    gone = [row for row in range(len(first)) if row not in before]
-    added = [row for row in range(len(second)) if row not in after]
+    gone, added = _marked(alone), _marked(new)
     found.gone, found.added = len(gone), len(added)
     _tell(found, "gone", first, gone, _why_absent(second), examples)
     _tell(found, "added", second, added, _why_added(first), examples)
@@ -130,19 +129,16 @@ def _tell_changed(
     Args:
         differ: of each pair its rows, and what changed of what is known of it
     """
-    for start in range(0, len(differ), TOGETHER):
-        some = differ[start : start + TOGETHER]
-        ones, others = first.records([a for a, _, _ in some]), second.records([b for _, b, _ in some])
-        for one, other, (_, _, parts) in zip(ones, others, some, strict=True):
+    for a, b, parts in differ:
+        texts = first.keys[a].said_otherwise(second.keys[b])
+        found.parts.update([*texts, *parts])
+        if len(found.examples["changed"]) < examples:
+            (one,), (other,) = first.records([a]), second.records([b])
             said, says = said_of(one), said_of(other)
-            changed: dict[str, tuple[Any, Any]] = {
-                part: (said[part], says[part]) for part in TEXTS if said[part] != says[part]
-            }
-            found.parts.update([*changed, *parts])
-            if len(found.examples["changed"]) < examples:
-                had, has = known_of(one), known_of(other)
-                changed |= {name: (had.get(name), has.get(name)) for name in parts}
-                found.examples["changed"].append(Row(other.id, title(other), _done(one, other), changed))
+            had, has = known_of(one), known_of(other)
+            changed: dict[str, tuple[Any, Any]] = {part: (said[part], says[part]) for part in texts}
+            changed |= {name: (had.get(name), has.get(name)) for name in parts}
+            found.examples["changed"].append(Row(other.id, title(other), _done(one, other), changed))
 
 
 def _tell(
@@ -169,18 +165,17 @@ def _tell(
 
 def _pairs(first: Sequence[Key], second: Sequence[Key]) -> Iterator[tuple[int, int, str]]:
     """Rows of both that are one, and what they were found by; each row is in one pair at most."""
-    left, right = set(range(len(first))), set(range(len(second)))
+    left, right = bytearray(b"\1" * len(first)), bytearray(b"\1" * len(second))
 
     def paired(how: str, one: Callable[[Key], Any], other: Callable[[Key], Any], once: bool) -> Iterator[Any]:
         """Rows whose values are equal, in their order; with `once` those that no other row shares."""
         ours, theirs = _rows_by(one, first, left), _rows_by(other, second, right)
         for value, rows in ours.items():
-            others = theirs.get(value, deque())
+            others = theirs.get(value, ())
             if not value or (once and (len(rows) > 1 or len(others) > 1)):
                 continue
             for a, b in zip(rows, others, strict=False):
-                left.discard(a)
-                right.discard(b)
+                left[a] = right[b] = 0
                 yield a, b, how
 
     both = (lambda key: (key.id, key.said), lambda key: (key.id, key.said))
@@ -199,11 +194,25 @@ def _id(key: Key) -> str:
     return key.id
 
 
-def _rows_by(value: Callable[[Key], Any], keys: Sequence[Key], rows: Iterable[int]) -> dict[Any, deque[int]]:
-    found: defaultdict[Any, deque[int]] = defaultdict(deque)
-    for row in sorted(rows):
-        found[value(keys[row])].append(row)
+def _rows_by(
+    value: Callable[[Key], Any], keys: Sequence[Key], marked: bytearray
+) -> dict[Any, tuple[int, ...]]:
+    """The marked rows of each value; most values have one row, and a tuple of one is small."""
+    found: dict[Any, tuple[int, ...]] = {}
+    several: defaultdict[Any, list[int]] = defaultdict(list)
+    for row in _marked(marked):
+        of = value(keys[row])
+        if of in found:
+            several[of].append(row)
+        else:
+            found[of] = (row,)
+    for of, rows in several.items():
+        found[of] += tuple(rows)
     return found
+
+
+def _marked(rows: bytearray) -> list[int]:
+    return [row for row, mark in enumerate(rows) if mark]
 
 
 def _why_absent(version: Version) -> Callable[[Record], tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,28 +16,49 @@ from factory.data.references import is_run, references
 from factory.data.table import Table
 from factory.data.text import shorten
 from factory.errors import InputError
+from factory.report.differences.spool import Spool
 from factory.report.run_files.rows import dropped_files
 
 TEXTS = ("system", "earlier turns", "prompt", "output")
 """What a row says, by part; rows whose parts are all the same say the same."""
 
 
-_SHORT = 60
-"""Characters of a text that is kept as it is; of a longer one its digest is."""
+_DIGEST = 8
+"""Bytes of a digest: rows are compared one with one, or by four of these."""
+_ABSENT = bytes(_DIGEST)
 
 
 class Key(NamedTuple):
-    """What a row is found again by.
+    """What a row is found again by, and what tells whether it changed; a few bytes, as a set has millions.
 
     id: the record's; own: the one that the source gave its row, "" where it gave none
-    said: a digest of what it says
-    known: what else is known of it, by name: see `known_of`; of a long text a digest
+    said: digests of what it says, of each part of `TEXTS`
+    names: of what else is known of it, sorted: see `known_of`; rows of one kind share them
+    known: a digest of each of these
     """
 
     id: str
     own: str
     said: bytes
-    known: Mapping[str, str | float]
+    names: tuple[str, ...]
+    known: bytes
+
+    def said_otherwise(self, other: Key) -> list[str]:
+        """The parts of `TEXTS` in which two rows differ."""
+        pairs = zip(TEXTS, _digests(self.said), _digests(other.said), strict=True)
+        return [part for part, one, two in pairs if one != two]
+
+    def known_otherwise(self, other: Key, names: Collection[str]) -> list[str]:
+        """Those of these names under which not the same is known of two rows."""
+        if self.names == other.names and self.known == other.known:
+            return []
+        one, two = (dict(zip(key.names, _digests(key.known), strict=True)) for key in (self, other))
+        differ = (name for name in one | two if one.get(name, _ABSENT) != two.get(name, _ABSENT))
+        return sorted(name for name in differ if name in names)
+
+
+def _digests(joined: bytes) -> Iterator[bytes]:
+    return (joined[at : at + _DIGEST] for at in range(0, len(joined), _DIGEST))
 
 
 class Gone(NamedTuple):
@@ -51,13 +72,13 @@ class Version(NamedTuple):
     """A version of a set.
 
     name: as it was named
-    table: its rows; keys: of each row
+    spool: its rows; keys: of each row
     dropped: by id, what the run that made it let go; empty for a file or a release, which does not tell
     is_run: whether it is a run's, which knows all of its records
     """
 
     name: str
-    table: Table
+    spool: Spool
     keys: list[Key]
     dropped: Mapping[str, Gone]
     is_run: bool
@@ -75,44 +96,61 @@ class Version(NamedTuple):
                 f"{name!r} names no set: give a run's folder, a file, an export or hf:org/name@tag"
             )
         keys: list[Key] = []
+        kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
 
         def rows() -> Iterator[Record]:
             for one in found:
                 for record in reference_records(one.path, warn):
                     if record.dropped is None:
-                        keys.append(key_of(record))
+                        key = key_of(record)
+                        keys.append(key._replace(names=kinds.setdefault(key.names, key.names)))
                         yield record
 
-        table = Table.from_records(rows())
+        spool = Spool(rows())
         folder = named_file(name) if not name.startswith("hf:") else Path()
         run = name[:3] != "hf:" and folder.is_dir() and is_run(folder)
-        return cls(name, table, keys, dict(_dropped(folder)) if run else {}, run)
+        return cls(name, spool, keys, dict(_dropped(folder)) if run else {}, run)
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.spool)
 
     def records(self, rows: Sequence[int]) -> list[Record]:
         """The records of these rows, in this order."""
-        return list(self.table.take(list(rows)).records())
+        return list(self.spool.records(rows))
 
     @property
     def carries(self) -> set[str]:
         """The names of what is known of any row."""
-        return {name for key in self.keys for name in key.known}
+        return {name for names in {key.names for key in self.keys} for name in names}
 
 
 def key_of(record: Record) -> Key:
     """What a record is found again by."""
     own = record.meta.get("id")
-    known = {
-        name: _digest(value).hex() if isinstance(value, str) and len(value) > _SHORT else value
-        for name, value in known_of(record).items()
-    }
-    return Key(record.id, "" if own is None else str(own), _digest(_json(said_of(record))), known)
+    said = b"".join(map(_digest, said_of(record).values()))
+    known = known_of(record)
+    names = tuple(sorted(known))
+    return Key(
+        record.id,
+        "" if own is None else str(own),
+        said,
+        names,
+        b"".join(_value(known[name]) for name in names),
+    )
+
+
+def _value(value: str | float | None) -> bytes:
+    """A digest of what is known: equal numbers have the same, and none is as if it were not there."""
+    if value is None:
+        return _ABSENT
+    if isinstance(value, str):
+        return _digest(f"text {value}")
+    whole = isinstance(value, int) or value.is_integer()
+    return _digest(f"number {int(value) if whole else value!r}")
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
 def said_of(record: Record) -> dict[str, str]:

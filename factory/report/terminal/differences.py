@@ -14,6 +14,8 @@ from factory.report.plain import visible
 
 CHARACTERS = 160
 """Of a text that changed."""
+BEFORE = 20
+"""Characters of it that are shown before the first that differs."""
 _SIGNS = {"gone": "-", "added": "+", "changed": "~"}
 
 
@@ -47,7 +49,19 @@ def _print_row(console: Console, sign: str, row: Row) -> None:
     if row.why:
         _say(console, f"      {shorten(row.why, CHARACTERS)}")
     for part, (was, now) in row.changed.items():
-        _say(console, f"      {part}: {_shown(was)} -> {_shown(now)}")
+        _say(console, f"      {part}: {' -> '.join(map(_shown, _from_change(was, now)))}")
+
+
+def _from_change(was: Any, now: Any) -> tuple[Any, Any]:
+    """Both values; of texts that begin alike, from shortly before where they part, so that it is seen."""
+    if not (isinstance(was, str) and isinstance(now, str)):
+        return was, now
+    shorter = min(len(was), len(now))
+    alike = next((at for at in range(shorter) if was[at] != now[at]), shorter)
+    if alike < CHARACTERS // 4:
+        return was, now
+    start = alike - BEFORE
+    return f"…{was[start:]}", f"…{now[start:]}"
 
 
 def _shown(value: Any) -> str:

@@ -95,6 +95,61 @@ def test_a_run_adds_its_filters_leaks_models_and_cost_once(tmp_path: Path) -> No
         assert card.count(line) == 1
 
 
+MIXED = [
+    StepFacts(
+        label="02-mixture",
+        facts={
+            "mixture": [
+                {"group": "code", "share": 0.6, "of_the_set": 0.5, "rows": 50, "repeated_rows": 20},
+                {"group": "数学", "share": 0.4, "of_the_set": 0.5, "rows": 50, "repeated_rows": 0},
+            ]
+        },
+    ),
+    StepFacts(label="03-split", facts={"leak_check": {"held_out": 10, "near_by": "rouge", "crossing": 0}}),
+]
+
+
+def test_shares_and_the_leak_check_of_what_is_held_out_are_told_in_either_language(tmp_path: Path) -> None:
+    card = with_run(written(tmp_path, rows()), "a", "0" * 12, 7, MIXED, ASKED)
+    assert "### Shares that `02-mixture` gave" in card
+    assert "| `code` | 60.0% | 50.0% | 50 | 20 |" in card
+    assert "10 rows. No history, document or same prompt is on both sides of a border; nor a near" in card
+    chinese = with_run(written(tmp_path, rows("zh")), "a", "0" * 12, 7, MIXED, ASKED)
+    assert "| `数学` | 40.0% | 50.0% | 50 | 0 |" in chinese
+    assert "共 10 行。没有同一来历、同一文档或相同提问分处两个部分；也没有近似重复" in chinese
+
+
+def test_that_near_duplicates_were_not_looked_for_is_said(tmp_path: Path) -> None:
+    step = StepFacts(label="02-split", facts={"leak_check": {"held_out": 1, "near_by": "none"}})
+    card = with_run(written(tmp_path, rows()), "a", "0" * 12, 7, [step], ASKED)
+    assert "near duplicates were not looked for." in card
+
+
+def test_many_groups_are_summed_up(tmp_path: Path) -> None:
+    groups = [
+        {"group": f"g{at}", "share": 0.02, "of_the_set": 0.02, "rows": 2, "repeated_rows": 1}
+        for at in range(50)
+    ]
+    step = StepFacts(label="02-mixture", facts={"mixture": groups})
+    card = with_run(written(tmp_path, rows()), "a", "0" * 12, 7, [step], ASKED)
+    assert "| 30 others | 60.0% | 60.0% | 60 | 30 |" in card
+
+
+@pytest.mark.parametrize("formats", [("messages",), ("parquet", "messages"), ("source", "alpaca")])
+def test_each_part_has_its_rows(tmp_path: Path, formats: tuple[str, ...]) -> None:
+    made = [
+        new_record(f"Question {at}?", output="x", meta={"split": "test" if at < 3 else "train"})
+        for at in range(10)
+    ]
+    write_dataset(made, tmp_path, formats)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| part | rows |\n| --- | --- |\n| `train` | 7 |\n| `test` | 3 |" in card
+
+
+def test_a_set_of_one_part_has_no_table_of_parts(tmp_path: Path) -> None:
+    assert "| part |" not in written(tmp_path, rows())
+
+
 def test_that_nobody_looked_for_leaks_and_that_no_price_was_given_is_said(tmp_path: Path) -> None:
     card = with_run(written(tmp_path, rows()), "a", "0" * 12, 7, STEPS[:2], ASKED._replace(cost=None))
     assert "Not looked for: the recipe has no step `decontaminate`." in card

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from factory.data.formats.write import write_dataset, write_file
 from factory.data.record import Drop, Event, Message, Record, new_record
 from factory.data.run_manifest import MANIFEST, Manifest, StepFacts
-from factory.data.table import Table, write_records
-from factory.errors import InputError
+from factory.data.table import write_records
+from factory.errors import InputError, OutputError
 from factory.report.differences.compare import Differences, compare
+from factory.report.differences.spool import Spool
 from factory.report.differences.version import Gone, Version, key_of
 from factory.report.terminal.differences import print_differences
 
@@ -25,13 +28,15 @@ def version(
     records: Iterable[Record], dropped: Mapping[str, Gone] | None = None, *, is_run: bool = True
 ) -> Version:
     records = list(records)
-    return Version("v", Table.from_records(records), list(map(key_of, records)), dropped or {}, is_run)
+    return Version("v", Spool(records), list(map(key_of, records)), dropped or {}, is_run)
 
 
 def gone(kind: str, reason: str) -> Gone:
     return Gone(Drop("03-judge", kind, reason), ())
 
 
+LONG = [new_record(f"row {at}", output="x") for at in range(2600)]
+SPOOL = Spool(LONG)
 ROWS = [new_record(text, output=text.upper()) for text in ("one", "two", "three", "四")]
 
 
@@ -177,7 +182,6 @@ def test_a_version_that_is_nothing_is_told(tmp_path: Path) -> None:
 def test_what_is_printed_has_the_counts_and_nothing_of_a_row_is_active(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from rich.console import Console
 
     hostile = new_record("\x1b[2J[red]boo[/red]", output="x")
     found: Differences = compare(version([hostile, *ROWS]), version(ROWS))
@@ -189,7 +193,7 @@ def test_what_is_printed_has_the_counts_and_nothing_of_a_row_is_active(
 
 
 @pytest.mark.slow
-def test_changed_rows_are_fetched_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_changed_rows_the_examples_alone_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [new_record(f"row {at}", output="old") for at in range(2500)]
     changed = [replace(one, messages=(*one.messages[:-1], Message("assistant", "new"))) for one in rows]
     fetched: list[int] = []
@@ -203,4 +207,37 @@ def test_changed_rows_are_fetched_together(monkeypatch: pytest.MonkeyPatch) -> N
     found = compare(version(rows), version(changed), examples=2)
     assert (found.changed, found.parts) == (2500, Counter({"output": 2500}))
     assert [row.title for row in found.examples["changed"]] == ["row 0", "row 1"]
-    assert len(fetched) == 6
+    assert fetched == [1, 1, 1, 1]
+
+
+def test_a_text_that_changed_near_its_end_is_shown_from_there(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "The musical is based on a biography. " * 5
+    was, now = (new_record("Which book?", output=long + end, meta={"id": "a"}) for end in ("Old.", "New."))
+    found = compare(version([was]), version([now]))
+    print_differences(found, "a", "b", Console(file=sys.stdout, width=200))
+    assert "output: …sed on a biography. Old. -> …sed on a biography. New." in capsys.readouterr().out
+
+
+def test_equal_numbers_are_no_change_and_a_number_is_no_text() -> None:
+    def of(value: object) -> Version:
+        return version([new_record("one", output="1", meta={"id": "a", "n": value})])
+
+    assert compare(of(2), of(2.0)).same == 1
+    assert compare(of(float("inf")), of(float("inf"))).same == 1
+    assert compare(of(2), of("2")).parts == Counter({"column n": 1})
+    assert compare(of(2**60), of(2**60 + 1)).changed == 1
+
+
+@given(st.lists(st.integers(0, 2599), max_size=30))
+@settings(max_examples=25)
+def test_a_spool_gives_any_rows_in_the_order_asked_for(rows: list[int]) -> None:
+    assert [one.id for one in SPOOL.records(rows)] == [LONG[row].id for row in rows]
+
+
+def test_a_folder_without_room_for_the_rows_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OutputError, match=r"No space left on device.*set TMPDIR"):
+        version(ROWS)
