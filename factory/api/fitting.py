@@ -275,6 +275,9 @@ def _shares(rows: Sequence[Row], names: Sequence[str]) -> tuple[Floats, tuple[st
     """The shares of each row, shape (rows, names), brought to a sum of 1 where that is rounding or percent."""
     remarks = []
     found = np.column_stack([_numbers(rows, name, percent=True) for name in names])
+    if len(below := np.argwhere(found < 0)):
+        at, column = below[0]
+        raise InputError(f"{rows[at].place}: the share {names[column]} is negative ({found[at, column]:g})")
     sums = found.sum(axis=1)
     if len(sums) and (np.abs(sums - 100) <= 2).all():
         remarks.append("the shares sum to 100, and are read as percent")

@@ -118,6 +118,13 @@ def test_bad_input_is_one_sentence(grown: Path, words: list[str], said: str) -> 
         )
 
 
+def test_a_negative_share_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "runs.csv"
+    file.write_text("p_a,p_b,loss_a,loss_b\n0.5,0.5,2,2\n-0.5,1.5,2,2\n")
+    with pytest.raises(FactoryError, match=r"runs\.csv:3: the share p_a is negative \(-0\.5\)"):
+        CliRunner().invoke(app, ["fit", "mixture", str(file)], catch_exceptions=False)
+
+
 def test_shares_for_a_recipe_sum_to_1_as_they_are_written() -> None:
     written = _recipe({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
     assert sum(float(part.split(": ")[1]) for part in written.split(", ")) == pytest.approx(1, abs=1e-12)

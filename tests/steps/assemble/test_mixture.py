@@ -446,3 +446,14 @@ def test_a_column_that_was_read_as_a_field_is_found_by_the_name_it_had(name: str
     rows = [replace(row, **{field: f"{at % 2}"}) for at, row in enumerate(records(a=4))]
     kept, _, _ = mix(rows, by=name, shares={"0": 0.5, "1": 0.5})
     assert Counter(getattr(record, field) for record in kept.records()) == {"0": 2, "1": 2}
+
+
+def test_a_mistyped_column_is_told_with_the_column_that_is_meant() -> None:
+    rows = [new_record("a?", output="b", meta={"ability": "math"})]
+    with pytest.raises(RunStopped, match="did you mean 'ability'"):
+        mix(rows, by="abilty")
+
+
+def test_a_group_that_is_not_there_is_told_with_a_command_that_exists() -> None:
+    with pytest.raises(RunStopped, match="`factory report` shows which"):
+        mix(records(math=3), shares={"math": 0.5, "code": 0.5})

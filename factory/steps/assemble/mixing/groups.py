@@ -11,7 +11,7 @@ import orjson
 
 from factory.data.arrow import to_numbers
 from factory.data.table import Table
-from factory.data.user_columns import READ_AS, is_named, known_scores, score_values
+from factory.data.user_columns import READ_AS, is_named, known_scores, own_names, score_values
 from factory.errors import RunStopped, nearest
 from factory.statistics.arrays import Floats, Ints
 from factory.steps.assemble.select.expression import Expression
@@ -103,9 +103,10 @@ def _values(table: Table, by: str, cuts: Sequence[float], where: str) -> list[st
     known = known_scores(table, () if score is None else score.names)
     lacking = [name for name in score.names if name not in known] if score is not None else [by]
     if score is None or lacking:
+        names = list(dict.fromkeys([*FIELDS, *own_names(table), *known]))
         raise RunStopped(
             f"{where}: no record has {lacking[0]!r} of `by: {by}`: it is none of {', '.join(FIELDS)}, no column of the "
-            f"source and no score{nearest(lacking[0], [*FIELDS, *known])}"
+            f"source and no score{nearest(lacking[0], names)}"
         )
     return _ranges(score.values(lambda name: score_values(table, name)), cuts, by, where)
 

@@ -97,7 +97,7 @@ class Rule(NamedTuple):
         near = nearest(group, known)
         raise RunStopped(
             f"{where}: no record has {by} {group!r}, which is to have a share of {share:.0%}; there "
-            f"are: {shown or 'none'}; where a step before let all of it go, `factory dropped` says why"
+            f"are: {shown or 'none'}; where a step before let all of it go, `factory report` shows which"
             f"{near if 'did you mean' in near else ''}"
         )
 
