@@ -109,7 +109,7 @@ def body(
         [
             [
                 f"`{name}`",
-                ", ".join(map(_link, parts.values())),
+                say(", ", "、").join(map(_link, parts.values())),
                 _columns(facts.layouts[name], say),
             ]
             for name, parts in files.items()
@@ -189,31 +189,32 @@ of file, and from JSON Lines it would take a column of nothing but dates for tim
 
 def _columns(written: Written, say: Say) -> str:
     layout, needs = written.layout, written.held.needs
-    text = "`id`, " * layout.has_id + say(layout.about, _ABOUT_ZH.get(layout.name, layout.about))
+    comma = say(", ", "、")
+    text = f"`id`{comma}" * layout.has_id + say(layout.about, _ABOUT_ZH.get(layout.name, layout.about))
     if layout.name == "alpaca":
-        text += ", `system`" * ("system" in needs)
-        text += say(", `history` (earlier question and answer pairs)", "，`history`（此前的问答对）") * (
+        text += f"{comma}`system`" * ("system" in needs)
+        text += say(", `history` (earlier question and answer pairs)", "、`history`（此前的问答对）") * (
             "history" in needs
         )
     if layout.name == "parquet" and written.held.scores:
-        scores = ", ".join(f"`score.{_plain(name)}`" for name in written.held.scores)
-        text += f", {scores}" + say(" (empty where a score could not be had)", "（未能得到评分处为空）")
+        scores = comma.join(f"`score.{_plain(name)}`" for name in written.held.scores)
+        text += f"{comma}{scores}" + say(" (empty where a score could not be had)", "（未能得到评分处为空）")
     if layout.has_columns:
         names = [name for name, _ in layout.columns(written.held, written.asked)]
         if not layout.name.startswith("openai"):
-            text += say(", `tools` (schemas as JSON text)", "，`tools`（JSON 文本）") * ("tools" in names)
+            text += say(", `tools` (schemas as JSON text)", "、`tools`（JSON 文本）") * ("tools" in names)
         kwargs = say(
-            ", `chat_template_kwargs` (for the chat template)", "，`chat_template_kwargs`（供对话模板使用）"
+            ", `chat_template_kwargs` (for the chat template)", "、`chat_template_kwargs`（供对话模板使用）"
         )
         text += kwargs * ("chat_template_kwargs" in names)
-        text += "".join(f", `{name}`" for name in ShareGPT.LISTS.values() if name in names)
-        text += "".join(f", `{_plain(column)}`" for column in written.carried.names.values())
+        text += "".join(f"{comma}`{name}`" for name in ShareGPT.LISTS.values() if name in names)
+        text += "".join(f"{comma}`{_plain(column)}`" for column in written.carried.names.values())
     if layout.name not in ("alpaca", "sharegpt", "source"):
         asked = written.asked.reasoning == "field" and not layout.name.startswith("openai")
         used = [
             say(*said) for name, said in _USED.items() if name in needs and (asked or name != "reasoning")
         ]
-        text += say("; turns also have ", "；各轮另有 ") + ", ".join(used) if used else ""
+        text += say("; turns also have ", "；各轮另有 ") + comma.join(used) if used else ""
     if layout.name == "sharegpt" and "calls" in needs:
         text += say(
             "; a `function_call` turn holds calls as JSON text", "；`function_call` 轮以 JSON 文本存放调用"
@@ -234,7 +235,7 @@ def _rows_of(facts: Survey, say: Say) -> str:
             "Row k is the same record in every format; `id` names it.",
             "各格式的第 k 行为同一条记录，以 `id` 标识。",
         )
-    said = ", ".join(f"{name} {count:,}" for name, count in fewer.items())
+    said = say(", ", "、").join(f"{name} {count:,}" for name, count in fewer.items())
     return say(
         f"Rows are in the same order in every format; `id` names the record. Fewer records fit into: {said}.",
         f"各格式的行序相同，以 `id` 标识记录。以下格式容纳的记录较少：{said}。",

@@ -62,7 +62,13 @@ def _filters(steps: Sequence[StepFacts], say: Say) -> str:
         say("let go, and why", "剔除及原因"),
     ]
     rows = [
-        [cell(one.label), f"{one.entered:,}", f"{one.made:,}", f"{one.passed:,}", ", ".join(_kinds(one, say))]
+        [
+            cell(one.label),
+            f"{one.entered:,}",
+            f"{one.made:,}",
+            f"{one.passed:,}",
+            say(", ", "、").join(_kinds(one, say)),
+        ]
         for one in steps
     ]
     return say.table(heads, rows)

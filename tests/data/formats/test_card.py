@@ -67,13 +67,14 @@ def test_the_card_of_a_chinese_set_is_chinese(tmp_path: Path) -> None:
         "## 构成",
         "## 模型与提示词",
         "## 制作过程",
-        "| `02-judge` | 12 | 0 | 8 | `low` 3, `bad_reply` 1（失败） |",
+        "| `02-judge` | 12 | 0 | 8 | `low` 3、`bad_reply` 1（失败） |",
         "### 基准泄漏检查",
         "| `gsm8k` | 1,319 | 1 | 2 |",
         "共 20 次调用",
     ):
         assert line in card
     assert "## Where" not in card
+    assert "`, `" not in card.partition("## 制作过程")[0]
     assert card_header(tmp_path)["language"] == ["zh"]
 
 
