@@ -39,6 +39,7 @@ TEXT, ITEM, RULE, PART, START, END, COVERED, OF, RUN, EDITS, FROM = range(11)
 COLUMNS = 11
 BY_WORDS, BY_EDITS, BY_WHOLE = range(3)
 NOWHERE = -(1 << 60)
+WIDE = 16  # allowed edits from which on the stretches where an item was compared are remembered
 TWICE = 3  # allowed edits from which on an item is compared only where two seeds of it stand in line
 
 
@@ -243,10 +244,20 @@ def by_edits(count: int, items: Items, seeds: Grams, stamp: int, room: Room, out
                 diagonal = t + 1 - size - (place - a)
                 if abs(diagonal - room.diagonal[2 * item + part]) <= most // 2:
                     continue
+                slot, mark = -1, 0
+                if most >= WIDE:
+                    # A long item repeats itself: without this it is compared anew at each turn between two places.
+                    window = diagonal // (most // 2)
+                    slot = a + window % (b - a)
+                    mark = -2 - ((stamp << 24) + 2 * window + part)
+                    if slot < len(room.covered) and room.covered[slot] == mark:
+                        continue
                 if most >= TWICE and abs(diagonal - room.pending[2 * item + part]) > most // 2:
                     room.pending[2 * item + part] = diagonal
                     continue
                 room.diagonal[2 * item + part] = diagonal
+                if 0 <= slot < len(room.covered):
+                    room.covered[slot] = mark
                 item_part, values, wild = items.tokens[a:b], items.values[a:b], items.wild[a:b]
                 numbers = room.values[:count]
                 distance, begin, end = edits(

@@ -420,3 +420,19 @@ def test_russian_is_compared_with_russian() -> None:
         "Каждое утро Клара собирает яйца, готовит три на завтрак и продаёт остальные на рынке по два рубля."
     )
     assert the_leak(russian.upper(), [Item("ru", "1", russian)]).coverage == 1
+
+
+@pytest.mark.slow
+def test_a_long_item_that_repeats_itself_is_found_with_words_left_out() -> None:
+    """It took minutes: each turn between two of its like places was a comparison of all of it."""
+    chance = random.Random(4)
+    results = ("lost", "won", "drew", "gave up", "came back", "fell behind")
+    item = " ".join(
+        f"At the event in town {chance.randint(1, 99)} he {chance.choice(results)} {chance.randint(0, 9)} to "
+        f"{chance.randint(0, 9)} in the {chance.choice(('first', 'second', 'last'))} round of qualifying, and then "
+        f"{chance.choice(results)} against the {chance.choice(('older', 'younger', 'local'))} player."
+        for _ in range(90)
+    )
+    text = " ".join(word for at, word in enumerate(item.split()) if at % 13 != 5)
+    (leak,) = find_leaks([[text]], [Item("long", "1", item)])
+    assert (leak.item.id, leak.rule) == ("1", "edited")
