@@ -456,3 +456,23 @@ def test_only_a_step_that_chooses_by_fit_names_a_model_that_scores() -> None:
     assert dict(Respond(model="a").models_of("chat")) == {"model": "a"}
     assert Respond.scores_with("student")
     assert not Respond.scores_with("model")
+
+
+def test_several_models_are_asked_at_the_same_time(tmp_path: Path) -> None:
+    second_was_asked = asyncio.Event()
+
+    async def script(request: dict[str, Any]) -> str:
+        if request["model"] == "slow":
+            await asyncio.wait_for(second_was_asked.wait(), 20)
+        else:
+            second_was_asked.set()
+        return f"It is 42, says {request['model']}."
+
+    with in_thread(ScriptedServer(script, models=("slow", "quick"))) as server:
+        models = [sft.model("openai", model=name, base_url=server.base_url) for name in ("slow", "quick")]
+        (made,) = (
+            sft.load([QUESTION])
+            .then("respond", model=models, samples=1)
+            .run(journal=tmp_path / "journal.db", show_progress=False)
+        )
+    assert [answer.text for answer in made.answers] == ["It is 42, says slow.", "It is 42, says quick."]

@@ -242,6 +242,14 @@ def test_of_responses_in_chinese_right_ones_pass_and_wrong_ones_do_not() -> None
 
 
 @pytest.mark.slow
+def test_of_responses_in_english_right_ones_pass_and_wrong_ones_do_not() -> None:
+    lines = (FIXTURES / "english_answers.jsonl").read_text("utf-8").splitlines()
+    precision, recall = rates([Answered(**json.loads(line)) for line in lines])
+    assert precision > 0.995
+    assert recall > 0.995
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not GSM8K.exists(), reason="needs the rows of GSM8K, which are not in the project")
 def test_of_answers_planted_in_gsm8k_right_ones_pass_and_wrong_ones_do_not() -> None:
     draw = random.Random(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,8 +49,9 @@ async def draw_answers(
         RunStopped: a model cannot answer anything any more.
     """
     drawn = Drawn()
-    for model in models:
-        results = await _samples(record, model, samples, sampling, context, messages)
+    # All at once: a slow model keeps no other waiting.
+    asked = [_samples(record, model, samples, sampling, context, messages) for model in models]
+    for results in await asyncio.gather(*asked):
         told = [result for result in results if not isinstance(result, RecordFailed)]
         if told:
             drawn.events.append(context.event("respond", *told, prompt=prompt))

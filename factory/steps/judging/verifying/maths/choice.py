@@ -10,6 +10,7 @@ _REFERENCE = re.compile(
     r"(?:故|应)?选?(?:项|择)?\s*[:：]?\s*[(（\[]?([A-J]{1,6})[)）\]]?(?:[.．、:：)]\s*\S.{0,400})?[.。]?",
     re.DOTALL,
 )
+_BETWEEN_LETTERS = re.compile(r"(?<=\b[A-J])\s*(?:[,，、&和与]|,?\s*\band\b)\s*(?=[A-J](?:\b|[,，、&和与]))")
 _BRACKETED = re.compile(r"[(（\[]([a-j])[)）\]]")
 _LETTER = r"[(（\[]?[A-J](?![A-Za-z'’])[)）\]]?"
 _RUN = rf"{_LETTER}(?:(?:\s*[,，、和与&]\s*|\s+and\s+|\s*,\s*and\s+)?{_LETTER})*"
@@ -18,13 +19,18 @@ _FIRST = re.compile(
     rf"\W{{0,6}}(?i:the\s+)?(?i:correct\s+)?(?i:options?\b|choices?\b|letter\b|选项|选)?\s*[:：]?\s*({_JOINED}|{_RUN})"
 )
 _ANYWHERE = re.compile(
-    rf"(?:选择|应选|选项[是为]?|选|正确的(?:选项)?[有是为]|\b[Oo]ptions?|\b[Cc]hoices?|\b[Cc]hoose)\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
+    rf"(?:只有|仅有?|选择|应选|选项应?[是为]?|选|正确的?(?:选项|[^。；;，,]{{0,6}})?[有是为]"
+    r"|\b(?:[Oo]ption|[Cc]hoice)s?(?:\s+(?:is|are))?|\b[Cc]hoo?se|\b[Gg]o(?:ing)? (?:with|for)|\b[Pp]ick|\b[Ss]elect)"
+    rf"\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
 )
 _CIRCLED = r"[\u2460-\u2473](?:[\s,，、和与]*[\u2460-\u2473])*"
 _RIGHT_ONES = re.compile(
     rf"(?:正确|符合|成立|答案|序号|选)[^\u2460-\u2473。；;]{{0,8}}({_CIRCLED})(?!\s*(?:不|错))"
 )
 _ARE_RIGHT = re.compile(rf"({_CIRCLED})\s*(?:都|均|是)?(?:正确|对|成立|符合)")
+_ARE_TRUE = re.compile(
+    rf"(?<![A-Za-z])({_RUN})\s+(?:is|are)\s+(?:the\s+)?(?:both\s+|all\s+|only\s+)?(?:true|correct|right)\b"
+)
 # "A" and "I" before a word in small letters are words.
 _ARTICLE = re.compile(r"\s+[a-z]")
 
@@ -36,7 +42,7 @@ def reference_options(reference: str) -> frozenset[str] | None:
         return _circled(text)
     if match := _BRACKETED.fullmatch(text):
         return frozenset(match[1].upper())
-    match = _REFERENCE.fullmatch(text)
+    match = _REFERENCE.fullmatch(_BETWEEN_LETTERS.sub("", text))
     if match is None or list(match[1]) != sorted(set(match[1])):
         return None
     return frozenset(match[1])
@@ -58,16 +64,22 @@ def _circled(said: str) -> frozenset[str]:
 
 def named_options(found: Found) -> frozenset[str] | None:
     """The options that a final answer names; None where it names none."""
-    phrase = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}", r"\1", found.phrase).replace("$", "")
+    phrase = _narrow(found.phrase)
+    phrase = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}", r"\1", phrase).replace("$", "")
     match = _FIRST.match(phrase)
     is_word = match is not None and match[1] in ("A", "I") and _ARTICLE.match(phrase, match.end(1))
-    if match is not None and not is_word:
+    anywhere = [match[1] or match[2] for match in _ANYWHERE.finditer(phrase)] or _ARE_TRUE.findall(phrase)
+    # A项偏小，所以正确选项是C: what is said at last, where nothing marks the beginning.
+    if match is not None and not is_word and (found.how != "last_line" or not anywhere):
         return _letters(match[1])
-    anywhere = [match[1] or match[2] for match in _ANYWHERE.finditer(phrase)]
     if anywhere:
         return _letters(anywhere[-1])
     lone = re.fullmatch(r"\W*([a-j])\W*", phrase) if found.how != "last_line" else None
     return frozenset(lone[1].upper()) if lone else None
+
+
+def _narrow(text: str) -> str:
+    return "".join(chr(ord(one) - 0xFEE0) if "Ａ" <= one <= "Ｚ" else one for one in text)
 
 
 def _letters(said: str) -> frozenset[str]:

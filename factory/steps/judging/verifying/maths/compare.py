@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import NamedTuple
 
 from factory.data.record import Missing
@@ -10,14 +11,17 @@ from factory.data.text import shorten
 from factory.steps.judging.verifying.answers import PASSED, Verdict
 from factory.steps.judging.verifying.maths.choice import named_circled, named_options, reference_options
 from factory.steps.judging.verifying.maths.clock import Clock, last_clock, read_clock
+from factory.steps.judging.verifying.maths.dates import Date, named_date, read_date
+from factory.steps.judging.verifying.maths.english import english_number, in_digits
 from factory.steps.judging.verifying.maths.final_answer import Found, final_answer
+from factory.steps.judging.verifying.maths.formula import as_formulas, bounds_in_signs, formula_of, is_formula
 from factory.steps.judging.verifying.maths.quantity import (
     Quantity,
     plain,
-    powers,
     quantities_in,
     read_quantity,
 )
+from factory.steps.judging.verifying.maths.sets import named_set, reference_set
 from factory.steps.judging.verifying.maths.solutions import Solutions, named_solutions, reference_solutions
 from factory.steps.judging.verifying.maths.spelling import spelled
 from factory.steps.judging.verifying.maths.words import same_words
@@ -33,36 +37,26 @@ _VERB = re.compile(
 )
 # What it is more or less than is no result: 甲今年25岁，比乙大3岁.
 _COMPARED = re.compile(r"(?<=.)[，,]\s*(?:他|她|它)?比[^，,]{1,40}$")
+# What is given, behind what is said of it: she has 10 left, after giving 5 of her 15 away.
+_GIVEN = re.compile(
+    r"(?<=\w),?\s+(?:after|because|since|given that|out of (?:the|her|his|their|its)|when|(?:even )?though)"
+    r"\s.*$|(?<=\w),\s+(?:(?:and|while)\s+)?the other(?:s|\s+(?:two|three|four))\s.*$"
+    r"|[,，]\s*(?:另外|其余)[两二三四几]个.*$",
+    re.DOTALL,
+)
 # A number with what is counted before it: 鸡6只, 第5; not 超过5.
 _LABELLED = re.compile(
     r"(?:第|[\u4e00-\u9fff]{1,6}?(?<![大小多少超不约至低高于过上下前后]))(?=\d)(.{1,20})", re.DOTALL
 )
-_WORD = re.compile(r"(?<!\\)(?<![A-Za-z\\])[A-Za-z]{3,}|[\u4e00-\u9fff]")
-_MATHS = re.compile(r"\\[a-zA-Z]+")
-_FUNCTIONS = re.compile(r"\b(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|arcsin|arccos|arctan|max|min|mod)\b")
-_HAN = re.compile(r"[\u4e00-\u9fff，。；：、？！（）]+")
-# Full-width marks that are mathematics: 3：4, （3，-2）.
-_WIDE = re.compile(
-    r"(?<=\d)\s*：\s*(?=\d)|[{｛][^{}｛｝\u4e00-\u9fff]{1,60}[，][^{}｛｝\u4e00-\u9fff]{1,60}[}｝]|[（(][^（）()\u4e00-\u9fff]{1,60}，[^（）()\u4e00-\u9fff]{1,60}[）)]"
-)
 # What is said beside an answer.
 _ASIDE = re.compile(
-    r"(?<=\w)\s*[(（](?=[^()（）]*\d)(?=[^()（）]*[\u4e00-\u9fff])[^()（）]{1,80}[)）]"
+    r"(?<=\w)\s*[(（](?=[^()（）]*\d)(?=[^()（）]*(?:[\u4e00-\u9fff]|\b(?!mod\b|sin\b|cos\b|tan\b|log\b|sqrt\b)[a-z]{3}))[^()（）\\]{1,80}[)）]"
     r"|[，,;；]?\s*(?:当且仅当|if and only if).*$",
     re.DOTALL,
 )
 _SENTENCES = re.compile(r"[。！？!?;；]")
 _CHECKS = re.compile(r"\s*(?:经?(?:验证|检验|验算|核对|代入)|check\b|verif)", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:约为|约等于|大约[是为]?|约|≈|\\approx)\s*(?=[-\d$])")
-_ROUGHLY = re.compile(r"\s*(?:≈|\\approx(?![A-Za-z]))\s*(?=.)", re.DOTALL)
-_NAME_OF_SET = re.compile(r"^[^{}=<>]*=\s*(?=\\?\{)|^[A-Za-z]\s*\\in\s*(?=[\[(\\])")
-_BUILDER = re.compile(r"\\?\{\s*[A-Za-z]\s*(?:\\mid|\\vert|[|｜:])\s*(.+?)\\?\}", re.DOTALL)
-_BETWEEN = re.compile(
-    r"([^<>=\\]+|\\frac.+?)\s*(<|\\leq?)\s*[A-Za-z]\s*(<|\\leq?)(?![A-Za-z])\s*([^<>=]+)", re.DOTALL
-)
-_SIDE = re.compile(r"[A-Za-z]\s*(<|>|\\leq?|\\geq?)(?![A-Za-z])\s*([^<>=,]+)")
-_FULL_WIDTH = {at: at - 0xFEE0 for at in range(0xFF01, 0xFF5F)}
-_INLINE = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
 
 
 class Reference(NamedTuple):
@@ -73,6 +67,8 @@ class Reference(NamedTuple):
     quantity: Quantity | None
     clock: Clock | None = None
     solutions: Solutions | None = None
+    date: Date | None = None
+    elements: frozenset[Fraction] | None = None
 
 
 def read_reference(text: str) -> Reference | Missing:
@@ -84,11 +80,20 @@ def read_reference(text: str) -> Reference | Missing:
     if found.how == "last_line" and "\n" in text:
         return Missing("bad_reference", f"its reference marks no final answer: {shorten(text, _SAID)}")
     said = found.phrase if found.how != "last_line" else text
+    said = english_number(said) or said
     if len(said) > _MOST_FORMULA:
         return Missing("bad_reference", f"its reference has {len(said):,} characters, too many for an answer")
     labelled = _LABELLED.fullmatch(plain(said))
     quantity = read_quantity(said) or (read_quantity(labelled[1]) if labelled else None)
-    return Reference(said, reference_options(said), quantity, read_clock(said), reference_solutions(said))
+    return Reference(
+        said,
+        reference_options(said),
+        quantity,
+        read_clock(said),
+        reference_solutions(said),
+        read_date(plain(said)),
+        reference_set(said),
+    )
 
 
 async def compare(response: str, reference: Reference, seconds: float) -> Verdict:
@@ -104,26 +109,43 @@ async def compare(response: str, reference: Reference, seconds: float) -> Verdic
             return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
         return _verdict(named == reference.options, ", ".join(sorted(named)), reference)
     found = _without_asides(found)
-    if reference.clock is not None and (clock := last_clock(found.phrase)) and clock.equals(reference.clock):
-        return Verdict(PASSED, shorten(found.phrase, _SAID))
+    if reference.date is not None:
+        date = named_date(plain(found.phrase))
+        if date is None:
+            return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
+        return _verdict(date.equals(reference.date), found.phrase, reference)
+    if reference.clock is not None and (clock := last_clock(found.phrase)) is not None:
+        same = clock.equals(reference.clock)
+        if same or reference.clock.sure:  # 3:15 may be a ratio, 3:15 pm is none
+            return _verdict(same, found.phrase, reference)
     if reference.solutions is not None:
         return await _as_solutions(found, reference, seconds)
     if reference.quantity is not None:
+        if found.how != "boxed":
+            found = found._replace(phrase=in_digits(found.phrase))
         quantity = answered_quantity(found, response)
         if quantity is not None:
             return _verdict(quantity.equals(reference.quantity), quantity.said, reference)
-        if found.how == "last_line" or not _is_formula(_formula(found, response)):
+        if found.how == "last_line" or not is_formula(formula_of(found, response)):
             return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
-    if not _is_formula(reference.said):
+    if not is_formula(reference.said):
         return _as_words(found, reference)
-    formula = _formula(found, response)
-    if not _is_formula(formula) and (spoken := answered_quantity(found, "")) is not None:
+    if reference.elements is not None and (listed := named_set(found.phrase)) is not None:
+        return _verdict(listed == reference.elements, found.phrase, reference)
+    found = bounds_in_signs(found, reference.said)
+    formula = formula_of(found, response)
+    if not is_formula(formula) and (spoken := answered_quantity(found, "")) is not None:
         formula = str(spoken.value)
     return await _as_formulas(formula, reference, seconds)
 
 
 async def _as_solutions(found: Found, reference: Reference, seconds: float) -> Verdict:
     gold, said = reference.solutions, named_solutions(found.phrase)
+    if gold is not None and said is None and len(gold.names) == 1:
+        listed = named_set(found.phrase)
+        if listed is not None:
+            same = sorted(gold.values) == sorted(str(value) for value in listed)
+            return _verdict(same, found.phrase, reference)
     if gold is None or said is None:
         return Verdict(NO_FINAL_ANSWER, _differs(found.phrase, reference))
     if gold.names != said.names or len(gold.values) != len(said.values):
@@ -146,7 +168,7 @@ def answered_quantity(found: Found, response: str) -> Quantity | None:
         return None
     if (spoken := _spoken_result(found.phrase)) is not None:
         return spoken
-    numbers = quantities_in(_COMPARED.sub("", found.phrase))
+    numbers = quantities_in(_main_clause(_COMPARED.sub("", found.phrase)))
     if len(parts) > 1 and (results := quantities_in(parts[-1])):
         return results[0]
     if len(numbers) > 1 and found.how != "last_line":
@@ -168,6 +190,12 @@ def answered_quantity(found: Found, response: str) -> Quantity | None:
     return None
 
 
+def _main_clause(phrase: str) -> str:
+    """A sentence in English without the clause that ends it with what was given, where a number is before that."""
+    main = _GIVEN.sub("", phrase)
+    return main if re.search(r"\d", main) else phrase
+
+
 def _spoken_result(phrase: str) -> Quantity | None:
     """The number in words in which a sentence with others ends behind its verb: 摸5次，概率是五分之二."""
     said = plain(phrase)
@@ -182,7 +210,7 @@ def _of_clause(said: str) -> Quantity | None:
     """The last of several numbers in a first clause in Chinese, where what is given comes first: 6排一共坐了48人."""
     clause = re.split(r"[,;，；]", said)[0]
     numbers = quantities_in(clause)
-    return numbers[-1] if len(numbers) > 1 and _HAN.search(clause) else None
+    return numbers[-1] if len(numbers) > 1 and re.search(r"[\u4e00-\u9fff]", clause) else None
 
 
 def _verdict(equal: bool, said: str, reference: Reference) -> Verdict:
@@ -191,11 +219,6 @@ def _verdict(equal: bool, said: str, reference: Reference) -> Verdict:
 
 def _differs(said: str, reference: Reference) -> str:
     return f"{shorten(said, _SAID)!r}, where the reference is {shorten(reference.said, _SAID)!r}"
-
-
-def _is_formula(said: str) -> bool:
-    """Whether a text is mathematics rather than words."""
-    return not _WORD.search(_FUNCTIONS.sub("", _MATHS.sub(" ", said)))
 
 
 def _as_words(found: Found, reference: Reference) -> Verdict:
@@ -218,52 +241,10 @@ def _without_asides(found: Found) -> Found:
     return found._replace(phrase=phrase) if re.search(r"\w", phrase) else found
 
 
-def _formula(found: Found, response: str) -> str:
-    """The formula of a final answer: the last one set as such, or all of it."""
-    if found.how == "boxed":
-        return found.phrase
-    inline = _INLINE.findall(found.phrase)
-    if not inline and found.how == "last_line":
-        inline = _INLINE.findall(response[-4000:])
-    if inline:
-        return "".join(map(str, inline[-1]))
-    # Of 比是3:4 the last piece without Chinese.
-    said = _WIDE.sub(lambda wide: wide[0].translate(_FULL_WIDTH), found.phrase)
-    pieces = [piece for piece in _HAN.split(said) if re.search(r"\w", piece)]
-    return pieces[-1].strip(" .=") if pieces else found.phrase.strip(" .。")
-
-
-def _tidy(formula: str) -> str:
-    """A formula as the grammar reads sets: {1,2} with braces that are printed, and a condition for {x | x < 3}."""
-    formula = _ROUGHLY.split(formula.strip())[0]
-    formula = _NAME_OF_SET.sub("", formula.replace("∪", r"\cup "))
-    if builder := _BUILDER.fullmatch(formula):
-        formula = builder[1].strip()
-    if chain := _BETWEEN.fullmatch(formula):
-        return f"{'(' if chain[2] == '<' else '['}{chain[1]}, {chain[4]}{')' if chain[3] == '<' else ']'}"
-    braces = re.fullmatch(r"\\?\{(.*?)\\?\}", formula)
-    return rf"\{{{braces[1]}\}}" if braces else formula
-
-
-def _one_sided(formula: str) -> str:
-    """The interval that an inequality says: x > 2 as (2, \\infty)."""
-    if not (match := _SIDE.fullmatch(formula)):
-        return formula
-    bound, closed = match[2].strip(), match[1] not in "<>"
-    if match[1] in (">", "\\ge", "\\geq"):
-        return rf"{'[' if closed else '('}{bound}, \infty)"
-    return rf"(-\infty, {bound}{']' if closed else ')'}"
-
-
 async def _as_formulas(formula: str, reference: Reference, seconds: float) -> Verdict:
     if len(formula) > _MOST_FORMULA:
         return Verdict(FAILED, f"{len(formula):,} characters, too many for an answer")
-    gold = _formula(Found(reference.said, "marked"), "")
-    gold, formula = (_tidy(powers(one.translate(_FULL_WIDTH))) for one in (gold, formula))
-    if gold[:1] in "([":
-        formula = _one_sided(formula)
-    elif formula[:1] in "([":
-        gold = _one_sided(gold)
+    gold, formula = as_formulas(reference.said, formula)
     try:
         told = await do_job("formula", {"gold": gold, "answer": formula}, seconds)
     except JobFailed as error:

@@ -13,7 +13,7 @@ _MOST, _BOXES = 2000, 20
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _MARK = re.compile(
-    r"\banswer(?:\s+(?:to|for)\s[^.\n:=]{1,80}?)?\s*(?:\bis\b|[:：=])(?:\s*[:：])?"
+    r"\banswer(?:\s+(?:to|for)\s[^.\n:=]{1,80}?)?\s*(?:\bis\b|\b(?:should|must|would|will) be\b|[:：=])(?:\s*[:：])?"
     r"|(?:答案|答|最[终后]的?结果)\s*(?:应该|应当|应|就|选|即)?\s*(?:是|为|[:：=])\s*[:：]?"
     r"|【\s*答案\s*】\s*[:：]?"
     r"|(?:故|应|因此|所以)\s*选(?:择)?\s*[:：]?",

@@ -75,6 +75,7 @@ _FURTHER = re.compile(
     r"\s*(?P<own>[A-Za-z\u4e00-\u9fff]{1,9}?)(?P<joined>\s*(?:又|零|and\b|,)?\s*)"
     r"(?P<number>(?:(?P<digits>\d{1,9}(?:\.\d{1,9})?)|(?P<han>[一二三四五六七八九十两]{1,5})))\s*(?=(?P<rest>[A-Za-z\u4e00-\u9fff]\S{0,8}))"
 )
+_JOINED_BY_AND = ("h", "min", "day", "foot", "pound", "dollar")
 _DOLLARS = re.compile(r"\$([^$\n]{1,200})\$")
 
 
@@ -220,7 +221,7 @@ def _whole_quantity(match: re.Match[str], text: str) -> tuple[Quantity | None, i
             says = "min" if unit == "h" else "fen" if unit in ("yuan", "jiao") else ""
         size = smaller(unit, says)
         number = Fraction(more["digits"]) if more["digits"] else _spoken(more["han"])
-        joined = more["joined"].strip() not in ("and", ",") or unit in ("h", "min", "day", "foot", "pound")
+        joined = more["joined"].strip() not in ("and", ",") or unit in _JOINED_BY_AND
         if size is None or number is None or not joined or not is_unit(more["own"]):
             break
         whole = whole._replace(value=whole.value + (-1 if whole.value < 0 else 1) * number * size, digits=0)

@@ -13,9 +13,14 @@ _ROOT = re.compile(
 _TIMES_ROOT = re.compile(r"(\d+)\s*倍的?(?=\\sqrt)")
 _RATIO = re.compile(rf"(?<![\u4e00-\u9fff])({_NUMERAL}|\d+)比({_NUMERAL}|\d+)(?![\u4e00-\u9fff])")
 _RATIO_BEHIND = re.compile(rf"(?<=[是为])({_NUMERAL}|\d+)比({_NUMERAL}|\d+)(?![\u4e00-\u9fff])")
+_RATIO_IN_ENGLISH = re.compile(
+    r"(\bratio\b[^.\n]{0,80}?\b(?:is|=|of)\s+)(\d+) to (\d+)(?![\d.]*\d)", re.IGNORECASE
+)
 _PLAIN = (
     (re.compile(r"\\(?:varnothing|emptyset)(?![A-Za-z])|[∅Ø⌀]"), "空集"),
     (re.compile(r"(?<!\\)∞|＋∞|\+∞"), r"\\infty "),
+    (re.compile(r"\b(?:the\s+)?(?:empty|null) set\b", re.IGNORECASE), "空集"),
+    (re.compile(r"(?<![A-Za-z])(?:negative|minus)\s+(?=[\d.$])(?<!\d minus )", re.IGNORECASE), "-"),
     (re.compile("[∶︰]"), ":"),
     (re.compile("≤|≦|⩽"), r"\\le "),
     (re.compile("≥|≧|⩾"), r"\\ge "),
@@ -35,6 +40,7 @@ def spelled(text: str) -> str:
         text = pattern.sub(by, text)
     text = _ROOT.sub(lambda found: rf"\sqrt{{{found[1] or _digits(found[2])}}}", text)
     text = _TIMES_ROOT.sub(r"\1", text)
+    text = _RATIO_IN_ENGLISH.sub(r"\1\2:\3", text)
     for pattern in (_RATIO, _RATIO_BEHIND):
         text = pattern.sub(lambda found: f"{_digits(found[1])}:{_digits(found[2])}", text)
     return text
