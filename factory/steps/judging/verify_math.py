@@ -33,11 +33,11 @@ class VerifyMath(VerifiesAnswers):
     - both name the same options: A, (A), A. text, 选A, 故选：A、C, ②③;
     - both are the same number, compared as fractions: 1,234 and 1234, 3/4 and 0.75, 三分之一, 百分之二十, 一万二千,
       2.5万, \\frac{1}{3}, "two and a half". Of units of one kind the amounts must be the same (5 km is 5000 m,
-      2小时30分 is 150 minutes, 8角 is 0.8元); where one has no unit, the numbers. Words that are no unit of measure do not count. 20 % is 20 as
-      well as 0.2. A decimal may stand for a fraction without end where it is that rounded, to four digits or more
-      (0.3333);
-    - both are the same solutions (x=±2 and x_1=2, x_2=-2), time of the day (下午3:30 and 15:30), day (March 5 and 3月5日)
-      or day of the week; one without a year may be of any;
+      2小时30分 is 150 minutes, 8角 is 0.8元); where one has no unit, the numbers. Words that are no unit of measure
+      do not count. 20 % is 20 as well as 0.2. A decimal may stand for a fraction without end where it is that rounded,
+      to four digits or more (0.3333);
+    - both are the same solutions (x=±2 and x_1=2, x_2=-2), time of the day (下午3:30 and 15:30), day of the week, or
+      day of a year (March 5 and 3月5日; one without a year may be of any);
     - both are the same formula, set or interval, by math-verify, in a process apart that is ended after `seconds`; a
       sentence may list a set (the divisors are 1, 2 and 4) or say a bound (x is at least 7, x不小于7);
     - a reference in one word is the same word, or yes or no (是, 不能, 正确), which the answer begins with, or
@@ -60,7 +60,7 @@ class VerifyMath(VerifiesAnswers):
     units and the rule of what is equal are ours.
 
     Example:
-        - verify_math: {reference: answer}
+        - verify_math: {reference: gold}
         - verify_math: {keep_pass_rate: "0.1..0.9", choose: verified, keep: verified}
     """
 
@@ -91,7 +91,11 @@ class VerifyMath(VerifiesAnswers):
         if not said and not self.reference:
             said, own = _old_answer(record)
         if not said:
-            where = f"in {self.reference!r}" if self.reference else "in any of the usual columns"
+            where = "in any of the usual columns"
+            if self.reference:
+                # A column such as `answer` may have been read as the answer of the row.
+                where = f"in {self.reference!r}; where that is the row's own answer, leave `reference` out, and have "
+                where += "`respond` write others beside it: `overwrite: true, keep_old: true`"
             return Missing("no_reference", f"there is no reference answer {where}")
         reference = read_reference(said)
         if isinstance(reference, Missing):

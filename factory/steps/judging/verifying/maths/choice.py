@@ -20,7 +20,8 @@ _FIRST = re.compile(
 )
 _ANYWHERE = re.compile(
     rf"(?:只有|仅有?|选择|应选|选项应?[是为]?|选|正确的?(?:选项|[^。；;，,]{{0,6}})?[有是为]"
-    r"|\b(?:[Oo]ption|[Cc]hoice)s?(?:\s+(?:is|are))?|\b[Cc]hoo?se|\b[Gg]o(?:ing)? (?:with|for)|\b[Pp]ick|\b[Ss]elect)"
+    r"|\b(?:[Oo]ption|[Cc]hoice)s?(?:\s+(?:is|are))?|\b[Cc]hoo?se|\b[Gg]o(?:ing)? (?:with|for)|\b[Pp]ick"
+    r"|\b[Ss]elect|\b[Ll]eav(?:ing|es))"
     rf"\s*[:：]?\s*({_JOINED}|{_RUN})|[(（]([A-J])[)）]"
 )
 _CIRCLED = r"[\u2460-\u2473](?:[\s,，、和与]*[\u2460-\u2473])*"
@@ -29,7 +30,8 @@ _RIGHT_ONES = re.compile(
 )
 _ARE_RIGHT = re.compile(rf"({_CIRCLED})\s*(?:都|均|是)?(?:正确|对|成立|符合)")
 _ARE_TRUE = re.compile(
-    rf"(?<![A-Za-z])({_RUN})\s+(?:is|are)\s+(?:the\s+)?(?:both\s+|all\s+|only\s+)?(?:true|correct|right)\b"
+    rf"(?<![A-Za-z])({_JOINED}|{_RUN})(?:\s+(?:is|are)\s+(?:the\s+)?(?:both\s+|all\s+|only\s+)?(?:true|correct|right)\b"
+    r"|(?:选项|说法|项)?\s*(?:都|均|才)?是?(?:正确|对|符合题意))"
 )
 # "A" and "I" before a word in small letters are words.
 _ARTICLE = re.compile(r"\s+[a-z]")

@@ -30,6 +30,7 @@ from factory.steps.judging.verifying.worker.pool import JobFailed, do_job
 FAILED, NO_FINAL_ANSWER = "failed", "no_final_answer"
 _MOST_FORMULA = 1000
 _SAID = 80
+_EXACT = re.compile(r"=([^=≈]{1,60})(?:≈|\\approx(?![A-Za-z]))[^=≈]{1,40}$")
 _EQUALS = re.compile(r"[=≈]|等于|约为")
 # Of several numbers in a sentence the one right behind its verb: 6排一共有48人.
 _VERB = re.compile(
@@ -41,7 +42,7 @@ _COMPARED = re.compile(r"(?<=.)[，,]\s*(?:他|她|它)?比[^，,]{1,40}$")
 _GIVEN = re.compile(
     r"(?<=\w),?\s+(?:after|because|since|given that|out of (?:the|her|his|their|its)|when|(?:even )?though)"
     r"\s.*$|(?<=\w),\s+(?:(?:and|while)\s+)?the other(?:s|\s+(?:two|three|four))\s.*$"
-    r"|[,，]\s*(?:另外|其余)[两二三四几]个.*$",
+    r"|(?<=\w),\s+of (?:whom|which)\s.*$|[,，]\s*(?:其中|(?:另外|其余)[两二三四几]个).*$",
     re.DOTALL,
 )
 # A number with what is counted before it: 鸡6只, 第5; not 超过5.
@@ -157,6 +158,9 @@ async def _as_solutions(found: Found, reference: Reference, seconds: float) -> V
 
 def answered_quantity(found: Found, response: str) -> Quantity | None:
     """The number that a final answer says, or that the last lines of a response come to; None: it says none."""
+    # Of 2 * 1/9 = 2/9 ≈ 0.222 what is exact.
+    if (exact := _EXACT.search(found.phrase)) and (whole := read_quantity(exact[1])) is not None:
+        return whole
     parts = [found.phrase]
     if len(split := _EQUALS.split(found.phrase)) > 1:
         parts.append(split[-1])

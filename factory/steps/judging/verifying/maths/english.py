@@ -26,6 +26,11 @@ _COUNT = "|".join(sorted([*_ONES, *_TENS, "hundred", *_SCALES], key=len, reverse
 _PART = "|".join(sorted(_PARTS, key=len, reverse=True))
 _WORD = rf"(?:{_COUNT}|dozen)"
 _WHOLE = rf"(?:an?\s+(?=hundred|thousand|million|billion|dozen))?{_WORD}(?:(?:\s+and\s+|[\s-]+){_WORD})*"
+_AND_A_PART = re.compile(
+    rf"\b(an?|{_WHOLE})\s+(hour|minute|mile|cup|year|day|week|month|kilo|kilogram|kilometer|kilometre|pound|dozen)s?"
+    r"\s+and\s+(?:a\s+)?(half|quarter)\b",
+    re.IGNORECASE,
+)
 _SAID = re.compile(
     rf"(?<!past )\b(?P<minus>(?:negative|minus)\s+)?(?:"
     rf"(?P<whole>{_WHOLE})\s+and\s+(?P<top>an?|one|two|three|four|five)[\s-]+(?P<bottom>{_PART})s?"
@@ -42,6 +47,8 @@ _VERB = re.compile(r"\b(?:is|are|was|be|equals?|takes?|has|have|gets?|costs?|to)
 
 def in_digits(text: str) -> str:
     """`text` with its numbers in words as digits (5/2, 3/8, -5); where it has digits, those behind a verb alone."""
+    has_digits = bool(re.search(r"\d", text))
+    text = _AND_A_PART.sub(_with_part, text) if not has_digits else text
     has_digits = bool(re.search(r"\d", text))
 
     def digits(found: re.Match[str]) -> str:
@@ -62,6 +69,12 @@ def in_digits(text: str) -> str:
         return str(value)
 
     return _SAID.sub(digits, text)
+
+
+def _with_part(found: re.Match[str]) -> str:
+    """An hour and a quarter as 5/4 hour."""
+    whole = 1 if found[1].lower() in ("a", "an") else _whole(found[1])
+    return found[0] if whole is None else f"{whole + Fraction(1, _PARTS[found[3].lower()])} {found[2]}"
 
 
 def english_number(text: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from factory.steps.judging.verifying.maths.english import in_digits
 from factory.steps.judging.verifying.maths.final_answer import Found
 from factory.steps.judging.verifying.maths.quantity import powers
 
@@ -70,7 +71,7 @@ def formula_of(found: Found, response: str) -> str:
     said = _WIDE.sub(lambda wide: wide[0].translate(_FULL_WIDTH), found.phrase)
     pieces = [piece for piece in _HAN.split(said) if re.search(r"\w", piece)]
     said = pieces[-1].strip(" .=") if pieces else found.phrase.strip(" .。")
-    pieces = [piece.strip(" .,;:") for piece in _ENGLISH.split(said) if re.search(r"[\d∞]|\\[a-z]", piece)]
+    pieces = [piece.strip(" .,;:") for piece in _ENGLISH.split(said) if re.search(r"[\d∞{]|\\[a-z]", piece)]
     return pieces[-1] if pieces else said
 
 
@@ -78,7 +79,7 @@ def bounds_in_signs(found: Found, reference: str) -> Found:
     """A final answer with "x is at least 7" and x不小于7 as x ≥ 7, where the reference has bounds."""
     if not _BOUNDED.search(reference):
         return found
-    phrase = found.phrase
+    phrase = in_digits(found.phrase)
     for pattern, by in _COMPARED:
         phrase = pattern.sub(by, phrase)
     return found._replace(phrase=phrase)

@@ -219,6 +219,8 @@ def _whole_quantity(match: re.Match[str], text: str) -> tuple[Quantity | None, i
         says = read_unit(more["rest"][:8]).name or ("分" if more["rest"].startswith("分") else "")
         if says == "分":
             says = "min" if unit == "h" else "fen" if unit in ("yuan", "jiao") else ""
+        if unit == "foot" and re.match(r"in\b", more["rest"]):
+            says = "inch"  # by itself a word that is no unit
         size = smaller(unit, says)
         number = Fraction(more["digits"]) if more["digits"] else _spoken(more["han"])
         joined = more["joined"].strip() not in ("and", ",") or unit in _JOINED_BY_AND

@@ -15,7 +15,8 @@ _VERB = re.compile(
 )
 _NAMED = re.compile(r"[A-Za-z](?:_?\{?\d\}?|[₀-₉])?\s*=\s*")
 _ELEMENT = re.compile(r"[-+−±]?\s?[\d./\s]{1,40}|[负零一二三四五六七八九十百分之点]{1,12}")
-_NUMBER_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+# Of -1、0、1，共3个 how many they are.
+_HOW_MANY = re.compile(r"[,，]\s*(?:[一总]?共有?\d+个|\d+ in (?:all|total)).*$", re.DOTALL)
 _MOST = 600
 
 
@@ -30,7 +31,7 @@ def named_set(phrase: str) -> frozenset[Fraction] | None:
     text = plain(phrase[-_MOST:]).strip(" .。")
     if re.search(r"[{}\\∪∩]", text):
         return None
-    *_, result = _VERB.split(text)
+    *_, result = _VERB.split(_HOW_MANY.sub("", text))
     return _elements(result.strip(" .。"))
 
 

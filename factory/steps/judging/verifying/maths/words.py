@@ -25,6 +25,8 @@ _JUDGED = re.compile(
     re.IGNORECASE,
 )
 _PEOPLE = "甲乙丙丁戊己"
+_NOT_OF_IT = re.compile(r"[不没非未比错]|\b(?:not|than|or|and|never|neither)\b|n't|[和与或、,，]")
+_HAN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}$")
 _VERB = re.compile("可以|可能|正确|成立|相等|存在|能|会")
 
 
@@ -48,6 +50,16 @@ def same_words(phrase: str, reference: str) -> bool | None:
     result = re.split(r"(?<!不)(?:是|为)", first)[-1]
     theirs = [re.findall(r"\w+", text.casefold()) for text in (plain(phrase), first, result)]
     if ours and ours in theirs:
+        return True
+    # "Alice is the tallest", 小红最高: what it says is of the one it begins with.
+    behind = plain(phrase)[len(plain(reference)) :]
+    if len(ours) == 1 and theirs[0][:1] == ours and not _NOT_OF_IT.search(behind):
+        return True
+    if (
+        plain(phrase).startswith(plain(reference))
+        and _HAN_NAME.match(plain(reference))
+        and not _NOT_OF_IT.search(behind)
+    ):
         return True
     if len(ours) == 1 and re.search(rf"[\u4e00-\u9fff]{re.escape(ours[0])}$", first):
         return True if len(ours[0]) > 1 and not re.search("[不没非未]", first) else None
