@@ -310,6 +310,10 @@ def test_flags_are_read_as_a_command_line_has_them() -> None:
             ],
             "Invalid repository ID or local directory",
         ),
+        (
+            ["RuntimeError: CPU Generator does not use offset"],
+            "RuntimeError: CPU Generator does not use offset; on a processor vLLM cannot draw",
+        ),
         (["it went", "and went"], "and went"),
         ([], "it said nothing"),
     ],

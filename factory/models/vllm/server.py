@@ -45,6 +45,11 @@ _REASON = re.compile(
 _EMPTY_WORDS = re.compile(
     r"root cause|validation errors? for |initialization failed|EngineDeadError", re.IGNORECASE
 )
+_MENDS = {
+    "CPU Generator does not use offset": "on a processor vLLM cannot draw samples with a seed while it reads a prompt "
+    "in pieces: start it with --no-enable-chunked-prefill and with --max-num-batched-tokens at the --max-model-len",
+}
+"""What to do about faults of vLLM that do not say it."""
 
 
 def require_vllm(what: str, model: str) -> None:
@@ -240,7 +245,8 @@ def last_words(log: Path) -> str:
     errors = [line for line in lines if _REASON.search(line)]
     telling = [line for line in errors if not _EMPTY_WORDS.search(line)]
     said = (telling or errors or lines or ["it said nothing"])[-1]
-    return shorten(said.removeprefix("Value error, "), 300)
+    mends = [mend for words, mend in _MENDS.items() if words in said]
+    return "; ".join([shorten(said.removeprefix("Value error, "), 300), *mends])
 
 
 def _close_input(guarded: subprocess.Popen[bytes]) -> None:
