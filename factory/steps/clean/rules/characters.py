@@ -171,12 +171,17 @@ _NARROW_MARK = Gated(
 _WIDE_MARK = re.compile(rf"(?<=[{_HAN}])[，；！？：。]")
 _ANY_HAN = re.compile(f"[{_HAN}]")
 _WIDE_IN_LATIN = re.compile(r"(?<=[A-Za-z]{2})[，。；！？：](?=\s?[A-Za-z]{2})")
+_ANY_WIDTH = Gated(
+    rf"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9d]|[A-Za-z][，。；！？：]\s?[A-Za-z]|[{_HAN}][,;!?:.]\s?[{_HAN}]"
+)
 
 
 def _widths(part: Part) -> Iterator[Found]:
     if part.ascii:
         return
     text = part.prose
+    if not _ANY_WIDTH.may_hold(part.prose_bytes):
+        return  # as most do
     for match in _WIDE.find_all(part):
         yield Found(*match.span(), f"wide {match[0][:20]}", unicodedata.normalize("NFKC", match[0]))
     for match in _HALF_KANA.find_all(part):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from factory.data.text import normal_form, word_count
+from factory.steps.clean.rules.gates import Gated
 from factory.steps.clean.rules.rule import Example, Found, Rule
 from factory.steps.clean.rules.view import Part
 
@@ -97,7 +98,7 @@ def _imperative(asked: str) -> str:
     return asked[: end + 1] if end > 0 else ""
 
 
-_LABEL = re.compile(
+_LABEL = Gated(
     r"(?m)^[ \t#*\-\d.]{0,8}(?:(?:new |next |second |另一个)?(?:instruction|task|input|output|prompt|response"
     r"|question|answer|指令|任务|输入|输出|问题|回答|答案)s?)[ \t]?\d{0,2}[*]{0,2}\s?[:：]",
     re.IGNORECASE,
@@ -130,7 +131,7 @@ def _several(part: Part) -> Iterator[Found]:
         if part.turn != len(view.record.messages) - 1 or view.about_code:
             return
         # An answer that goes on with a next instruction.
-        for match in _LABEL.finditer(text):
+        for match in _LABEL.all_in(text):
             name = match[0].strip(" \t#*:：-.0123456789").lower()
             if (
                 (
@@ -148,7 +149,7 @@ def _several(part: Part) -> Iterator[Found]:
         return
     chars = view.record.input_chars if part.turn == view.record.last_user else 0
     instruction = text[: len(text) - chars] if chars else text
-    labels = [match for match in _LABEL.finditer(instruction) if instruction[: match.start()].strip()]
+    labels = [match for match in _LABEL.all_in(instruction) if instruction[: match.start()].strip()]
     if labels and not part.is_code:
         names = {match[0].strip(" \t#*:：-.0123456789").lower() for match in labels}
         wanted = names & {

@@ -143,7 +143,7 @@ def _cut_code(part: Part) -> Iterator[Found]:
             code = code[: code.rstrip().rfind("\n") + 1] if "\n" in code.rstrip() else code
         if info.lower().split(" ")[0] in ("text", "txt", "markdown", "md", "", "console", "output", "diff"):
             return
-    elif part.is_code and part.view.about_code:
+    elif part.view.about_code and part.is_code:
         code, offset = part.text, 0
     else:
         return

@@ -171,7 +171,7 @@ def _by_script(part: Part, text: str, asked: str) -> str:
 def _latin_language(part: Part, text: str, asked: str) -> str:
     """What is told of an answer in another language of Latin letters than that of the prompt; or ""."""
     head = text[:1500].lower()
-    if len(_COMMON_SETS["en"].intersection(head.split())) >= 6:
+    if any(len(_COMMON_SETS["en"].intersection(head[:size].split())) >= 6 for size in (400, 1500)):
         return ""  # as most are
     words = _LATIN.findall(head)
     if len(words) < FEWEST or sum(map(_ALL_COMMON.__contains__, words)) < LEAST_SHARE * len(words):
@@ -197,8 +197,15 @@ def _mixed(part: Part) -> Iterator[Found]:
     if part.ascii or len(text) < 60 or part.view.about_code or part.is_code:
         return
     asked = part.asked if part.role == "assistant" else ""
-    if may_change_language(asked) or _OTHER_LANGUAGE_TOPIC.search(asked) or may_change_language(text[:400]):
-        return
+    found = next(_paragraphs(part, text, asked), None)
+    # Asked last, since it takes longest.
+    if found is not None and not (
+        may_change_language(asked) or _OTHER_LANGUAGE_TOPIC.search(asked) or may_change_language(text[:400])
+    ):
+        yield found
+
+
+def _paragraphs(part: Part, text: str, asked: str) -> Iterator[Found]:
     whole = part.language
     if not whole or (part.role == "user" and part.view.record.input_chars):
         return
@@ -231,6 +238,8 @@ _QUOTED = re.compile(r"[\"“「『《>（(\[【*_]|.{0,40}[:：]\s?[\"“「『
 _ENGLISH_IN_CHINESE = re.compile(
     rf"(?<=[{_HAN}，。、])\s?(?:[A-Za-z][a-z']{{0,15}}[ ,]){{9,40}}[A-Za-z][a-z']{{0,15}}\s?(?=[{_HAN}，。、.])"
 )
+_SHORTEST_CLAUSE = 19
+"""Characters of nine letters and blanks, and one more letter."""
 _CHINESE_IN_ENGLISH = re.compile(rf"(?<=[a-z] )[{_HAN}]{{2,40}}(?:[，、。]?[{_HAN}]{{1,40}})?(?= ?[a-z,.])")
 _FUNCTION = re.compile(r"\b(?:the|is|are|was|to|of|and|that|it|you|can|will|with|for|this|have)\b")
 _HAN_FUNCTION = re.compile("的|了|是|在|和|我|你|不|这|有|也|把|被|与|但|会|能|将|可以|因为|所以")
@@ -240,7 +249,7 @@ _FOREIGN = re.compile("[\u3041-\u30ff\uac00-\ud7af\u0400-\u04ff\u0600-\u06ff\u0e
 def _switched(part: Part, text: str, whole: str) -> Iterator[Found]:
     if part.role != "assistant":
         return
-    if whole == "zh":
+    if whole == "zh" and len(text.encode("ascii", "ignore")) >= _SHORTEST_CLAUSE:
         for match in _ENGLISH_IN_CHINESE.finditer(text):
             if len(_FUNCTION.findall(match[0])) >= 3:
                 yield Found(*match.span(), "a clause in English in the midst of Chinese")

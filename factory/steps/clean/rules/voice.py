@@ -31,12 +31,19 @@ def _refusals(part: Part) -> Iterator[Found]:
     if not _MAY_REFUSE.may_hold(encoded(part.text[:_OPENING])):
         return
     text = part.text.strip()
-    if not text or (len(text) >= REFUSAL_WORDS and word_count(text) >= REFUSAL_WORDS and not _opens(text)):
+    if not text or (_is_long(text) and not _opens(text)):
         return
     said = refusal(text, part.asked)
     if said:
         at = max(0, part.text.find(said))
         yield Found(at, at + len(said), said[:60])
+
+
+def _is_long(text: str) -> bool:
+    return len(text) >= REFUSAL_WORDS and (
+        # The last word of a part may be cut.
+        word_count(text[:_OPENING]) > REFUSAL_WORDS or word_count(text) >= REFUSAL_WORDS
+    )
 
 
 _SURE = re.compile(

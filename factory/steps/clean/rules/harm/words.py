@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from factory.data.text import UNSPACED, shorten
+from factory.steps.clean.rules.gates import Gated, encoded
 
 LONGEST = 200
+_MOST_AT_ONCE = 1000
+"""Entries of a list that one pattern asks for at once."""
 """Characters of an entry."""
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -103,9 +106,14 @@ class WordList:
         self._plain = all(map(str.isascii, words))
         self._signs = {sign: sorted(some, key=lambda one: -len(one[0])) for sign, some in signs.items()}
         self._any_sign = re.compile("[" + "".join(map(re.escape, signs)) + "]") if signs else None
+        listed = [pattern for some in (*words.values(), *begins.values()) for _, pattern, _ in some]
+        listed += [re.escape(entry) for some in signs.values() for entry, _ in some]
+        self._gate = Gated("|".join(listed)) if len(listed) <= _MOST_AT_ONCE else None
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Start, end and kind of each entry in a text, in order; of two that overlap the first, then the longer."""
+        if self._gate is not None and not self._gate.may_hold(encoded(text.lower())):
+            return  # as most do
         lower = text.lower()
         if len(lower) != len(text):  # a few capitals become two small letters: places would shift
             lower = "".join(sign if len(sign.lower()) > 1 else sign.lower() for sign in text)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from factory.models.key_kinds import BEFORE_KEY, KEY_KINDS, PRIVATE_KEY
+from factory.steps.clean.rules.gates import Gated, encoded
 from factory.steps.clean.rules.secrets.examples import EXAMPLE_KEYS
 from factory.steps.clean.rules.secrets.hit import Hit
 
@@ -45,6 +46,12 @@ _PLACE = re.compile(
 )
 _HEAD = re.compile(PRIVATE_KEY + r"(?: BLOCK)?-----")
 _TAIL = re.compile(r"-----END [A-Z ]{0,40}-----")
+_MAY_HOLD = Gated(
+    r"[-_][\w-]{16}|[=:：是为>][\\\"'‘“\s]*(?:Bearer|Basic|Token)?[\\\"'‘“\s]*[A-Za-z0-9+/_=.~-]{16}"
+    r"|[0-9a-f]{32}\.[A-Za-z0-9]{16}|(?:Bearer|Basic) |://[^@]*@|" + "|".join(map(re.escape, _WORDS)),
+    0,
+)
+"""What every key has: its beginning, a sign before it, or a name."""
 _BITS = 3.0
 """Bits of entropy for each character of a key that only its name gives away: words have fewer, and no digits."""
 _FEWEST_OF_BLOCK = 64
@@ -59,6 +66,8 @@ def find_api_keys(text: str) -> Iterator[Hit]:
     are therefore not found. Told apart: AWS's and jwt.io's examples, places to fill (your_api_key, ${KEY}, xxxx),
     what a program reads from its surroundings.
     """
+    if not _MAY_HOLD.may_hold(encoded(text)):
+        return  # as most do
     found = [
         Hit(*match.span(), match.lastgroup or "other")
         for match in _looking_like_keys(text)
