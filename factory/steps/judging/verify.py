@@ -245,7 +245,7 @@ def with_verdicts(record: Record, verified: Verified, *, loose: bool = False) ->
                 old.pop(name, None)
     for hard, soft, satisfied in readings:
         if not unknown:
-            scores[hard], scores[soft] = float(satisfied == level), satisfied / level
+            scores[hard], scores[soft] = 1.0 if satisfied == level else 0.0, satisfied / level
             continue
         why = Missing(
             "no_verdict", f"of {len(unknown)} of {level} constraints there is no verdict: {unknown[0].found}"

@@ -75,6 +75,8 @@ class AnswerText:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.counted: tuple[Counted | None, int] = None, 0
+        """The last checker that counted something of it, and how many: it will tell what it found."""
 
     @_once
     def stripped(self) -> str:
@@ -99,7 +101,13 @@ class AnswerText:
     @_once
     def longest_sentence(self) -> int:
         """Number of words of the sentence that has most."""
-        return max(map(count_words, self.sentences), default=0)
+        # No sentence has more words than characters, so that most need not be counted.
+        longest = 0
+        for sentence in sorted(self.sentences, key=len, reverse=True):
+            if len(sentence) <= longest:
+                break
+            longest = max(longest, count_words(sentence))
+        return longest
 
     @_once
     def language(self) -> str:
@@ -149,6 +157,7 @@ class Constraint(BaseModel, ABC):
     """One constraint on an answer: a frozen set of validated arguments."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    __slots__ = ("_given",)
 
     kind: ClassVar[str]
     """Its name, such as "length_constraints:number_words"."""
@@ -168,6 +177,14 @@ class Constraint(BaseModel, ABC):
 
     def arguments(self) -> dict[str, Any]:
         """Its arguments as plain JSON."""
+        try:
+            given: dict[str, Any] = self._given
+        except AttributeError:
+            given = self._dumped()
+            object.__setattr__(self, "_given", given)
+        return given.copy()
+
+    def _dumped(self) -> dict[str, Any]:
         # What pydantic's dump gives, at a third of its time, where the arguments are numbers and texts.
         given: dict[str, Any] = {}
         for name, value in self.__dict__.items():
@@ -219,11 +236,14 @@ class Counted(Checked):
     def check(self, answer: AnswerText) -> bool:
         """See `Checked.check`."""
         relation, number = self.bound()
-        return holds(self.count(answer), relation, number)
+        counted = self.count(answer)
+        answer.counted = self, counted
+        return holds(counted, relation, number)
 
     def found(self, answer: AnswerText) -> str:
         """See `Checked.found`."""
-        return str(self.count(answer))
+        by, counted = answer.counted
+        return str(counted if by is self else self.count(answer))
 
     def limits(self) -> tuple[float, float]:
         """The smallest and the largest number that meet it."""

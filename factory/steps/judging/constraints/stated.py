@@ -7,8 +7,11 @@ could be had) and "found". Where there is no such column, IFEval's `instruction_
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import orjson
 
 from factory.data.answers import CONSTRAINTS
 from factory.data.record import Record
@@ -131,6 +134,20 @@ def read_stated(value: object) -> Stated:
     Raises:
         BadConstraint: it is none.
     """
+    try:
+        said = orjson.dumps(value)
+    except TypeError:  # no JSON
+        return _stated(value)
+    return _stated_once(said)
+
+
+# The constraints of a set are few beside its records: "at least 100 words" stands in thousands of them.
+@functools.lru_cache(maxsize=4096)
+def _stated_once(said: bytes) -> Stated:
+    return _stated(orjson.loads(said))
+
+
+def _stated(value: object) -> Stated:
     row = value if type(value) is dict else _mapping(value)
     if "kind" not in row:
         raise BadConstraint('it has no "kind": write {"kind": "punctuation:no_comma", "arguments": {}}')

@@ -168,13 +168,16 @@ async def _by_code(stated: Stated, answer: str, context: Context, sandbox: Tier)
 def _checked(constraint: Checked, answer: Variants, loose: bool) -> tuple[bool | None, str, bool | None]:
     """Whether the answer meets a constraint, what was found in its place, and whether it is met loosely."""
     try:
-        if follows(constraint, answer):
-            return True, "", True
-        relaxed = loose and follows(constraint, answer, loose=True)
+        if not answer.blank and constraint.check(answer.strict):
+            return _MET
         found = constraint.found(answer.strict)
+        relaxed = loose and follows(constraint, answer, loose=True)
     except CannotCheck as error:
         return None, str(error), None
     return False, shorten(found, FOUND_CHARACTERS) if found else "", relaxed
+
+
+_MET = True, "", True
 
 
 async def _judge(
