@@ -18,6 +18,7 @@ _BUILT_IN = (
     "markup",
     "characters",
     "structure",
+    "cut",
     "loops",
     "leaked",
     "nothing",

@@ -1,4 +1,4 @@
-"""Rules about structure that does not close: fences, formulas, sentences and programs that were cut."""
+"""Rules about structure that does not close: fences, formulas, programs that were cut."""
 
 from __future__ import annotations
 
@@ -57,61 +57,6 @@ def _latex(part: Part) -> Iterator[Found]:
     if sides["left"] != sides["right"]:
         match = next(_SIDE.finditer(text))
         yield Found(*match.span(), "\\left and \\right do not pair")
-
-
-_DANGLING = re.compile(
-    r"(?:^|[\s(])(?:and|or|but|the|a|an|because|than|into|such as|including|their|its|your|my|our|whose|these"
-    r"|those|while"
-    r"|although|whether|very|of the|in the|to the|by the|on the|with the|for the|is a|is the|are the)\Z",
-    re.IGNORECASE,
-)
-_ENDS = frozenset(".!?。！？…:：\"”'’」』)）]】>》*_`~|}$;；—-–")
-_LISTED = re.compile(
-    r"\s*(?:[-*•·●▪+>|#]|\d{1,3}[.)、:]|[（(]?[a-zA-Z\d一二三四五六七八九十]{1,3}[)）.、]|[^\w\s]|https?:)"
-)
-_HAN_ONLY = re.compile(r"[\u3400-\u9fff]")
-_VERSE = re.compile(
-    r"\b(?:poem|haiku|song|lyrics|verse|rap|limerick|sonnet|tweet|title|headline|slogan|hashtag|list|name"
-    r"|continue|complete)\b|诗|歌词|标题|续写|口号|对联",
-    re.IGNORECASE,
-)
-
-
-def _cut(part: Part) -> Iterator[Found]:
-    text = part.text.rstrip()
-    if (
-        not text
-        or part.turn != len(part.view.record.messages) - 1
-        or (part.fences and text.endswith(("`", "~")))
-    ):
-        return
-    if part.fences and not part.fences[-1][3]:
-        return  # told by another rule
-    if part.is_code:
-        return
-    last = text[text.rfind("\n") + 1 :]
-    end = text[-1]
-    # A long open bracket or a comma at the end tells of itself; so does a word that no sentence ends in.
-    if (
-        end in ",，、"
-        and len(last) > 30 - 15 * (not last.isascii())
-        and not _VERSE.search(part.view.said[:5000])
-    ):
-        yield Found(len(text) - 1, len(text), "ends in a comma")
-        return
-    if end in _ENDS or not end.isalnum() or "#" in last or "@" in last:
-        return
-    if _VERSE.search(part.view.said[:5000]) or _LISTED.match(last):
-        return
-    if end.isascii():
-        words = last.split()
-        if len(words) >= 6 and _DANGLING.search(last):
-            yield Found(len(text) - len(words[-1]), len(text), f"ends in {words[-1]!r}")
-    elif _HAN_ONLY.match(end) and len(last) >= 12 and end in _HAN_DANGLING and re.search("[。！？，]", text):
-        yield Found(len(text) - 1, len(text), f"ends in {end}")
-
-
-_HAN_DANGLING = "和与及或在被向将而且但则若因"
 
 
 _STRINGS = re.compile(
@@ -203,22 +148,6 @@ RULES = (
             Example("因此 $$a^2 + b^2 = c^2", True),
             Example("Thus \\[ x = 1 \\] and \\(y\\).", False),
             Example("It costs $$ a lot.", False),
-        ),
-    ),
-    Rule(
-        "cut_off",
-        "text",
-        "An answer that stops in the midst of a sentence.",
-        _cut,
-        languages=("en", "zh"),
-        roles=("assistant",),
-        examples=(
-            Example(
-                "There are three reasons for this. First, it is cheap. Second, you can rely on the", True
-            ),
-            Example("这有三个原因。第一，价格低廉。第二，质量可靠。第三，它可以帮助我们，", True),
-            Example("Paris", False),
-            Example("- apples\n- pears and plums", False),
         ),
     ),
     Rule(

@@ -28,14 +28,13 @@ def test_a_rule_finds_its_fault_and_passes_near_misses(row: Row) -> None:
     assert bool(found) is row.fault, found
 
 
-def test_each_rule_about_text_has_ten_rows_with_the_fault_and_ten_near_misses() -> None:
+def test_each_rule_about_text_has_ten_rows_and_more_with_the_fault_and_as_many_near_misses() -> None:
     counts = Counter((row.rule, row.fault) for row in ROWS)
     about_text = [
         name for name, rule in rules().items() if isinstance(rule, Rule) and rule.group in ("text", "voice")
     ]
-    assert {name: (counts[name, True], counts[name, False]) for name in about_text} == dict.fromkeys(
-        about_text, (10, 10)
-    )
+    fewest = {name: min(counts[name, True], counts[name, False]) for name in about_text}
+    assert {name: number for name, number in fewest.items() if number < 10} == {}
 
 
 def test_the_tables_are_in_english_and_chinese() -> None:
