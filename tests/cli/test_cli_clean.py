@@ -101,6 +101,7 @@ def test_a_sample_has_intervals_and_is_the_same_each_time(file: Path) -> None:
         (["rows.jsonl", "--out", "rows.jsonl", "--profile", "mend"], "is the file that is read"),
         (["none.jsonl"], "none.jsonl"),
         ([], "name the files"),
+        (["rows.jsonl", "--only", "refusal", "--only", "refusal"], "the rule 'refusal' is given twice"),
     ],
 )
 def test_a_mistake_is_one_sentence(file: Path, arguments: list[str], said: str) -> None:

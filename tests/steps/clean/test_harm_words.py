@@ -170,3 +170,13 @@ def test_a_long_list_is_searched_at_once() -> None:
         stop - start for start, stop, _ in words.find("word7 tail and word19999-tail, word20000 tail")
     ] == [10, 14]
     assert screen() is screen()
+
+
+@given(
+    st.lists(st.sampled_from(["bad", "very bad", "坏", "坏人", "ill*", "x", "c++", "a b.c"]), min_size=1),
+    st.text("badvery il坏人x-, İKſ+.", max_size=40),
+)
+def test_one_pass_over_a_text_passes_over_no_entry(entries: list[str], text: str) -> None:
+    asked, each = (WordList(read_entries("\n".join(entries), "list")) for _ in range(2))
+    each._gate = None  # as if there were no such pass
+    assert list(asked.find(text)) == list(each.find(text))

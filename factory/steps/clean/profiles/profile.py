@@ -274,7 +274,7 @@ def _complaint(error: ValidationError) -> str:
 
 
 def once(names: Sequence[str]) -> None:
-    """Raise a ValueError where a name is given twice."""
+    """Raise a RecipeError where a name is given twice."""
     for name in names:
         if list(names).count(name) > 1:
-            raise ValueError(f"the rule {name!r} is given twice: name each once")
+            raise RecipeError(f"the rule {name!r} is given twice: name each once")
