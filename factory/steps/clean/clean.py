@@ -11,10 +11,12 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from factory.data.record import Record
 from factory.data.run_manifest import CLEANING
+from factory.data.user_columns import MARKS
 from factory.errors import RecipeError
 from factory.statistics.interval import percent
 from factory.step import Context, PerRecord
 from factory.steps.clean.cleaning.cleaner import Cleaner
+from factory.steps.clean.cleaning.mending import ORIGINAL
 from factory.steps.clean.cleaning.tally import count, new_tally
 from factory.steps.clean.profiles.profile import (
     Dates,
@@ -143,6 +145,14 @@ class Clean(PerRecord):
             context.facts[CLEANING] = new_tally(self._cleaner.rules, self._cleaner.actions, self.profile)
         cleaned = self._cleaner.clean(record, context.event("mend"))
         count(context.facts[CLEANING], record, cleaned)
+        for column in (MARKS, ORIGINAL):
+            old = record.meta.get(column)
+            if old is not None and not isinstance(old, list) and cleaned.record.meta.get(column) != old:
+                context.count(f"columns_{column}_written_over")
+                context.warn(
+                    f"{context.step}: rows have a column {column!r} of their own, and what the step notes takes its "
+                    "place: give it another name first"
+                )
         found = cleaned.dropped_by
         if found is None:
             yield cleaned.record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,21 @@ def test_a_profile_file_is_among_the_inputs(tmp_path: Path) -> None:
     assert step.inputs() == (file,)
     assert "refusal" not in step.cleaner.rules
     assert Clean().inputs() == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "rules", "held", "told"),
+    [
+        ("clean", {"all": "mark"}, "mine", True),
+        ("clean", {"all": "report"}, "mine", False),
+        ("clean", {"all": "mark"}, ["seen"], False),
+        (ORIGINAL, {"html_entities": "mend"}, 5, True),
+    ],
+)
+def test_a_column_of_the_users_own_is_not_written_over_in_silence(
+    column: str, rules: dict[str, Any], held: object, told: bool
+) -> None:
+    warned: list[str] = []
+    context = replace(scripted_context(lambda ask: "", step="01-clean")[0], warn=warned.append)
+    list(process(Clean(rules=rules), replace(FAULTY, meta={column: held}), context))
+    assert [repr(column) in sentence for sentence in warned] == [True] * told

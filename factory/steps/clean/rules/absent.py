@@ -67,7 +67,11 @@ _CAN_WRITE_IT = Topic(
 
 def _media(part: Part) -> Iterator[Found]:
     view = part.view
-    if part.role != "user" and not _DRAWN.may_hold(part.prose_bytes) and not _SHOWN.may_hold(part.prose_bytes):
+    if (
+        part.role != "user"
+        and not _DRAWN.may_hold(part.prose_bytes)
+        and not _SHOWN.may_hold(part.prose_bytes)
+    ):
         return  # as most do
     if view.has_media or view.about_code or part.is_code:
         return

@@ -128,7 +128,9 @@ RULES = (
         languages=("en", "zh"),
         roles=("assistant",),
         examples=(
-            Example("Salt is old. Rivers bring it. The sea keeps it. Some of it comes from rocks below", True),
+            Example(
+                "Salt is old. Rivers bring it. The sea keeps it. Some of it comes from rocks below", True
+            ),
             Example("盐很古老。河流带来盐。海把它留下。一部分盐来自海底的岩石和火山", True),
             Example("Salt is old. Rivers bring it. The sea keeps it. Some comes from rocks.", False),
             Example("Salt is old and comes from rivers", False),

@@ -22,7 +22,8 @@ def test_of_two_that_count_each_tells_its_own_number() -> None:
         "length_constraints:number_sentences", {"relation": "at least", "num_sentences": 9}
     )
     answer = AnswerText("It is so. Is it?")
-    assert not words.check(answer) and not sentences.check(answer)
+    assert not words.check(answer)
+    assert not sentences.check(answer)
     assert (words.found(answer), sentences.found(answer), words.found(answer)) == ("5", "2", "5")
 
 
