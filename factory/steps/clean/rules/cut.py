@@ -22,7 +22,7 @@ _DANGLING = re.compile(
     r"|consists?|consisting|aware|capable) of"
     r"|(?:range|ranging|apart|away|different) from)\Z"
     # A year of which digits are lacking, and a word of which one letter is there.
-    r"|(?:[a-z] in|since|until|\d(?:st|nd|rd|th)?,) (?:19|20)\d?\Z|\b(?:the|an) [B-HJ-Zb-hj-z]\Z"
+    r"|(?:[a-z],? in|since|until|\d(?:st|nd|rd|th)?,) (?:19|20)\d?\Z|\b(?:the|an) [B-HJ-Zb-hj-z]\Z"
     # The first word of a sentence.
     r"|[.!?] (?:The|In|It|This|These|However|Additionally|Moreover|Furthermore|For|When|If|As|We|They|He|She|By|With"
     r"|On|At|To|From|There|Another|After|Before|While|Since|Although|Because)\Z",
@@ -49,7 +49,8 @@ _HAN_DANGLING = re.compile(
 _SENTENCE_END = re.compile(r"[。！？]|(?<=[a-z])[.!?][\"”')]?(?=\s+[\"“(]?[A-Z])")
 _NO_SENTENCE = re.compile(r"[#＃@:：|=]|https?|www\.|\w\.\w{2,}\Z|[-\d]{7,}\Z")
 FEWEST, FEWEST_WORDS = 3, 4
-"""So many sentences of a paragraph with a mark at their end say that the last one, of so many words, lacks its own."""
+"""So many sentences with a mark at their end (Chinese: one fewer) say that the last one lacks its own, if it has so many
+words (Chinese: twice as many characters)."""
 
 
 def _cut(part: Part) -> Iterator[Found]:
@@ -88,9 +89,13 @@ def _unmarked(part: Part) -> Iterator[Found]:
     last = text[text.rfind("\n") + 1 :]
     if _LISTED.match(last) or _last_words(text, last):
         return  # told by `cut_off`
-    ends = [match.end() for match in _SENTENCE_END.finditer(last)]
-    rest = last[ends[-1] :].strip() if len(ends) >= FEWEST else ""
-    least = FEWEST_WORDS if rest.isascii() else 2 * FEWEST_WORDS
+    others = len(_SENTENCE_END.findall(text))
+    if others < (FEWEST if last.isascii() else FEWEST - 1):
+        return
+    end = max((match.end() for match in _SENTENCE_END.finditer(last)), default=0)
+    rest = last[end:].strip()
+    # A line by itself may be a heading or a name; it has to be longer.
+    least = FEWEST_WORDS * (1 + (not end)) * (1 if rest.isascii() else 2)
     if word_count(rest) >= least and not _NO_SENTENCE.search(rest) and not _passed_over(part, text):
         yield Found(len(text) - len(rest), len(text), "no mark at the end")
 

@@ -177,9 +177,8 @@ class Constraint(BaseModel, ABC):
 
     def arguments(self) -> dict[str, Any]:
         """Its arguments as plain JSON."""
-        try:
-            given: dict[str, Any] = self._given
-        except AttributeError:
+        given: dict[str, Any] | None = getattr(self, "_given", None)
+        if given is None:
             given = self._dumped()
             object.__setattr__(self, "_given", given)
         return given.copy()
