@@ -49,8 +49,8 @@ _HAN_DANGLING = re.compile(
 _SENTENCE_END = re.compile(r"[。！？]|(?<=[a-z])[.!?][\"”')]?(?=\s+[\"“(]?[A-Z])")
 _NO_SENTENCE = re.compile(r"[#＃@:：|=]|https?|www\.|\w\.\w{2,}\Z|[-\d]{7,}\Z")
 FEWEST, FEWEST_WORDS = 3, 4
-"""So many sentences with a mark at their end (Chinese: one fewer) say that the last one lacks its own, if it has so many
-words (Chinese: twice as many characters)."""
+"""So many sentences with a mark at their end (Chinese: one fewer) say that the last one lacks its own, if it has so
+many words (Chinese: twice as many characters)."""
 
 
 def _cut(part: Part) -> Iterator[Found]:
