@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.steps.judging.constraints.constraint import AnswerText, count_words
+from factory.steps.judging.constraints.constraint import AnswerText, Checked, count_words
 from factory.steps.judging.constraints.registry import make_constraint
 from factory.steps.judging.constraints.stated import read_stated
 
@@ -21,6 +21,8 @@ def test_of_two_that_count_each_tells_its_own_number() -> None:
     sentences = make_constraint(
         "length_constraints:number_sentences", {"relation": "at least", "num_sentences": 9}
     )
+    assert isinstance(words, Checked)
+    assert isinstance(sentences, Checked)
     answer = AnswerText("It is so. Is it?")
     assert not words.check(answer)
     assert not sentences.check(answer)
