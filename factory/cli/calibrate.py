@@ -113,6 +113,12 @@ def calibrate(
         raise InputError(f"{file}: no row has both a score and a label that can be read{expected}")
     first_line, *others = found.lines()
     typer.echo("\n".join([first_line, f"read as: {read}", *others]))
+    level = score.replace("judge.", "judge_level.", 1)
+    if not pairs and found.threshold is not None and level != score and is_there(rows, level):
+        typer.echo(
+            f"note: `keep` of `judge` goes by the stated level, not by {score}, which is an expectation; for a `keep` "
+            f"calibrate with --score {level}"
+        )
 
 
 def _made(rows: Rows, score: str, pairs: bool, file: Path) -> bool:

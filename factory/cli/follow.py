@@ -174,12 +174,13 @@ def variants(
     for at, record in enumerate(records):
         if record.task and record.prompt.strip() and record.answered:
             by_task.setdefault(record.task, []).append(at)
-    rows = []
+    rows, unchanged = [], 0
     for task, members in by_task.items():
         for at in sorted(random.Random(repr((seed, task))).sample(members, min(instances, len(members)))):
             record = records[at]
             chance = random.Random(repr((seed, record.id)))
             changed = [variant(record.prompt, chance, dropped) for _ in range(number)]
+            unchanged += changed.count(" ".join(record.prompt.split()))
             rows.append(
                 {
                     "task": task,
@@ -194,6 +195,11 @@ def variants(
     typer.echo(
         f"{len(rows):,} prompts of {len(by_task):,} tasks written to {out}, each with {number} variants"
     )
+    if unchanged:
+        typer.echo(
+            f"{unchanged:,} of the {number * len(rows):,} variants equal their prompt: of a short one often no word is "
+            "dropped. They count as they are, as in the paper; a larger --dropped makes fewer"
+        )
 
 
 def _check_rows(rows: Sequence[object], what: str) -> None:

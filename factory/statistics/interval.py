@@ -43,7 +43,7 @@ def share_interval(flags: ArrayLike, groups: NDArray[np.int64] | None = None) ->
     """Wilson's interval of the mean of values from 0 to 1, shape (n,); None where there are none.
 
     groups: the lineage of each, shape (n,), as `group_numbers` gives them; the rows count as many as rows of their own
-        whose mean is as certain (Kish's design effect, never below 1)
+        whose mean is as certain (Kish's design effect, never below 1); all of one lineage count as one row
     """
     values = np.asarray(flags, np.float64)
     if not len(values):
@@ -54,9 +54,9 @@ def share_interval(flags: ArrayLike, groups: NDArray[np.int64] | None = None) ->
         sums = np.bincount(own, values - mean)
         spread = float(((values - mean) ** 2).sum())
         lineages = len(sums)
-        if spread <= 0:
+        if spread <= 0 or lineages == 1:  # nothing tells how far lineages differ
             rows = float(lineages)
-        elif lineages > 1:
+        else:
             rows /= max(1.0, float((sums**2).sum()) / spread * lineages / (lineages - 1))
     return wilson(mean * rows, rows)
 

@@ -401,6 +401,13 @@ def test_the_commands_read_files(tmp_path: Path) -> None:
     assert "10 prompts of 1 tasks" in follow("variants", str(rows), "--out", str(out))
     (first, *_) = map(json.loads, out.read_text().splitlines())
     assert len(first["variants"]) == 10
+    short = tmp_path / "short.jsonl"
+    row = {"instruction": "推荐  Rust", "output": "x", "task": "t"}
+    short.write_text("\n".join(json.dumps(row) for _ in range(2)))
+    told = follow("variants", str(short), "--out", str(out))
+    equal = sum(row["variants"].count("推荐 Rust") for row in map(json.loads, out.read_text().splitlines()))
+    assert f"{equal} of the 20 variants equal their prompt" in told
+    assert equal > 3
     assert "6 prompts written" in follow(
         "probes", str(rows), "--out", str(tmp_path / "p.jsonl"), "--number", "6"
     )

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -227,7 +228,9 @@ def test_a_ray_cluster_that_nobody_answers_for_is_found_before_the_first_call(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("RAY_ADDRESS", form.format(port))
-    monkeypatch.setattr("factory.statistics.ray_session.require_ray", lambda: None)
+    # A module that is there, and not a patched check: what imports that here first would keep it for good.
+    there = SimpleNamespace(__spec__=ModuleSpec("ray", None, origin="ray"), is_initialized=lambda: False)
+    monkeypatch.setitem(sys.modules, "ray", there)
     made = recipe(server, openai(server), {step: {"engine": "ray"}})
     with pytest.raises(
         RunStopped, match=r"03-dedup_\w+: could not join the Ray cluster at RAY_ADDRESS .*refused.*leave out"
@@ -248,7 +251,7 @@ def test_a_ray_address_is_read_in_all_its_forms(monkeypatch: pytest.MonkeyPatch)
         assert [contact[:2] for contact in ray_contact()] == [("head", 6379)]
     monkeypatch.setenv("RAY_ADDRESS", "[::1]:6379")
     assert [contact[:2] for contact in ray_contact()] == [("::1", 6379)]
-    monkeypatch.setattr("sys.modules", {**sys.modules, "ray": SimpleNamespace(is_initialized=lambda: True)})
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
     assert list(ray_contact()) == [], "it runs in this process"
 
 

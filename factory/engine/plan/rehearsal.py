@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -48,11 +48,21 @@ class Asked:
     again: Asked | None = None
 
 
+@runtime_checkable
+class AsksAboutSome(Protocol):
+    """A step that asks about so many of its records at the most, however many come in."""
+
+    def asks_about(self) -> int:
+        """How many these are."""
+        ...
+
+
 @dataclass(slots=True)
 class DryStep:
     """What one step would ask of each model for the sampled records; `prompts` are those for the first of them.
 
     once: what it would ask however many records come in, and for the records that steps make of nothing
+    most, about: of how many records it asks at the most, None where of all; and of how many of those sampled
     weight: for how many records alike a call is counted that is made now, in `once`; 0 counts it in `asked`
     """
 
@@ -62,7 +72,13 @@ class DryStep:
     once: dict[str, Asked] = field(default_factory=dict)
     prompts: list[tuple[Message, ...]] = field(default_factory=list)
     showing: bool = True
+    most: int | None = None
+    about: int = 0
     weight: int = 0
+
+    def scaled(self, scale: float) -> float:
+        """What carries its counts to all records, of which there are `scale` times those sampled."""
+        return scale if self.most is None else min(scale, self.most / max(1, self.about))
 
     def note(self, model: str, tokens: int) -> tuple[Asked, int]:
         """Count a call with so many tokens in its prompt; where what else it takes goes, and for how many records."""
@@ -102,17 +118,12 @@ class DryRun:
 
     def totals(self, *, again: bool = False) -> tuple[int, int, int]:
         """Calls, prompt tokens and reply tokens at most, for all records; or those that come on top of them."""
-        asked = [one for step in self.steps for one in step.asked.values()]
-        once = [one for step in self.steps for one in step.once.values()]
-        if again:
-            asked = [one.again for one in asked if one.again is not None]
-            once = [one.again for one in once if one.again is not None]
+        asked = [(one.again if again else one, scale) for _, one, scale in self._asked()]
+        known = [(one, scale) for one, scale in asked if one is not None]
         return (
-            math.ceil(sum(one.calls for one in asked) * self.scale) + sum(one.calls for one in once),
-            math.ceil(sum(one.prompt_tokens for one in asked) * self.scale)
-            + sum(one.prompt_tokens for one in once),
-            math.ceil(sum(one.reply_tokens for one in asked) * self.scale)
-            + sum(one.reply_tokens for one in once),
+            math.ceil(sum(one.calls * scale for one, scale in known) - 1e-6),
+            math.ceil(sum(one.prompt_tokens * scale for one, scale in known) - 1e-6),
+            math.ceil(sum(one.reply_tokens * scale for one, scale in known) - 1e-6),
         )
 
     def most_cost(self, recipe: Recipe, *, again: bool = False) -> float | None:
@@ -129,7 +140,8 @@ class DryRun:
     def _asked(self) -> Iterator[tuple[str, Asked, float]]:
         """Each model's name, what it would be asked, and what carries that to all records."""
         for step in self.steps:
-            yield from ((name, one, self.scale) for name, one in step.asked.items())
+            scale = step.scaled(self.scale)
+            yield from ((name, one, scale) for name, one in step.asked.items())
             yield from ((name, one, 1.0) for name, one in step.once.items())
 
 
@@ -274,7 +286,11 @@ async def dry_run(recipe: Recipe, limit: int | None = None) -> DryRun:
 async def _dry_run(recipe: Recipe, limit: int | None) -> DryRun:
     labels = recipe.labels()
     books = [
-        DryStep(label, step.model_dump(exclude_unset=True))
+        DryStep(
+            label,
+            step.model_dump(exclude_unset=True),
+            most=step.asks_about() if isinstance(step, AsksAboutSome) else None,
+        )
         for label, step in zip(labels, recipe.steps, strict=True)
     ]
     take = SAMPLE if limit is None else min(SAMPLE, limit)
@@ -292,7 +308,7 @@ async def _dry_run(recipe: Recipe, limit: int | None) -> DryRun:
     steps = [(step, _context(recipe, book, longest)) for step, book in zip(recipe.steps, books, strict=True)]
     made = await _begun(steps, books, limit)
     for row in rows:
-        await _carried(row, steps)
+        await _carried(row, steps, books)
         for book in books:
             book.showing = False
     if len(rows) < take:  # there are no more
@@ -319,18 +335,22 @@ async def _begun(steps: Sequence[tuple[Step, Context]], books: Sequence[DryStep]
         if record is not None and made:
             total += made
             for book in books[at + 1 :]:
-                book.weight = made
-            await _carried(record, steps[at + 1 :])
+                book.weight = made if book.most is None else min(made, book.most)
+            await _carried(record, steps[at + 1 :], books[at + 1 :])
         for book in books[at:]:
             book.weight = 0
     return total
 
 
-async def _carried(row: Record, steps: Sequence[tuple[Step, Context]]) -> None:
+async def _carried(row: Record, steps: Sequence[tuple[Step, Context]], books: Sequence[DryStep]) -> None:
     """Rehearse all steps with a record and what becomes of it."""
     records = [row]
-    for step, context in steps:
-        records = [given for record in records for given in await _rehearsed(step, record, context)]
+    for (step, context), book in zip(steps, books, strict=True):
+        coming, records = records, []
+        for record in coming:
+            before = sum(one.calls for one in book.asked.values())
+            records += await _rehearsed(step, record, context)
+            book.about += sum(one.calls for one in book.asked.values()) > before
 
 
 async def _rehearsed(step: Step, record: Record, context: Context) -> list[Record]:

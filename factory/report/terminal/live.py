@@ -25,6 +25,8 @@ LINE_SECONDS = 5.0
 """How often a line is written where there is no terminal, at most."""
 SILENCE_SECONDS = 60.0
 """How long no line is written there, at most, while a step is at work."""
+CHARACTERS = 1200
+"""Of a warning or a note that are shown: a result with its intervals takes 700, and what to heed stands last."""
 MOST_WARNINGS = 20
 IN_MANIFEST = 100
 """How many warnings a run's manifest holds."""
@@ -325,12 +327,12 @@ class LiveProgress:
     def _warn(self) -> None:
         for sentence in self._progress.warnings[self._warned : MOST_WARNINGS]:
             self._warned += 1
-            self._print(f"warning: {shorten(sentence, 400)}", "yellow")
+            self._print(f"warning: {shorten(sentence, CHARACTERS)}", "yellow")
 
     def _notice(self) -> None:
         for sentence in self._progress.notices[self._noticed :]:
             self._noticed += 1
-            self._print(f"note: {shorten(sentence, 400)}")
+            self._print(f"note: {shorten(sentence, CHARACTERS)}")
 
     def _say_more_warnings(self) -> None:
         more = len(self._progress.warnings) - self._warned

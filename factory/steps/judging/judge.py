@@ -32,8 +32,8 @@ class Judge(PerRecord):
     which is said once, the stated level is the score. `keep` always goes by the stated level, so that ">= 4" keeps what
     the judge graded 4, whatever the server tells. With several models, or `samples` of one, both are means over them,
     each model counting alike. "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how
-    sure they are. "judge_selectit.<rubric>" is SelectIT's score of the same replies: the likeliest level, weighed by
-    how far its probability lies above that of the others. Where the levels have less than half of the probability
+    sure they are. "judge_selectit.<rubric>" is SelectIT's score of the same replies: the likeliest level, counted from 1
+    whatever the scale, weighed by how far its probability lies above that of the others. Where the levels have less than half of the probability
     together, the score is missing ("no_expectation"), and the level stands.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the

@@ -147,6 +147,8 @@ class JudgeCascade(WholeSet):
                 "held_out_that_the_judge_keeps": found.held_keeps,
                 "lost": found.lost,
                 "recall": None if recall is None else [round(value, 4) for value in recall],
+                "keeps": found.kept_share(),
+                "judge_keeps": found.judge_kept_share(self.confidence),
             }
             undecided = any(decision is None for decision in found.decisions)
             (context.warn if undecided else context.tell)(self._sentence(found, request, calls, context))

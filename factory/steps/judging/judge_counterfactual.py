@@ -107,6 +107,10 @@ class JudgeCounterfactual(WholeSet):
             tell(f"{context.step}: {compared.sentence(self.by)}")
         return Table.from_records(records)
 
+    def asks_about(self) -> int:
+        """See `rehearsal.AsksAboutSome`."""
+        return self.pairs
+
     async def rehearse(self, record: Record, context: Context) -> None:
         """See `WholeSet.rehearse`."""
         pair = self._pair(record, context)

@@ -148,6 +148,26 @@ def test_more_records_than_are_rehearsed_are_counted_in_proportion_and_said_so(t
     assert any(f"the first {plan.sampled} records" in line for line in bounds(made, plan).lines())
 
 
+@pytest.mark.parametrize(
+    ("rows", "pairs", "most"), [(1000, 30, 60), (1000, 2000, 2000), (5, 3, 6), (5, 30, 10)]
+)
+def test_a_step_that_asks_about_some_records_alone_is_counted_with_these(
+    rows: int, pairs: int, most: int, tmp_path: Path
+) -> None:
+    lines = [
+        {"instruction": f"Who won race {at}?", "output": "He did, and his brother was glad."}
+        for at in range(rows)
+    ]
+    (tmp_path / "rows.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    step = {"judge_counterfactual": {"model": "m", "pairs": pairs}}
+    steps = [{"read": {"path": str(tmp_path / "rows.jsonl")}}, step]
+    made = build_recipe({"name": "dry", "models": MODELS, "steps": steps}, "dry")
+    plan = planned(made)
+    calls, prompt_tokens, _ = plan.totals()
+    assert calls == most
+    assert plan.most_cost(made) == pytest.approx(prompt_tokens / 1e6, rel=1e-3)
+
+
 @pytest.mark.slow
 def test_no_run_makes_more_calls_than_were_told_however_the_replies_fall(
     tmp_path: Path, server: ScriptedServer

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -188,6 +189,19 @@ def test_warnings_are_told_once_each_and_a_flood_is_dammed() -> None:
     assert lines[0] == "warning: bad [2J [red]row[/red]"
     assert len(lines) == 21
     assert lines[-1] == "warning: 35 more warnings; they are in manifest.json"
+
+
+def test_what_stands_last_in_a_long_result_is_shown_too() -> None:
+    from factory.steps.judging.verdicts.pairs import summarise
+
+    verdicts = np.array([1.0, 0.5, 0.0, 1.0] * 25)
+    long = summarise(verdicts, verdicts[::-1], np.linspace(80, 1900, 100)).sentence()
+    progress, file = make_progress(), io.StringIO()
+    progress.warn(long)
+    progress.tell("of the notes " + long)
+    with LiveProgress(progress, Console(file=file, width=40)):
+        pass
+    assert file.getvalue().count("do not rely on it\n") == 2
 
 
 def test_a_terminal_gets_a_table_and_its_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,12 +80,16 @@ def test_the_strong_judge_is_asked_where_the_weak_one_is_unsure_and_the_decision
     )
     assert re.search(r"the cascade keeps \d+\.\d%, the judge alone \d+\.\d% \(interval ", told[0])
     context, chat = scripted_context(grade)
-    asyncio.run(STEP.run(Table.from_records(rows), context))
+    again = asyncio.run(STEP.run(Table.from_records(rows), context)).records()
     facts = context.facts["cascade"]
     assert facts["calls_saved"] == 1000 - facts["asked"] == 1000 - len(chat.asks) > 500
     assert facts["held_out"] >= 50
     assert facts["recall"][1] >= 0.8
     assert facts["recall"][1] <= facts["recall"][0] <= facts["recall"][2]
+    assert facts["keeps"] == pytest.approx(np.mean([record.dropped is None for record in again]), abs=1e-4)
+    share, low, high = facts["judge_keeps"]
+    assert low <= share <= high
+    assert low <= np.mean(wanted) <= high
 
 
 @pytest.mark.slow

@@ -164,24 +164,26 @@ SELECTIT_ALPHA = 0.2
 """How much the spread over samples and judges takes from a score of SelectIT's, as in the paper."""
 
 
-def selectit(parts: Sequence[Mapping[int, float]], levels: int) -> float | None:
+def selectit(parts: Sequence[Mapping[int, float]], minimum: int, maximum: int) -> float | None:
     """SelectIT's score: the likeliest level, times how far it stands above the others; less where samples differ.
 
     Of each distribution S = k (1 / (K - 1)) sum over i of |P(i) - P(k)|, k its likeliest level of K (of equals the
-    lowest); of several mean / (1 + alpha std). None without a distribution.
+    lowest), counted from 1 as in the paper, whatever the scale: else the surest verdict of a level 0 or below would
+    weigh nothing, or less. Of several mean / (1 + alpha std). None without a distribution.
 
     Source: SelectIT (arXiv 2402.16705), sections 3.1 and 3.2; the authors draw over rephrased prompts where this has
     samples and judges.
     """
     if not parts:
         return None
+    levels = maximum - minimum + 1
     found = []
     for part in parts:
         likeliest = min(part, key=lambda level: (-part[level], level))
         # Levels that were not among the likeliest tokens have none.
         apart = math.fsum(abs(part[likeliest] - weight) for weight in part.values())
         apart += (levels - len(part)) * part[likeliest]
-        found.append(likeliest * apart / (levels - 1))
+        found.append((likeliest - minimum + 1) * apart / (levels - 1))
     mean = math.fsum(found) / len(found)
     spread = math.sqrt(math.fsum((one - mean) ** 2 for one in found) / len(found))
     return mean / (1 + SELECTIT_ALPHA * spread)

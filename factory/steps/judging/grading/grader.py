@@ -183,7 +183,7 @@ class Grader:
         # Without expectations the mean of the levels as it is, not with the rounding of a sum of shares.
         score = score if expected or level is None else level
         sure = [part for opinion in given if opinion.told for part in opinion.weights]
-        weighed = selectit(sure, rubric.maximum - rubric.minimum + 1)
+        weighed = selectit(sure, rubric.minimum, rubric.maximum)
         return Grade(score, level, spread if tells else None, reason, answers, "", expected, weighed)
 
     async def _opinion(

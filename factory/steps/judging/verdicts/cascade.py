@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from factory.statistics.bound import upper_bound
+from factory.statistics.bound import interval, upper_bound
 from factory.statistics.logistic import fit_logistic, sigmoid
 
 if TYPE_CHECKING:
@@ -99,6 +99,18 @@ class Cascade:
     lost: int
     drawn: int
     drawn_keeps: int
+
+    def kept_share(self) -> float | None:
+        """The share of the decided rows that the cascade keeps; None where none is decided."""
+        decided = [decision for decision in self.decisions if decision is not None]
+        return round(sum(decided) / len(decided), 4) if decided else None
+
+    def judge_kept_share(self, confidence: float) -> list[float] | None:
+        """The share that the judge would keep, by the rows drawn at random, and its interval; None of none."""
+        if not self.drawn:
+            return None
+        share = self.drawn_keeps / self.drawn
+        return [round(value, 4) for value in (share, *interval(self.drawn_keeps, self.drawn, confidence))]
 
     def recall(self, request: Request) -> tuple[float, float, float] | None:
         """Of the rows that the judge would keep, the share that is kept: as measured, and its interval.

@@ -74,7 +74,9 @@ class PairSummary:
         return "; ".join(parts)
 
     def _share(self, name: str) -> str:
-        return percent(getattr(self, name), self.intervals.get(name))
+        value, sure = getattr(self, name), self.intervals.get(name)
+        lacking = value is not None and sure is None
+        return percent(value, sure) + (" (no interval: all pairs are of one prompt)" if lacking else "")
 
 
 def summarise(

@@ -201,14 +201,26 @@ def test_a_mixture_has_the_mean_of_the_means_and_at_least_the_mean_variance(
 
 
 def test_selectit_weighs_the_likeliest_level_by_how_far_it_stands_above_the_others() -> None:
-    assert selectit([{5: 1.0}], 5) == 5.0
-    assert selectit([dict.fromkeys(range(1, 6), 0.2)], 5) == 0.0
-    assert selectit([{3: 0.6, 4: 0.4}], 5) == pytest.approx(3 * (0.2 + 3 * 0.6) / 4)
-    assert selectit([], 5) is None
+    assert selectit([{5: 1.0}], 1, 5) == 5.0
+    assert selectit([dict.fromkeys(range(1, 6), 0.2)], 1, 5) == 0.0
+    assert selectit([{3: 0.6, 4: 0.4}], 1, 5) == pytest.approx(3 * (0.2 + 3 * 0.6) / 4)
+    assert selectit([], 1, 5) is None
+
+
+def test_levels_count_from_1_for_selectit_whatever_the_scale() -> None:
+    for low in (-2, 0, 1, 3):
+        part = {low + 2: 0.6, low + 3: 0.4}
+        assert selectit([part], low, low + 4) == pytest.approx(3 * (0.2 + 3 * 0.6) / 4)
+        sure, unsure = (
+            selectit([{low: 1.0}], low, low + 4),
+            selectit([{low: 0.6, low + 1: 0.4}], low, low + 4),
+        )
+        assert sure is not None and unsure is not None
+        assert 1.0 == sure > unsure > 0, "the lowest level weighs something too"
 
 
 def test_selectit_takes_off_what_samples_differ_by() -> None:
     one, other = {4: 1.0}, {2: 1.0}
-    assert selectit([one, one], 5) == 4.0
-    assert selectit([one, other], 5) == pytest.approx(3 / (1 + 0.2 * 1))
-    assert selectit([one, other], 5) == selectit([other, one], 5)
+    assert selectit([one, one], 1, 5) == 4.0
+    assert selectit([one, other], 1, 5) == pytest.approx(3 / (1 + 0.2 * 1))
+    assert selectit([one, other], 1, 5) == selectit([other, one], 1, 5)

@@ -484,6 +484,22 @@ def test_rows_of_one_prompt_or_seed_belong_together(tmp_path: Path) -> None:
     assert said.startswith("10 rows have a score and a label; lineages: 4\n")
 
 
+def test_the_threshold_of_an_expectation_is_told_to_be_none_for_a_keep(tmp_path: Path) -> None:
+    judged = [
+        replace(
+            new_record(f"Question {at}?", output="x", meta={"human": at % 2}),
+            scores={"judge.quality": 2.9 + 0.2 * (at % 2), "judge_level.quality": 3.0 + at % 2},
+        )
+        for at in range(40)
+    ]
+    path = tmp_path / "kept.parquet"
+    Table.from_records(judged).write(path)
+    said = command(str(path), "--score", "judge.quality", "--label", "human")
+    assert "suggested threshold" in said
+    assert "for a `keep` calibrate with --score judge_level.quality" in said
+    assert "note:" not in command(str(path), "--score", "judge_level.quality", "--label", "human")
+
+
 def test_a_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"score": 1, "human": 2}\n[1]\n')

@@ -135,6 +135,19 @@ def test_a_rate_that_no_pair_shows_is_told_to_be_extrapolated() -> None:
     assert summarise(outcome, outcome, np.zeros(60)).extrapolated == ""
 
 
+def test_pairs_of_one_prompt_tell_nothing_of_other_prompts() -> None:
+    given = np.array([WIN, LOSS, WIN, WIN])
+    found = summarise(given, given, np.array([9.0, -4.0, 5.0, -2.0]), np.zeros(4, np.int64))
+    low, high = found.intervals["win_rate"]
+    assert low < 0.2
+    assert high > 0.9
+    assert "controlled" not in found.intervals
+    assert (
+        f"length-controlled {found.controlled:.1%} (no interval: all pairs are of one prompt)"
+        in found.sentence()
+    )
+
+
 def test_a_side_that_wins_every_one_of_few_pairs_is_not_sure_to_win_all() -> None:
     found = summarise(np.full(5, WIN), np.full(5, WIN), np.arange(-2.0, 3))
     assert found.intervals["controlled"][0] < 0.7
