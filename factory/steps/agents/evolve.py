@@ -77,8 +77,9 @@ class Evolve(PerRecord):
     prompts ask for 10 to 20); it is told, not enforced. With several `tries`, "evolve.rejected" counts those that were
     let go before it. The facts tell how many children were asked for and kept, and what the others were let go for.
 
-    Source: WizardLM (arXiv 2304.12244), section 3; its published code lacks the eliminator, the later
-    rounds and complicate_input. Code: WizardCoder (arXiv 2306.08568). The limits, and languages, are ours.
+    Source: WizardLM (arXiv 2304.12244), section 3; its published code lacks the eliminator, the later rounds and
+    complicate_input. The paper draws 70,000 of all rounds to train on: put `keep_top` or `select` behind. Code:
+    WizardCoder (arXiv 2306.08568). The limits, and languages, are ours.
 
     Example:
         - evolve: {model: teacher, rounds: 4}

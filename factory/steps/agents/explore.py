@@ -61,7 +61,8 @@ class Explore(WholeSet):
     and does not count. The facts of the step have the yield with its interval, and planned against made for each task.
 
     Source: Explore-Instruct (arXiv 2310.09168), whose published code samples pruned tasks, looks for close
-    instructions within one task alone, and asks on forever where nothing comes; #InsTag (arXiv 2308.07074) for tags.
+    instructions within one task alone, and asks on forever where nothing comes; it writes many for each task and draws
+    10,000 of them by what each task has, where this writes what the plan counts. #InsTag (arXiv 2308.07074) for tags.
 
     Example:
         - explore: {model: teacher, domain: home cooking, size: 200}

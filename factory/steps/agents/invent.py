@@ -51,7 +51,9 @@ class Invent(MakesTasks):
     not kept goes on marked with its reason and, where it was too close to another, with that one's id. The
     report has a row for each round.
 
-    Differs from the paper: a task has one instance, as in Alpaca, the model chats, and Chinese counts by characters.
+    Differs from the paper: a task has one instance, as in Alpaca, the model chats, and Chinese counts by characters. It
+    is sampled at Alpaca's temperature of 1 (the paper: 0.7 with top_p 0.5 and a presence penalty of 2). Prompts are
+    shown as they are, in none of the paper's thirteen templates.
 
     Source: Self-Instruct (arXiv 2212.10560); Alpaca for one instance a task.
 

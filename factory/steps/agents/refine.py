@@ -45,8 +45,9 @@ class Refine(PerRecord):
     With `critiques` each criticism is a new record besides: its instruction shows the question and the answer and asks
     for a review, its answer is the criticism (Critique Fine-Tuning). Nothing checks whether a criticism is right.
 
-    Source: Self-Refine (arXiv 2303.17651), SELF (arXiv 2310.00533); Critique Fine-Tuning (arXiv 2501.17703). The stop
-    by a judge's grade is ours, since the models' own word that nothing is left to change comes early or never.
+    Source: Self-Refine (arXiv 2303.17651), of up to 4 rounds; SELF (arXiv 2310.00533), whose training between
+    rounds is left out; Critique Fine-Tuning (arXiv 2501.17703). The stop by a judge's grade is ours, since the
+    models' own word that nothing is left to change comes early or never.
 
     Example:
         - refine: {model: teacher, judge: other, rounds: 2}

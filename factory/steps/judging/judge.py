@@ -32,9 +32,9 @@ class Judge(PerRecord):
     which is said once, the stated level is the score. `keep` always goes by the stated level, so that ">= 4" keeps what
     the judge graded 4, whatever the server tells. With several models, or `samples` of one, both are means over them,
     each model counting alike. "judge_spread.<rubric>" is the standard deviation over levels, samples and judges: how
-    sure they are. "judge_selectit.<rubric>" is SelectIT's score of the same replies: the likeliest level, counted from 1
-    whatever the scale, weighed by how far its probability lies above that of the others. Where the levels have less than half of the probability
-    together, the score is missing ("no_expectation"), and the level stands.
+    sure they are. "judge_selectit.<rubric>" is SelectIT's score of the same replies: the likeliest level, counted from
+    1 whatever the scale, weighed by how far its probability lies above that of the others. Where the levels have less
+    than half of the probability together, the score is missing ("no_expectation"), and the level stands.
 
     A score outside the scale is not a score: the judge is asked again, and where that does not help, the
     score is missing, and `missing` says why. It is never clamped and never replaced by a default. A record one
@@ -42,9 +42,10 @@ class Judge(PerRecord):
     `keep`, a record whose stated level does not meet the condition is dropped ("low_score"), and one that has
     none is set aside as failed ("no_score").
 
-    Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade, Prometheus (arXiv 2310.08491) for
-    rubrics with a description of each level, G-Eval (arXiv 2303.16634) for the expectation, SelectIT (arXiv
-    2402.16705).
+    Source: AlpaGasus (arXiv 2307.08701) for filtering by an absolute grade (of 0 to 5, fractions too, from 4.5 up;
+    levels here are whole numbers), Prometheus (arXiv 2310.08491) for rubrics with a description of each level,
+    G-Eval (arXiv 2303.16634) for the expectation (which it estimates by 20 samples where no log-probabilities are
+    told), SelectIT (arXiv 2402.16705).
 
     Example:
         - judge: {model: teacher, rubric: quality, keep: ">= 4"}

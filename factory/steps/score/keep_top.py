@@ -30,8 +30,8 @@ class KeepTop(WholeSet):
     would be too: a score that is mostly length had better be named so. Always compare with a random choice and
     with the longest answers.
 
-    Source: Cherry LLM (arXiv 2308.12032) and Superfiltering (arXiv 2402.00530), which keep the top 5 to 15
-    percent by IFD of those below 1.
+    Source: Cherry LLM (arXiv 2308.12032; its code's 5 percent is 6 of the records below 1) and Superfiltering
+    (arXiv 2402.00530), which keep the top 5 to 15 percent by IFD of those below 1.
 
     Example:
         - ifd: {model: weak, keep: "< 1"}

@@ -145,7 +145,8 @@ def replay(
         tags: of each row, where those that say most among the earlier sets are replayed first; None: drawn.
 
     Source: InsCL (arXiv 2403.11435): a total of 200 for each earlier set, shared by the distance to the current one, so
-    that less similar sets are replayed more; within a set by InsInfo.
+    that less similar sets are replayed more; within a set by InsInfo. The authors rank a set's instructions, and share
+    its quota over their rows where it has few; here rows are ranked, each of which has its own.
     """
     names = list(groups)
     stages = []

@@ -65,7 +65,9 @@ def choose_cluster_quality(pool: Pool, size: int, random: np.random.Generator, s
     The embeddings are projected on the principal axes that hold 95% of their variance, and clustered by k-means into
     the square root of half the rows, no more than are chosen.
 
-    Source: CaR (arXiv 2402.18191): 1,000 best and one of each of 161 clusters, of 52,002.
+    Source: CaR (arXiv 2402.18191): 1,000 best and one of each of 161 clusters, of 52,002. It embeds instruction, input
+    and answer together (`field: both`), grades by a quality model of its own, and its k-means is Euclidean, not of rows
+    of length 1.
     """
     vectors = _projected(pool.known_vectors)
     count = settings.clusters or default_clusters(len(vectors), size)

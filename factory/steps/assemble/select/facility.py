@@ -59,7 +59,8 @@ def choose_facility_location(
 ) -> Choice:
     """The rows to which all rows are nearest, on a graph of nearest neighbours.
 
-    Source: Superfiltering.D (arXiv 2402.00530) chooses so from the rows with the highest IFD.
+    Source: Superfiltering.D (arXiv 2402.00530) chooses so from the fifth of the rows with the highest IFD (`keep_top`
+    before this), by all Euclidean distances of the whole text's embeddings (`field: both`).
     """
     graph = neighbour_graph(pool.known_vectors, settings.neighbours)
     taken = facility_location(graph, size)

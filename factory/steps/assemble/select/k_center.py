@@ -47,7 +47,9 @@ def k_center(vectors: Rows, size: int) -> tuple[Ints, float]:
 def choose_k_center(pool: Pool, size: int, random: np.random.Generator, settings: Settings) -> Choice:
     """Rows as far from each other as can be: outliers and odd rows come first.
 
-    Source: DiverseEvol (arXiv 2311.08182) embeds with the model in training; here the embedder of the recipe does.
+    Source: DiverseEvol (arXiv 2311.08182) begins with 100 random rows and adds 100 in each of 10 rounds, embedded by
+    the model as it was trained on those before; here the embedder of the recipe embeds once, and the row nearest to the
+    mean is the first.
     """
     from threadpoolctl import threadpool_limits
 

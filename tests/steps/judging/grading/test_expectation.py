@@ -215,7 +215,8 @@ def test_levels_count_from_1_for_selectit_whatever_the_scale() -> None:
             selectit([{low: 1.0}], low, low + 4),
             selectit([{low: 0.6, low + 1: 0.4}], low, low + 4),
         )
-        assert sure is not None and unsure is not None
+        assert sure is not None
+        assert unsure is not None
         assert 1.0 == sure > unsure > 0, "the lowest level weighs something too"
 
 
