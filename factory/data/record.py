@@ -212,16 +212,13 @@ class Record(Replaceable):
     @property
     def asked(self) -> Message | None:
         """The last user turn, None where there is none."""
-        for turn in self.messages[::-1]:
-            if turn.role == "user":
-                return turn
-        return None
+        at = self.last_user
+        return self.messages[at] if at >= 0 else None
 
     @property
     def prompt(self) -> str:
         """The last user turn as text: what it shows, its instruction and its input (`text.turn_text`)."""
-        asked = self.asked
-        return turn_text(asked) if asked is not None else ""
+        return turn_text(asked) if (asked := self.asked) is not None else ""
 
     @property
     def language(self) -> str:

@@ -244,20 +244,20 @@ def by_edits(count: int, items: Items, seeds: Grams, stamp: int, room: Room, out
                 diagonal = t + 1 - size - (place - a)
                 if abs(diagonal - room.diagonal[2 * item + part]) <= most // 2:
                     continue
-                slot, mark = -1, 0
+                cell, mark = -1, 0
                 if most >= WIDE:
                     # A long item repeats itself: without this it is compared anew at each turn between two places.
                     window = diagonal // (most // 2)
-                    slot = a + window % (b - a)
+                    cell = a + window % (b - a)
                     mark = -2 - ((stamp << 24) + 2 * window + part)
-                    if slot < len(room.covered) and room.covered[slot] == mark:
+                    if cell < len(room.covered) and room.covered[cell] == mark:
                         continue
                 if most >= TWICE and abs(diagonal - room.pending[2 * item + part]) > most // 2:
                     room.pending[2 * item + part] = diagonal
                     continue
                 room.diagonal[2 * item + part] = diagonal
-                if 0 <= slot < len(room.covered):
-                    room.covered[slot] = mark
+                if 0 <= cell < len(room.covered):
+                    room.covered[cell] = mark
                 item_part, values, wild = items.tokens[a:b], items.values[a:b], items.wild[a:b]
                 numbers = room.values[:count]
                 distance, begin, end = edits(
