@@ -70,6 +70,7 @@ class Execution:
     _gate: Gate = field(default_factory=Gate)
     _main: asyncio.Task[object] | None = None
     _interrupted: bool = False
+    _let_go: Callable[[], int] = lambda: 0
 
     def __post_init__(self) -> None:
         self.labels = [f"{at:02d}-{step.name}" for at, step in enumerate(self.steps, start=self.first_number)]
@@ -92,6 +93,7 @@ class Execution:
         self._main = asyncio.current_task()
         watch = asyncio.create_task(self._stop_once_closed())
         pool = ModelPool(self.models, self.journal, self.progress, self._gate, self.seed)
+        self._let_go = pool.let_go
         self._gate.watch.most = self.stop_after_alike
         self._gate.tell = self.progress.tell
         self._gate.failed = self._gate.close
@@ -172,14 +174,15 @@ class Execution:
     def stop(self) -> None:
         """Ask for a clean stop: no new calls, those in flight are finished and journalled. Twice: at once.
 
+        What a model in this process computes is left where it next may be: computing it again costs time alone.
         Must be called in the run's event loop.
         """
         assert self._main is not None
         if self._interrupted:
             self._main.cancel()
-        elif self._gate.sending:
+        elif (sending := self._gate.sending - self._let_go()) > 0:
             self.progress.stopping = (
-                f"stopping; replies in flight are waited for first: {self._gate.sending:,}, for "
+                f"stopping; replies in flight are waited for first: {sending:,}, for "
                 f"{FINISH_SECONDS:.0f} seconds at the most; Ctrl-C again leaves them"
             )
         self._interrupted = True

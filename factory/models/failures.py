@@ -9,6 +9,10 @@ class TransientFailure(Exception):
     """The call failed in a way that another try may mend."""
 
 
+class LetGo(Exception):
+    """A model in this process leaves a call undone, since the run stops: nothing is wrong with it."""
+
+
 class Overloaded(TransientFailure):
     """The server asks its clients to slow down; `retry_after` is in seconds, None where it did not say."""
 

@@ -85,6 +85,18 @@ class Learner(Protocol):
 
 
 @runtime_checkable
+class LetsGo(Protocol):
+    """A provider that computes here, for longer than a person who stops a run wants to wait."""
+
+    def let_go(self) -> int:
+        """Leave undone what is not begun, and what is computed at its next break; returns how many calls.
+
+        Each of these ends with LetGo, and so does every later one.
+        """
+        ...
+
+
+@runtime_checkable
 class TurnOpener(Protocol):
     """A chat provider that can also have its model write a user's turn: it takes requests with an `opening`."""
 

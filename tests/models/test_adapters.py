@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from factory.errors import RecipeError, RecordFailed
+from factory.models.failures import LetGo
 from factory.models.learning import GRADIENT_SIZE
 from factory.models.options import TransformersOptions
 from factory.models.provider import Learner
@@ -143,6 +145,52 @@ def test_a_hashed_gradient_keeps_the_cosines_of_plain_torchs_gradients(model: st
     assert np.linalg.norm(hashed, axis=1) == pytest.approx(np.ones(len(pairs)), abs=1e-2)
     assert hashed @ hashed.T == pytest.approx(whole @ whole.T, abs=0.06)  # some 5 / sqrt(8192)
     assert np.array_equal(hashed, hashed.astype(np.float16).astype(np.float32))
+
+
+def test_examples_read_beside_each_other_teach_what_they_teach_one_by_one(model: str) -> None:
+    from factory.models.torch.adapters import Adapted
+    from factory.models.torch.causal_scoring import CausalScorer
+
+    def learnt(at_once: int) -> list[Any]:
+        adapted = Adapted(LEARNT, 0, keep=True, at_once=at_once)
+        CausalScorer(model, dtype="auto", device="cpu", share_threads=False, prepare=adapted, trainable=True)
+        return adapted.adapters
+
+    assert all(map(torch.equal, learnt(1), learnt(3)))
+
+
+@pytest.mark.parametrize("asked", ["score", "gradient"])
+def test_who_lets_go_while_the_model_learns_waits_for_no_more_than_an_example(
+    model: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factory.models.torch import adapters
+
+    read, seen = adapters.answer_gradient, []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        seen.append(arguments)
+        begun.set()
+        assert go_on.wait(60)
+        return read(*arguments)
+
+    monkeypatch.setattr(adapters, "answer_gradient", slow)
+
+    async def ask(provider: Any) -> None:
+        trained = provider.after_training(LEARNT)
+        call = trained.score_answer if asked == "score" else trained.answer_gradient
+        waiting = [asyncio.create_task(call(*pair)) for pair in OTHERS]
+        await asyncio.to_thread(begun.wait, 60)
+        assert provider.let_go() == len(OTHERS)
+        go_on.set()
+        for error in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(error, LetGo)
+        for late in (call(*OTHERS[0]), provider.score_text("no more")):
+            with pytest.raises(LetGo):
+                await late
+
+    asyncio.run(with_provider(model, ask))
+    assert len(seen) <= 8  # those that are read beside each other, of 40
 
 
 def test_an_answer_without_a_token_fails_its_record_alone(model: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from factory.errors import MissingDependency, RecipeError, RecordFailed
 from factory.models.base import Vectors
 from factory.models.options import HiddenStatesOptions
+from factory.models.provider import LetsGo
 from factory.models.providers import embedding_provider
 
 TEXTS = [
@@ -113,3 +114,22 @@ def test_a_folder_without_weights_is_refused(model: str, tmp_path: Path) -> None
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(RecipeError, match="cannot be loaded by transformers"):
         embedded(str(tmp_path), ["text"])
+
+
+def test_who_lets_go_has_no_part_of_the_texts_begun_any_more(model: str) -> None:
+    from factory.models.failures import LetGo
+
+    async def ask() -> None:
+        provider = embedding_provider(HiddenStatesOptions(model=model, device="cpu"))
+        await provider.embed(["warm"])
+        waiting = asyncio.create_task(provider.embed(["word " * 40] * 50))
+        await asyncio.sleep(0)
+        assert isinstance(provider, LetsGo)
+        assert provider.let_go() == 1
+        with pytest.raises(LetGo):
+            await waiting
+        with pytest.raises(LetGo):
+            await provider.embed(["late"])
+        await provider.close()
+
+    asyncio.run(ask())

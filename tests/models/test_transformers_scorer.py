@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from asking import chat_request
 
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
+from factory.models.base import TokenLogprobs
+from factory.models.failures import LetGo
 from factory.models.options import TransformersOptions
 from factory.models.provider import TextScorer
 from factory.models.providers import chat_provider
@@ -131,6 +134,37 @@ def test_who_is_cancelled_does_not_stop_the_others(model: str) -> None:
     first, *others = asyncio.run(some())
     assert isinstance(first, asyncio.CancelledError)
     assert [len(other.tokens) for other in others] == [6] * 5
+
+
+def test_who_lets_go_ends_the_batch_that_is_computed_and_begins_no_other(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factory.models.torch import scorer as module
+
+    begun, go_on = threading.Event(), threading.Event()
+    compute = module._compute
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return compute(*arguments)
+
+    monkeypatch.setattr(module, "_compute", slow)
+
+    async def some() -> Any:
+        scorer: Any = chat_provider(TransformersOptions(model=model, device="cpu", batch_tokens=1))
+        tasks = [asyncio.create_task(scorer.score_text(f"text {n}")) for n in range(40)]
+        await asyncio.to_thread(begun.wait, 60)
+        assert scorer.let_go() == len(tasks)
+        go_on.set()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        await scorer.close()
+        return done
+
+    done = asyncio.run(some())
+    left = sum(isinstance(one, LetGo) for one in done)
+    assert 40 - 8 <= left < 40
+    assert sum(isinstance(one, TokenLogprobs) for one in done) == 40 - left
 
 
 def test_it_says_that_it_does_not_chat_and_names_what_does(model: str) -> None:

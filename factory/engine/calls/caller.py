@@ -13,7 +13,7 @@ from factory.engine.calls.rate import Rate
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.calls.watch import WORK, Work
 from factory.errors import RecordFailed, RunStopped
-from factory.models.failures import Denied, Overloaded, TransientFailure, Unreachable
+from factory.models.failures import Denied, LetGo, Overloaded, TransientFailure, Unreachable
 
 TRIES = 6
 """How often one call is sent before its record is set aside."""
@@ -124,6 +124,7 @@ class Caller:
         failed = refused = unreached = 0
         while True:
             wait = 0.0
+            left = False
             if self._gate.watch.holds(work):
                 await self._gate.watch.cleared(work)
             async with self.limiter:
@@ -162,6 +163,8 @@ class Caller:
                                 "call_failed", f"{self.name}: no reply after {failed} tries: {error}"
                             ) from error
                         wait = self._backoff(failed)
+                    except LetGo:
+                        left = True
                     except Denied:  # may be meant for this call alone
                         raise
                     except RunStopped as error:
@@ -169,6 +172,8 @@ class Caller:
                         raise
                     finally:
                         self._gate.leave()
+            if left:
+                await asyncio.Event().wait()  # until the run cancels whoever waits here, as at the gate
             if rest:
                 await asyncio.sleep(rest)
                 continue

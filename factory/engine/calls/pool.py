@@ -27,7 +27,7 @@ from factory.models.options import (
     OpenAIEmbeddingOptions,
     OpenAIOptions,
 )
-from factory.models.provider import ChatProvider, EmbeddingProvider, TextScorer
+from factory.models.provider import ChatProvider, EmbeddingProvider, LetsGo, TextScorer
 from factory.models.providers import Servers, chat_provider, embedding_provider
 
 Asks: TypeAlias = "Callable[[], Awaitable[object]]"
@@ -201,6 +201,10 @@ class ModelPool:
                 f"files and sockets: raise the limit (ulimit -n {2 * wanted + 1024})"
             )
         return allowed
+
+    def let_go(self) -> int:
+        """Have models in this process leave undone what they are asked; returns how many calls that ends."""
+        return sum(provider.let_go() for provider in self._providers if isinstance(provider, LetsGo))
 
     async def close(self) -> None:
         """Free what the providers hold, and tell what became of the journal's replies."""

@@ -7,11 +7,13 @@ teach the adapters more than the direction that the examples pull in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from factory.models.failures import LetGo
 from factory.models.torch.training import BATCH, EPOCHS, LONGEST, RANK, RATE, SCALE
 
 if TYPE_CHECKING:
@@ -71,33 +73,51 @@ def attach_adapters(network: torch.nn.Module, seed: int) -> list[torch.nn.Parame
     return found
 
 
-def answer_loss(network: Any, example: Example, device: str) -> torch.Tensor:
-    """The mean negative log-likelihood of an answer's tokens, in nats."""
-    ids, start = torch.as_tensor(example.ids, device=device), example.start
-    logits = network(input_ids=ids[None, :-1], use_cache=False).logits[0, start - 1 :]
-    return torch.nn.functional.cross_entropy(logits.float(), ids[start:])
+def answer_gradient(
+    scorer: CausalScorer, adapters: Sequence[torch.nn.Parameter], example: Example
+) -> tuple[torch.Tensor, ...]:
+    """The gradient of the mean loss of an answer's tokens by each adapter."""
+    scorer.set_threads()
+    with torch.enable_grad():
+        found: tuple[torch.Tensor, ...] = torch.autograd.grad(scorer.answer_loss(*example), list(adapters))
+    return found
 
 
 def train_adapters(
-    network: Any, adapters: Sequence[torch.nn.Parameter], examples: Sequence[Example], device: str, seed: int
+    scorer: CausalScorer,
+    adapters: Sequence[torch.nn.Parameter],
+    examples: Sequence[Example],
+    seed: int,
+    *,
+    at_once: int = 1,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train the adapters on the examples, everything else as it is; the same for the same seed on one machine.
 
     AdamW, `EPOCHS` passes in steps of `BATCH`, gradients no longer than 1. Few and short, as what they learn is a
-    direction and no skill.
+    direction and no skill. Each example is read alone, since padding costs what it is, `at_once` of them beside each
+    other; how many does not change the sum.
+
+    Raises:
+        LetGo: `stopped` came true; it is asked before each example.
     """
     steps = EPOCHS * math.ceil(len(examples) / BATCH)
     optimizer = torch.optim.AdamW(adapters, lr=RATE, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     generator = torch.Generator().manual_seed(seed)
-    with torch.enable_grad():
+
+    def gradient(number: int) -> tuple[torch.Tensor, ...]:
+        if stopped():
+            raise LetGo
+        return answer_gradient(scorer, adapters, examples[number])
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="learn") as threads:
         for _ in range(EPOCHS):
             order = torch.randperm(len(examples), generator=generator).tolist()
             for at in range(0, len(order), BATCH):
-                batch = [examples[number] for number in order[at : at + BATCH]]
-                optimizer.zero_grad(set_to_none=True)
-                for one in batch:  # alone: the logits of a batch of a large vocabulary take gigabytes
-                    (answer_loss(network, one, device) / len(batch)).backward()
+                batch = order[at : at + BATCH]
+                for adapter, *parts in zip(adapters, *threads.map(gradient, batch), strict=True):
+                    adapter.grad = sum(parts[1:], parts[0]) / len(batch)
                 torch.nn.utils.clip_grad_norm_(adapters, 1.0)
                 optimizer.step()
                 schedule.step()
@@ -119,10 +139,20 @@ class Adapted:
 
     pairs: prompts and answers
     keep: adapters stay trainable, for gradients, and the model float32 on a processor
+    at_once, stopped: see `train_adapters`
     """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]], seed: int, *, keep: bool) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        seed: int,
+        *,
+        keep: bool,
+        at_once: int = 1,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._pairs, self._seed, self._keep = pairs, seed, keep
+        self._at_once, self._stopped = at_once, stopped
         self.adapters: list[torch.nn.Parameter] = []
 
     def __call__(self, scorer: CausalScorer) -> None:
@@ -134,7 +164,10 @@ class Adapted:
         self.adapters = attach_adapters(network, self._seed)
         examples = examples_of(scorer, self._pairs)
         if examples:
-            train_adapters(network, self.adapters, examples, scorer.device, self._seed)
+            at_once = self._at_once if scorer.on_processor else 1
+            train_adapters(
+                scorer, self.adapters, examples, self._seed, at_once=at_once, stopped=self._stopped
+            )
         if self._keep:
             return
         network.requires_grad_(False)

@@ -16,6 +16,7 @@ import torch
 from factory.data.text import shorten
 from factory.models.opening import no_template
 from factory.models.torch.causal_attention import use_causal_attention
+from factory.models.torch.mean_loss import mean_loss
 from factory.models.torch.packed_linear import pack_linear_layers
 
 _POSITIONS = {"cpu": 64}
@@ -54,6 +55,8 @@ class CausalScorer:
     ) -> None:
         """Load a model.
 
+        share_threads: what is computed may take several cores, as nothing is computed beside it
+
         prepare: changes the network as it was loaded, before it is made fast
         trainable: leave it as it is, so that gradients can be read
         """
@@ -68,6 +71,7 @@ class CausalScorer:
         self.batch_tokens = 512 if self.on_processor else 32768
         self._positions = _POSITIONS.get(device, 1024)
         self._share_threads = share_threads
+        self.set_threads()
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model)
         if not self._tokenizer.is_fast:
             raise ValueError("its tokenizer does not tell where in the text its tokens are")
@@ -79,14 +83,15 @@ class CausalScorer:
         self.device = device
         limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
         self.context = int(limit or 4096)
+        self._head = self.network.get_output_embeddings()
+        self._plain = self._is_plain()
         if prepare is not None:
             prepare(self)
         if self.on_processor and not trainable:
             with torch.inference_mode():
                 pack_linear_layers(self.network)
                 use_causal_attention(self.network)
-        self._head = self.network.get_output_embeddings()
-        self._plain = self._is_plain()
+            self._head = self.network.get_output_embeddings()
         self.shares = self._can_share()
 
     def tokenize(self, text: str) -> tuple[tuple[str, ...], list[int]]:
@@ -181,6 +186,15 @@ class CausalScorer:
         logprobs = torch.cat(found).cpu().split(lengths) if found else [torch.empty(0)] * len(lengths)
         places_taken = torch.cat(ranked).cpu().split(lengths) if ranked else [torch.empty(0)] * len(lengths)
         return [(one.tolist(), other.tolist()) for one, other in zip(logprobs, places_taken, strict=True)]
+
+    def answer_loss(self, ids: Sequence[int], start: int) -> torch.Tensor:
+        """The mean negative log-likelihood, in nats, of the tokens from `start`, with what its gradient takes."""
+        tokens = torch.as_tensor(ids, device=self.device)
+        states = self.states(input_ids=tokens[None, :-1], use_cache=False)[0, start - 1 :]
+        if self._plain and type(self._head) is torch.nn.Linear:
+            return mean_loss(states, self._head, tokens[start:], self._positions)
+        logits = self._head(states) if self._plain else states
+        return torch.nn.functional.cross_entropy(logits.float(), tokens[start:])
 
     def _can_share(self) -> bool:
         from factory.models.torch.shared_prefix import can_share

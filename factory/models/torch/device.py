@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from factory.errors import RecipeError
+
+_SLOTS = 8
+"""Most batches computed at the same time on a processor."""
 
 
 def check_device(device: str) -> None:
@@ -22,3 +27,15 @@ def check_device(device: str) -> None:
             f"its GPUs are numbered from 0 to {count - 1}" if count else "torch finds no GPU on this machine"
         )
         raise RecipeError(f"`device: {device}`: {has}; use `device: auto`")
+
+
+def threads_of(device: str) -> int:
+    """Batches that a device computes at the same time: on a processor one for each core, with a thread of its own.
+
+    Threads that share a batch wait for each other at every operation, spinning.
+    """
+    return min(_cores(), _SLOTS) if device in ("auto", "cpu") else 1
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

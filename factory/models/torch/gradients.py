@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from factory.models.learning import GRADIENT_SIZE
-from factory.models.torch.adapters import Example, answer_loss
+from factory.models.torch.adapters import Example, answer_gradient
 
 if TYPE_CHECKING:
     from factory.models.base import Vectors
@@ -40,7 +40,6 @@ class GradientReader:
 
         All 0 where the gradient is.
         """
-        self.scorer.set_threads()
         whole = self.gradient(example)
         hashed = torch.zeros(GRADIENT_SIZE, device=whole.device).index_add_(
             0, self._place, self._sign * whole
@@ -51,7 +50,5 @@ class GradientReader:
 
     def gradient(self, example: Example) -> torch.Tensor:
         """The gradient by all adapters one behind another, as it is."""
-        with torch.enable_grad():
-            loss = answer_loss(self.scorer.network, example, self.scorer.device)
-            parts = torch.autograd.grad(loss, list(self._adapters))
+        parts = answer_gradient(self.scorer, self._adapters, example)
         return torch.cat([part.reshape(-1).float() for part in parts])

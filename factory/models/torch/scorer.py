@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -22,16 +23,18 @@ from factory.data.record import Message
 from factory.data.text import shorten
 from factory.errors import MissingDependency, RecipeError, RecordFailed, RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs, Usage
+from factory.models.failures import LetGo
 from factory.models.installed import is_installed
 from factory.models.learning import AnswerGradient
 from factory.models.openai.chat import identity_of
 from factory.models.opening import Opening, opening_of, with_words
 from factory.models.options import TransformersOptions
-from factory.models.torch.device import check_device
+from factory.models.torch.device import check_device, threads_of
 from factory.models.torch.folder import model_place, name_of_weights
 from factory.models.wire import wire_messages
 
 if TYPE_CHECKING:
+    from factory.models.torch.adapters import Adapted
     from factory.models.torch.causal_scoring import CausalScorer, Read
     from factory.models.torch.gradients import GradientReader
 
@@ -39,8 +42,6 @@ _GATHER_SECONDS = 0.02
 """How long a batch waits for those who are just about to ask: little beside what it takes to compute."""
 SEED = 0
 """Of what is drawn when a model is trained: the same examples teach the same."""
-_SLOTS = 8
-"""Most batches computed at the same time on a processor."""
 
 
 class _Job(NamedTuple):
@@ -98,11 +99,13 @@ class TransformersScorer:
         self._trained: list[TransformersScorer] = []
         self._reading: asyncio.Future[GradientReader] | None = None
         self.concurrency = options.concurrency
-        self._slots = 1 if options.device not in ("auto", "cpu") else min(_cores(), _SLOTS)
+        self._slots = threads_of(options.device)
         self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="torch")
         self._loading: asyncio.Future[CausalScorer] | None = None
         self._waiting: list[_Job] = []
         self._working: set[asyncio.Task[None]] = set()
+        self._stopped = threading.Event()
+        self._asked = 0
 
     async def send(self, request: ChatRequest) -> Reply:
         """It does not chat.
@@ -121,6 +124,7 @@ class TransformersScorer:
         Raises:
             RecordFailed: the text is longer than the model's context.
             RecipeError: there is no such model, or it cannot be loaded.
+            LetGo: see `let_go`.
         """
         scorer = await self._loaded()
         tokens, ids = scorer.tokenize(text)
@@ -145,6 +149,7 @@ class TransformersScorer:
         Raises:
             RecordFailed: both together are longer than the model's context.
             RecipeError: there is no such model, or it cannot be loaded.
+            LetGo: see `let_go`.
         """
         scorer = await self._loaded()
         ids, start, end, merged = scorer.tokenize_answer(context, answer, opened=opened)
@@ -169,22 +174,44 @@ class TransformersScorer:
         Raises:
             RecordFailed: the answer has no token of its own.
             RecipeError: there is no such model, it cannot be loaded, or no layer of it can be adapted.
+            LetGo: see `let_go`.
         """
         loop = asyncio.get_running_loop()
-        if self._reading is None:
-            self._reading = loop.run_in_executor(self._threads, self._load_reader)
-        reader = await asyncio.shield(self._reading)
+        with self._in_hand():
+            if self._reading is None:
+                self._reading = loop.run_in_executor(self._threads, self._load_reader)
+            reader = await asyncio.shield(self._reading)
+            try:
+                return await loop.run_in_executor(self._threads, self._gradient, reader, context, answer)
+            except (RecordFailed, LetGo):
+                raise
+            except Exception as error:
+                raise _problem(error, self._options.model) from error
+
+    def let_go(self) -> int:
+        """See `LetsGo`: training stops before its next example, scoring after the batches that are computed."""
+        self._stopped.set()
+        for job in self._waiting:
+            if not job.result.done():
+                job.result.set_exception(LetGo())
+        self._waiting.clear()
+        return self._asked + sum(trained.let_go() for trained in self._trained)
+
+    @contextmanager
+    def _in_hand(self) -> Iterator[None]:
+        if self._stopped.is_set():
+            raise LetGo
+        self._asked += 1
         try:
-            return await loop.run_in_executor(self._threads, _gradient, reader, context, answer)
-        except RecordFailed:
-            raise
-        except Exception as error:
-            raise _problem(error, self._options.model) from error
+            yield
+        finally:
+            self._asked -= 1
 
     async def _loaded(self) -> CausalScorer:
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().run_in_executor(self._threads, self._load)
-        return await asyncio.shield(self._loading)
+        with self._in_hand():
+            if self._loading is None:
+                self._loading = asyncio.get_running_loop().run_in_executor(self._threads, self._load)
+            return await asyncio.shield(self._loading)
 
     async def _read(self, scorer: CausalScorer, ids: list[int], start: int, context: str | None) -> Read:
         if len(ids) > scorer.context:
@@ -192,19 +219,23 @@ class TransformersScorer:
                 "context_length",
                 f"the text has {len(ids):,} tokens and does not fit the model's context of {scorer.context:,}",
             )
+        if self._stopped.is_set():
+            raise LetGo
         job = _Job(ids, start, asyncio.get_running_loop().create_future(), context)
         self._waiting.append(job)
         if len(self._working) < (self._slots if scorer.on_processor else 1):
             worker = asyncio.create_task(self._work(scorer))
             self._working.add(worker)
             worker.add_done_callback(self._working.discard)
-        return await job.result
+        with self._in_hand():
+            return await job.result
 
     async def close(self) -> None:
         """Let go what waits, and free the model once the batches that are being computed are done."""
         for job in self._waiting:
             job.result.cancel()
         self._waiting.clear()
+        self.let_go()
         for worker in list(self._working):
             worker.cancel()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
@@ -277,17 +308,32 @@ class TransformersScorer:
     def _load(self) -> CausalScorer:
         if not self._learnt:
             return self._built()
-        from factory.models.torch.adapters import Adapted
-
-        return self._built(Adapted(self._learnt, SEED, keep=False))
+        return self._built(self._adapted(keep=False))
 
     def _load_reader(self) -> GradientReader:
-        from factory.models.torch.adapters import Adapted
         from factory.models.torch.gradients import GradientReader
 
-        adapted = Adapted(self._learnt, SEED, keep=True)
+        adapted = self._adapted(keep=True)
         scorer = self._built(adapted, trainable=True)
         return GradientReader(scorer, adapted.adapters, SEED)
+
+    def _gradient(self, reader: GradientReader, context: str, answer: str) -> AnswerGradient:
+        """The gradient of one answer, in a thread of its own."""
+        from factory.models.torch.adapters import examples_of
+
+        if self._stopped.is_set():
+            raise LetGo
+        examples = examples_of(reader.scorer, [(context, answer)])
+        if not examples:
+            raise RecordFailed(
+                "unscored", "the answer has no token of its own among those that are read behind its prompt"
+            )
+        return AnswerGradient(reader.read(examples[0]), Usage(len(examples[0].ids), 0))
+
+    def _adapted(self, *, keep: bool) -> Adapted:
+        from factory.models.torch.adapters import Adapted
+
+        return Adapted(self._learnt, SEED, keep=keep, at_once=self._slots, stopped=self._stopped.is_set)
 
     def _built(
         self, prepare: Callable[[CausalScorer], None] | None = None, *, trainable: bool = False
@@ -304,24 +350,14 @@ class TransformersScorer:
                 prepare=prepare,
                 trainable=trainable,
             )
+        except LetGo:
+            raise
         except Exception as error:  # transformers lets its own and its transport's errors through
             why = shorten(str(error).split("\n")[0], 160) or type(error).__name__
             raise RecipeError(
                 f"the model {options.model!r} cannot be loaded by transformers ({why}): name a folder with a causal "
                 "language model and its tokenizer, or its name on the Hugging Face hub"
             ) from error
-
-
-def _gradient(reader: GradientReader, context: str, answer: str) -> AnswerGradient:
-    """The gradient of one answer, in a thread of its own."""
-    from factory.models.torch.adapters import examples_of
-
-    examples = examples_of(reader.scorer, [(context, answer)])
-    if not examples:
-        raise RecordFailed(
-            "unscored", "the answer has no token of its own among those that are read behind its prompt"
-        )
-    return AnswerGradient(reader.read(examples[0]), Usage(len(examples[0].ids), 0))
 
 
 def _digest(pairs: Sequence[tuple[str, str]]) -> str:
@@ -349,7 +385,3 @@ def _problem(error: Exception, model: str) -> Exception:
             f"{model}: there is not enough memory for a batch: set a smaller `batch_tokens`, or another `device`"
         )
     return RecordFailed("call_failed", f"{model}: {type(error).__name__}: {shorten(str(error), 160)}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
