@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ MARKS = "clean"
 EXPERT = "expert"
 """The column that says which expert's set a record is of."""
 _BATCH = 1 << 16
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 
 
 def column_values(table: Table, name: str) -> list[Any]:
@@ -84,12 +87,7 @@ def known_scores(table: Table, wanted: Sequence[str]) -> list[str]:
     scores = table.score_names()
     if set(wanted) <= set(scores):
         return scores
-    own = {
-        name
-        for meta in _metas(table)
-        for name, value in meta.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    own = {name for meta in _metas(table) for name, value in meta.items() if not math.isnan(_number(value))}
     return sorted(own.union(scores))
 
 
@@ -103,12 +101,15 @@ def score_values(table: Table, name: str) -> NDArray[np.float64]:
     scores = table.scores(name)
     if np.isnan(scores).all() and is_named(table, name):
         values = column_values(table, name)
-        numbers = (
-            value if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
-            for value in values
-        )
-        scores = np.fromiter(numbers, np.float64, len(values))
+        scores = np.fromiter(map(_number, values), np.float64, len(values))
     return np.where(np.isfinite(scores), scores, np.nan)
+
+
+def _number(value: object) -> float:
+    """A column's number, also where it is written as a text, as all of a CSV is; NaN where it is none."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else math.nan
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 def with_columns(table: Table, columns: Mapping[str, Sequence[Any]]) -> Table:

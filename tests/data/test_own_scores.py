@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from factory.data.formats.read import read_records
 from factory.data.record import Record, new_record
 from factory.data.table import Table
 from factory.data.user_columns import known_scores, score_values
@@ -25,6 +27,10 @@ def records() -> list[Record]:
         new_record(f"Question {at}?", output="Yes.", lang="en", meta={"quality": value})
         for at, value in enumerate(VALUES)
     ]
+
+
+def read_csv(path: Path) -> list[Record]:
+    return [row for row in read_records(path) if isinstance(row, Record)]
 
 
 def run(step: WholeSet) -> tuple[Table, list[str]]:
@@ -43,6 +49,24 @@ def test_only_finite_numbers_are_values() -> None:
     wanted = [3.0, math.nan, 1.0, math.nan, math.nan, math.nan, 2.5, -1.0]
     np.testing.assert_array_equal(score_values(table, "quality"), wanted)
     assert np.isnan(score_values(table, "other")).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("0.25", 0.25), (" -3 ", -3.0), ("+1e-3", 0.001), (".5", 0.5), ("7.", 7.0), ("", None), ("high", None),
+     ("nan", None), ("inf", None), ("1e999", None), ("1_000", None), ("1,5", None), ("٣", None), ("3 of 5", None)],
+)  # fmt: skip
+def test_a_number_written_as_a_text_as_all_of_a_csv_is_counts(written: str, number: float | None) -> None:
+    table = Table.from_records([new_record("q", output="a", meta={"quality": written})])
+    found = score_values(table, "quality")[0]
+    assert math.isnan(found) if number is None else found == number
+    assert number is None or known_scores(table, ["quality"]) == ["quality"]
+
+
+def test_rows_of_a_csv_are_ordered_by_its_column(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("question,answer,cost\nWhy?,So.,10\nHow?,Thus.,9.5\nWho?,She.,\n")
+    rows = Table.from_records(read_csv(tmp_path / "rows.csv"))
+    np.testing.assert_array_equal(score_values(rows, "cost"), [10, 9.5, math.nan])
 
 
 def test_a_score_goes_before_a_column_of_its_name() -> None:
