@@ -165,7 +165,7 @@ def test_who_lets_go_while_the_model_learns_waits_for_no_more_than_an_example(
 ) -> None:
     from factory.models.torch import adapters
 
-    read, seen = adapters.answer_gradient, []
+    read, seen = adapters.answer_gradient, list[Any]()
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> Any:
