@@ -39,6 +39,8 @@ CONFLICT = "conflict"
 FEWEST = 20
 """Rows of a group whose overlap with others is measured."""
 MOST_GROUPS = 12
+HELD_AGAIN = 20_000
+"""Records that are held against others that are near to the same one."""
 
 
 class Conflicts(WholeSet):
@@ -54,8 +56,9 @@ class Conflicts(WholeSet):
     languages too, with an embedding model of both) are asked whether their answers contradict each other: exact ones by
     themselves (a number, an option, yes or no, the final answer of a solution; only where the questions do not differ
     in numbers, units or a "not"), the others by a judge with a prompt of three classes, contradiction, agreement,
-    neutral. `judge: exact` asks no model, and counts what it leaves open. Each record is held against the nearest that
-    stands before it, as those steps do.
+    neutral. `judge: exact` asks no model, and counts what it leaves open. Each record is held against the nearest of
+    those before it that are near to none themselves, as those steps do, and against the nearest before it of those that
+    are near to the same one.
 
     `then` says what becomes of a contradiction: `show` lists it in `conflicts.jsonl` in the step's folder; `drop` lets
     the one of the lower `score` go, else the later; `route` gives both the column `conflict`, their group, by which
@@ -128,7 +131,8 @@ class Conflicts(WholeSet):
         await self._overlaps(table, groups, context)
         threshold = THRESHOLDS[self.near] if self.threshold is None else self.threshold
         close = await close_by(self.near, table, "prompt", threshold, self.embedder, context)
-        found = await asyncio.to_thread(close.within)
+        found, missed = await asyncio.to_thread(close.in_families, HELD_AGAIN)
+        context.count("not_held_within_their_family", missed)
         pairs = [
             Pair(int(other), int(one), float(near))
             for one, other, near in zip(*(part.tolist() for part in found), strict=True)
@@ -149,8 +153,8 @@ class Conflicts(WholeSet):
         return table
 
     async def rehearse(self, record: Record, context: Context) -> None:
-        """See `WholeSet.rehearse`."""
-        if self.judge == "model":
+        """See `WholeSet.rehearse`: a record is of two pairs at the most in which it is the later one."""
+        for _ in range(2 if self.judge == "model" else 0):
             await judged(record, record, self.model, self.max_tokens, context)
 
     async def _overlaps(self, table: Table, groups: Sequence[str], context: Context) -> None:
@@ -226,6 +230,7 @@ class Conflicts(WholeSet):
     ) -> None:
         said = [(pair, one) for pair, one in zip(pairs, verdicts, strict=True) if isinstance(one, Verdict)]
         found = [(pair, one) for pair, one in said if one.relation == "contradiction"]
+        missed = context.facts.get("not_held_within_their_family", 0)
         open_, failed = verdicts.count(None), sum(isinstance(one, RecordFailed) for one in verdicts)
         context.count("near_pairs", len(pairs))
         context.count("contradictions", len(found))
@@ -266,6 +271,7 @@ class Conflicts(WholeSet):
             f"{len(found) - within:,} between groups of {self.by}, {within:,} within one"
             + (f"; nobody judged {open_:,} (`judge: exact`)" if open_ else "")
             + (f"; {failed:,} could not be judged" if failed else "")
+            + (f"; {missed:,} were held against one of those near to them alone" if missed else "")
         )
 
     def _dropped(self, table: Table, against: Sequence[Pair], context: Context) -> Table:

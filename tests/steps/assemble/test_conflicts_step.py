@@ -21,6 +21,7 @@ from factory.step import Context
 from factory.steps.assemble.conflicting.answers import exact
 from factory.steps.assemble.conflicting.overlap import form_of, form_overlap, place_overlap
 from factory.steps.assemble.conflicts import Conflicts
+from factory.steps.dedup.close.pairs import By, close_by
 
 
 class Embedder:
@@ -151,7 +152,8 @@ def test_neutral_agreement_and_failed_verdicts_are_counted() -> None:
         row("Who painted the old picture in the hall?", name, "art")
         for name in ("Anna", "Carl", "Eva", "Fritz")
     ]
-    replies = iter([reply("neutral"), reply("agreement"), RecordFailed("bad_reply", "no verdict")])
+    said = [reply("neutral"), reply("agreement"), RecordFailed("bad_reply", "no verdict")]
+    replies = iter([*said, reply("neutral"), reply("agreement")])  # of the three near to the first, two more pairs
     found, told, context, _ = run(Conflicts(places=False, then="drop"), records, lambda ask: next(replies))
     assert all(record.dropped is None for record in found)
     assert context.facts["without_verdict"] == 1
@@ -237,3 +239,35 @@ def test_both_prompts_show_the_three_relations() -> None:
     for lang in ("en", "zh"):
         text = load_prompt("conflicts/contradict", lang).turns[0][1]
         assert all(f'"relation": "{one}"' in text for one in ("contradiction", "agreement", "neutral"))
+
+
+def test_records_near_to_the_same_one_are_held_against_each_other() -> None:
+    questions = [
+        row("What is three times seventeen in decimal digits?", "It has no number.", "a"),
+        row("What is three times seventeen in decimal digits, please?", "#### 51", "a"),
+        row("What is three times seventeen in decimal digits, tell me?", "#### 54", "b"),
+    ]
+    _, _, context, _ = run(Conflicts(judge="exact", places=False), questions)
+    assert context.facts["near_pairs"] == 3
+    (listed,) = context.tables["conflicts"]
+    assert (listed["one_id"], listed["other_id"]) == (questions[1].id, questions[2].id)
+
+
+@pytest.mark.parametrize("near", ["rouge", "minhash", "semantic"])
+def test_who_is_held_against_whom_in_a_family_is_exact_and_bounded(near: By) -> None:
+    text = "Explain in one short sentence why water at sea level boils at number 7 degrees of this scale"
+    records = [row(f"{text} {word}", "x", "a") for word in ("now", "please", "today", "again")]
+
+    async def found(most: int) -> tuple[set[tuple[int, int]], int]:
+        context, _ = scripted_context(nobody, step="x")
+        context = replace(context, get_embedder=lambda name: Embedder())  # type: ignore[arg-type,return-value]
+        close = await close_by(near, Table.from_records(records), "prompt", 0.6, "", context)
+        pairs, missed = close.in_families(most)
+        return set(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)), missed
+
+    every, missed = asyncio.run(found(100))
+    assert missed == 0
+    assert {(1, 0), (2, 0), (3, 0)} < every
+    assert {one for one, other in every if other} == {2, 3}
+    first, missed = asyncio.run(found(0))
+    assert (first, missed) == ({(1, 0), (2, 0), (3, 0)}, 2)

@@ -52,6 +52,27 @@ class Close(ABC):
         Not all close pairs: two that are dropped, or one that is close to several kept, are named once.
         """
 
+    def in_families(self, most: int) -> tuple[Pairs, int]:
+        """`within`, and each row that lost against the same one as others before it, with the closest of those others.
+
+        Of three rows that are close to each other two lose against the first: here these two are a pair as well, where
+        they are close. `most` rows are held against others in this way; returns how many were not.
+        """
+        found = self.within()
+        families: dict[int, list[int]] = {}
+        for one, kept in zip(found.one.tolist(), found.other.tolist(), strict=True):
+            families.setdefault(kept, []).append(one)
+        more, left, missed = [found], most, 0
+        for lost in families.values():
+            rows = np.array(sorted(lost), np.int64)
+            for at in range(1, len(rows)):
+                if left:
+                    more.append(self.across(rows[:at], rows[at : at + 1]))
+                    left -= 1
+                else:
+                    missed += 1
+        return Pairs(*map(np.concatenate, zip(*more, strict=True))), missed
+
     @abstractmethod
     def across(self, held: Ints, others: Ints) -> Pairs:
         """Each of `others` that is close to one of `held`, with the closest of them: exact, none is missed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -150,9 +151,14 @@ _PARTS: Mapping[Difference, Callable[[str], tuple[str, ...]]] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)  # one text is held against several
+def _signature(text: str) -> tuple[tuple[str, ...], ...]:
+    return signature(text)
+
+
 def differences(one: str, other: str) -> tuple[Difference, ...]:
     """The kinds in which two texts differ."""
-    pairs = zip(DIFFERENCES, signature(one), signature(other), strict=True)
+    pairs = zip(DIFFERENCES, _signature(one), _signature(other), strict=True)
     return tuple(kind for kind, mine, theirs in pairs if mine != theirs)
 
 
