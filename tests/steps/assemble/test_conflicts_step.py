@@ -153,7 +153,9 @@ def test_neutral_agreement_and_failed_verdicts_are_counted() -> None:
         for name in ("Anna", "Carl", "Eva", "Fritz")
     ]
     said = [reply("neutral"), reply("agreement"), RecordFailed("bad_reply", "no verdict")]
-    replies = iter([*said, reply("neutral"), reply("agreement")])  # of the three near to the first, two more pairs
+    replies = iter(
+        [*said, reply("neutral"), reply("agreement")]
+    )  # of the three near to the first, two more pairs
     found, told, context, _ = run(Conflicts(places=False, then="drop"), records, lambda ask: next(replies))
     assert all(record.dropped is None for record in found)
     assert context.facts["without_verdict"] == 1
