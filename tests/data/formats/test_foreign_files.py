@@ -7,9 +7,12 @@ import gzip
 import json
 import lzma
 import os
+import queue
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -584,17 +587,17 @@ def test_a_file_that_was_packed_twice_is_read(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_nobody_writes_into_is_told_of_while_it_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "_WAIT_SECONDS", 0.0)
     pipe = tmp_path / "rows.jsonl"
     os.mkfifo(pipe)
-    told = ""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=told.put))
 
     def write_once_told() -> None:
-        nonlocal told
-        while "waiting for what writes into it" not in told:
-            told += capsys.readouterr().err
+        while "waiting for what writes into it" not in told.get():
+            pass
         pipe.write_bytes(b"{}\n")
 
     writer = threading.Thread(target=write_once_told)
