@@ -47,7 +47,8 @@ Phrase = Annotated[str, AfterValidator(_shows_something)]
 
 # A run of \w as IFEval counts words; a Chinese or Japanese character is a word of its own.
 _CJK = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-_WORD = re.compile(r"\w+")
+# In ASCII text all else becomes a space: to split at spaces takes a third of the time of a pattern.
+_ASCII_WORDS = "".join(at if at.isalnum() or at == "_" else " " for at in map(chr, range(128)))
 _CJK_RUN = re.compile(rf"[{_CJK}]+")
 _OTHER_WORD = re.compile(rf"[^\W{_CJK}]+")
 
@@ -55,7 +56,7 @@ _OTHER_WORD = re.compile(rf"[^\W{_CJK}]+")
 def count_words(text: str) -> int:
     """Number of runs of letters, digits and underscores, of which each Chinese or Japanese character is one."""
     if text.isascii():
-        return len(_WORD.findall(text))
+        return len(text.translate(_ASCII_WORDS).split())
     return len("".join(_CJK_RUN.findall(text))) + len(_OTHER_WORD.findall(text))
 
 

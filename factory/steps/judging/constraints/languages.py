@@ -72,6 +72,7 @@ _CHARACTERS = {
 _SCRIPTS = {code: re.compile(f"[{characters}]+") for code, characters in _CHARACTERS.items()}
 _OWN = re.compile(f"[{''.join(_CHARACTERS.values())}]+")
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)?")
+_ASCII_LETTERS = "".join(at if "a" <= at <= "z" or at == "'" else " " for at in map(chr, range(128)))
 _ENGLISH_WORDS = """
     the of and to in is that it for was on are as with his they at be this have from or had by but not
     what all were we when your can said there an each which she do how their if will up other about out
@@ -90,7 +91,7 @@ def language_of(text: str) -> str:
     """
     sample = text[:SAMPLE]
     if sample.isascii() or not _OWN.search(sample):
-        words = _WORD.findall(sample.lower())
+        words = _words(sample.lower())
         letters = len("".join(words))
         # Most of what shows is Latin letters, and a third of the words are those that English cannot do without.
         if len(words) >= _FEWEST_WORDS and letters >= 0.6 * len("".join(sample.split())):
@@ -113,6 +114,16 @@ def language_of(text: str) -> str:
         return ""
     code, _ = _identifier().classify(sample.lower())
     return str(code)
+
+
+def _words(text: str) -> list[str]:
+    """The words of Latin letters in a lower-case text, as `_WORD` finds them; in ASCII text in half of its time."""
+    if not text.isascii():
+        return _WORD.findall(text)
+    words = text.translate(_ASCII_LETTERS).split()
+    if "'" not in text:
+        return words
+    return [word for part in words for word in (_WORD.findall(part) if "'" in part else (part,))]
 
 
 def _number(runs: re.Pattern[str], text: str) -> int:

@@ -91,7 +91,7 @@ def make_constraint(name: str, arguments: Mapping[str, Any]) -> Constraint:
 
 
 # The constraints of a set are few beside its records: "at least 100 words" stands in thousands of them.
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=8192)
 def _read_once(name: str, arguments: bytes) -> Constraint:
     return _validated(name, orjson.loads(arguments))
 

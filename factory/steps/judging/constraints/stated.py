@@ -142,7 +142,7 @@ def read_stated(value: object) -> Stated:
 
 
 # The constraints of a set are few beside its records: "at least 100 words" stands in thousands of them.
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=8192)
 def _stated_once(said: bytes) -> Stated:
     return _stated(orjson.loads(said))
 

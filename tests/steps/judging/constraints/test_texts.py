@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factory.steps.judging.constraints import languages
+from factory.steps.judging.constraints.constraint import count_words
 from factory.steps.judging.constraints.languages import LANGUAGES, language_name, language_of
 from factory.steps.judging.constraints.sentences import split_sentences
 
@@ -85,3 +89,9 @@ def test_every_language_of_ifeval_has_a_name_in_both_languages() -> None:
     assert language_name("sw", "en") == "Swahili"
     assert language_name("sw", "zh") == "斯瓦希里语"
     assert language_name("xx", "en") == "xx"
+
+
+@given(st.text(alphabet="ab z_09'’.-\n\x00\x1f\x7fé", max_size=60))
+def test_words_are_counted_as_the_patterns_say(text: str) -> None:
+    assert count_words(text) == len(re.findall(r"\w+", text))
+    assert languages._words(text) == re.findall(r"[a-z]+(?:['’][a-z]+)?", text)
