@@ -108,6 +108,10 @@ class RunStopped(FactoryError):
     exit_code = EXIT_NOTHING_DONE
 
 
+class CannotScore(RunStopped):
+    """A model tells no log-probabilities of a given text. A step that can do without is not stopped by it."""
+
+
 class BatchWaiting(RunStopped):
     """The run stops: every call that is left waits for the results of a batch."""
 

@@ -122,7 +122,9 @@ class Execution:
             preflight(self.steps, self.labels, pool)
             for sentence in await asyncio.to_thread(self._foretold, start):
                 self.progress.tell(sentence)
-            self._gate.probes = Probes(probes(self.steps, self.labels, pool), self.progress.tell)
+            self._gate.probes = Probes(
+                probes(self.steps, self.labels, pool), self.progress.tell, self.progress.warn
+            )
             at = 0
             kept: Path | None = None
             while at < len(self.steps):

@@ -35,6 +35,15 @@ class ReadingLevels(Protocol):
         ...
 
 
+@runtime_checkable
+class GoingOnUnscored(Protocol):
+    """A step that goes on, its scores missing, where a model tells no log-probabilities of given texts."""
+
+    def goes_on_unscored(self) -> bool:
+        """Whether it does."""
+        ...
+
+
 def preflight(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> None:
     """Look whether all that the steps need is there: files, packages, keys, weights, devices, fitting models.
 
@@ -95,7 +104,9 @@ def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> lis
     """
     uses: dict[str, set[str]] = {}
     first: dict[tuple[str, str], str] = {}
+    needed: set[tuple[str, str]] = set()
     for label, step in zip(labels, steps, strict=True):
+        without = isinstance(step, GoingOnUnscored) and step.goes_on_unscored()
         levels = set(step.read_from_log_probabilities()) if isinstance(step, ReadingLevels) else set()
         for kind in ("chat", "embedding"):
             for field, given in step.models_of(kind):
@@ -103,11 +114,13 @@ def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> lis
                 use = "score" if step.scores_with(field) else "levels" if field in levels else kind
                 uses.setdefault(name, set()).add(use)
                 first.setdefault((name, use), f"{label}, `{field}`")
+                if not (without and use == "score"):
+                    needed.add((name, use))
     found = []
     for (name, use), label in first.items():
         asks = pool.probe_of(name, use)
         if asks is not None:
-            found.append(Probe(label, name, len(uses[name]) == 1, asks))
+            found.append(Probe(label, name, len(uses[name]) == 1, asks, (name, use) in needed))
     return found
 
 

@@ -71,6 +71,18 @@ def test_a_server_without_log_probabilities_is_found_before_anything_is_paid(
     assert server.requests == []
 
 
+def test_a_step_that_can_do_without_them_is_told_before_anything_is_paid_and_the_run_goes_on(
+    server: ScriptedServer, folder: Path
+) -> None:
+    made = recipe(server, openai(server), {"fit": {"model": "later", "choose": "grape"}})
+    done = sft.run(made)
+    first, *others = done.manifest["warnings"]
+    assert first.startswith("03-fit, `model`: ")
+    assert "the run goes on" in first
+    assert any(warning.startswith("03-fit: there is no fit, since ") for warning in others)
+    assert [record.missing["grape"].kind for record in done.table().records()] == ["no_log_probabilities"] * 3
+
+
 def test_a_model_that_tells_no_log_probabilities_of_its_reply_is_found_before_deita_is_reached(
     server: ScriptedServer, folder: Path
 ) -> None:
@@ -178,7 +190,7 @@ def run(*probes: Probe, models: tuple[str, ...] = ("x", "y")) -> list[str]:
     told: list[str] = []
 
     async def calls() -> None:
-        asked = Probes(probes, told.append)
+        asked = Probes(probes, told.append, told.append)
         await asyncio.gather(*(asked.before(model) for model in models))
         for model in models:
             await asked.before(model)

@@ -12,7 +12,7 @@ from factory.engine.calls.limiter import Limiter
 from factory.engine.calls.rate import Rate
 from factory.engine.calls.usage import Gate, ModelUsage
 from factory.engine.calls.watch import WORK, Work
-from factory.errors import RecordFailed, RunStopped
+from factory.errors import CannotScore, RecordFailed, RunStopped
 from factory.models.failures import Denied, LetGo, Overloaded, TransientFailure, Unreachable
 
 TRIES = 6
@@ -165,7 +165,10 @@ class Caller:
                         wait = self._backoff(failed)
                     except LetGo:
                         left = True
-                    except Denied:  # may be meant for this call alone
+                    except (
+                        Denied,
+                        CannotScore,
+                    ):  # the one may be meant for this call alone, a step may do without
                         raise
                     except RunStopped as error:
                         self._gate.failed(str(error))

@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from factory.errors import FactoryError, RunStopped
+from factory.errors import CannotScore, FactoryError, RunStopped
 
 TEXT = "a"
 """What is scored or embedded: one token."""
@@ -27,20 +27,25 @@ class Probe(NamedTuple):
     model: the model's name
     alone: nothing else is asked of the model, so that a first call of its own tells as much
     ask: asks it once, and raises what a call raises
+    needed: the step cannot go on without scores of given texts
     """
 
     label: str
     model: str
     alone: bool
     ask: Callable[[], Awaitable[object]]
+    needed: bool = True
 
 
 class Probes:
     """Asks all of them once, side by side, while every call of the run waits."""
 
-    def __init__(self, probes: Sequence[Probe], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, probes: Sequence[Probe], tell: Callable[[str], None], warn: Callable[[str], None]
+    ) -> None:
         self._probes = list(probes)
         self._tell = tell
+        self._warn = warn
         self._task: asyncio.Task[None] | None = None
 
     async def before(self, model: str) -> None:
@@ -66,19 +71,26 @@ class Probes:
     async def _ask(self, probes: Sequence[Probe]) -> None:
         _PROBING.set(True)
         faults = await asyncio.gather(*map(_fault, probes))
-        if said := dict.fromkeys(fault for fault in faults if fault):
+        if said := dict.fromkeys(str(fault) for fault in faults if isinstance(fault, RunStopped)):
             raise RunStopped("\n".join(said))
-        if probes:
-            names = ", ".join(dict.fromkeys(f"`{probe.model}`" for probe in probes))
+        for unscored in dict.fromkeys(fault for fault in faults if isinstance(fault, str)):
+            self._warn(unscored)
+        able = [probe for probe, fault in zip(probes, faults, strict=True) if fault is None]
+        if able:
+            names = ", ".join(dict.fromkeys(f"`{probe.model}`" for probe in able))
             self._tell(
                 f"before the first call {names} had one word to score, embed or answer, which no count holds: it can"
             )
 
 
-async def _fault(probe: Probe) -> str:
-    """What a server cannot do, with the step that wants it; "" where it can."""
+async def _fault(probe: Probe) -> RunStopped | str | None:
+    """What a server cannot do, with the step that wants it: what stops the run, or a warning; None where it can."""
     try:
         await probe.ask()
+    except CannotScore as error:
+        if not probe.needed:
+            return f"{probe.label}: {error}; the run goes on, and what this step scores will be missing"
+        return RunStopped(f"{probe.label}: {error}")
     except FactoryError as error:
-        return f"{probe.label}: {error}"
-    return ""
+        return RunStopped(f"{probe.label}: {error}")
+    return None

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from factory.data.record import Message
-from factory.errors import RecordFailed, RunStopped
+from factory.errors import CannotScore, RecordFailed, RunStopped
 from factory.models.base import AnswerLogprobs, ChatRequest, Reply, TokenLogprobs
 from factory.models.border import answer_logprobs
 from factory.models.openai.completion import read_completion, read_ranks, read_samples, read_scores
@@ -261,8 +261,8 @@ class OpenAIChat(OpenAIBodies):
         # vLLM's: the text has its first token already, and the mark that ends the turn is to be seen.
         return {**body, "prompt": request.opening, "add_special_tokens": False, "skip_special_tokens": False}
 
-    def _tells_none(self, why: str) -> RunStopped:
-        return RunStopped(
+    def _tells_none(self, why: str) -> CannotScore:
+        return CannotScore(
             f"{self._endpoint.base_url} does not tell the log-probabilities of a given text{why}; {_SCORING}"
         )
 

@@ -21,7 +21,7 @@ from factory.errors import RecordFailed
 from factory.models.base import ChatModel
 from factory.step import Context, PerRecord, ScoringModelName
 from factory.steps.score.likelihood.contexts import Template, cherry_contexts, superfiltering_contexts
-from factory.steps.score.likelihood.fit import NO_RANKS, Fit, best, fit_of, without
+from factory.steps.score.likelihood.fit import NO_LOGPROBS, NO_RANKS, Fit, best, fit_of, without
 
 EMPTY = Missing("no_answer", "there is no answer to score")
 NOT_CHOSEN = Missing("no_answer", "none of the answers is the record's: choose one")
@@ -31,6 +31,7 @@ _THOUGHT = THINK.partition("{")[0]
 _WORDS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+\\s*|\\s+")
 _LEFT_OUT = 0.2
 """How likely a word is left out of a perturbed prompt, as in Active Instruction Tuning."""
+_UNSCORED = "answers_without_log_probabilities"
 _EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 
@@ -49,7 +50,9 @@ class Fits(PerRecord):
 
     An answer that is empty, or whose prompt leaves no room, has no fit and is never chosen; a note or `missing` says
     why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model that
-    tells no ranks gives GRAPE alone. Where prompt and answer share a token, it counts for neither.
+    tells no ranks gives GRAPE alone. A server that tells no log-probabilities gives none: that is said before the first
+    call is paid, the fits are missing and counted, and the run goes on. Where prompt
+    and answer share a token, it counts for neither.
 
     The prompt is written in the student's own chat template, as a trainer writes it, up to where the answer's words
     begin. A student without one, or behind a server that does not tell it, reads the bare prompt, which is said once;
@@ -99,6 +102,10 @@ class Fits(PerRecord):
     perturbations: int = Field(0, ge=0, le=50)
     """Read the record's answer also behind so many prompts that lack a fifth of their last turn's words, drawn by the
     seed, for "prompt_uncertainty"; each is a pass more. The authors take 10."""
+
+    def goes_on_unscored(self) -> bool:
+        """See `preflight.GoingOnUnscored`: what was answered is not lost, and another student can score it later."""
+        return True
 
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         answers, own = answers_of(record)
@@ -151,7 +158,10 @@ class Fits(PerRecord):
     async def _fits(
         self, record: Record, answers: Sequence[Candidate], context: Context, *, counted: bool = True
     ) -> list[Fit]:
-        """The fit of each answer; the same text is asked for once."""
+        """The fit of each answer; the same text is asked for once, and of a server that tells none nothing more."""
+        if context.facts.get(_UNSCORED):
+            texts = [read_text(answer.turns, self.reasoning) for answer in answers]
+            return [without(EMPTY if is_blank(text) else NO_LOGPROBS) for text in texts]
         model = context.chat(self.model)
         before = await self._before(record, model, context)
         if isinstance(before, Missing):
@@ -214,6 +224,11 @@ class Fits(PerRecord):
         context.count(
             "tokens_shared_with_prompt", sum(fit.read is not None and fit.read.merged for fit in fits)
         )
+        unscored = sum(fit.grape == NO_LOGPROBS for fit in fits)
+        context.count(_UNSCORED, unscored)
+        if unscored:
+            kept = "" if self.choose == "none" else "; each record keeps the answer that it has"
+            context.warn(f"{context.step}: there is no fit, since {NO_LOGPROBS.reason}{kept}")
         without_ranks = sum(isinstance(fit.rsr, Missing) and fit.rsr.kind == "no_ranks" for fit in fits)
         context.count("answers_without_ranks", without_ranks)
         if without_ranks:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.data.record import Candidate, Message, Missing, Record, new_record
-from factory.errors import RecordFailed, RunStopped
+from factory.errors import CannotScore, RecordFailed
 from factory.models.base import ScoredAnswer
 from factory.step import Context
 from factory.steps.score.fit import Fits, lacking_words
@@ -217,13 +217,23 @@ def test_an_answer_that_fails_has_no_fit_and_no_other_loses_its_own() -> None:
     assert alone.missing["grape"] == Missing("bad_request", "the server refused the request")
 
 
-def test_a_model_that_cannot_score_stops_the_run() -> None:
+def test_a_server_that_tells_no_log_probabilities_loses_no_answer_and_is_told_once_with_who_tells_them() -> (
+    None
+):
     class Mute(Student):
         async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> ScoredAnswer:
-            raise RunStopped("it does not tell the log-probabilities of a given text")
+            raise CannotScore("it does not tell the log-probabilities of a given text")
 
-    with pytest.raises(RunStopped):
-        fitted(several("a", "b"), Mute())
+    done, context, (sentence,) = fitted(several("a", "b", chosen=1), Mute(), choose="rsr")
+    assert [answer.text for answer in done.answers] == ["a", "b"]
+    assert (done.output, done.missing["grape"].kind, done.missing["rsr"].kind) == (
+        "b",
+        "no_log_probabilities",
+        "no_log_probabilities",
+    )
+    assert context.facts["answers_without_log_probabilities"] == context.facts["answers_not_scored"] == 2
+    assert "vLLM does, and `provider: transformers` needs no server" in sentence
+    assert "keeps the answer that it has" in sentence
 
 
 @pytest.mark.parametrize("room", [10**9, 3000])

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from factory.data.record import Missing
-from factory.errors import RecordFailed
+from factory.errors import CannotScore, RecordFailed
 from factory.models.base import ChatModel, ScoredAnswer
 from factory.steps.score.likelihood.passes import CUTS, Unscored, characters_of, mean_loss
 
 NO_RANKS = (
     "the model tells no ranks of tokens: provider transformers, provider vllm and a vLLM server tell them"
+)
+
+NO_LOGPROBS = Missing(
+    "no_log_probabilities",
+    "the student's server does not tell the log-probabilities of a given text: vLLM does, and `provider: transformers` "
+    "needs no server",
 )
 
 
@@ -78,6 +84,8 @@ async def fit_of(
                 if opened
                 else model.score_answer(context, part)
             )
+        except CannotScore:
+            return without(NO_LOGPROBS)
         except RecordFailed as error:
             if error.kind != "context_length":
                 return without(Missing(error.kind, str(error)))
