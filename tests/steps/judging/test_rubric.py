@@ -24,6 +24,7 @@ from factory.recipe.recipe import build_recipe
 from factory.step import Context
 from factory.steps.agents.respond import Respond
 from factory.steps.assemble.pair import Pair
+from factory.steps.judging.checklists.checklist import checklist_schema
 from factory.steps.judging.rubric import WritesRubric
 
 Said = str | Reply | Exception
@@ -429,3 +430,12 @@ def test_without_a_checklist_the_reason_is_that_and_not_that_no_answer_was_chose
     assert made.missing["rubric"].kind == "bad_reply"
     scored, *_ = rubric(script(write=RIVERS), several("Seine", "Loire"), harder=0)
     assert scored.missing["rubric"].reason == "none of the answers is the record's: choose one"
+
+
+def test_a_server_that_keeps_to_the_schema_writes_no_more_criteria_than_were_asked_for() -> None:
+    bound = checklist_schema(3).model_json_schema()["properties"]["criteria"]
+    assert (bound["minItems"], bound["maxItems"]) == (1, 3)
+    one = {"criterion": "Names the river.", "weight": 5}
+    assert (
+        len(checklist_schema(3)(criteria=[one] * 4).criteria) == 4
+    )  # what a looser server lets pass is read

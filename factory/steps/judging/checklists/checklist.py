@@ -6,11 +6,12 @@ The record keeps it in the column `checklist` of its row, so that every format c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from factory.data.record import Record
 from factory.data.text import is_blank, normal_form, shorten
@@ -43,6 +44,16 @@ class ChecklistReply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     criteria: Annotated[list[CriterionReply], Field(min_length=1)]
+
+
+@functools.lru_cache(maxsize=64)
+def checklist_schema(most: int) -> type[ChecklistReply]:
+    """The schema of a reply of 1 to `most` criteria. More are tolerated on reading.
+
+    A small model that is held to a list without an end says the same criterion until its tokens are spent.
+    """
+    bound = Field(min_length=1, json_schema_extra={"maxItems": most})
+    return create_model("BoundedChecklist", __base__=ChecklistReply, criteria=(list[CriterionReply], bound))
 
 
 class Criterion(NamedTuple):

@@ -14,8 +14,8 @@ from factory.models.base import Sampling
 from factory.step import Context
 from factory.steps.judging.checklists.checklist import (
     MOST_WEIGHT,
-    ChecklistReply,
     Criterion,
+    checklist_schema,
     joined,
     numbered,
 )
@@ -145,7 +145,7 @@ class ChecklistWriter:
             name,
             record,
             Sampling(self.temperature, self.max_tokens),
-            schema=ChecklistReply,
+            schema=checklist_schema(most),
             operation=f"checklist_{prompt}",
             conversation=transcript(record.conversation, record.language),
             **values,

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from factory.data.record import Record
 from factory.data.text import shorten
@@ -37,7 +37,7 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     function: str
-    cases: tuple[Case, ...]
+    cases: Annotated[tuple[Case, ...], Field(json_schema_extra={"maxItems": 8})]
 
 
 class Agreement(BaseModel):
