@@ -60,7 +60,7 @@ class ChecklistWriter:
                 criteria = merged
         context.count("criteria_equal_to_another", equal)
         if len(criteria) < LEAST:
-            why = f"{len(criteria)} criteria are no checklist: {LEAST} are the least"
+            why = f"a checklist has {LEAST} criteria at the least, and {len(criteria)} came that differ"
             return Missing("no_checklist", why), events
         return criteria, events
 
