@@ -76,6 +76,15 @@ def test_a_fact_whose_words_are_not_there_is_left_out_and_a_chunk_without_any_sa
         assert not chunk.dropped.failed
 
 
+def test_a_heading_is_no_fact() -> None:
+    chunk = CHUNKS[0]
+    heading = manual_chunk(0).meta["chunk"]["headings"][-1]
+    listed = [{"statement": f"There is {heading}.", "quote": heading, "entities": []}]
+    done = run(FromDocuments(kinds=ONE), Reader(facts=lambda passage: listed), [chunk])
+    assert done.made == []
+    assert done.facts["facts_that_are_headings"] == 1
+
+
 def test_kinds_come_by_their_shares() -> None:
     done = run(
         FromDocuments(kinds={"single_fact": 0.75, "unanswerable": 0.25}, per_chunk=4), Reader(), CHUNKS

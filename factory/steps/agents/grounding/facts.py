@@ -100,14 +100,21 @@ def _none_of(listed: int) -> str:
 
 
 def checked(passage: Passage, listed: Sequence[ListedFact], context: Context) -> tuple[Fact, ...]:
-    """Those of the facts whose words stand in the passage, each once, with the entities that it names."""
+    """Those of the facts whose words stand in the passage, each once, with the entities that it names.
+
+    A heading states nothing.
+    """
     found: dict[str, Fact] = {}
-    lost = twice = 0
+    above = (passage.chunk.title, *passage.chunk.headings) if passage.chunk is not None else ()
+    headings = set(map(normal_form, above))
+    lost = twice = titles = 0
     for one in listed:
         place = passage.searched.find(one.quote)
         key = normal_form(one.statement)
         if place is None or not key:
             lost += 1
+        elif normal_form(one.quote) in headings:
+            titles += 1
         elif key in found:
             twice += 1
         else:
@@ -115,6 +122,7 @@ def checked(passage: Passage, listed: Sequence[ListedFact], context: Context) ->
             found[key] = Fact(one.statement.strip(), place, tuple(name for name in named if len(name) > 1))
     context.count("facts_not_in_the_passage", lost)
     context.count("facts_listed_twice", twice)
+    context.count("facts_that_are_headings", titles)
     return tuple(found.values())
 
 
