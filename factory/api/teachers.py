@@ -16,8 +16,9 @@ from factory.api.dataset import Dataset, load
 from factory.data.record import Candidate, Message, Record
 from factory.data.text import is_blank, word_count
 from factory.engine.progress import RunProgress
-from factory.errors import InputError
+from factory.errors import CannotScore, InputError
 from factory.report.teachers import Answers, TeacherFits, compare
+from factory.steps.score.likelihood.fit import NO_LOGPROBS
 
 PROMPTS = 200
 """Prompts that each teacher answers: as many as the authors of RSR found to be enough (arXiv 2601.14249)."""
@@ -80,10 +81,15 @@ def compare_teachers(
         for name, teacher in teachers.items()
     }
     # A student that cannot score is found before a teacher is paid.
-    tried = replace(numbered[0], answers=(Candidate((Message("assistant", "Yes."),)),))
-    load([tried]).then("fit", model=student, template=template).run(
-        seed=seed, journal=journal, show_progress=False
-    )
+    turns = (*numbered[0].conversation, Message("assistant", "Yes."))
+    tried = replace(numbered[0], messages=turns, answers=(), chosen=-1)
+    for record in (
+        load([tried])
+        .then("fit", model=student, template=template)
+        .run(seed=seed, journal=journal, show_progress=False)
+    ):
+        if NO_LOGPROBS in record.missing.values():
+            raise CannotScore(NO_LOGPROBS.reason)
     for name, asking in answering.items():
         done = run(asking)
         answered.append(
