@@ -113,9 +113,11 @@ def probes(steps: Sequence[Step], labels: Sequence[str], pool: ModelPool) -> lis
                 name = pool.name_of(given, kind)
                 use = "score" if step.scores_with(field) else "levels" if field in levels else kind
                 uses.setdefault(name, set()).add(use)
-                first.setdefault((name, use), f"{label}, `{field}`")
-                if not (without and use == "score"):
+                said = f"{label}, `{field}`"
+                first.setdefault((name, use), said)
+                if not (without and use == "score") and (name, use) not in needed:
                     needed.add((name, use))
+                    first[name, use] = said
     found = []
     for (name, use), label in first.items():
         asks = pool.probe_of(name, use)

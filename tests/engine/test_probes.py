@@ -83,6 +83,41 @@ def test_a_step_that_can_do_without_them_is_told_before_anything_is_paid_and_the
     assert [record.missing["grape"].kind for record in done.table().records()] == ["no_log_probabilities"] * 3
 
 
+def test_a_step_that_needs_them_stops_the_run_under_its_own_name_beside_one_that_goes_on(
+    server: ScriptedServer, folder: Path
+) -> None:
+    both = [{"fit": {"model": "later"}}, {"ifd": {"model": "later"}}]
+    with pytest.raises(RunStopped, match=r"^04-ifd, `model`: .* does not tell the log-probabilities"):
+        sft.run(recipe(server, openai(server), *both))
+    assert server.requests == []
+
+
+def test_where_answers_are_chosen_by_fit_the_first_stands_and_the_server_is_asked_once_for_scores(
+    server: ScriptedServer, folder: Path
+) -> None:
+    later = {**openai(server), "concurrency": 1}
+    several = {"model": "teacher", "samples": 2, "choose": "fit", "student": "later", "overwrite": True}
+    done = sft.run(recipe(server, later, {"respond": several}))
+    for record in done.table().records():
+        assert (len(record.answers), record.chosen) == (2, 0)
+        assert record.missing["grape"].kind == "no_log_probabilities"
+    assert server.paths.count("/v1/completions") == 1
+
+
+def test_scores_that_are_in_the_journal_stay_where_the_server_tells_none_any_more(
+    server: ScriptedServer, scorer: ScriptedServer, folder: Path
+) -> None:
+    rows = (folder / "rows.jsonl").read_bytes()
+    made = recipe(server, openai(scorer), {"fit": {"model": "later"}})
+    sft.run(made)
+    (folder / "rows.jsonl").write_bytes(b'{"instruction": "New?", "output": "Yes."}\n' + rows)
+    made["models"]["later"] = openai(server)
+    done = sft.run(made, overwrite=True)
+    missing, *there = list(done.table().records())
+    assert missing.missing["grape"].kind == "no_log_probabilities"
+    assert all("grape" in record.scores for record in there)
+
+
 def test_a_model_that_tells_no_log_probabilities_of_its_reply_is_found_before_deita_is_reached(
     server: ScriptedServer, folder: Path
 ) -> None:

@@ -165,10 +165,8 @@ class Caller:
                         wait = self._backoff(failed)
                     except LetGo:
                         left = True
-                    except (
-                        Denied,
-                        CannotScore,
-                    ):  # the one may be meant for this call alone, a step may do without
+                    # The one may be meant for this call alone; without scores a step may go on.
+                    except (Denied, CannotScore):
                         raise
                     except RunStopped as error:
                         self._gate.failed(str(error))

@@ -71,10 +71,16 @@ class Probes:
     async def _ask(self, probes: Sequence[Probe]) -> None:
         _PROBING.set(True)
         faults = await asyncio.gather(*map(_fault, probes))
-        if said := dict.fromkeys(str(fault) for fault in faults if isinstance(fault, RunStopped)):
-            raise RunStopped("\n".join(said))
-        for unscored in dict.fromkeys(fault for fault in faults if isinstance(fault, str)):
-            self._warn(unscored)
+        stopping: list[str] = []
+        for probe, fault in zip(probes, faults, strict=True):
+            if isinstance(fault, CannotScore) and not probe.needed:
+                self._warn(
+                    f"{probe.label}: {fault}; the run goes on, and what this step scores will be missing"
+                )
+            elif fault is not None:
+                stopping.append(f"{probe.label}: {fault}")
+        if stopping:
+            raise RunStopped("\n".join(stopping))
         able = [probe for probe, fault in zip(probes, faults, strict=True) if fault is None]
         if able:
             names = ", ".join(dict.fromkeys(f"`{probe.model}`" for probe in able))
@@ -83,14 +89,10 @@ class Probes:
             )
 
 
-async def _fault(probe: Probe) -> RunStopped | str | None:
-    """What a server cannot do, with the step that wants it: what stops the run, or a warning; None where it can."""
+async def _fault(probe: Probe) -> FactoryError | None:
+    """What keeps a server from what a step wants; None where it can."""
     try:
         await probe.ask()
-    except CannotScore as error:
-        if not probe.needed:
-            return f"{probe.label}: {error}; the run goes on, and what this step scores will be missing"
-        return RunStopped(f"{probe.label}: {error}")
     except FactoryError as error:
-        return RunStopped(f"{probe.label}: {error}")
+        return error
     return None

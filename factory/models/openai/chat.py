@@ -140,6 +140,9 @@ class OpenAIChat(OpenAIBodies):
             options=options,
             secrets=tuple(map(read_key, variables_in(options.extra_body))),
         )
+        self._scored_once = False
+        self._tells_none = ""
+        """Why no given text can be scored, once the server has shown it and has never scored one."""
         self._in_words: set[bytes] = set()
         self._taken: set[bytes] = set()
         self.sends_samples = "n" not in options.extra_body
@@ -199,7 +202,8 @@ class OpenAIChat(OpenAIBodies):
         """
         scores = read_scores(await self._scored(text, {}))
         if scores is None:
-            raise self._tells_none("")
+            raise self._cannot_score("")
+        self._scored_once = True
         return scores
 
     async def score_answer(self, context: str, answer: str, *, opened: bool = False) -> AnswerLogprobs:
@@ -219,11 +223,14 @@ class OpenAIChat(OpenAIBodies):
             data = await self._scored(context + answer, more)
         scores = read_scores(data)
         if scores is None:
-            raise self._tells_none("")
+            raise self._cannot_score("")
+        self._scored_once = True
         return answer_logprobs(scores, read_ranks(data, scores), context, answer)
 
     async def _scored(self, text: str, more: Mapping[str, Any]) -> dict[str, Any]:
-        """What the server says of a given text."""
+        """What the server says of a given text; one that tells nothing is not asked again."""
+        if self._tells_none:
+            raise CannotScore(self._tells_none)
         body = {
             "model": self._options.model,
             "prompt": text,
@@ -235,7 +242,7 @@ class OpenAIChat(OpenAIBodies):
         try:
             return await self._endpoint.post("/completions", body)
         except NotServed as error:
-            raise self._tells_none(f": {error}") from None
+            raise self._cannot_score(f": {error}") from None
         except BadRequest as refusal:
             # This text or any text may be to blame: both are said.
             raise RecordFailed(refusal.kind, f"{refusal}; {_SCORING}") from None
@@ -261,10 +268,13 @@ class OpenAIChat(OpenAIBodies):
         # vLLM's: the text has its first token already, and the mark that ends the turn is to be seen.
         return {**body, "prompt": request.opening, "add_special_tokens": False, "skip_special_tokens": False}
 
-    def _tells_none(self, why: str) -> CannotScore:
-        return CannotScore(
+    def _cannot_score(self, why: str) -> CannotScore:
+        said = (
             f"{self._endpoint.base_url} does not tell the log-probabilities of a given text{why}; {_SCORING}"
         )
+        if not self._scored_once:
+            self._tells_none = said
+        return CannotScore(said)
 
     async def close(self) -> None:
         """Close every socket."""

@@ -199,6 +199,10 @@ class Respond(PerRecord):
         """Whether a record may have several answers to choose from."""
         return self.samples > 1 or len(self._models) > 1 or self.keep_old
 
+    def goes_on_unscored(self) -> bool:
+        """See `preflight.GoingOnUnscored`: without a fit the first answer stands."""
+        return True
+
     async def process(self, record: Record, context: Context) -> AsyncIterator[Record]:
         """See `PerRecord.process`."""
         made = await self._answered(record, context)

@@ -31,7 +31,6 @@ _THOUGHT = THINK.partition("{")[0]
 _WORDS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+\\s*|\\s+")
 _LEFT_OUT = 0.2
 """How likely a word is left out of a perturbed prompt, as in Active Instruction Tuning."""
-_UNSCORED = "answers_without_log_probabilities"
 _EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 
@@ -48,11 +47,11 @@ class Fits(PerRecord):
     say otherwise. The scores that answers have of their own go with the answer. An answer that stands in the
     conversation and not among the answers is scored too, and joins them, last, where one is chosen.
 
-    An answer that is empty, or whose prompt leaves no room, has no fit and is never chosen; a note or `missing` says
-    why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model that
-    tells no ranks gives GRAPE alone. A server that tells no log-probabilities gives none: that is said before the first
-    call is paid, the fits are missing and counted, and the run goes on. Where prompt
-    and answer share a token, it counts for neither.
+    An answer that is empty, or whose prompt leaves no room, has no fit and is never chosen; a note or `missing`
+    says why. One that is longer than `max_length` is scored by the tokens that count, and both are counted. A model
+    that tells no ranks gives GRAPE alone. A server that tells no log-probabilities gives none: that is said before
+    the first call is paid, the fits are missing and counted, and the run goes on. Where prompt and answer share a
+    token, it counts for neither.
 
     The prompt is written in the student's own chat template, as a trainer writes it, up to where the answer's words
     begin. A student without one, or behind a server that does not tell it, reads the bare prompt, which is said once;
@@ -158,10 +157,7 @@ class Fits(PerRecord):
     async def _fits(
         self, record: Record, answers: Sequence[Candidate], context: Context, *, counted: bool = True
     ) -> list[Fit]:
-        """The fit of each answer; the same text is asked for once, and of a server that tells none nothing more."""
-        if context.facts.get(_UNSCORED):
-            texts = [read_text(answer.turns, self.reasoning) for answer in answers]
-            return [without(EMPTY if is_blank(text) else NO_LOGPROBS) for text in texts]
+        """The fit of each answer; the same text is asked for once."""
         model = context.chat(self.model)
         before = await self._before(record, model, context)
         if isinstance(before, Missing):
@@ -225,7 +221,7 @@ class Fits(PerRecord):
             "tokens_shared_with_prompt", sum(fit.read is not None and fit.read.merged for fit in fits)
         )
         unscored = sum(fit.grape == NO_LOGPROBS for fit in fits)
-        context.count(_UNSCORED, unscored)
+        context.count("answers_without_log_probabilities", unscored)
         if unscored:
             kept = "" if self.choose == "none" else "; each record keeps the answer that it has"
             context.warn(f"{context.step}: there is no fit, since {NO_LOGPROBS.reason}{kept}")

@@ -96,7 +96,7 @@ def _none_of(listed: int) -> str:
     if not listed:
         return "the model lists no fact"
     facts = "the one fact" if listed == 1 else f"the {listed} facts"
-    return f"of {facts} that the model lists none has words that are in the passage"
+    return f"of {facts} that the model lists none has words that are in the passage, below its headings"
 
 
 def checked(passage: Passage, listed: Sequence[ListedFact], context: Context) -> tuple[Fact, ...]:

@@ -37,6 +37,7 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     function: str
+    # The prompt asks for four; the bound is for a server that decodes by the schema.
     cases: Annotated[tuple[Case, ...], Field(json_schema_extra={"maxItems": 8})]
 
 
