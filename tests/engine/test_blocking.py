@@ -7,12 +7,21 @@ import os
 import pty
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from factory.engine.blocking import run_blocking
+
+
+@pytest.fixture(autouse=True)
+def hung_up_as_usual() -> Iterator[None]:
+    """A terminal that is closed ends what runs, though these tests themselves may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
